@@ -1,0 +1,3 @@
+//! The suite as users meet it.
+
+fn main() {}
