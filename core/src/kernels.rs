@@ -4,6 +4,10 @@
 //! |---|---|
 //! | [`cpu`] | which instructions this machine has, and which variant is used |
 //! | [`parallel`] | the loop over tasks that all kernels share |
+//! | `scratch` | aligned buffers that outlive a call |
+//! | [`activation`] | ReLU, GELU, SiLU and their slopes |
+//! | `gemm` | the packed matrix product, in f32 and bfloat16 |
+//! | [`matmul`] | `a·bᵀ`, `a·b`, `aᵀ·b` on row-major slices |
 //!
 //! **One order of sums.** Every kernel adds the terms of an output element in one order, whatever the number of rows,
 //! the position of the row, and the number of threads: a row's bits depend on that row alone. The bits do differ
@@ -11,3 +15,7 @@
 
 pub mod cpu;
 pub mod parallel;
+mod scratch;
+pub mod activation;
+mod gemm;
+pub mod matmul;
