@@ -3,6 +3,7 @@
 pub mod error;
 pub mod config;
 pub mod register;
+pub mod kernels;
 pub mod params;
 
 pub use error::{Error, Result};
