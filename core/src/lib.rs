@@ -1,1 +1,3 @@
 //! The core crate.
+
+pub mod kernels;
