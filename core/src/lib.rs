@@ -1,1 +1,2 @@
 //! The core crate.
+pub mod tokenizer;
