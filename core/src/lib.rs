@@ -5,5 +5,6 @@ pub mod config;
 pub mod register;
 pub mod kernels;
 pub mod params;
+pub mod tokenizer;
 
 pub use error::{Error, Result};
