@@ -36,3 +36,6 @@ pub mod attention;
 pub mod softmax;
 pub mod cross_entropy;
 pub mod adamw;
+pub mod visits;
+pub mod embedding;
+pub mod packed;
