@@ -2,10 +2,12 @@
 
 mod simd;
 
+pub mod activation;
 pub mod adamw;
 pub mod attention;
 pub mod columns;
 pub mod cross_entropy;
+pub mod embedding;
 pub mod math;
 pub mod norm;
 pub mod random;
