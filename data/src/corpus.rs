@@ -151,19 +151,6 @@ impl Corpus {
     }
 }
 
-/// Reads the texts of a file with one text a line, or of both columns of a corpus.
-pub fn texts(path: &Path) -> Result<Vec<String>> {
-    let mut texts = Vec::new();
-    for (_, line) in input::open(path)? {
-        let line = line.map_err(|error| located(error.into(), path))?;
-        let columns = if input::extension(path).as_deref() == Some("tsv") { 2 } else { 1 };
-        texts.extend(line.into_iter().flat_map(|line| {
-            line.split('\t').take(columns).map(str::to_owned).collect::<Vec<_>>()
-        }));
-    }
-    Ok(texts)
-}
-
 /// Names the file in an error that arose while reading it.
 fn located(error: Error, path: &Path) -> Error {
     match error {

@@ -344,11 +344,12 @@ pub(crate) mod tests {
     #[test]
     fn held_out_sentences_are_left_out() -> Result<()> {
         let dir = tempfile::tempdir()?;
-        let [train, dev] = ["en-de.tsv", "dev.tsv"].map(|name| dir.path().join(name));
+        let [train, dev] = ["en-de.tsv", "en-de.dev.tsv"].map(|name| dir.path().join(name));
         fs_err::write(&train, "one\teins\ntwo\tzwei\n")?;
         fs_err::write(&dev, "two\tzwo\n")?;
         let corpora = vec![Corpus::from_name(train)?];
-        let config = PackConfig { corpora, held_out: vec![dev], ..Default::default() };
+        let held_out = vec![Corpus::from_name(dev)?];
+        let config = PackConfig { corpora, held_out, ..Default::default() };
         let tokenizer = Tokenizer::from_pieces(&[], &[], Vec::new())?;
         assert_eq!(pack(&config, &tokenizer, dir.path().join("corpus.bin"))?.pairs, 1);
         Ok(())
