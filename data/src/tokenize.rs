@@ -143,12 +143,18 @@ fn learn(config: &TokenizerConfig, pieces: usize, sample: &[&str]) -> tokenizers
 
 /// The most frequent characters, and all of printable ASCII.
 ///
-/// Chosen here because the trainer leaves ties to chance.
+/// One that is rarer than one in a million would hardly learn an embedding: it is better spelled
+/// in bytes. Chosen here because the trainer leaves ties to chance.
 fn alphabet(size: usize, sample: &[&str]) -> HashSet<char> {
-    let mut counts: BTreeMap<char, u64> = (' '..='~').map(|c| (c, u64::MAX / 2)).collect();
-    for c in sample.iter().flat_map(|text| text.chars()).filter(|c| !c.is_control()) {
+    let mut counts = BTreeMap::<char, u64>::new();
+    for c in sample.iter().flat_map(|text| text.chars()) {
         *counts.entry(c).or_default() += 1;
     }
+    let rare = counts.values().sum::<u64>() / 1_000_000;
+    counts.retain(|&c, &mut count| {
+        count > rare && !c.is_control() && c != char::REPLACEMENT_CHARACTER
+    });
+    counts.extend((' '..='~').map(|c| (c, u64::MAX)));
     let mut ranking: Vec<(char, u64)> = counts.into_iter().collect();
     ranking.sort_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
     ranking.into_iter().take(size).map(|(c, _)| c).collect()
