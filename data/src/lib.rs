@@ -10,5 +10,6 @@ pub mod tokenize;
 pub mod pack;
 pub mod shuffle;
 pub mod batch;
+pub mod fetch;
 
 pub use error::{Error, Result};

@@ -15,6 +15,7 @@ use std::{
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use write::sha256_of;
 pub use write::{PackConfig, pack};
 
 use crate::{Error, Result, clean::Rejected, corpus::Faults};
