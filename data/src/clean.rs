@@ -61,6 +61,23 @@ pub enum Reason {
     Duplicate,
 }
 
+impl Reason {
+    /// The reason in words, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Empty => "empty",
+            Self::TooLong => "too long",
+            Self::LengthRatio => "much longer on one side",
+            Self::Copy => "copy of the source",
+            Self::WrongScript => "in the wrong script",
+            Self::WrongLanguage => "in the wrong language",
+            Self::HeldOut => "held out for dev or test",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
 /// How many pairs were dropped for each reason.
 pub type Rejected = BTreeMap<Reason, u64>;
 
@@ -158,7 +175,7 @@ fn detectable(language: &Language) -> Option<lingua::Language> {
     })
 }
 
-/// The pairs seen so far, as hashes.
+/// The pairs, or texts, seen so far, as hashes.
 #[derive(Debug, Default)]
 pub struct Seen(HashSet<u64>);
 
@@ -169,6 +186,11 @@ impl Seen {
         sides.sort(); // a pair read the other way round is the same
         let [(a, x), (b, y)] = sides;
         self.0.insert(stable_hash(&[a, x, b, y]))
+    }
+
+    /// Remembers a single text; false if it was there already.
+    pub(crate) fn insert_text(&mut self, text: &str) -> bool {
+        self.0.insert(stable_hash(&[text]))
     }
 }
 

@@ -76,7 +76,7 @@ pub fn train_tokenizer(config: &TokenizerConfig, texts: &Texts) -> Result<Tokeni
         let least = bytes_only.vocab_size();
         return Err(Error::Config(format!("vocab_size must be at least {least}")));
     };
-    if !(config.temperature >= 1.0) {
+    if config.temperature.is_nan() || config.temperature < 1.0 {
         return Err(Error::Config("temperature must be at least 1".into()));
     }
     let sample = sample(config, texts);
