@@ -254,6 +254,36 @@ mod tests {
     }
 
     #[test]
+    fn units_without_a_pair_are_faults_and_the_rest_is_read() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("en-de.tmx");
+        let unit = |languages: [&str; 2]| {
+            let segment = |language| format!("<tuv xml:lang='{language}'><seg>x</seg></tuv>\n");
+            format!("<tu>\n{}</tu>\n", languages.map(segment).concat())
+        };
+        let units = [["en", "de"], ["en", "fr"], ["de", "en"]].map(unit).concat();
+        fs_err::write(&path, format!("<tmx><body>\n{units}<tu><tuv <<"))?;
+        let lines = Corpus::from_name(&path)?.lines()?.collect::<crate::Result<Vec<_>>>()?;
+        let good: Vec<bool> = lines.iter().map(|line| line.pair.is_ok()).collect();
+        assert_eq!(good, [true, false, true, false], "{lines:?}");
+        assert_eq!(lines[1].number, 6);
+        assert_eq!(lines[1].pair, Err("the unit has no `de` segment".into()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_plain_file_that_is_shorter_is_named() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let [english, german] = ["a.en", "a.de"].map(|name| dir.path().join(name));
+        fs_err::write(&english, "one\ntwo\n")?;
+        fs_err::write(&german, "eins\n")?;
+        let corpus = Corpus::plain(("en", english), ("de", german));
+        let lines = corpus.lines()?.collect::<crate::Result<Vec<_>>>()?;
+        assert_eq!(lines[1].pair, Err("the target file has no such line".into()));
+        Ok(())
+    }
+
+    #[test]
     fn a_truncated_archive_is_an_error_with_its_name() -> Result<()> {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("en-de.tsv.gz");

@@ -43,6 +43,9 @@ pub fn pack(config: &PackConfig, tokenizer: &Tokenizer, path: impl AsRef<Path>) 
         let reason = format!("ids are stored in 16 bits, not {} tokens", tokenizer.vocab_size());
         return Err(Error::Packed { path: path.into(), reason });
     }
+    if let Some(parent) = path.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
     let mut held_out = HeldOut::default();
     for corpus in &config.held_out {
         for line in corpus.lines()? {
