@@ -1,1 +1,6 @@
 //! The training crate.
+
+mod error;
+pub mod metrics;
+
+pub use error::{Error, Result};
