@@ -2,5 +2,6 @@
 
 mod error;
 pub mod metrics;
+pub mod evaluate;
 
 pub use error::{Error, Result};

@@ -46,12 +46,16 @@ fn scores_are_those_of_sacrebleu() -> anyhow::Result<()> {
             assert!((ours - theirs).abs() < 1e-9, "{pair} {name}: {ours} is not {theirs}");
         };
         check("BLEU", bleu.corpus_score(&hypotheses, &references)?, case.bleu);
-        check("BLEU in lower case", lowercase.corpus_score(&hypotheses, &references)?, case.bleu_lc);
-        check("chrF", Chrf::chrf().corpus_score(&hypotheses, &references)?, case.chrf);
+        check(
+            "BLEU in lower case",
+            lowercase.corpus_score(&hypotheses, &references)?,
+            case.bleu_lc,
+        );
+        check("chrF", Chrf::plain().corpus_score(&hypotheses, &references)?, case.chrf);
         check("chrF++", Chrf::plus_plus().corpus_score(&hypotheses, &references)?, case.chrfpp);
 
         assert_eq!(bleu.signature(), case.bleu_signature);
-        assert_eq!(Chrf::chrf().signature(), case.chrf_signature);
+        assert_eq!(Chrf::plain().signature(), case.chrf_signature);
         assert_eq!(Chrf::plus_plus().signature(), case.chrfpp_signature);
     }
     Ok(())

@@ -147,7 +147,6 @@ fn brevity_penalty(hypothesis_length: u64, reference_length: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Scores are those of `sacrebleu.sentence_bleu` and `sacrebleu.corpus_bleu`, 2.6.0.
     fn assert_close(ours: f64, theirs: f64) {
         assert!((ours - theirs).abs() < 1e-9, "{ours} is not {theirs}");
     }
@@ -157,6 +156,28 @@ mod tests {
         let bleu = Bleu::default();
         assert_close(bleu.sentence_score("The cat sat.", "The cat sat."), 100.0);
         assert_close(bleu.sentence_score("Yes", "Yes"), 100.0);
+    }
+
+    #[test]
+    fn sentences_score_as_in_sacrebleu() {
+        use Tokenizer::{Char, Intl, V13a, Zh};
+        let cases = [
+            (
+                V13a,
+                "It costs $3.50, I said (twice)...",
+                "It cost 3.50 dollars, I said twice.",
+                14.211672443220438,
+            ),
+            (Zh, "“你好”，他在2024年说。", "“你们好”，他2024年说了。", 35.45320601683871),
+            (Char, "東京は晴れです。", "東京は今日晴れです。", 53.849523560640876),
+            (Intl, "«Да», — сказал он в 5.", "«Нет», — сказал он в 5.", 75.06238537503395),
+            (V13a, "no", "no, not at all", 1.8315638888734187),
+            (V13a, "a\x1cb\u{a0}c", "a b c d", 71.65313105737896),
+        ];
+        for (tokenizer, hypothesis, reference, score) in cases {
+            let bleu = Bleu { tokenizer, ..Bleu::default() };
+            assert_close(bleu.sentence_score(hypothesis, reference), score);
+        }
     }
 
     #[test]
@@ -179,10 +200,7 @@ mod tests {
     fn lower_case_forgives_capitals() {
         let bleu = Bleu { lowercase: true, ..Bleu::default() };
         assert_close(bleu.sentence_score("THE CAT SAT ON IT.", "the cat sat on it."), 100.0);
-        assert_eq!(
-            bleu.signature(),
-            "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:2.6.0"
-        );
+        assert_eq!(bleu.signature(), "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:2.6.0");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Chrf {
 
 impl Chrf {
     /// chrF: characters only.
-    pub const fn chrf() -> Self {
+    pub const fn plain() -> Self {
         Self { word_order: 0 }
     }
 
@@ -68,9 +68,12 @@ impl Metric for Chrf {
     }
 
     /// The Fᵦ-score of the mean precision and the mean recall over the orders that both sides have.
+    ///
+    /// Counts of chrF++ begin with those of chrF, and can be scored as either.
     fn score(&self, counts: &Counts) -> f64 {
         let (mut precision, mut recall, mut orders) = (0.0, 0.0, 0.0);
-        for triple in counts.0.chunks_exact(3).filter(|triple| triple[0] > 0 && triple[1] > 0) {
+        let triples = counts.0.chunks_exact(3).take(CHAR_ORDER + self.word_order);
+        for triple in triples.filter(|triple| triple[0] > 0 && triple[1] > 0) {
             precision += triple[2] as f64 / triple[0] as f64;
             recall += triple[2] as f64 / triple[1] as f64;
             orders += 1.0;
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn equal_sentences_score_100_and_strangers_nothing() {
-        for chrf in [Chrf::chrf(), Chrf::plus_plus()] {
+        for chrf in [Chrf::plain(), Chrf::plus_plus()] {
             assert_close(chrf.sentence_score("Guten Tag!", "Guten Tag!"), 100.0);
             assert_close(chrf.sentence_score("x", "x"), 100.0);
             assert_close(chrf.sentence_score("abc", "xyz"), 0.0);
@@ -146,8 +149,28 @@ mod tests {
     }
 
     #[test]
+    fn sentences_score_as_in_sacrebleu() {
+        let cases = [
+            ("no", "no, not at all", 17.01427003293085, 19.300801165331393),
+            (
+                "«Да», — сказал он в 5.",
+                "«Нет», — сказал он в 5.",
+                75.78413745993862,
+                78.50087979157692,
+            ),
+            ("a\x1cb\u{a0}c", "a b c d", 68.86227544910179, 71.42857142857142),
+        ];
+        for (hypothesis, reference, chrf, plus_plus) in cases {
+            assert_close(Chrf::plain().sentence_score(hypothesis, reference), chrf);
+            let counts = Chrf::plus_plus().count(hypothesis, reference);
+            assert_close(Chrf::plain().score(&counts), chrf);
+            assert_close(Chrf::plus_plus().sentence_score(hypothesis, reference), plus_plus);
+        }
+    }
+
+    #[test]
     fn white_space_does_not_matter_to_chrf_and_does_to_chrf_plus_plus() {
-        assert_close(Chrf::chrf().sentence_score("guten tag", "gutentag"), 100.0);
+        assert_close(Chrf::plain().sentence_score("guten tag", "gutentag"), 100.0);
         assert!(Chrf::plus_plus().sentence_score("guten tag", "gutentag") < 100.0);
     }
 
@@ -156,7 +179,7 @@ mod tests {
         // Orders 1 and 2 exist on both sides: precision (1 + 1) / 2, recall (2/3 + 1/2) / 2.
         let recall = 7.0 / 12.0;
         assert_close(
-            Chrf::chrf().sentence_score("ab", "abc"),
+            Chrf::plain().sentence_score("ab", "abc"),
             100.0 * 5.0 * recall / (4.0 + recall),
         );
     }

@@ -126,24 +126,24 @@ mod tests {
     /// Counts of forty sentences, of which the first `good` are translated well.
     fn counts(good: usize) -> Vec<Counts> {
         let hypothesis = |i| if i < good { "the cat sat on the mat" } else { "a dog was here" };
-        (0..40).map(|i| Chrf::chrf().count(hypothesis(i), "the cat sat on the mat")).collect()
+        (0..40).map(|i| Chrf::plain().count(hypothesis(i), "the cat sat on the mat")).collect()
     }
 
     #[test]
     fn an_interval_holds_the_score_and_repeats_itself() -> Result<()> {
         let (bootstrap, counts) = (Bootstrap::default(), counts(20));
-        let score = Chrf::chrf().score(&counts.iter().sum());
-        let interval = bootstrap.interval(&Chrf::chrf(), &counts)?;
+        let score = Chrf::plain().score(&counts.iter().sum());
+        let interval = bootstrap.interval(&Chrf::plain(), &counts)?;
         assert!(interval.low < score && score < interval.high, "{interval:?} beside {score}");
-        assert_eq!(bootstrap.interval(&Chrf::chrf(), &counts)?, interval);
-        let other = Bootstrap { seed: 1, ..bootstrap }.interval(&Chrf::chrf(), &counts)?;
+        assert_eq!(bootstrap.interval(&Chrf::plain(), &counts)?, interval);
+        let other = Bootstrap { seed: 1, ..bootstrap }.interval(&Chrf::plain(), &counts)?;
         assert_ne!(other, interval);
         Ok(())
     }
 
     #[test]
     fn a_large_difference_is_significant_and_a_small_one_is_not() -> Result<()> {
-        let compare = |a, b| Bootstrap::default().compare(&Chrf::chrf(), &counts(a), &counts(b));
+        let compare = |a, b| Bootstrap::default().compare(&Chrf::plain(), &counts(a), &counts(b));
         let (large, small) = (compare(10, 35)?, compare(20, 21)?);
         assert!(large.p_value < 0.01 && large.difference.low > 0.0, "{large:?}");
         assert!(small.p_value > 0.05, "{small:?}");
@@ -153,15 +153,15 @@ mod tests {
 
     #[test]
     fn a_system_beside_itself_differs_by_nothing() -> Result<()> {
-        let same = Bootstrap::default().compare(&Chrf::chrf(), &counts(20), &counts(20))?;
+        let same = Bootstrap::default().compare(&Chrf::plain(), &counts(20), &counts(20))?;
         assert_eq!((same.difference.low, same.difference.high, same.p_value), (0.0, 0.0, 1.0));
         Ok(())
     }
 
     #[test]
     fn nothing_cannot_be_resampled() {
-        assert!(Bootstrap::default().interval(&Chrf::chrf(), &[]).is_err());
+        assert!(Bootstrap::default().interval(&Chrf::plain(), &[]).is_err());
         let none = Bootstrap { resamples: 0, seed: 0 };
-        assert!(none.interval(&Chrf::chrf(), &counts(1)).is_err());
+        assert!(none.interval(&Chrf::plain(), &counts(1)).is_err());
     }
 }
