@@ -33,9 +33,9 @@ pub enum Error {
     #[error("{path}: {reason}")]
     TestSet { path: PathBuf, reason: String },
 
-    /// A run's log cannot be understood.
-    #[error("{path}:{line}: {reason}")]
-    RunLog { path: PathBuf, line: usize, reason: String },
+    /// A run's log says nothing of how the run began.
+    #[error("{path}: no line of this log starts a run; give the `log.jsonl` of a run")]
+    RunLog { path: PathBuf },
 }
 
 /// `std::result::Result` with this crate's [`enum@Error`].

@@ -3,5 +3,7 @@
 mod error;
 pub mod metrics;
 pub mod evaluate;
+pub mod tensorboard;
+pub mod report;
 
 pub use error::{Error, Result};
