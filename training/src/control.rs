@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
+
 /// The outside world's hold on a run. Clones share one flag.
 ///
 /// A stopped run finishes its step, saves a checkpoint and says how to go on.
@@ -19,7 +21,8 @@ pub struct Control {
 }
 
 /// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// The budget of the configuration is used up.
     Finished,
@@ -47,9 +50,14 @@ impl Control {
         self.stop.store(true, Ordering::SeqCst);
     }
 
+    /// Whether [`Control::stop`] was called.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
     /// Why to stop after `steps_made` steps of this session, or none to go on.
     pub(crate) fn verdict(&self, steps_made: u64) -> Option<Ended> {
-        if self.stop.load(Ordering::SeqCst) {
+        if self.is_stopped() {
             return Some(Ended::Interrupted);
         }
         let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
