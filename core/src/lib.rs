@@ -3,6 +3,8 @@
 pub mod error;
 pub mod config;
 pub mod register;
+pub mod kernels;
 pub mod params;
+pub mod tokenizer;
 
 pub use error::{Error, Result};
