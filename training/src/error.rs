@@ -1,4 +1,4 @@
-//! What can go wrong in training.
+//! What can go wrong while training, evaluating and reporting.
 
 use std::path::PathBuf;
 
@@ -11,26 +11,25 @@ pub enum Error {
     Io(#[from] std::io::Error),
 
     /// A configuration cannot be parsed, or its fields contradict each other.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", path.display())]
     Config { path: PathBuf, reason: String },
 
     /// A checkpoint is damaged, incomplete, or belongs to another run.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", path.display())]
     Checkpoint { path: PathBuf, reason: String },
 
     /// A checkpoint could not be written; the run before it is intact.
     #[error(
-        "could not write the checkpoint {path}: {source}; the checkpoints before it are intact: free some space and start the same command again to go on from {last}"
+        "could not write the checkpoint {}: {source}; those before it are intact: free some space \
+         and start the same command again to go on from {last}",
+        path.display()
     )]
     Save { path: PathBuf, last: String, source: Box<Error> },
 
-    /// The run folder already holds a run.
-    #[error("{path} already holds a run at step {step}: resume it, or choose another folder")]
-    RunExists { path: PathBuf, step: u64 },
-
     /// Too many steps in a row gave gradients that are not numbers.
     #[error(
-        "the loss or its gradient was not finite in {count} steps in a row, the last of them step {step}: lower `optimizer.learning_rate` or lengthen the warm-up, and start again from a checkpoint"
+        "the gradient was not finite in {count} steps in a row, the last of them step {step}: \
+         lower `run.optimizer.learning_rate` or lengthen the warm-up, and go on from a checkpoint"
     )]
     Diverged { step: u64, count: u64 },
 
@@ -53,6 +52,33 @@ pub enum Error {
     /// A state or a log could not be written as JSON, or read back.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+
+    /// Hypotheses, references or sources do not belong together.
+    #[error(
+        "{hypotheses} translations beside {references} references: a score needs one translation \
+         for each reference"
+    )]
+    UnequalLengths { hypotheses: usize, references: usize },
+
+    /// A score of no sentences does not exist.
+    #[error("nothing to score: {0} holds no sentences")]
+    NothingToScore(String),
+
+    /// A language pair is not of the form `en-de`.
+    #[error("`{0}` is not a language pair; write source and target as in `en-de`")]
+    LanguagePair(String),
+
+    /// A tokenizer of BLEU that does not exist.
+    #[error("unknown BLEU tokenizer `{0}`; choose one of 13a, zh, char, intl")]
+    BleuTokenizer(String),
+
+    /// A test set cannot be used as it is.
+    #[error("{}: {reason}", path.display())]
+    TestSet { path: PathBuf, reason: String },
+
+    /// A run's log says nothing of how the run began.
+    #[error("{path}: no line of this log starts a run; give the `log.jsonl` of a run")]
+    RunLog { path: PathBuf },
 }
 
 /// `std::result::Result` with this crate's [`enum@Error`].

@@ -6,16 +6,17 @@
 use candle::{CpuStorage, CustomOp1, D, DType, Device, Layout, Shape, Storage, Tensor};
 use dragoman_core::{
     kernels::{
-        Precision,
         cross_entropy::CrossEntropy,
-        matmul::{Epilogue, matmul_nn, matmul_nt, matmul_tn},
+        matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
         softmax::LogitRows,
     },
-    models::translation::IGNORED,
     params::Param,
 };
 
 use crate::Result;
+
+/// Label of rows that count for nothing.
+const IGNORED: u32 = u32::MAX;
 
 /// Logits that are held at once, about.
 const CHUNK: usize = 8 << 20;

@@ -1,0 +1,364 @@
+//! The page of a run: key figures, plots, expert load, scores, cost, settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    compute::Cost,
+    format::{date, duration, escape, short},
+    heatmap::{Row, heatmap},
+    log::{Dev, Load, RunLog, Start, Step},
+    plot::{Line, plot, smooth},
+};
+use crate::evaluate::LanguagePair;
+
+/// Colours, type and layout, for light and dark.
+const STYLE: &str = include_str!("style.css");
+/// A route that stands for none: the loads of all tokens together.
+const ALL_ROUTES: Option<&str> = None;
+
+/// Renders the whole page.
+pub(super) fn render(log: &RunLog) -> String {
+    let start = log.start().cloned().unwrap_or_default();
+    let cost = Cost::of(log);
+    let title = match start.run.as_str() {
+        "" => "Training run".to_owned(),
+        run => escape(run),
+    };
+    let body = [
+        header(&title, &start, log),
+        tiles(log, &cost),
+        section("Training", &training_plots(log), "plots"),
+        section("Development scores", &dev_plots(log), "plots"),
+        log.best_dev().map(scores).unwrap_or_default(),
+        section("Expert load", &loads(log), "plots"),
+        cost_table(log, &start, &cost),
+        settings(&start),
+    ];
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title} · Dragoman</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n{}</main>\n</body>\n</html>\n",
+        body.concat()
+    )
+}
+
+fn header(title: &str, start: &Start, log: &RunLog) -> String {
+    let begun = log.sessions.first().map_or(0, |(start, _)| start.unix_time);
+    let state = match &log.finish {
+        Some(finish) => format!("ended: {}", escape(&finish.reason)),
+        None => "running, or killed".to_owned(),
+    };
+    let sessions = match log.sessions.len() {
+        0 | 1 => String::new(),
+        sessions => format!(" · {sessions} sessions"),
+    };
+    let skipped = match log.skipped_lines {
+        0 => String::new(),
+        lines => format!(" · {lines} lines of the log could not be read"),
+    };
+    let (begun, device) = (date(begun), escape(&start.machine.device));
+    format!(
+        "<h1>{title}</h1>\n\
+         <p class=\"muted\">begun {begun} · {device} · {state}{sessions}{skipped}</p>\n"
+    )
+}
+
+fn tiles(log: &RunLog, cost: &Cost) -> String {
+    let last = log.steps.last().copied().unwrap_or_default();
+    let mut tiles = Vec::new();
+    if let Some((dev, score)) = log.best_dev().and_then(|dev| Some((dev, dev.chosen_score()?))) {
+        tiles.push((format!("best mean {}", escape(&dev.chosen_by)), format!("{score:.2}")));
+    }
+    tiles.push(("steps".into(), last.step.to_string()));
+    tiles.push(("target tokens".into(), short(last.target_tokens as f64)));
+    tiles.push(("training time".into(), duration(cost.seconds)));
+    tiles.push(("target tokens/s".into(), short(mean_speed(&last))));
+    tiles.push(("energy, estimated".into(), format!("{} kWh", short(cost.kilowatt_hours))));
+    let tile = |(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>");
+    format!("<dl class=\"tiles\">{}</dl>\n", tiles.into_iter().map(tile).collect::<String>())
+}
+
+/// Target tokens a second over the whole run, evaluations included; NaN before the first step.
+fn mean_speed(last: &Step) -> f64 {
+    last.target_tokens as f64 / last.elapsed_seconds
+}
+
+fn section(title: &str, content: &str, class: &str) -> String {
+    match content.is_empty() {
+        true => String::new(),
+        false => format!("<h2>{title}</h2>\n<div class=\"{class}\">\n{content}</div>\n"),
+    }
+}
+
+fn training_plots(log: &RunLog) -> String {
+    let series = |value: fn(&Step) -> f64| -> Vec<_> {
+        log.steps.iter().map(|step| (step.step as f64, value(step))).collect()
+    };
+    // What a run does not have, such as a balance loss, stays at zero and is not shown.
+    let some = |value: fn(&Step) -> f64| {
+        let points = series(value);
+        if points.iter().all(|&(_, y)| y == 0.0) { Vec::new() } else { points }
+    };
+    let draw = |title, unit, lines: &[Line]| plot(title, "step", unit, lines);
+    let one = |title, unit, points: Vec<_>| draw(title, unit, &[Line::new(title, points)]);
+    let loss = series(|step| step.loss);
+    let raw = Line { is_faint: true, ..Line::new("loss", loss.clone()) };
+    [
+        draw("Loss", "per target token", &[raw, Line::new("smoothed", smooth(&loss))]),
+        one(
+            "Negative log-likelihood",
+            "nats per target token, smoothed",
+            smooth(&some(|step| step.nll)),
+        ),
+        one("Learning rate", "", some(|step| step.learning_rate)),
+        one("Speed", "target tokens per second", some(|step| step.tokens_per_second)),
+        one("Balance loss", "1 where experts share evenly", some(|step| step.balance)),
+        one("Router z-loss", "", some(|step| step.z_loss)),
+        one("Gradient norm", "before clipping, smoothed", smooth(&some(|step| step.gradient_norm))),
+    ]
+    .concat()
+}
+
+fn dev_plots(log: &RunLog) -> String {
+    let names: BTreeSet<&str> = log
+        .devs
+        .iter()
+        .flat_map(|dev| dev.rows.iter().flat_map(|row| row.scores.keys().map(String::as_str)))
+        .collect();
+    // The score by which checkpoints are chosen comes first.
+    let chosen = log.devs.last().map_or("", |dev| dev.chosen_by.as_str());
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by_key(|&name| name != chosen);
+    names.into_iter().map(|name| plot(name, "step", "", &dev_lines(log, name))).collect()
+}
+
+/// The score called `name`, one line for each row, in the order of the rows.
+fn dev_lines(log: &RunLog, name: &str) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for dev in &log.devs {
+        for row in &dev.rows {
+            let Some(&score) = row.scores.get(name) else { continue };
+            let point = (dev.step as f64, score);
+            match lines.iter_mut().find(|line| line.name == row.label) {
+                Some(line) => line.points.push(point),
+                None => lines.push(Line::new(&row.label, vec![point])),
+            }
+        }
+    }
+    lines
+}
+
+/// The scores of one evaluation: by direction, with the spread, and by language.
+fn scores(dev: &Dev) -> String {
+    let names: BTreeSet<&str> =
+        dev.rows.iter().flat_map(|row| row.scores.keys().map(String::as_str)).collect();
+    let heads: String = names.iter().map(|name| format!("<th>{}</th>", escape(name))).collect();
+    let cell = |score: Option<f64>| match score {
+        Some(score) => format!("<td>{score:.2}</td>"),
+        None => "<td>–</td>".to_owned(),
+    };
+    let rows: String = dev
+        .rows
+        .iter()
+        .map(|row| {
+            let cells: String =
+                names.iter().map(|&name| cell(row.scores.get(name).copied())).collect();
+            format!("<tr><td>{}</td>{cells}</tr>", escape(&row.label))
+        })
+        .collect();
+    let foot = |title: &str, value: &dyn Fn(&str) -> Option<f64>| {
+        let cells: String = names.iter().map(|&name| cell(value(name))).collect();
+        format!("<tr><td>{title}</td>{cells}</tr>")
+    };
+    let mean = foot("mean", &|name| dev.mean(name));
+    let spread = foot("spread, highest to lowest", &|name| spread(dev, name));
+    format!(
+        "<h2>Scores by direction and language <small>best checkpoint, step {}</small></h2>\n\
+         <div class=\"columns\"><div class=\"card\"><table><thead><tr><th></th>{heads}</tr></thead>\
+         <tbody>{rows}</tbody><tfoot>{mean}{spread}</tfoot></table></div>\n{}</div>\n",
+        dev.step,
+        by_language(dev)
+    )
+}
+
+fn spread(dev: &Dev, name: &str) -> Option<f64> {
+    let scores = || dev.rows.iter().filter_map(|row| row.scores.get(name).copied());
+    Some(scores().reduce(f64::max)? - scores().reduce(f64::min)?)
+}
+
+/// The chosen score by language: the mean over the directions out of it, into it, and both.
+fn by_language(dev: &Dev) -> String {
+    let mut languages: BTreeMap<String, [Vec<f64>; 2]> = BTreeMap::new();
+    for row in &dev.rows {
+        // A label may go on with the name of a test set.
+        let pair = row.label.split(' ').next().unwrap_or_default().parse::<LanguagePair>();
+        let (Ok(pair), Some(&score)) = (pair, row.scores.get(&dev.chosen_by)) else { continue };
+        languages.entry(pair.source).or_default()[0].push(score);
+        languages.entry(pair.target).or_default()[1].push(score);
+    }
+    if languages.is_empty() {
+        return String::new();
+    }
+    let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
+    let text = |mean: f64| if mean.is_finite() { format!("{mean:.2}") } else { "–".into() };
+    let mut means = Vec::new();
+    let rows: String = languages
+        .iter()
+        .map(|(language, [from, into])| {
+            let both = mean(&[from.as_slice(), into].concat());
+            means.push((both, language));
+            let cells =
+                [mean(from), mean(into), both].map(|mean| format!("<td>{}</td>", text(mean)));
+            format!("<tr><td>{}</td>{}</tr>", escape(language), cells.concat())
+        })
+        .collect();
+    means.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let spread = match (means.first(), means.last()) {
+        (Some((low, worst)), Some((high, best))) => format!(
+            "best {} ({high:.2}), worst {} ({low:.2}), spread {:.2}",
+            escape(best),
+            escape(worst),
+            high - low
+        ),
+        _ => String::new(),
+    };
+    let name = escape(&dev.chosen_by);
+    format!(
+        "<div class=\"card\"><table><thead><tr><th>{name}</th><th>out of</th><th>into</th>\
+         <th>both</th></tr></thead><tbody>{rows}</tbody>\
+         <tfoot><tr><td colspan=\"4\">{spread}</td></tr></tfoot></table></div>"
+    )
+}
+
+fn loads(log: &RunLog) -> String {
+    let mut latest: BTreeMap<(Option<&str>, &str), &Load> = BTreeMap::new();
+    for load in &log.loads {
+        latest.insert((load.route.as_deref(), &load.layer), load);
+    }
+    let step = log.loads.last().map_or(0, |load| load.step);
+    let note = format!("share of visits in %, step {step}");
+    let by_layer = latest.iter().filter(|((route, _), _)| *route == ALL_ROUTES);
+    let by_layer: Vec<Row> = by_layer.map(|((_, layer), load)| row(layer, &[load])).collect();
+
+    let routes: BTreeSet<&str> = latest.keys().filter_map(|(route, _)| *route).collect();
+    let by_route = routes.iter().map(|&route| {
+        let loads: Vec<_> =
+            latest.iter().filter(|((r, _), _)| *r == Some(route)).map(|(_, load)| *load).collect();
+        row(route, &loads)
+    });
+    let by_route: Vec<Row> = by_route.collect();
+    heatmap("Layers and experts", &note, &by_layer)
+        + &heatmap("Routes and experts", &format!("{note}, mean over the layers"), &by_route)
+        + &plot(
+            "Unevenness",
+            "step",
+            "largest share of a layer, by the even share",
+            &unevenness(log),
+        )
+}
+
+/// The mean share of every expert over `loads`.
+fn row(name: &str, loads: &[&Load]) -> Row {
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    for (expert, share) in loads.iter().flat_map(|load| &load.shares) {
+        *sums.entry(expert).or_default() += share / loads.len() as f64;
+    }
+    (name.to_owned(), sums.into_iter().map(|(name, share)| (name.to_owned(), share)).collect())
+}
+
+/// For every layer how much more the busiest expert does than its even share.
+fn unevenness(log: &RunLog) -> Vec<Line> {
+    let mut lines: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
+    for load in log.loads.iter().filter(|load| load.route.is_none() && !load.shares.is_empty()) {
+        let largest = load.shares.values().copied().fold(0.0, f64::max);
+        let point = (load.step as f64, largest * load.shares.len() as f64);
+        lines.entry(&load.layer).or_default().push(point);
+    }
+    lines.into_iter().map(|(layer, points)| Line::new(layer, points)).collect()
+}
+
+fn cost_table(log: &RunLog, start: &Start, cost: &Cost) -> String {
+    let last = log.steps.last().copied().unwrap_or_default();
+    let (model, machine) = (start.model, &start.machine);
+    let watts: Vec<String> =
+        log.sessions.iter().map(|(start, _)| format!("{:.0} W", start.machine.watts)).collect();
+    let mut watts_once = watts.clone();
+    watts_once.dedup();
+    let rows = [
+        ("parameters", short(model.parameters as f64)),
+        ("active per source token", short(model.active_encoder_parameters as f64)),
+        ("active per target token", short(model.active_decoder_parameters as f64)),
+        ("source tokens", short(last.source_tokens as f64)),
+        ("target tokens", short(last.target_tokens as f64)),
+        (
+            "operations, estimated",
+            format!(
+                "{}FLOP (6 for each active parameter and token; attention between tokens left out)",
+                unit(cost.flops)
+            ),
+        ),
+        ("operations per second", format!("{}FLOP/s", unit(cost.flops / cost.seconds))),
+        (
+            "training time",
+            format!("{} ({} h)", duration(cost.seconds), short(cost.seconds / 3600.0)),
+        ),
+        (
+            "machine",
+            format!("{} × {}, {} CPU cores", machine.devices.max(1), machine.device, machine.cores),
+        ),
+        (
+            "energy, estimated",
+            format!(
+                "{} kWh, assuming {} at work (not measured)",
+                short(cost.kilowatt_hours),
+                watts_once.join(", then ")
+            ),
+        ),
+    ];
+    section(
+        "Compute and energy",
+        &pairs(rows.map(|(name, value)| (name.to_owned(), value))),
+        "card",
+    )
+}
+
+/// A number and its prefix, with a space where there is none, to set before a unit.
+fn unit(value: f64) -> String {
+    let text = short(value);
+    if text.contains(' ') { text } else { text + " " }
+}
+
+fn settings(start: &Start) -> String {
+    let mut flat = Vec::new();
+    flatten("", &start.config, &mut flat);
+    match flat.is_empty() {
+        true => String::new(),
+        false => section("Settings", &pairs(flat), "card"),
+    }
+}
+
+/// Lists the values of nested objects under their paths, such as `run.schedule.kind`.
+fn flatten(path: &str, value: &Value, flat: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(&format!("{path}{dot}{name}"), value, flat);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => flat.push((path.into(), text.clone())),
+        other => flat.push((path.into(), other.to_string())),
+    }
+}
+
+fn pairs(rows: impl IntoIterator<Item = (String, String)>) -> String {
+    let row = |(name, value): (String, String)| {
+        format!("<tr><td>{}</td><td>{}</td></tr>", escape(&name), escape(&value))
+    };
+    let rows: String = rows.into_iter().map(row).collect();
+    format!("<table class=\"pairs\"><tbody>{rows}</tbody></table>\n")
+}
