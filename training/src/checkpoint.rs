@@ -20,7 +20,10 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result, task::{ExpertLoad, Figures}};
+use crate::{
+    Error, Result,
+    task::{ExpertLoad, Figures},
+};
 
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, Tensor>;
@@ -182,7 +185,8 @@ impl Checkpoints {
         let mut steps = Vec::new();
         for entry in entries {
             let name = entry?.file_name();
-            let step = name.to_str().and_then(|name| name.strip_prefix("step-")?.parse().ok());
+            let step =
+                name.to_str().and_then(|name| name.strip_prefix("step-")?.parse::<u64>().ok());
             steps.extend(step);
         }
         steps.sort_unstable();
@@ -286,10 +290,7 @@ mod tests {
         let back = checkpoints.latest(|_| ())?.expect("one was saved");
         assert_eq!(back.state.step, 7);
         assert_eq!(back.state.cursor["epoch"], 3);
-        assert_eq!(
-            back.weights["layer.weight"].to_vec1::<f32>()?,
-            [7.0, 1.5, f32::MIN_POSITIVE]
-        );
+        assert_eq!(back.weights["layer.weight"].to_vec1::<f32>()?, [7.0, 1.5, f32::MIN_POSITIVE]);
         assert!(back.average.is_empty());
         Ok(())
     }

@@ -188,7 +188,10 @@ impl RunConfig {
         not_negative("evaluate.minutes", self.evaluate.minutes)?;
         not_negative("checkpoints.every.minutes", checkpoints.every.minutes)?;
         if optimizer.epsilon <= 0.0 || !optimizer.epsilon.is_finite() {
-            return Err(format!("`optimizer.epsilon` is {}; give a small positive number", optimizer.epsilon));
+            return Err(format!(
+                "`optimizer.epsilon` is {}; give a small positive number",
+                optimizer.epsilon
+            ));
         }
         if self.accumulation == 0 {
             return Err("`accumulation` is 0; 1 updates the weights after every batch".into());

@@ -82,9 +82,9 @@ impl OutputLoss {
         let (gradient, sums) = self.weight.with_value(|weight| {
             let weight_grad = self.weight.is_trainable();
             match weight_grad {
-                true => self.weight.with_grad(|grad| {
-                    self.walk(&values[start..end], labels, weight, Some(grad))
-                }),
+                true => self
+                    .weight
+                    .with_grad(|grad| self.walk(&values[start..end], labels, weight, Some(grad))),
                 false => self.walk(&values[start..end], labels, weight, None),
             }
         })?;
@@ -184,7 +184,11 @@ impl OutputLoss {
         };
         let columns: Vec<u32> = labels.iter().map(column).collect();
         let columns = Tensor::new(columns, device)?; // (N,)
-        let weights: Vec<f32> = labels.iter().map(|label| counts(label).into()).map(|count: u8| f32::from(count)).collect();
+        let weights: Vec<f32> = labels
+            .iter()
+            .map(|label| counts(label).into())
+            .map(|count: u8| f32::from(count))
+            .collect();
         let weights = Tensor::new(weights, device)?; // (N,)
 
         let logits = matmul_t(hidden, &weight, self.precision)?; // (N, V')

@@ -87,8 +87,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let config = run.config;
         fs::create_dir_all(run.dir)?;
         let progress = Progress::new(run.quiet);
-        let checkpoints =
-            Checkpoints::new(&run.dir.join("checkpoints"), config.checkpoints.keep);
+        let checkpoints = Checkpoints::new(&run.dir.join("checkpoints"), config.checkpoints.keep);
         let last = checkpoints.latest(|message| progress.say(message))?;
 
         let mut optimizer = AdamW::new(config.optimizer, task.params())?;
@@ -156,12 +155,11 @@ impl<'a, T: Task> Trainer<'a, T> {
         let config = self.run.config;
         let step = self.state.step + 1;
         let fraction = self.fraction();
-        let rate = config.optimizer.learning_rate
-            * config.schedule.factor(step, fraction.unwrap_or(0.0));
+        let rate =
+            config.optimizer.learning_rate * config.schedule.factor(step, fraction.unwrap_or(0.0));
 
-        let batches = (0..config.accumulation)
-            .map(|_| self.task.next_batch())
-            .collect::<Result<Vec<_>>>()?;
+        let batches =
+            (0..config.accumulation).map(|_| self.task.next_batch()).collect::<Result<Vec<_>>>()?;
         let sizes: Vec<_> = batches.iter().map(|batch| self.task.size(batch)).collect();
         let labels = sizes.iter().map(|size| size.labels).sum::<usize>().max(1);
         for (i, (batch, size)) in batches.iter().zip(&sizes).enumerate() {
@@ -381,7 +379,9 @@ fn same_run(before: &serde_json::Value, run: &Run<'_>) -> Result<()> {
     match keys.find(|key| before.get(key) != run.identity.get(key)) {
         None => Ok(()),
         Some(key) => {
-            let show = |value: &serde_json::Value| value.get(key).map_or("nothing".into(), |v| v.to_string());
+            let show = |value: &serde_json::Value| {
+                value.get(key).map_or("nothing".into(), |v| v.to_string())
+            };
             let reason = format!(
                 "this run was started with `{key}` = {}, not {}: put it back, or start a new run in another folder",
                 show(before),
@@ -429,7 +429,8 @@ fn closing_words(summary: &Summary, dir: &Path) -> String {
     let dir = dir.display();
     match summary.ended {
         Ended::Finished => {
-            let model = summary.model.as_ref().map_or("no model".into(), |m| m.display().to_string());
+            let model =
+                summary.model.as_ref().map_or("no model".into(), |m| m.display().to_string());
             format!("finished after {step} steps and {time}: {model}, report {dir}/report.html")
         }
         Ended::Interrupted | Ended::OutOfTime => format!(

@@ -38,9 +38,11 @@ impl Moments {
     }
 
     pub(super) fn sum_of_squares(&self) -> Result<f64> {
-        let squares = self.groups.iter().filter_map(|group| group.grad.as_ref()).map(|grad| {
-            Ok(f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?))
-        });
+        let squares = self
+            .groups
+            .iter()
+            .filter_map(|group| group.grad.as_ref())
+            .map(|grad| Ok(f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?)));
         squares.sum()
     }
 
