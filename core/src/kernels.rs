@@ -12,6 +12,7 @@
 //! | `gemm` | the packed matrix product, in f32 and bfloat16 |
 //! | [`matmul`] | `a·bᵀ`, `a·b`, `aᵀ·b` on row-major slices |
 //! | [`columns`] | some columns of a wider matrix |
+//! | [`embedding`] | rows of a table by id |
 //! | [`norm`] | layer norm and RMS norm |
 //! | [`attention`] | attention of ragged sentences |
 //! | [`softmax`], [`cross_entropy`] | over the vocabulary |
@@ -30,7 +31,10 @@ pub mod random;
 pub mod activation;
 mod gemm;
 pub mod matmul;
+pub mod visits;
+pub mod packed;
 pub mod columns;
+pub mod embedding;
 pub mod norm;
 pub mod attention;
 pub mod softmax;

@@ -5,6 +5,12 @@ pub mod config;
 pub mod register;
 pub mod kernels;
 pub mod params;
+pub mod context;
+pub mod ragged;
+pub mod ops;
+pub mod layers;
+pub mod models;
+pub mod decoding;
 pub mod tokenizer;
 
 pub use error::{Error, Result};

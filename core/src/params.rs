@@ -14,13 +14,16 @@ use std::{
     },
 };
 
-use candle::backprop::GradStore;
 use candle::{CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, Tensor, Var};
+use candle::backprop::GradStore;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    kernels::{matmul::Precision, packed::PackedMatrix},
+};
 
 /// One named weight; clones share it.
 #[derive(Debug, Clone)]
@@ -35,6 +38,7 @@ struct Inner {
     version: AtomicU64,
     /// Sum of gradients since the last step; empty until the first.
     grad: Mutex<Vec<f32>>,
+    packed: Mutex<Option<(u64, Arc<PackedMatrix>)>>,
 }
 
 /// How a weight starts.
@@ -63,6 +67,7 @@ impl Param {
             trainable: AtomicBool::new(true),
             version: AtomicU64::new(0),
             grad: Mutex::default(),
+            packed: Mutex::default(),
         })))
     }
 
@@ -155,6 +160,24 @@ impl Param {
         self.0.var.inplace_op1(&Update { f: Mutex::new(f), grad })?;
         self.0.version.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// The value packed for inference as an `(N, K)` matrix; kept until the value changes.
+    pub fn packed(&self, precision: Precision) -> Result<Arc<PackedMatrix>> {
+        let version = self.0.version.load(Ordering::Relaxed);
+        let mut packed = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*packed {
+            Some((of, matrix)) if *of == version && matrix.precision() == precision => {
+                Ok(Arc::clone(matrix))
+            }
+            _ => {
+                let (rows, columns) = self.0.var.dims2()?;
+                let matrix = self.with_value(|w| PackedMatrix::new(w, rows, columns, precision))?;
+                let matrix = Arc::new(matrix);
+                *packed = Some((version, Arc::clone(&matrix)));
+                Ok(matrix)
+            }
+        }
     }
 
     fn lock_grad(&self) -> MutexGuard<'_, Vec<f32>> {

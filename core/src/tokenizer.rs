@@ -4,8 +4,9 @@
 //!
 //! | ids | tokens |
 //! |---|---|
-//! | 0, 1, 2, 3 | `<pad>`, `<s>`, `</s>`, `<unk>` |
-//! | 4..68 | 64 language tags: `<2de>`, `<2en>`, … then `<reserved_0>`, … for languages to come |
+//! | 0, 1, 2 | `<pad>`, `<s>`, `<unk>` |
+//! | 3..67 | 64 language tags: `<2de>`, `<2en>`, … then `<reserved_0>`, … for languages to come |
+//! | 67 | `</s>`; it and all after it are what a model may put out |
 //! | 68..324 | the bytes `<0x00>` to `<0xFF>`, for characters outside the alphabet |
 //! | 324.. | learned pieces |
 //!
@@ -35,15 +36,16 @@ use tokenizers::{
 pub const PAD: u32 = 0;
 /// Starts a sequence.
 pub const START: u32 = 1;
-/// Ends a sequence: the one special token that a model may put out.
-pub const END: u32 = 2;
 /// Stands for nothing that can occur: every byte has a token.
-pub const UNKNOWN: u32 = 3;
+pub const UNKNOWN: u32 = 2;
 /// How many language tags there are, assigned or reserved.
 pub const NUM_TAGS: usize = 64;
 
-const FIRST_TAG: u32 = 4;
-const FIRST_BYTE: u32 = FIRST_TAG + NUM_TAGS as u32;
+/// Ends a sequence: the one special token that a model may put out, and so the last of them.
+pub const END: u32 = FIRST_TAG + NUM_TAGS as u32;
+
+const FIRST_TAG: u32 = 3;
+const FIRST_BYTE: u32 = END + 1;
 const FIRST_PIECE: u32 = FIRST_BYTE + 256;
 
 /// Where text may be cut before pieces are learned or looked up.
@@ -129,7 +131,7 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(|error| error.to_string())?;
         inner.set_encode_special_tokens(true); // special tokens in a text are text
 
-        let tags = (FIRST_TAG..FIRST_BYTE)
+        let tags = (FIRST_TAG..END)
             .filter_map(|id| Some((tag_language(&inner.id_to_token(id)?)?.to_owned(), id)))
             .collect();
         let sha256 = format!("{:x}", Sha256::digest(&json));
@@ -174,12 +176,12 @@ impl Tokenizer {
 
     /// Whether a model may put out `id`: pieces, bytes and `</s>`; no tags, no reserved tokens.
     pub fn is_output(&self, id: u32) -> bool {
-        id == END || (FIRST_BYTE..self.vocab_size() as u32).contains(&id)
+        (END..self.vocab_size() as u32).contains(&id)
     }
 
     /// The first id after the special tokens and tags: from here on every id is text.
     pub fn first_output(&self) -> u32 {
-        FIRST_BYTE
+        END
     }
 
     /// The tag that asks for a translation into the language `code`.
@@ -195,7 +197,7 @@ impl Tokenizer {
     /// The reserved tags that no language has taken, lowest first.
     pub fn free_tags(&self) -> Vec<u32> {
         let taken: BTreeSet<u32> = self.tags.values().copied().collect();
-        (FIRST_TAG..FIRST_BYTE).filter(|id| !taken.contains(id)).collect()
+        (FIRST_TAG..END).filter(|id| !taken.contains(id)).collect()
     }
 
     /// Gives the reserved tag `id` to the language `code`, in memory: the file stays as it is,
@@ -205,8 +207,8 @@ impl Tokenizer {
         if !is_language_code(code) {
             return Err(refuse("a code has letters, digits, `-` and `_`".into()));
         }
-        if !(FIRST_TAG..FIRST_BYTE).contains(&id) {
-            return Err(refuse(format!("tags are {FIRST_TAG} to {}", FIRST_BYTE - 1)));
+        if !(FIRST_TAG..END).contains(&id) {
+            return Err(refuse(format!("tags are {FIRST_TAG} to {}", END - 1)));
         }
         if let Some((owner, _)) = self.tags.iter().find(|&(_, &tag)| tag == id) {
             return match owner == code {
@@ -281,11 +283,12 @@ fn special_tokens(languages: &[&str]) -> Result<Vec<String>, String> {
         return Err(format!("`{code}` is not a language code such as `de` or `zh-Hans`"));
     }
     let reserved = NUM_TAGS - languages.len();
-    Ok(["<pad>", "<s>", "</s>", "<unk>"]
+    Ok(["<pad>", "<s>", "<unk>"]
         .map(String::from)
         .into_iter()
         .chain(languages.into_iter().map(tag_token))
         .chain((0..reserved).map(|i| format!("<reserved_{i}>")))
+        .chain(["</s>".into()])
         .collect())
 }
 
@@ -318,7 +321,7 @@ fn check_layout(inner: &tokenizers::Tokenizer) -> Result<(), String> {
         Some(token) if token == expected => Ok(()),
         found => Err(format!("token {id} is {found:?} instead of `{expected}`")),
     };
-    for (id, token) in (0..).zip(["<pad>", "<s>", "</s>", "<unk>"]) {
+    for (id, token) in [(PAD, "<pad>"), (START, "<s>"), (UNKNOWN, "<unk>"), (END, "</s>")] {
         expect(id, token)?;
     }
     for byte in 0..=255u8 {
@@ -327,7 +330,8 @@ fn check_layout(inner: &tokenizers::Tokenizer) -> Result<(), String> {
     let special = inner.get_added_tokens_decoder();
     for id in 0..FIRST_BYTE {
         let token = inner.id_to_token(id).unwrap_or_default();
-        if id >= FIRST_TAG && tag_language(&token).is_none() && !token.starts_with("<reserved_") {
+        let is_tag = (FIRST_TAG..END).contains(&id);
+        if is_tag && tag_language(&token).is_none() && !token.starts_with("<reserved_") {
             return Err(format!("token {id} is `{token}`, which is no language tag"));
         }
         if !special.get(&id).is_some_and(|token| token.special) {
@@ -360,12 +364,12 @@ mod tests {
     fn ids_are_laid_out_as_documented() -> Result<()> {
         let tokenizer = tiny()?;
         let token = |id| tokenizer.token(id).unwrap_or_default();
-        assert_eq!([0, 1, 2, 3].map(token), ["<pad>", "<s>", "</s>", "<unk>"]);
-        assert_eq!([4, 5, 6, 67].map(token), ["<2de>", "<2en>", "<reserved_0>", "<reserved_61>"]);
+        assert_eq!([0, 1, 2, 67].map(token), ["<pad>", "<s>", "<unk>", "</s>"]);
+        assert_eq!([3, 4, 5, 66].map(token), ["<2de>", "<2en>", "<reserved_0>", "<reserved_61>"]);
         assert_eq!([68, 323, 324].map(token), ["<0x00>", "<0xFF>", " "]);
         assert_eq!(tokenizer.vocab_size(), 324 + 7);
         assert_eq!(tokenizer.token(331), None);
-        assert_eq!(tokenizer.language_tag("en"), Some(5));
+        assert_eq!(tokenizer.language_tag("en"), Some(4));
         assert_eq!(tokenizer.languages().collect::<Vec<_>>(), ["de", "en"]);
         Ok(())
     }
@@ -374,8 +378,8 @@ mod tests {
     fn only_text_and_the_end_are_output() -> Result<()> {
         let tokenizer = tiny()?;
         let output: Vec<u32> = (0..400).filter(|&id| tokenizer.is_output(id)).collect();
-        assert_eq!(output, std::iter::once(2).chain(68..331).collect::<Vec<_>>());
-        assert_eq!(tokenizer.first_output(), 68);
+        assert_eq!(output, (67..331).collect::<Vec<_>>());
+        assert_eq!(tokenizer.first_output(), 67);
         Ok(())
     }
 
@@ -401,7 +405,7 @@ mod tests {
     fn decoding_leaves_out_specials_and_mends_broken_bytes() -> Result<()> {
         let tokenizer = tiny()?;
         let [first, second] = [0xC3u32, 0xA9].map(|byte| 68 + byte);
-        assert_eq!(tokenizer.decode(&[5, 330, first, second, 2, 0, 9999]), "deré");
+        assert_eq!(tokenizer.decode(&[5, 330, first, second, END, 0, 9999]), "deré");
         assert_eq!(tokenizer.decode(&[330, first]), "der�");
         assert_eq!(tokenizer.decode(&[]), "");
         Ok(())
@@ -415,9 +419,9 @@ mod tests {
         tokenizer.assign_language("fr", id)?; // the same again is no change
         assert_eq!(
             (tokenizer.language_tag("fr"), tokenizer.token(id)),
-            (Some(6), Some("<2fr>".into()))
+            (Some(5), Some("<2fr>".into()))
         );
-        for (code, id) in [("it", 6), ("it", 70), ("fr", 7), ("<>", 7)] {
+        for (code, id) in [("it", 5), ("it", 70), ("fr", 7), ("<>", 7)] {
             assert!(tokenizer.assign_language(code, id).is_err(), "{code} must not get {id}");
         }
         Ok(())

@@ -9,6 +9,7 @@ mod backward;
 mod forward;
 mod step;
 mod tile;
+mod vector;
 
 pub use step::Cached;
 
@@ -157,6 +158,8 @@ impl Attention<'_> {
         assert_eq!(self.q_offsets.len(), self.k_offsets.len(), "a partner for each sentence");
         check_offsets(self.q_offsets, q.rows());
         check_offsets(self.k_offsets, k.rows());
+        let Dropout { probability, .. } = self.dropout;
+        assert!((0.0..1.0).contains(&probability), "dropout of {probability} is not in [0, 1)");
         assert!(self.heads.count < 4096, "at most 4095 heads");
     }
 }
@@ -181,6 +184,19 @@ impl Task<'_> {
     fn columns(&self) -> std::ops::Range<usize> {
         let width = self.rule.heads.width;
         self.head * width..(self.head + 1) * width
+    }
+
+    /// Width of the head, and the same in whole registers.
+    #[inline(always)]
+    fn widths(&self) -> (usize, usize) {
+        let width = self.rule.heads.width;
+        (width, width.next_multiple_of(tile::UNIT))
+    }
+
+    /// Number of keys, in whole registers; at least one, so that rows have a length.
+    #[inline(always)]
+    fn padded_keys(&self) -> usize {
+        self.keys().len().max(1).next_multiple_of(tile::UNIT)
     }
 
     /// How many keys the query at place `i` of its sentence sees.

@@ -69,9 +69,8 @@ impl CrossEntropy {
     fn row(&self, row: &[f32], label: u32) -> (RowLoss, f32, f32) {
         let (first, label) = (self.rows.first_output, label as usize);
         let sums = row_sums(&row[first..]);
-        let log_total = sums.exp.ln();
-        let nll = log_total - (row[label] - sums.max);
-        let mean = log_total - sums.shifted / (row.len() - first) as f32;
+        let nll = sums.log_exp - (row[label] - sums.max);
+        let mean = sums.log_exp - sums.shifted / (row.len() - first) as f32;
         let loss = (1.0 - self.label_smoothing) * nll + self.label_smoothing * mean;
         let correct = row[label] == sums.max && !row[first..label].contains(&sums.max);
         (RowLoss { loss, nll, correct }, sums.max, sums.exp)

@@ -93,7 +93,7 @@ pub(super) fn tanh<const ISA: u8>(x: f32) -> f32 {
     let (size, z) = (x.abs(), x * x);
     let p = polynomial::<ISA, 5>(
         z,
-        [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1],
+        [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1],
     );
     let near = fma::<ISA>(p * z, x, x);
     let far = (1.0 - 2.0 / (exp::<ISA>(size + size) + 1.0)).copysign(x);

@@ -90,16 +90,16 @@ pub fn normal_fill(seed: u64, stream: u64, xs: &mut [f32], std: f32) {
         let (sine, cosine) = (std::f32::consts::TAU * v).sin_cos();
         (radius * cosine, radius * sine)
     };
-    let odd = xs.len() % 2;
-    let (rest, pairs) = xs.split_at_mut(odd);
-    if let [x] = rest {
-        let mut partner = [0.0];
-        uniform_fill(seed, !stream, &mut partner);
-        *x = normal(*x, partner[0]).0;
-    }
-    pairs.par_chunks_mut(CHUNK).for_each(|xs| {
-        for pair in xs.as_chunks_mut::<2>().0 {
+    let after = xs.len();
+    xs.par_chunks_mut(CHUNK).for_each(|xs| {
+        let (pairs, rest) = xs.as_chunks_mut::<2>();
+        for pair in pairs {
             (pair[0], pair[1]) = normal(pair[0], pair[1]);
+        }
+        if let [x] = rest {
+            // The partner is the number behind the last one, so that a prefix stays a prefix.
+            let words = stream_block(seed, stream, (after / BLOCK) as u64);
+            *x = normal(*x, unit(words[after % BLOCK])).0;
         }
     });
 }
@@ -119,7 +119,12 @@ pub struct Dropout {
 
 impl Dropout {
     /// The factor of a kept element.
+    ///
+    /// # Panics
+    /// If the probability is not in [0, 1).
     pub(super) fn scale(&self) -> f32 {
+        let probability = self.probability;
+        assert!((0.0..1.0).contains(&probability), "dropout of {probability} is not in [0, 1)");
         1.0 / (1.0 - self.probability)
     }
 
@@ -258,6 +263,11 @@ mod tests {
         let (mean, std) = moments(&xs);
         assert!(mean.abs() < 3e-4 && (std - 0.02).abs() < 3e-4, "{mean} {std}");
         assert!(xs.iter().all(|x| x.is_finite()));
+        for len in [0, 1, 64, 1001] {
+            let mut start = vec![0.0; len];
+            normal_fill(1, 2, &mut start, 0.02);
+            assert_eq!(start, xs[..len]);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::math::{exp, fma, max, sum};
+use super::math::{exp, fma, ln, max, sum};
 use super::simd::simd;
 
 /// Floats that stay in the first-level cache between two looks at them.
@@ -15,6 +15,8 @@ pub(super) struct RowSums {
     pub(super) max: f32,
     /// `Σ exp(xᵢ - max)`.
     pub(super) exp: f32,
+    /// The logarithm of `exp`.
+    pub(super) log_exp: f32,
     /// `Σ (xᵢ - max)`.
     pub(super) shifted: f32,
 }
@@ -22,7 +24,7 @@ pub(super) struct RowSums {
 impl RowSums {
     /// `ln Σ exp xᵢ`.
     pub(super) fn log_sum_exp(&self) -> f32 {
-        self.max + self.exp.ln()
+        self.max + self.log_exp
     }
 }
 
@@ -43,7 +45,7 @@ simd! {
             }
             total += sum(tile);
         }
-        RowSums { max: top, exp: total, shifted }
+        RowSums { max: top, exp: total, log_exp: ln::<ISA>(total), shifted }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The backward pass of one head of one sentence, with the probabilities computed again.
 
+use std::ops::Range;
+
 use super::super::columns::{Columns, ColumnsMut};
 use super::super::math::{dot, exp};
 use super::super::simd::simd;
@@ -10,12 +12,13 @@ use super::{QkvGrads, Task};
 /// Queries whose probabilities are held at once.
 const BLOCK: usize = 32;
 
-/// Buffers of one thread, kept from task to task.
+/// Buffers of one thread, kept from task to task. Rows are padded to whole registers.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// Keys and values, transposed, `(width, S)`, and keys, `(S, width)`.
+    /// Keys and values, transposed, `(width, S)`.
     keys_t: Vec<f32>,
     values_t: Vec<f32>,
+    /// Keys, `(S, width)`.
     keys: Vec<f32>,
     /// Gradients of keys and values, `(S, width)`.
     dkeys: Vec<f32>,
@@ -26,9 +29,19 @@ pub(super) struct Scratch {
     /// Probabilities and score gradients of a block, `(BLOCK, S)`.
     probs: Vec<f32>,
     dscores: Vec<f32>,
-    /// A strip of query gradients, `(STRIP, width)`, and factors of dropout, `(S,)`.
+    /// A strip of query gradients, `(STRIP, width)`.
     dqueries: Vec<f32>,
+    /// Factors of dropout for one row, `(S,)`.
     factors: Vec<f32>,
+}
+
+/// A block of queries of a task.
+#[derive(Clone)]
+struct Block {
+    /// Place of the first one in its sentence.
+    start: usize,
+    /// Their rows in the batch.
+    rows: Range<usize>,
 }
 
 simd! {
@@ -37,133 +50,172 @@ simd! {
         task: Task<'_>, log_sums: &[f32], dout: Columns<'_>, grads: &QkvGrads<'_>,
         scratch: &mut Scratch,
     ) {
-        let (queries, columns) = (task.queries(), task.columns());
-        let (width, keys) = (columns.len().next_multiple_of(UNIT), task.keys().len());
-        if width == 0 {
+        let (queries, keys) = (task.queries(), task.keys());
+        if task.columns().is_empty() {
             return;
         }
-        let padded = keys.next_multiple_of(UNIT);
-        let keys_t = reserve(&mut scratch.keys_t, columns.len() * padded);
-        let values_t = reserve(&mut scratch.values_t, columns.len() * padded);
-        let keys_n = reserve(&mut scratch.keys, keys * width);
-        let dkeys = reserve(&mut scratch.dkeys, padded * width);
-        let dvalues = reserve(&mut scratch.dvalues, padded * width);
-        let queries_n = reserve(&mut scratch.queries, BLOCK * width);
-        let douts = reserve(&mut scratch.douts, BLOCK * width);
-        let probs = reserve(&mut scratch.probs, BLOCK * padded);
-        let dscores = reserve(&mut scratch.dscores, BLOCK * padded);
-        let dqueries = reserve(&mut scratch.dqueries, STRIP * width);
-        let factors = reserve(&mut scratch.factors, padded);
-        dkeys.fill(0.0);
-        dvalues.fill(0.0);
-        if keys > 0 {
-            gather_transposed(task.inputs.k, task.keys(), columns.clone(), keys_t, padded);
-            gather_transposed(task.inputs.v, task.keys(), columns.clone(), values_t, padded);
-            gather(task.inputs.k, task.keys(), columns.clone(), 1.0, keys_n, width);
-        }
-
-        for block in (0..queries.len()).step_by(BLOCK) {
-            let rows = queries.start + block..queries.end.min(queries.start + block + BLOCK);
-            let count = rows.len();
-            let scale = task.rule.heads.scale;
-            gather(task.inputs.q, rows.clone(), columns.clone(), scale, queries_n, width);
-            gather(dout, rows.clone(), columns.clone(), 1.0, douts, width);
-            let strips = count.next_multiple_of(STRIP);
-            queries_n[count * width..strips * width].fill(0.0);
-            douts[count * width..strips * width].fill(0.0);
-            probs[..strips * padded].fill(0.0);
-            dscores[..strips * padded].fill(0.0);
-
-            for start in (0..count).step_by(STRIP) {
-                let last = (start + STRIP).min(count) - 1;
-                let visible = task.visible(block + last);
-                let shown = visible.next_multiple_of(UNIT);
-                let inner = columns.len();
-                let probs = &mut probs[start * padded..(start + STRIP) * padded];
-                let dscores = &mut dscores[start * padded..(start + STRIP) * padded];
-                let b = Matrix { data: keys_t, stride: padded, inner, columns: shown };
-                let a = Strip { data: &queries_n[start * width..], row: width, column: 1 };
-                add_product::<ISA>(a, b, probs, padded);
-                let a = Strip { data: &douts[start * width..], row: width, column: 1 };
-                add_product::<ISA>(a, Matrix { data: values_t, ..b }, dscores, padded);
-
-                for i in 0..STRIP {
-                    let row = rows.start + start + i;
-                    let probs = &mut probs[i * padded..(i + 1) * padded];
-                    let dscores = &mut dscores[i * padded..(i + 1) * padded];
-                    let visible = if start + i < count { task.visible(block + start + i) } else { 0 };
-                    probs[visible..].fill(0.0);
-                    dscores[visible..].fill(0.0);
-                    if visible > 0 {
-                        let log_sum = log_sums[row * task.rule.heads.count + task.head];
-                        let factors = &mut factors[..visible];
-                        if task.rule.dropout.probability > 0.0 {
-                            drop_factors(task.rule.dropout, row, task.head, factors);
-                        } else {
-                            factors.fill(1.0);
-                        }
-                        let (probs, dscores) = (&mut probs[..visible], &mut dscores[..visible]);
-                        score_gradients::<ISA>(probs, dscores, factors, log_sum);
-                    }
+        scratch.load(task);
+        for start in (0..queries.len()).step_by(BLOCK) {
+            let first = queries.start + start;
+            let block = Block { start, rows: first..queries.end.min(first + BLOCK) };
+            scratch.load_block(task, &block, dout);
+            for strip in (0..block.rows.len()).step_by(STRIP) {
+                scratch.score::<ISA>(task, &block, strip);
+                for i in strip..strip + STRIP {
+                    scratch.differentiate::<ISA>(task, &block, i, log_sums);
                 }
-
-                dqueries.fill(0.0);
-                let a = Strip { data: dscores, row: padded, column: 1 };
-                let b = Matrix { data: keys_n, stride: width, inner: visible, columns: width };
-                add_product::<ISA>(a, b, dqueries, width);
-                let first = rows.start + start;
-                let scaled = dqueries.chunks_exact(width).take(count - start);
-                scatter(&grads.dq, first, columns.clone(), scaled, scale);
+                scratch.query_gradients::<ISA>(task, &block, strip, &grads.dq);
             }
-
-            let visible = task.visible(block + count - 1);
-            for j in (0..visible).step_by(STRIP) {
-                let column = Strip { data: &probs[j..], row: 1, column: padded };
-                let b = Matrix { data: douts, stride: width, inner: count, columns: width };
-                add_product::<ISA>(column, b, &mut dvalues[j * width..], width);
-                let column = Strip { data: &dscores[j..], ..column };
-                let b = Matrix { data: queries_n, ..b };
-                add_product::<ISA>(column, b, &mut dkeys[j * width..], width);
-            }
+            scratch.add_key_gradients::<ISA>(task, &block);
         }
-        let first = task.keys().start;
-        scatter(&grads.dk, first, columns.clone(), dkeys.chunks_exact(width).take(keys), 1.0);
-        scatter(&grads.dv, first, columns.clone(), dvalues.chunks_exact(width).take(keys), 1.0);
+        let (_, stride) = task.widths();
+        scatter(&scratch.dkeys, stride, 1.0, &grads.dk, (keys.clone(), task.columns()));
+        scatter(&scratch.dvalues, stride, 1.0, &grads.dv, (keys, task.columns()));
     }
 }
 
-/// Turns scores into the probabilities that met the values, and `dp` into `ds`, of one query.
-#[inline(always)]
-fn score_gradients<const ISA: u8>(
-    probs: &mut [f32],
-    dscores: &mut [f32],
-    factors: &[f32],
-    log_sum: f32,
-) {
-    for ((p, d), factor) in probs.iter_mut().zip(dscores.iter_mut()).zip(factors) {
-        *p = exp::<ISA>(*p - log_sum);
-        *d *= factor;
+impl Scratch {
+    /// Makes room for `task`, and fetches its keys and values.
+    #[inline(always)]
+    fn load(&mut self, task: Task<'_>) {
+        let (width, padded_width) = task.widths();
+        let (keys, padded_keys) = (task.keys().len(), task.padded_keys());
+        let (k, v) = (task.inputs.k, task.inputs.v);
+        let to = reserve(&mut self.keys_t, width * padded_keys);
+        gather_transposed(k, task.keys(), task.columns(), to, padded_keys);
+        let to = reserve(&mut self.values_t, width * padded_keys);
+        gather_transposed(v, task.keys(), task.columns(), to, padded_keys);
+        let to = reserve(&mut self.keys, keys * padded_width);
+        gather(k, task.keys(), task.columns(), 1.0, to, padded_width);
+        reserve(&mut self.dkeys, padded_keys * padded_width).fill(0.0);
+        reserve(&mut self.dvalues, padded_keys * padded_width).fill(0.0);
+        reserve(&mut self.queries, BLOCK * padded_width);
+        reserve(&mut self.douts, BLOCK * padded_width);
+        reserve(&mut self.probs, BLOCK * padded_keys);
+        reserve(&mut self.dscores, BLOCK * padded_keys);
+        reserve(&mut self.dqueries, STRIP * padded_width);
+        reserve(&mut self.factors, keys);
     }
-    let mean = dot::<ISA>(probs, dscores);
-    for ((p, d), factor) in probs.iter_mut().zip(dscores).zip(factors) {
-        *d = *p * (*d - mean);
-        *p *= factor;
+
+    /// Fetches the queries and output gradients of `block`, with rows of zeros up to a whole strip.
+    #[inline(always)]
+    fn load_block(&mut self, task: Task<'_>, block: &Block, dout: Columns<'_>) {
+        let ((_, width), keys) = (task.widths(), task.padded_keys());
+        let (rows, columns, scale) = (&block.rows, task.columns(), task.rule.heads.scale);
+        let padded = rows.len().next_multiple_of(STRIP);
+        gather(task.inputs.q, rows.clone(), columns.clone(), scale, &mut self.queries, width);
+        gather(dout, rows.clone(), columns, 1.0, &mut self.douts, width);
+        self.queries[rows.len() * width..padded * width].fill(0.0);
+        self.douts[rows.len() * width..padded * width].fill(0.0);
+        self.probs[..padded * keys].fill(0.0);
+        self.dscores[..padded * keys].fill(0.0);
+    }
+
+    /// `probs = scale · q·kᵀ` and `dscores = dout·vᵀ` for a strip of queries.
+    #[inline(always)]
+    fn score<const ISA: u8>(&mut self, task: Task<'_>, block: &Block, strip: usize) {
+        let ((inner, width), stride) = (task.widths(), task.padded_keys());
+        let columns = block.visible(task, strip + STRIP).next_multiple_of(UNIT);
+        let keys = Matrix { data: &self.keys_t, stride, inner, columns };
+        let queries = Strip { data: &self.queries[strip * width..], row: width, column: 1 };
+        add_product::<ISA>(queries, keys, &mut self.probs[strip * stride..], stride);
+        let values = Matrix { data: &self.values_t, ..keys };
+        let douts = Strip { data: &self.douts[strip * width..], ..queries };
+        add_product::<ISA>(douts, values, &mut self.dscores[strip * stride..], stride);
+    }
+
+    /// Turns the scores of query `i` into the probabilities that met the values, and `dp` into `ds`.
+    #[inline(always)]
+    fn differentiate<const ISA: u8>(
+        &mut self,
+        task: Task<'_>,
+        block: &Block,
+        i: usize,
+        log_sums: &[f32],
+    ) {
+        let stride = task.padded_keys();
+        let seen = if i < block.rows.len() { task.visible(block.start + i) } else { 0 };
+        let (probs, hidden) = self.probs[i * stride..(i + 1) * stride].split_at_mut(seen);
+        hidden.fill(0.0);
+        let (dscores, hidden) = self.dscores[i * stride..(i + 1) * stride].split_at_mut(seen);
+        hidden.fill(0.0);
+        if seen == 0 {
+            return;
+        }
+        let (row, factors) = (block.rows.start + i, &mut self.factors[..seen]);
+        match task.rule.dropout.probability {
+            0.0 => factors.fill(1.0),
+            _ => drop_factors(task.rule.dropout, row, task.head, factors),
+        }
+        let log_sum = log_sums[row * task.rule.heads.count + task.head];
+        for ((p, d), factor) in probs.iter_mut().zip(dscores.iter_mut()).zip(&*factors) {
+            *p = exp::<ISA>(*p - log_sum);
+            *d *= factor;
+        }
+        let mean = dot::<ISA>(probs, dscores);
+        for ((p, d), factor) in probs.iter_mut().zip(dscores).zip(factors) {
+            *d = *p * (*d - mean);
+            *p *= *factor;
+        }
+    }
+
+    /// `dq = scale · ds·k` for a strip of queries.
+    #[inline(always)]
+    fn query_gradients<const ISA: u8>(
+        &mut self,
+        task: Task<'_>,
+        block: &Block,
+        strip: usize,
+        dq: &ColumnsMut<'_>,
+    ) {
+        let ((_, width), stride) = (task.widths(), task.padded_keys());
+        let inner = block.visible(task, strip + STRIP);
+        let dqueries = &mut self.dqueries[..STRIP * width];
+        dqueries.fill(0.0);
+        let dscores = Strip { data: &self.dscores[strip * stride..], row: stride, column: 1 };
+        let keys = Matrix { data: &self.keys, stride: width, inner, columns: width };
+        add_product::<ISA>(dscores, keys, dqueries, width);
+        let first = block.rows.start + strip;
+        let rows = first..block.rows.end.min(first + STRIP);
+        scatter(dqueries, width, task.rule.heads.scale, dq, (rows, task.columns()));
+    }
+
+    /// `dv += pᵀ·dout` and `dk += scale · dsᵀ·q` for the queries of `block`.
+    #[inline(always)]
+    fn add_key_gradients<const ISA: u8>(&mut self, task: Task<'_>, block: &Block) {
+        let ((_, width), stride, inner) = (task.widths(), task.padded_keys(), block.rows.len());
+        for j in (0..block.visible(task, inner)).step_by(STRIP) {
+            let probs = Strip { data: &self.probs[j..], row: 1, column: stride };
+            let douts = Matrix { data: &self.douts, stride: width, inner, columns: width };
+            add_product::<ISA>(probs, douts, &mut self.dvalues[j * width..], width);
+            let dscores = Strip { data: &self.dscores[j..], ..probs };
+            let queries = Matrix { data: &self.queries, ..douts };
+            add_product::<ISA>(dscores, queries, &mut self.dkeys[j * width..], width);
+        }
     }
 }
 
-/// Writes `rows` times `factor` to the columns `head` of `to`, from row `first` on.
+impl Block {
+    /// Keys seen by the last of the queries before place `end` of the block; the others see no more.
+    #[inline(always)]
+    fn visible(&self, task: Task<'_>, end: usize) -> usize {
+        task.visible(self.start + end.min(self.rows.len()) - 1)
+    }
+}
+
+/// Writes `from`, with rows of `stride` floats, times `factor`, to rows and columns of `to`.
 #[inline(always)]
-fn scatter<'s>(
-    to: &ColumnsMut<'_>,
-    first: usize,
-    head: std::ops::Range<usize>,
-    rows: impl Iterator<Item = &'s [f32]>,
+fn scatter(
+    from: &[f32],
+    stride: usize,
     factor: f32,
+    to: &ColumnsMut<'_>,
+    (rows, columns): (Range<usize>, Range<usize>),
 ) {
-    for (row, from) in (first..).zip(rows) {
+    for (row, from) in rows.zip(from.chunks_exact(stride)) {
         // SAFETY: the task that calls this alone has these rows and this head.
         #[expect(unsafe_code, reason = "tasks write to different rows and heads")]
-        let to = unsafe { to.slice(row, head.clone()) };
+        let to = unsafe { to.slice(row, columns.clone()) };
         for (y, x) in to.iter_mut().zip(from) {
             *y = x * factor;
         }

@@ -1,8 +1,16 @@
 //! Small matrix products for a head: a strip of four rows times a matrix that stays in the cache.
 
+#[cfg(target_arch = "aarch64")]
+use std::arch::aarch64::float32x4_t;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m256, __m512};
+
 use super::super::columns::Columns;
-use super::super::math::fma;
+#[cfg(target_arch = "x86_64")]
 use super::super::simd::AVX512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::super::simd::FUSED;
+use super::vector::Vector;
 
 /// Rows of a strip.
 pub(super) const STRIP: usize = 4;
@@ -31,49 +39,87 @@ pub(super) struct Matrix<'a> {
 
 /// `c += a·b`, rows of `c` `stride` floats apart; each element sums over `inner` in order.
 #[inline(always)]
+#[expect(unsafe_code, reason = "the instruction set is known only at run time")]
 pub(super) fn add_product<const ISA: u8>(
     a: Strip<'_>,
     b: Matrix<'_>,
     c: &mut [f32],
     stride: usize,
 ) {
-    let mut column = 0;
-    if ISA == AVX512 {
-        while column + 2 * UNIT <= b.columns {
-            add_tile::<ISA, { 2 * UNIT }>(a, b, column, c, stride);
-            column += 2 * UNIT;
+    // SAFETY: `ISA` is what `level` has found: AVX-512 F, or AVX2 and FMA, or nothing in particular.
+    unsafe {
+        match ISA {
+            #[cfg(target_arch = "x86_64")]
+            AVX512 => add_tiles::<__m512, 2>(a, b, c, stride),
+            #[cfg(target_arch = "x86_64")]
+            FUSED => add_tiles::<__m256, 2>(a, b, c, stride),
+            #[cfg(target_arch = "aarch64")]
+            FUSED => add_tiles::<float32x4_t, 4>(a, b, c, stride),
+            _ => add_tiles::<[f32; 16], 1>(a, b, c, stride),
         }
-    }
-    while column < b.columns {
-        add_tile::<ISA, UNIT>(a, b, column, c, stride);
-        column += UNIT;
     }
 }
 
-/// The columns `column..column + W` of the product, held in registers.
+/// Goes over the columns, `W` registers at a time, then one at a time.
+///
+/// # Safety
+/// The machine has the registers `V`.
 #[inline(always)]
-fn add_tile<const ISA: u8, const W: usize>(
+#[expect(unsafe_code, reason = "the instruction set is known only at run time")]
+unsafe fn add_tiles<V: Vector, const W: usize>(
+    a: Strip<'_>,
+    b: Matrix<'_>,
+    c: &mut [f32],
+    stride: usize,
+) {
+    let mut column = 0;
+    while column + W * V::WIDTH <= b.columns {
+        // SAFETY: the caller vouches for the registers.
+        unsafe { add_tile::<V, W>(a, b, column, c, stride) };
+        column += W * V::WIDTH;
+    }
+    while column < b.columns {
+        // SAFETY: the caller vouches for the registers.
+        unsafe { add_tile::<V, 1>(a, b, column, c, stride) };
+        column += V::WIDTH;
+    }
+}
+
+/// The columns from `column` on, as many as fill `W` registers.
+///
+/// # Safety
+/// The machine has the registers `V`.
+#[inline(always)]
+#[expect(unsafe_code, reason = "the instruction set is known only at run time")]
+unsafe fn add_tile<V: Vector, const W: usize>(
     a: Strip<'_>,
     b: Matrix<'_>,
     column: usize,
     c: &mut [f32],
     stride: usize,
 ) {
-    let mut sums = [[0.0f32; W]; STRIP];
-    for (r, sums) in sums.iter_mut().enumerate() {
-        sums.copy_from_slice(&c[r * stride + column..][..W]);
-    }
-    for k in 0..b.inner {
-        let b: &[f32; W] = b.data[k * b.stride + column..][..W].as_array().expect("W floats");
-        for r in 0..STRIP {
-            let x = a.data[r * a.row + k * a.column];
-            for j in 0..W {
-                sums[r][j] = fma::<ISA>(x, b[j], sums[r][j]);
+    // SAFETY: the caller vouches for the registers; loads and stores check their slices.
+    unsafe {
+        let mut sums = [[V::splat(0.0); W]; STRIP];
+        for (r, sums) in sums.iter_mut().enumerate() {
+            for (w, sum) in sums.iter_mut().enumerate() {
+                *sum = V::load(&c[r * stride + column + w * V::WIDTH..]);
             }
         }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        c[r * stride + column..][..W].copy_from_slice(sums);
+        for k in 0..b.inner {
+            let row = &b.data[k * b.stride + column..][..W * V::WIDTH];
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let x = V::splat(a.data[r * a.row + k * a.column]);
+                for (w, sum) in sums.iter_mut().enumerate() {
+                    *sum = x.mul_add(V::load(&row[w * V::WIDTH..]), *sum);
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (w, sum) in sums.iter().enumerate() {
+                sum.store(&mut c[r * stride + column + w * V::WIDTH..]);
+            }
+        }
     }
 }
 
