@@ -66,3 +66,36 @@ pub trait Metric: Sync {
         Ok(self.score(&self.count_corpus(hypotheses, references)?.iter().sum()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{tokenize::Tokenizer, *};
+
+    proptest! {
+        #[test]
+        fn scores_of_any_two_texts_lie_between_0_and_100(ours in "\\PC{0,40}", theirs in ".{0,40}") {
+            for tokenizer in [Tokenizer::V13a, Tokenizer::Zh, Tokenizer::Char, Tokenizer::Intl] {
+                let score = Bleu { tokenizer, ..Bleu::default() }.sentence_score(&ours, &theirs);
+                prop_assert!((0.0..=100.0 + 1e-9).contains(&score), "BLEU {score}");
+            }
+            for chrf in [Chrf::plain(), Chrf::plus_plus()] {
+                let score = chrf.sentence_score(&ours, &theirs);
+                prop_assert!((0.0..=100.0 + 1e-9).contains(&score), "chrF {score}");
+            }
+        }
+
+        #[test]
+        fn a_text_is_its_own_best_translation(words in prop::collection::vec("[a-zäß]{1,9}", 1..9)) {
+            let text = words.join(" ");
+            for score in [
+                Bleu::default().sentence_score(&text, &text),
+                Chrf::plain().sentence_score(&text, &text),
+                Chrf::plus_plus().sentence_score(&text, &text),
+            ] {
+                prop_assert!((score - 100.0).abs() < 1e-9, "{score}");
+            }
+        }
+    }
+}

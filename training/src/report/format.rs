@@ -78,6 +78,22 @@ pub(super) fn date(unix_time: u64) -> String {
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
+/// A key that sorts names as people do: `free.2` before `free.10`.
+pub(super) fn natural_order(name: &str) -> Vec<(u64, String)> {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let mut key = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let (text, after) = rest.split_at(rest.find(is_digit).unwrap_or(rest.len()));
+        let end = after.find(|c| !is_digit(c)).unwrap_or(after.len());
+        let (number, after) = after.split_at(end);
+        key.push((0, text.to_owned()));
+        key.push((number.parse().unwrap_or(0), String::new()));
+        rest = after;
+    }
+    key
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +128,13 @@ mod tests {
         assert_eq!(date(951_782_399), "2000-02-28 23:59 UTC");
         assert_eq!(date(951_782_400), "2000-02-29 00:00 UTC");
         assert_eq!(date(1_767_225_600), "2026-01-01 00:00 UTC");
+    }
+
+    #[test]
+    fn names_are_sorted_by_number() {
+        let mut names = ["free.10", "pair.en-de", "free.2", "free", "free.1.9", "free.1.10"];
+        names.sort_by_key(|name| natural_order(name));
+        assert_eq!(names, ["free", "free.1.9", "free.1.10", "free.2", "free.10", "pair.en-de"]);
     }
 
     #[test]

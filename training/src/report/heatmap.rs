@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use super::format::escape;
+use super::format::{escape, natural_order};
 
 /// Size of a cell, and room for the labels.
 const CELL_WIDTH: f64 = 46.0;
@@ -21,7 +21,8 @@ pub(super) type Row = (String, Vec<(String, f64)>);
 pub(super) fn heatmap(title: &str, note: &str, rows: &[Row]) -> String {
     let columns: BTreeSet<&str> =
         rows.iter().flat_map(|(_, cells)| cells.iter().map(|(name, _)| name.as_str())).collect();
-    let columns: Vec<&str> = columns.into_iter().collect();
+    let mut columns: Vec<&str> = columns.into_iter().collect();
+    columns.sort_by_key(|name| natural_order(name));
     if columns.is_empty() {
         return String::new();
     }

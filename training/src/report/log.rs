@@ -368,7 +368,9 @@ mod tests {
     #[test]
     fn what_came_after_the_resumed_checkpoint_is_void_but_its_time_was_spent() {
         let mut log = RunLog::default();
-        [start(0), step(1), step(2), step(3), start(1), step(2)].map(|event| log.add(event));
+        for event in [start(0), step(1), step(2), step(3), start(1), step(2)] {
+            log.add(event);
+        }
         assert_eq!(log.steps.iter().map(|step| step.step).collect::<Vec<_>>(), [1, 2]);
         let seconds: Vec<_> = log.sessions.iter().map(|(_, seconds)| *seconds).collect();
         assert_eq!(seconds, [3.0, 1.0]);

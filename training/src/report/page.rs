@@ -15,8 +15,6 @@ use crate::evaluate::LanguagePair;
 
 /// Colours, type and layout, for light and dark.
 const STYLE: &str = include_str!("style.css");
-/// A route that stands for none: the loads of all tokens together.
-const ALL_ROUTES: Option<&str> = None;
 
 /// Renders the whole page.
 pub(super) fn render(log: &RunLog) -> String {
@@ -177,7 +175,7 @@ fn scores(dev: &Dev) -> String {
     let spread = foot("spread, highest to lowest", &|name| spread(dev, name));
     format!(
         "<h2>Scores by direction and language <small>best checkpoint, step {}</small></h2>\n\
-         <div class=\"columns\"><div class=\"card\"><table><thead><tr><th></th>{heads}</tr></thead>\
+         <div class=\"stack\"><div class=\"card\"><table><thead><tr><th></th>{heads}</tr></thead>\
          <tbody>{rows}</tbody><tfoot>{mean}{spread}</tfoot></table></div>\n{}</div>\n",
         dev.step,
         by_language(dev)
@@ -234,30 +232,42 @@ fn by_language(dev: &Dev) -> String {
 }
 
 fn loads(log: &RunLog) -> String {
-    let mut latest: BTreeMap<(Option<&str>, &str), &Load> = BTreeMap::new();
-    for load in &log.loads {
-        latest.insert((load.route.as_deref(), &load.layer), load);
-    }
     let step = log.loads.last().map_or(0, |load| load.step);
     let note = format!("share of visits in %, step {step}");
-    let by_layer = latest.iter().filter(|((route, _), _)| *route == ALL_ROUTES);
-    let by_layer: Vec<Row> = by_layer.map(|((_, layer), load)| row(layer, &[load])).collect();
+    let (latest, routes) =
+        (latest_loads(&log.loads), names(&log.loads, |load| load.route.as_deref()));
 
-    let routes: BTreeSet<&str> = latest.keys().filter_map(|(route, _)| *route).collect();
+    let all_tokens = latest.iter().filter(|load| load.route.is_none());
+    let by_layer: Vec<Row> = all_tokens.map(|load| row(&load.layer, &[load])).collect();
     let by_route = routes.iter().map(|&route| {
-        let loads: Vec<_> =
-            latest.iter().filter(|((r, _), _)| *r == Some(route)).map(|(_, load)| *load).collect();
-        row(route, &loads)
+        let of_route = latest.iter().filter(|load| load.route.as_deref() == Some(route));
+        row(route, &of_route.copied().collect::<Vec<_>>())
     });
     let by_route: Vec<Row> = by_route.collect();
+    let unevenness = unevenness(log);
     heatmap("Layers and experts", &note, &by_layer)
         + &heatmap("Routes and experts", &format!("{note}, mean over the layers"), &by_route)
-        + &plot(
-            "Unevenness",
-            "step",
-            "largest share of a layer, by the even share",
-            &unevenness(log),
-        )
+        + &plot("Unevenness", "step", "largest share of a layer, by the even share", &unevenness)
+}
+
+/// The newest load of every route and layer, in the order in which they first appeared.
+fn latest_loads(loads: &[Load]) -> Vec<&Load> {
+    let mut latest: Vec<&Load> = Vec::new();
+    for load in loads {
+        let is_same =
+            |other: &&mut &Load| (&other.route, &other.layer) == (&load.route, &load.layer);
+        match latest.iter_mut().find(is_same) {
+            Some(slot) => *slot = load,
+            None => latest.push(load),
+        }
+    }
+    latest
+}
+
+/// Every name once, in order of appearance.
+fn names<'a>(loads: &'a [Load], name: impl Fn(&'a Load) -> Option<&'a str>) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    loads.iter().filter_map(name).filter(|&name| seen.insert(name)).collect()
 }
 
 /// The mean share of every expert over `loads`.
@@ -271,13 +281,16 @@ fn row(name: &str, loads: &[&Load]) -> Row {
 
 /// For every layer how much more the busiest expert does than its even share.
 fn unevenness(log: &RunLog) -> Vec<Line> {
-    let mut lines: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
-    for load in log.loads.iter().filter(|load| load.route.is_none() && !load.shares.is_empty()) {
-        let largest = load.shares.values().copied().fold(0.0, f64::max);
-        let point = (load.step as f64, largest * load.shares.len() as f64);
-        lines.entry(&load.layer).or_default().push(point);
-    }
-    lines.into_iter().map(|(layer, points)| Line::new(layer, points)).collect()
+    let layers = names(&log.loads, |load| load.route.is_none().then_some(load.layer.as_str()));
+    let line = |layer: &str| {
+        let of_layer = log.loads.iter().filter(|load| load.route.is_none() && load.layer == layer);
+        let points = of_layer.map(|load| {
+            let largest = load.shares.values().copied().fold(0.0, f64::max);
+            (load.step as f64, largest * load.shares.len() as f64)
+        });
+        Line::new(layer, points.collect())
+    };
+    layers.into_iter().map(line).collect()
 }
 
 fn cost_table(log: &RunLog, start: &Start, cost: &Cost) -> String {

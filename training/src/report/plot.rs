@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::format::{escape, short};
 
 /// Size of a plot in its own units; on the page it is as wide as its column.
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 300.0;
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 270.0;
 /// Room for the labels of the axes.
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 14.0;
@@ -55,12 +55,15 @@ pub(super) fn plot(title: &str, x_name: &str, y_name: &str, lines: &[Line]) -> S
 
 /// Exponentially smoothed `points`, without the pull towards zero at the start.
 ///
-/// The memory is a fiftieth of the line; a value that is not finite is passed over.
+/// The memory is a hundredth of the line, and shorter at the start, where a loss falls fast. A
+/// value that is not finite is passed over.
 pub(super) fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let keep = 1.0 - 1.0 / (points.len() as f64 / 50.0).max(2.0);
+    let longest = (points.len() as f64 / 100.0).max(2.0);
     let (mut sum, mut weight) = (0.0, 0.0);
-    let finite = points.iter().filter(|(_, y)| y.is_finite());
-    let smoothed = finite.map(|&(x, y)| {
+    let finite = points.iter().filter(|(_, y)| y.is_finite()).enumerate();
+    let smoothed = finite.map(|(index, &(x, y))| {
+        let memory = (index as f64 / 10.0).clamp(1.0, longest);
+        let keep = 1.0 - 1.0 / memory;
         sum = keep * sum + y;
         weight = keep * weight + 1.0;
         (x, sum / weight)
@@ -229,7 +232,7 @@ mod tests {
     fn a_line_starts_and_ends_in_the_corners() {
         let line = Line::new("a", vec![(0.0, 0.0), (10.0, 10.0)]);
         let svg = plot("t", "step", "", &[line]);
-        assert!(svg.contains("d=\"M58.0 260.0L626.0 12.0\""), "{svg}");
+        assert!(svg.contains("d=\"M58.0 230.0L546.0 12.0\""), "{svg}");
         assert!(svg.contains("<title>a: 10 at step 10</title>"), "{svg}");
     }
 
