@@ -14,8 +14,8 @@ use std::{
     },
 };
 
-use candle::{CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, Tensor, Var};
 use candle::backprop::GradStore;
+use candle::{CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, Tensor, Var};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};

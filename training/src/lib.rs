@@ -27,6 +27,7 @@ pub mod average;
 pub mod loss;
 pub mod recorder;
 pub mod trainer;
-// pub mod tasks;
+pub mod tasks;
 
 pub use error::{Error, Result};
+pub use tasks::translation;

@@ -10,33 +10,22 @@ use dragoman_core::{
         matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
         softmax::LogitRows,
     },
+    models::translation::IGNORED,
     params::Param,
 };
 
 use crate::Result;
 
-/// Label of rows that count for nothing.
-const IGNORED: u32 = u32::MAX;
-
 /// Logits that are held at once, about.
 const CHUNK: usize = 8 << 20;
-
-/// Which tokens may be put out: the end of a sentence, and all that are text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outputs {
-    /// The token that ends a sentence.
-    pub end: u32,
-    /// The first token that is text; those before it are tags and reserved.
-    pub first: u32,
-}
 
 /// The output layer and its loss.
 #[derive(Debug, Clone)]
 pub struct OutputLoss {
     /// Weight of the output layer, `(V, D)`.
     pub weight: Param,
-    /// Which tokens may be put out.
-    pub outputs: Outputs,
+    /// The first token that may be put out; those before it are tags and reserved.
+    pub first_output: u32,
     /// ε, the share of the label that is spread over all outputs.
     pub label_smoothing: f32,
     /// Factor of the loss and of its gradient, such as one by the number of labels in a step.
@@ -126,9 +115,6 @@ impl OutputLoss {
     }
 
     /// Replaces `logits` `(n, V)` by their gradient.
-    ///
-    /// The kernel knows outputs as "all columns from one on". The end of a sentence lies before them, so for the
-    /// kernel it changes places with the last column that is no output.
     fn cross_entropy(
         &self,
         logits: &mut [f32],
@@ -136,30 +122,14 @@ impl OutputLoss {
         vocab_size: usize,
         sums: &mut LossSums,
     ) {
-        let Outputs { end, first } = self.outputs;
-        let seat = if end < first { first - 1 } else { end };
-        let exchange = |logits: &mut [f32]| {
-            if seat != end {
-                let rows = logits.chunks_exact_mut(vocab_size);
-                rows.for_each(|row| row.swap(end as usize, seat as usize));
-            }
-        };
-        let moved = labels.iter().map(|&label| match label {
-            IGNORED => seat,
-            label if label == end => seat,
-            label => label,
-        });
-        let moved: Vec<u32> = moved.collect();
-        let scale_of = |&label: &u32| if label == IGNORED { 0.0 } else { self.scale };
-        let scales: Vec<f32> = labels.iter().map(scale_of).collect();
-
-        exchange(logits);
-        let first_output = seat.min(first) as usize;
-        let rows = LogitRows { width: vocab_size, first_output };
+        let counts = |label: &&u32| **label != IGNORED;
+        let targets: Vec<u32> = labels.iter().map(|label| self.target(*label)).collect();
+        let scale = |label: &u32| if counts(&label) { self.scale } else { 0.0 };
+        let scales: Vec<f32> = labels.iter().map(scale).collect();
+        let rows = LogitRows { width: vocab_size, first_output: self.first_output as usize };
         let rule = CrossEntropy { rows, label_smoothing: self.label_smoothing };
-        let losses = rule.forward_backward(logits, &moved, &scales);
-        exchange(logits);
-        for (loss, _) in losses.iter().zip(labels).filter(|(_, label)| **label != IGNORED) {
+        let losses = rule.forward_backward(logits, &targets, &scales);
+        for (loss, _) in losses.iter().zip(labels).filter(|(_, label)| counts(label)) {
             sums.labels += 1.0;
             sums.loss += f64::from(loss.loss);
             sums.nll += f64::from(loss.nll);
@@ -167,28 +137,22 @@ impl OutputLoss {
         }
     }
 
+    /// A label that stands for any, where none counts.
+    fn target(&self, label: u32) -> u32 {
+        if label == IGNORED { self.first_output } else { label }
+    }
+
     /// The composite form, of differentiable candle operations: for other devices, and to compare with.
     pub fn composite(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
         let device = hidden.device();
-        let Outputs { end, first } = self.outputs;
-        let vocab_size = self.weight.shape().dims()[0];
-        let weight = self.weight.tensor();
-        let text = weight.narrow(0, first as usize, vocab_size - first as usize)?;
-        let weight = Tensor::cat(&[&weight.narrow(0, end as usize, 1)?, &text], 0)?; // (V', D)
-
-        let counts = |label: &u32| *label != IGNORED;
-        let column = |label: &u32| match *label {
-            IGNORED => 0,
-            label if label == end => 0,
-            label => label - first + 1,
-        };
-        let columns: Vec<u32> = labels.iter().map(column).collect();
+        let first = self.first_output;
+        let outputs = self.weight.shape().dims()[0] - first as usize;
+        let weight = self.weight.tensor().narrow(0, first as usize, outputs)?; // (V', D)
+        let columns: Vec<u32> = labels.iter().map(|label| self.target(*label) - first).collect();
         let columns = Tensor::new(columns, device)?; // (N,)
-        let weights: Vec<f32> = labels
-            .iter()
-            .map(|label| counts(label).into())
-            .map(|count: u8| f32::from(count))
-            .collect();
+        let counts = |label: &u32| if *label == IGNORED { 0.0 } else { 1.0 };
+        let weights: Vec<f32> = labels.iter().map(counts).collect();
+        let labels = weights.iter().map(|&weight| f64::from(weight)).sum();
         let weights = Tensor::new(weights, device)?; // (N,)
 
         let logits = matmul_t(hidden, &weight, self.precision)?; // (N, V')
@@ -204,7 +168,7 @@ impl OutputLoss {
             Ok(f64::from((tensor.detach() * &weights)?.sum_all()?.to_scalar::<f32>()?))
         };
         let sums = LossSums {
-            labels: labels.iter().filter(|label| counts(label)).count() as f64,
+            labels,
             loss: f64::from(loss.to_scalar::<f32>()?),
             nll: sum(nll)?,
             correct: sum(correct)?,
@@ -252,15 +216,15 @@ mod tests {
 
     use super::*;
 
-    const LABELS: [u32; 7] = [2, 9, IGNORED, 6, 11, 2, 8];
+    const LABELS: [u32; 7] = [5, 9, IGNORED, 6, 11, 5, 8];
 
     fn setting(precision: Precision) -> Result<(ParamStore, OutputLoss, Var)> {
         let store = ParamStore::new(&Device::Cpu, 5);
         let weight = store.root().get((12, 8), "weight", Init::Normal(1.0))?;
         let hidden = store.root().get((7, 8), "hidden", Init::Normal(1.0))?;
         let hidden = Var::from_tensor(&hidden.tensor())?;
-        let outputs = Outputs { end: 2, first: 6 };
-        let loss = OutputLoss { weight, outputs, label_smoothing: 0.1, scale: 0.25, precision };
+        let loss =
+            OutputLoss { weight, first_output: 5, label_smoothing: 0.1, scale: 0.25, precision };
         Ok((store, loss, hidden))
     }
 
@@ -302,7 +266,7 @@ mod tests {
         loss.fused(&hidden, &LABELS)?;
         let grad = loss.weight.with_grad(|grad| grad.to_vec());
         for (id, row) in grad.chunks(8).enumerate() {
-            let is_output = id == 2 || id >= 6;
+            let is_output = id >= 5;
             assert_eq!(row.iter().any(|g| *g != 0.0), is_output, "token {id}: {row:?}");
         }
         loss.weight.clear_grad();

@@ -11,6 +11,7 @@ use std::{
 
 use candle::{Device, Tensor};
 use dragoman_core::{
+    config::ModelConfig,
     context::{Context, Training},
     models::translation::{Batch, Example, TranslationModel},
     params::ParamStore,
@@ -30,7 +31,7 @@ use crate::{
     control::Control,
     device,
     evaluate::TestSet,
-    loss::{OutputLoss, Outputs},
+    loss::OutputLoss,
     recorder::RunInfo,
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
     trainer::{self, Run, Summary},
@@ -91,7 +92,8 @@ struct TranslationTask {
 impl TranslationTask {
     fn new(config: &TrainConfig, paths: &RunPaths) -> Result<Self> {
         let device = device::open(&config.device)?;
-        let tokenizer = Tokenizer::load(paths.corpus.join("tokenizer.json"))?;
+        let tokenizer = Tokenizer::load(paths.corpus.join("tokenizer.json"))
+            .map_err(dragoman_data::Error::from)?;
         let corpus = PackedCorpus::open(paths.corpus.join("corpus.bin"))?;
         corpus.check_tokenizer(tokenizer.sha256())?;
         let corpus = Arc::new(corpus);
@@ -123,18 +125,7 @@ impl TranslationTask {
         let cursor = Cursor::start(config.run.seed);
         let batcher = Batcher::new(corpus.clone(), config.batches.clone(), cursor)?;
         let tokenizer = Arc::new(tokenizer);
-        Ok(Self {
-            config,
-            params,
-            register,
-            model,
-            tokenizer,
-            corpus,
-            batcher,
-            routes,
-            tags,
-            dev,
-        })
+        Ok(Self { config, params, register, model, tokenizer, corpus, batcher, routes, tags, dev })
     }
 
     /// What makes this run the run it is: with other values, its checkpoints are of no use.
@@ -166,7 +157,7 @@ impl TranslationTask {
     fn output_loss(&self, part: &Part<'_>) -> OutputLoss {
         OutputLoss {
             weight: self.model.output_weight().clone(),
-            outputs: Outputs { end: tokenizer::END, first: self.tokenizer.first_output() },
+            first_output: self.tokenizer.first_output(),
             label_smoothing: part.config.loss.label_smoothing,
             scale: 1.0 / part.labels as f32,
             precision: self.config.precision,
@@ -261,7 +252,13 @@ impl Task for TranslationTask {
     }
 
     fn export(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
-        todo!()
+        fs_err::create_dir_all(dir)?;
+        let model = ModelConfig::Translation(self.config.model.clone());
+        fs_err::write(dir.join("config.json"), serde_json::to_vec_pretty(&model)?)?;
+        fs_err::write(dir.join("experts.json"), serde_json::to_vec_pretty(&self.register)?)?;
+        fs_err::write(dir.join("tokenizer.json"), self.tokenizer.as_json())?;
+        fs_err::write(dir.join("step"), note.step.to_string())?;
+        Ok(self.params.save(&dir.join("weights.safetensors"))?)
     }
 }
 
@@ -282,4 +279,119 @@ fn directions(config: &TrainConfig, corpus: &PackedCorpus) -> Result<Vec<(String
         })
     };
     config.directions.iter().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dragoman_core::config::{MoeConfig, TranslationConfig};
+    use dragoman_data::{
+        corpus::Corpus,
+        pack::{PackConfig, pack},
+    };
+
+    use super::*;
+
+    fn task(dir: &Path) -> anyhow::Result<TranslationTask> {
+        let path = dir.join("en-de.tsv");
+        fs_err::write(&path, "The dog runs fast.\tDer Hund rennt schnell.\n")?;
+        let tokenizer = Tokenizer::from_pieces(&["de", "en"], &[], Vec::new())?;
+        tokenizer.save(dir.join("tokenizer.json"))?;
+        let pack_config =
+            PackConfig { corpora: vec![Corpus::from_name(&path)?], ..Default::default() };
+        pack(&pack_config, &tokenizer, dir.join("corpus.bin"))?;
+        let mut config = TrainConfig {
+            precision: dragoman_core::kernels::matmul::Precision::F32,
+            model: TranslationConfig {
+                d_model: 16,
+                num_heads: 2,
+                encoder_layers: 2,
+                decoder_layers: 2,
+                d_ff: 32,
+                moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 8 }),
+                ..TranslationConfig::default()
+            },
+            experts: ExpertsConfig { free: 3, d_ff: 8 },
+            ..TrainConfig::default()
+        };
+        config.run.dropout = 0.0;
+        // The balance of a batch is not the mean of the balances of its halves.
+        config.run.loss.balance = 0.0;
+        let paths =
+            RunPaths { corpus: dir.into(), dev: dir.into(), out: dir.join("run"), quiet: true };
+        Ok(TranslationTask::new(&config, &paths)?)
+    }
+
+    fn pair(route: u32, source: &str, target: &str) -> SentencePair {
+        let ids = |text: &str| text.bytes().map(|byte| 68 + u32::from(byte)).collect();
+        SentencePair { route, source: ids(source), target: ids(target) }
+    }
+
+    /// The gradients of one step made of these micro-batches, by weight.
+    fn gradients(task: &TranslationTask, batches: &[&[Example]]) -> Result<Vec<Vec<f32>>> {
+        let config = &task.config.run;
+        let batches: Vec<_> = batches.iter().map(|examples| Batch::new(examples, None)).collect();
+        let labels = batches.iter().map(|batch| task.size(batch).labels).sum();
+        for batch in &batches {
+            let share = task.size(batch).labels as f64 / labels as f64;
+            let losses = task.loss(batch, &Part { config, step: 1, index: 0, labels, share })?;
+            task.params.collect(&losses.total.backward()?)?;
+        }
+        let grads = task.params.iter().map(|param| param.with_grad(|grad| grad.to_vec())).collect();
+        task.params.zero_grads();
+        Ok(grads)
+    }
+
+    #[test]
+    fn two_half_batches_are_one_batch() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let task = task(dir.path())?;
+        let pairs = [
+            pair(0, "the dog", "der Hund"),
+            pair(1, "ein alter Baum", "an old tree"),
+            pair(0, "snow", "Schnee"),
+            pair(1, "gut", "good"),
+        ];
+        let examples: Vec<_> = pairs.into_iter().filter_map(|pair| task.example(pair)).collect();
+        let whole = gradients(&task, &[&examples])?;
+        let halves = gradients(&task, &[&examples[..1], &examples[1..]])?;
+        let largest = whole.iter().flatten().fold(0f32, |max, g| max.max(g.abs()));
+        for ((param, whole), halves) in task.params.iter().zip(&whole).zip(&halves) {
+            for (a, b) in whole.iter().zip(halves) {
+                // The z-loss is a mean over all tokens, not over labels: it differs a little.
+                assert!((a - b).abs() < 1e-3 * largest, "{}: {a} {b}", param.name());
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_weight_learns() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let task = task(dir.path())?;
+        let pairs = (0..40).map(|i| {
+            let text: String =
+                (0..12).map(|j| char::from(b'a' + ((i * 7 + j * 5) % 26) as u8)).collect();
+            pair(i % 2, &text, &text)
+        });
+        let examples: Vec<_> = pairs.filter_map(|pair| task.example(pair)).collect();
+        let grads = gradients(&task, &[&examples])?;
+        for (param, grad) in task.params.iter().zip(grads) {
+            let size = grad.iter().map(|g| g.abs()).sum::<f32>() / grad.len() as f32;
+            assert!(size > 1e-9, "the gradient of `{}` is {size:e}", param.name());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_pair_gets_its_tag_and_its_end() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let task = task(dir.path())?;
+        let example = task.example(pair(0, "a", "b")).expect("the direction is trained");
+        let german = task.tokenizer.language_tag("de").expect("the tokenizer knows German");
+        let (a, b) = (68 + u32::from(b'a'), 68 + u32::from(b'b'));
+        assert_eq!(example.source, [german, a, tokenizer::END]);
+        assert_eq!(example.target, [german, b]);
+        assert_eq!(example.labels, [b, tokenizer::END]);
+        Ok(())
+    }
 }

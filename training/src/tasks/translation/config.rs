@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dragoman_core::{config::TranslationConfig, kernels::Precision};
+use dragoman_core::{config::TranslationConfig, kernels::matmul::Precision};
 use dragoman_data::batch::BatchConfig;
 use serde::{Deserialize, Serialize};
 
