@@ -5,12 +5,16 @@
 //! | [`cpu`] | which instructions this machine has, and which variant is used |
 //! | [`parallel`] | the loop over tasks that the matrix kernels share |
 //! | `scratch` | aligned buffers that outlive a call |
-//! | `simd` | one source for every instruction set |
+//! | `simd`, `vectorised` | one source for every instruction set |
+//! | [`counters`] | counts of work, for tests |
 //! | [`math`] | `exp` and its like, over slices |
 //! | [`random`] | numbers by counter: dropout, weights |
 //! | [`activation`] | ReLU, GELU, SiLU and their slopes |
 //! | `gemm` | the packed matrix product, in f32 and bfloat16 |
 //! | [`matmul`] | `a·bᵀ`, `a·b`, `aᵀ·b` on row-major slices |
+//! | [`visits`] | which token visits which expert, sorted by expert |
+//! | [`ffn`] | the experts' feed-forward networks, forward and backward |
+//! | [`packed`] | weights packed once, for inference |
 //! | [`columns`] | some columns of a wider matrix |
 //! | [`embedding`] | rows of a table by id |
 //! | [`norm`] | layer norm and RMS norm |
@@ -26,12 +30,15 @@ pub mod cpu;
 pub mod parallel;
 mod scratch;
 mod simd;
+mod vectorised;
+pub mod counters;
 pub mod math;
 pub mod random;
 pub mod activation;
 mod gemm;
 pub mod matmul;
 pub mod visits;
+pub mod ffn;
 pub mod packed;
 pub mod columns;
 pub mod embedding;

@@ -12,5 +12,8 @@ pub mod layers;
 pub mod models;
 pub mod decoding;
 pub mod tokenizer;
+pub mod directory;
+pub mod translate;
+pub mod translator;
 
 pub use error::{Error, Result};

@@ -133,6 +133,14 @@ impl Param {
         f(&mut grad)
     }
 
+    /// Runs `f` on the gradient if the weight is trainable, else on nothing.
+    pub(crate) fn with_trainable_grad<R>(&self, f: impl FnOnce(Option<&mut [f32]>) -> R) -> R {
+        match self.is_trainable() {
+            true => self.with_grad(|grad| f(Some(grad))),
+            false => f(None),
+        }
+    }
+
     /// Whether a gradient arrived since the last [`Param::clear_grad`].
     pub fn has_grad(&self) -> bool {
         !self.lock_grad().is_empty()

@@ -8,7 +8,8 @@
 //! | `portable` | plain Rust, also compiled for AVX2 |
 //!
 //! Two walks cover all shapes. With many rows the right operand is packed once, for all threads, and each task takes a
-//! stripe of rows; with few rows it is the other way round. Neither changes the order of a sum.
+//! stripe of rows; with few rows it is the other way round. A caller that has many products at once gives parts of them
+//! to its own tasks. None of this changes the order of a sum.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -63,7 +64,7 @@ impl Product<'_> {
         if c.is_empty() {
             return;
         }
-        let c = Out { start: c.as_mut_ptr(), stride: self.n };
+        let c = Out::new(c, self.n);
         if self.m <= FEW_ROWS && self.m < 2 * self.n {
             self.by_columns(variant, c, epilogue);
         } else {
@@ -72,8 +73,7 @@ impl Product<'_> {
     }
 
     fn by_columns(&self, variant: Variant, c: Out, epilogue: &Epilogue<'_>) {
-        let layout = self.a.layout();
-        let block_words = layout.block_words(self.m);
+        let block_words = self.a.layout().block_words(self.m);
         let blocks: Vec<_> = self.blocks().collect();
         let mut left = Scratch::words(blocks.len() * block_words);
         parallel::for_each_chunk(left.get_mut(), block_words, self.m * self.k, |i, into| {
@@ -87,9 +87,10 @@ impl Product<'_> {
             let panel_stride = self.precision.words(self.k) * PANEL;
             let mut right = Scratch::words(columns.len().div_ceil(PANEL) * panel_stride);
             let right = right.get_mut();
-            pack_right(variant, self.precision, &self.b, columns.clone(), self.k, right);
+            pack_right(variant, self.precision, &self.b, columns.clone(), 0..self.k, right);
             for (a, words) in left.chunks_exact(block_words).zip(&blocks) {
-                let block = self.block(a, self.m, right, words, columns.clone(), epilogue);
+                let right = (&right[words.start * PANEL..], panel_stride);
+                let block = self.block((a, self.m), right, words, columns.clone(), epilogue);
                 // SAFETY: the columns are this task's own; the variant is the caller's promise.
                 #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
                 unsafe {
@@ -105,7 +106,7 @@ impl Product<'_> {
         let run = RUN * panel_stride;
         parallel::for_each_chunk(right.get_mut(), run, self.n * self.k, |i, into| {
             let columns = i * RUN * PANEL..((i + 1) * RUN * PANEL).min(self.n);
-            pack_right(variant, self.precision, &self.b, columns, self.k, into);
+            pack_right(variant, self.precision, &self.b, columns, 0..self.k, into);
         });
         let right = right.get();
 
@@ -116,7 +117,8 @@ impl Product<'_> {
             for words in self.blocks() {
                 let steps = self.steps(&words);
                 pack_left(variant, self.precision, &self.a, rows.clone(), steps, left);
-                let block = self.block(left, rows.len(), right, &words, 0..self.n, epilogue);
+                let right = (&right[words.start * PANEL..], panel_stride);
+                let block = self.block((left, rows.len()), right, &words, 0..self.n, epilogue);
                 // SAFETY: the rows are this task's own; the variant is the caller's promise.
                 #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
                 unsafe {
@@ -124,6 +126,43 @@ impl Product<'_> {
                 }
             }
         });
+    }
+
+    /// Computes one part of the product into the same part of `c`, on this thread, and tells `done` of each run of rows
+    /// as soon as it is finished.
+    ///
+    /// # Safety
+    /// `c` is the `(M, N)` result, whose part no one else uses meanwhile.
+    #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
+    pub(crate) unsafe fn run_part(
+        &self,
+        (rows, columns): (Range<usize>, Range<usize>),
+        c: Out,
+        epilogue: &Epilogue<'_>,
+        mut done: impl FnMut(Range<usize>),
+    ) {
+        let (variant, precision) = (cpu::variant(), self.precision);
+        let words = precision.words(self.k);
+        let panels = columns.len().div_ceil(PANEL);
+        let mut right = Scratch::words(panels * PANEL * BLOCK.min(words));
+        let mut left = Scratch::words(self.a.layout().block_words(STRIPE.min(rows.len())));
+        let (left, right) = (left.get_mut(), right.get_mut());
+        for block_words in self.blocks() {
+            let steps = self.steps(&block_words);
+            pack_right(variant, precision, &self.b, columns.clone(), steps.clone(), right);
+            for start in rows.clone().step_by(STRIPE) {
+                let stripe = start..(start + STRIPE).min(rows.end);
+                pack_left(variant, precision, &self.a, stripe.clone(), steps.clone(), left);
+                let right = (&*right, block_words.len() * PANEL);
+                let left = (&*left, stripe.len());
+                let block = self.block(left, right, &block_words, columns.clone(), epilogue);
+                // SAFETY: the caller's promise; the variant is this machine's.
+                unsafe { block.run(variant, c.at(start, columns.start), c.stride) };
+                if block_words.end == words {
+                    done(stripe);
+                }
+            }
+        }
     }
 
     /// The blocks of `K`, in words; one that is empty when `K` is 0, because the epilogue is still due.
@@ -138,27 +177,27 @@ impl Product<'_> {
         words.start * per_word..(words.end * per_word).min(self.k)
     }
 
+    /// The packed rows `a` times the packed columns `b`, which are `panel_stride` words a panel.
     fn block<'b>(
         &self,
-        a: &'b [u32],
-        rows: usize,
-        right: &'b [u32],
+        (a, rows): (&'b [u32], usize),
+        (b, panel_stride): (&'b [u32], usize),
         words: &Range<usize>,
         columns: Range<usize>,
         epilogue: &Epilogue<'b>,
     ) -> Block<'b> {
-        let all = self.precision.words(self.k);
+        let last = words.end == self.precision.words(self.k);
         Block {
             precision: self.precision,
             a,
             layout: self.a.layout(),
             rows,
-            b: &right[words.start * PANEL..],
-            panel_stride: all * PANEL,
+            b,
+            panel_stride,
             words: words.len(),
             columns: columns.len(),
             load: epilogue.accumulate || words.start > 0,
-            finish: (words.end == all).then(|| epilogue.finish(columns.start)).flatten(),
+            finish: last.then(|| epilogue.finish(columns.start)).flatten(),
         }
     }
 
@@ -169,13 +208,33 @@ impl Product<'_> {
 
 /// A matrix that tasks write disjoint parts of.
 #[derive(Clone, Copy)]
-struct Out {
+pub(crate) struct Out {
     start: *mut f32,
     stride: usize,
 }
 
 impl Out {
-    fn at(&self, row: usize, column: usize) -> *mut f32 {
+    /// Shares `matrix`, whose rows are `stride` long, for as long as the caller holds it borrowed.
+    pub(crate) fn new(matrix: &mut [f32], stride: usize) -> Self {
+        Self { start: matrix.as_mut_ptr(), stride }
+    }
+
+    /// The matrix from its element `offset` on, with rows of `stride`.
+    pub(crate) fn part(self, offset: usize, stride: usize) -> Self {
+        Self { start: self.start.wrapping_add(offset), stride }
+    }
+
+    /// Some columns of a row.
+    ///
+    /// # Safety
+    /// They lie in the matrix that was shared, which is still borrowed, and no one else uses them meanwhile.
+    #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
+    pub(crate) unsafe fn row<'a>(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.at(row, columns.start), columns.len()) }
+    }
+
+    fn at(self, row: usize, column: usize) -> *mut f32 {
         self.start.wrapping_add(row * self.stride + column)
     }
 }

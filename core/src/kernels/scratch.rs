@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 /// Words of 32 bits that share a cache line.
 const LINE: usize = 16;
-/// Buffers longer than this (256 MiB) are given back to the system after use.
-const KEEP: usize = 256 << 20 >> 6;
+/// What a thread keeps at most, in lines (512 MiB); the buffers longest unused are given back to the system.
+const KEEP: usize = 512 << 20 >> 6;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -48,32 +48,44 @@ impl Scratch {
         // SAFETY: as in `get`, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
+
+    /// The words as numbers.
+    #[expect(unsafe_code, reason = "every bit pattern is an f32")]
+    pub(crate) fn floats(&self) -> &[f32] {
+        // SAFETY: as in `get`; `f32` has the size and alignment of `u32`, and every bit pattern is valid.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+
+    /// The words as numbers, to write.
+    #[expect(unsafe_code, reason = "every bit pattern is an f32")]
+    pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `floats`, and `self` is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         let lines = std::mem::take(&mut self.lines);
-        if (1..=KEEP).contains(&lines.len()) {
+        if !lines.is_empty() {
             // A thread that is ending has no pool any more; then the buffer is simply freed.
             let _ = FREE.try_with(|free| keep(&mut free.borrow_mut(), lines));
         }
     }
 }
 
-/// The smallest free buffer that is long enough, or else the longest, which its taker replaces.
+/// The smallest free buffer that is long enough, but not so long that a larger request would miss it.
 fn best_fit(free: &mut Vec<Vec<Line>>, needed: usize) -> Option<Vec<Line>> {
-    let fits = |i: &usize| free[*i].len() >= needed;
-    let smallest = (0..free.len()).filter(fits).min_by_key(|&i| free[i].len());
-    let chosen = smallest.or_else(|| (0..free.len()).max_by_key(|&i| free[i].len()))?;
-    Some(free.swap_remove(chosen))
+    let longest = 2 * needed + 1024;
+    let fits = |i: &usize| (needed..=longest).contains(&free[*i].len());
+    let chosen = (0..free.len()).filter(fits).min_by_key(|&i| free[i].len())?;
+    Some(free.remove(chosen))
 }
 
 fn keep(free: &mut Vec<Vec<Line>>, lines: Vec<Line>) {
-    const BUFFERS: usize = 8;
     free.push(lines);
-    if free.len() > BUFFERS {
-        let smallest = (0..free.len()).min_by_key(|&i| free[i].len());
-        smallest.map(|i| free.swap_remove(i));
+    while free.iter().map(Vec::len).sum::<usize>() > KEEP {
+        free.remove(0);
     }
 }
 

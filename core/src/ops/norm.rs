@@ -70,13 +70,9 @@ impl CustomOp1 for LayerNorm {
         slices::with_values(dys, |dys| {
             slices::with_values(xs, |xs| {
                 self.with_norm(|norm| {
-                    self.weight.with_grad(|dweight| {
-                        self.bias.with_grad(|dbias| {
-                            let grads = NormGrads {
-                                dxs: &mut dxs,
-                                dweight: self.weight.is_trainable().then_some(dweight),
-                                dbias: self.bias.is_trainable().then_some(dbias),
-                            };
+                    self.weight.with_trainable_grad(|dweight| {
+                        self.bias.with_trainable_grad(|dbias| {
+                            let grads = NormGrads { dxs: &mut dxs, dweight, dbias };
                             norm.backward(xs, dys, stats, grads);
                         });
                     });

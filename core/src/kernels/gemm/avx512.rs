@@ -145,11 +145,11 @@ unsafe fn tile<
                 }
             }
         }
-    } else {
-        for r in 0..R {
-            _mm_prefetch::<_MM_HINT_T0>(place(r, 0, 0).cast());
-            _mm_prefetch::<_MM_HINT_T0>(place(r, 0, 1).cast());
-        }
+    }
+    for r in R..2 * R {
+        // The tile below comes next; its old values would otherwise be waited for.
+        _mm_prefetch::<_MM_HINT_T0>(place(r, 0, 0).cast());
+        _mm_prefetch::<_MM_HINT_T0>(place(r, 0, 1).cast());
     }
 
     let mut a = at.a;

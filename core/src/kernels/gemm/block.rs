@@ -5,7 +5,7 @@ use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
 use super::{avx512, pack_avx512};
 use super::{
-    layout::{BLOCK, Layout, Operand, Precision, TILE_ROWS},
+    layout::{BLOCK, Layout, Operand, PANEL, Precision, ROW_STRIDE, TILE_ROWS},
     portable,
 };
 use crate::kernels::{
@@ -90,7 +90,6 @@ impl Block<'_> {
     /// this machine runs `variant`.
     #[expect(unsafe_code, reason = "tiles of one matrix are written by several threads")]
     pub(super) unsafe fn run(&self, variant: Variant, c: *mut f32, c_stride: usize) {
-        use super::layout::PANEL;
         let panels = self.columns.div_ceil(PANEL);
         assert!(self.words <= BLOCK && self.a.len() >= self.layout.block_words(self.rows));
         assert!(self.b.len() >= (panels.max(1) - 1) * self.panel_stride + self.words * PANEL);
@@ -109,7 +108,7 @@ impl Block<'_> {
     /// The word of row `i` at step 0, and the distance from one step to the next.
     pub(super) fn row_start(&self, i: usize) -> (usize, usize) {
         match self.layout {
-            Layout::Rows => (i * super::layout::ROW_STRIDE, 1),
+            Layout::Rows => (i * ROW_STRIDE, 1),
             Layout::Columns => (i / TILE_ROWS * TILE_ROWS * BLOCK + i % TILE_ROWS, TILE_ROWS),
         }
     }
@@ -135,18 +134,17 @@ pub(super) fn pack_left(
     }
 }
 
-/// Packs the panels of `columns` of the right operand, with all of its `k` elements, into `into`.
+/// Packs the panels of `columns` of the right operand, elements `k` of the sum (from a whole word on), into `into`.
 #[expect(unsafe_code, reason = "instructions that this machine was asked for")]
 pub(super) fn pack_right(
     variant: Variant,
     precision: Precision,
     b: &Operand<'_>,
     columns: Range<usize>,
-    k: usize,
+    k: Range<usize>,
     into: &mut [u32],
 ) {
-    use super::layout::PANEL;
-    assert!(into.len() >= columns.len().div_ceil(PANEL) * PANEL * precision.words(k));
+    assert!(into.len() >= columns.len().div_ceil(PANEL) * PANEL * precision.words(k.len()));
     match variant {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the variant was chosen for this machine, and the length was checked.

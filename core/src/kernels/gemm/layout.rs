@@ -79,7 +79,6 @@ impl<'a> Rows<'a> {
     }
 
     /// The rows of `data` that `index` names, in its order.
-    #[expect(dead_code, reason = "for the grouped layer")]
     pub(crate) fn gather(data: &'a [f32], width: usize, index: &'a [u32]) -> Self {
         Self { data, width, index: Some(index) }
     }

@@ -41,7 +41,7 @@ pub(super) unsafe fn pack_right(
     precision: Precision,
     b: &Operand<'_>,
     columns: Range<usize>,
-    k: usize,
+    k: Range<usize>,
     into: &mut [u32],
 ) {
     // SAFETY: the caller's promise.
@@ -100,11 +100,11 @@ unsafe fn left_columns<const BF16: bool>(
 unsafe fn right_columns<const BF16: bool>(
     b: &Rows<'_>,
     columns: Range<usize>,
-    k: usize,
+    k: Range<usize>,
     into: &mut [u32],
 ) {
-    let words = Precision::words(if BF16 { Precision::Bf16 } else { Precision::F32 }, k);
-    for (word, k) in steps::<BF16>(0..k).enumerate() {
+    let words = Precision::words(if BF16 { Precision::Bf16 } else { Precision::F32 }, k.len());
+    for (word, k) in steps::<BF16>(k).enumerate() {
         let pair = pair::<BF16>(b, k, &columns);
         for start in (0..columns.len()).step_by(LANES) {
             let width = lanes(columns.len() - start);
@@ -127,10 +127,10 @@ unsafe fn right_columns<const BF16: bool>(
 unsafe fn right_rows<const BF16: bool>(
     b: &Rows<'_>,
     columns: Range<usize>,
-    k: usize,
+    k: Range<usize>,
     into: &mut [u32],
 ) {
-    let words = Precision::words(if BF16 { Precision::Bf16 } else { Precision::F32 }, k);
+    let words = Precision::words(if BF16 { Precision::Bf16 } else { Precision::F32 }, k.len());
     if words == 0 {
         return;
     }
@@ -143,7 +143,9 @@ unsafe fn right_rows<const BF16: bool>(
             for (place, row) in square.iter_mut().zip(rows.clone()) {
                 // SAFETY: masked to the row's length.
                 *place = unsafe {
-                    load_words::<BF16>(&b.row(row)[word * per_register::<BF16>() / LANES..k])
+                    load_words::<BF16>(
+                        &b.row(row)[k.clone()][word * per_register::<BF16>() / LANES..],
+                    )
                 };
             }
             transpose(&mut square);

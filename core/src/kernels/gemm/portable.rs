@@ -128,14 +128,14 @@ pub(super) fn pack_right(
     precision: Precision,
     b: &Operand<'_>,
     columns: Range<usize>,
-    k: usize,
+    k: Range<usize>,
     into: &mut [u32],
 ) {
-    let words = precision.words(k);
+    let words = precision.words(k.len());
     for (panel, start) in columns.clone().step_by(PANEL).enumerate() {
         let panel = &mut into[panel * words * PANEL..][..words * PANEL];
         for (word, places) in panel.chunks_exact_mut(PANEL).enumerate() {
-            let steps = steps(precision, word, 0..k);
+            let steps = steps(precision, word, k.clone());
             for (column, place) in (start..).zip(places) {
                 let values = match b {
                     _ if column >= columns.end => [0.0; 2],
