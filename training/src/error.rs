@@ -10,6 +10,49 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] std::io::Error),
 
+    /// A configuration cannot be parsed, or its fields contradict each other.
+    #[error("{}: {reason}", path.display())]
+    Config { path: PathBuf, reason: String },
+
+    /// A checkpoint is damaged, incomplete, or belongs to another run.
+    #[error("{}: {reason}", path.display())]
+    Checkpoint { path: PathBuf, reason: String },
+
+    /// A checkpoint could not be written; the run before it is intact.
+    #[error(
+        "could not write the checkpoint {}: {source}; those before it are intact: free some space \
+         and start the same command again to go on from {last}",
+        path.display()
+    )]
+    Save { path: PathBuf, last: String, source: Box<Error> },
+
+    /// Too many steps in a row gave gradients that are not numbers.
+    #[error(
+        "the gradient was not finite in {count} steps in a row, the last of them step {step}: \
+         lower `run.optimizer.learning_rate` or lengthen the warm-up, and go on from a checkpoint"
+    )]
+    Diverged { step: u64, count: u64 },
+
+    /// The device cannot be used.
+    #[error("device `{name}`: {reason}")]
+    Device { name: String, reason: String },
+
+    /// The engine failed.
+    #[error(transparent)]
+    Core(#[from] dragoman_core::Error),
+
+    /// A corpus could not be read.
+    #[error(transparent)]
+    Data(#[from] dragoman_data::Error),
+
+    /// A tensor operation failed; candle's message carries the shapes.
+    #[error(transparent)]
+    Tensor(#[from] candle::Error),
+
+    /// A state or a log could not be written as JSON, or read back.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+
     /// Hypotheses, references or sources do not belong together.
     #[error(
         "{hypotheses} translations beside {references} references: a score needs one translation \
@@ -30,7 +73,7 @@ pub enum Error {
     BleuTokenizer(String),
 
     /// A test set cannot be used as it is.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", path.display())]
     TestSet { path: PathBuf, reason: String },
 
     /// A run's log says nothing of how the run began.
