@@ -36,7 +36,13 @@ pub struct Training {
 impl Context {
     /// Runs without randomness, gradients or packing of changing weights.
     pub fn inference(precision: Precision) -> Self {
-        Self { precision, composite: false, trace: false, training: None, next_stream: Cell::new(0) }
+        Self {
+            precision,
+            composite: false,
+            trace: false,
+            training: None,
+            next_stream: Cell::new(0),
+        }
     }
 
     /// Runs as one step of training.

@@ -14,8 +14,8 @@ use std::{
     },
 };
 
-use candle::{CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, Tensor, Var};
 use candle::backprop::GradStore;
+use candle::{CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, Tensor, Var};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
@@ -175,7 +175,7 @@ impl Param {
         let version = self.0.version.load(Ordering::Relaxed);
         let mut packed = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*packed {
-            Some((of, matrix)) if *of == version && matrix.precision() == precision => {
+            Some((of, matrix)) if *of == version && matrix.packing() == precision.into() => {
                 Ok(Arc::clone(matrix))
             }
             _ => {

@@ -144,7 +144,8 @@ mod tests {
     fn rows_follow_their_parents() -> Result<()> {
         let memory = Tensor::zeros((1, 4), candle::DType::F32, &Device::Cpu)?;
         let mut cache = DecoderCache::new((2, 1), vec![memory], Ragged::contiguous(&[1]))?;
-        let qkv = Tensor::new(&[[0f32, 0., 1., 1., 1., 1.], [0., 0., 2., 2., 2., 2.]], &Device::Cpu)?;
+        let qkv =
+            Tensor::new(&[[0f32, 0., 1., 1., 1., 1.], [0., 0., 2., 2., 2., 2.]], &Device::Cpu)?;
         for layer in cache.layers_mut() {
             layer.attend_to_target(&qkv)?;
         }

@@ -163,8 +163,11 @@ fn expand(
             last = Some(live.sentence);
         }
         let best = row * width..(row + 1) * width;
-        let of = |(&log_prob, &token): (&f32, &u32)| {
-            Candidate { row, token, log_prob, total: live.total + log_prob }
+        let of = |(&log_prob, &token): (&f32, &u32)| Candidate {
+            row,
+            token,
+            log_prob,
+            total: live.total + log_prob,
         };
         let new = values[best.clone()].iter().zip(&tokens[best]).map(of);
         if let Some(sentence) = candidates.last_mut() {

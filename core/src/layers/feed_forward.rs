@@ -38,11 +38,7 @@ impl FeedForward {
 }
 
 /// The weights of one feed-forward network, named `up.*` `(F, D)` and `down.*` `(D, F)`.
-pub(super) fn expert_params(
-    d_model: usize,
-    d_ff: usize,
-    vb: &Builder<'_>,
-) -> Result<ExpertParams> {
+pub(super) fn expert_params(d_model: usize, d_ff: usize, vb: &Builder<'_>) -> Result<ExpertParams> {
     let init = Init::xavier(d_model, d_ff);
     let (up, down) = (vb.pp("up"), vb.pp("down"));
     Ok(ExpertParams {

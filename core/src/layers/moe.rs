@@ -73,7 +73,8 @@ impl MoeLayer {
             let vb = root.pp("experts").pp(&entry.name).pp(name);
             let weights = expert_params(d_model, entry.d_ff, &vb)?;
             // Small, so that all experts of a group start as equals (ST-MoE, 2022).
-            let gate = vb.get(d_model, "gate.weight", Init::Normal(0.1 / (d_model as f32).sqrt()))?;
+            let gate =
+                vb.get(d_model, "gate.weight", Init::Normal(0.1 / (d_model as f32).sqrt()))?;
             experts.push(Expert { name: entry.name.clone(), weights, gate });
         }
         experts.sort_by(|a, b| a.name.cmp(&b.name));

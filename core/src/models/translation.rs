@@ -147,8 +147,7 @@ impl TranslationModel {
             false => None,
         };
         let TranslationConfig { vocab_size, d_model, max_positions, .. } = *config;
-        let embedding =
-            Embedding::new(vocab_size, d_model, max_positions, &root.pp("embedding"))?;
+        let embedding = Embedding::new(vocab_size, d_model, max_positions, &root.pp("embedding"))?;
         Ok(Self {
             config: config.clone(),
             embedding,
@@ -240,12 +239,7 @@ impl TranslationModel {
         ops::linear(hidden, self.output_weight(), self.output_bias.as_ref(), context)
     }
 
-    fn last_norm(
-        &self,
-        norm: &Option<LayerNorm>,
-        xs: Tensor,
-        context: &Context,
-    ) -> Result<Tensor> {
+    fn last_norm(&self, norm: &Option<LayerNorm>, xs: Tensor, context: &Context) -> Result<Tensor> {
         match norm {
             Some(norm) => norm.forward(&xs, context),
             None => Ok(xs),

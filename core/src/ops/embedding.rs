@@ -3,7 +3,12 @@
 use candle::{CpuStorage, CustomOp1, Layout, Shape, Tensor, Var};
 
 use super::slices;
-use crate::{Result, context::Context, kernels::embedding::{Embedding, Positions}, params::Param};
+use crate::{
+    Result,
+    context::Context,
+    kernels::embedding::{Embedding, Positions},
+    params::Param,
+};
 
 /// `√D · weight[id] + sinusoids[position]` for every id, `(N, D)` (Vaswani et al. 2017, section
 /// 3.4), with `weight` `(V, D)` and `sinusoids` `(P, D)`.

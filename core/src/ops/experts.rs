@@ -4,11 +4,7 @@ use candle::Tensor;
 
 use super::linear::matmul_t;
 use crate::{
-    Result,
-    config::Activation,
-    context::Context,
-    kernels::matmul::Precision,
-    params::Param,
+    Result, config::Activation, context::Context, kernels::matmul::Precision, params::Param,
 };
 
 pub use crate::kernels::visits::Visits;
@@ -85,4 +81,3 @@ fn composite(
     }
     Ok(ys)
 }
-

@@ -89,12 +89,7 @@ pub fn gate_logits(xs: &Tensor, rows: &[Param], context: &Context) -> Result<Ten
 ///
 /// # Errors
 /// Fails when a logit is not a finite number.
-pub fn choose(
-    logits: &Tensor,
-    groups: &Groups,
-    shared: bool,
-    context: &Context,
-) -> Result<Choice> {
+pub fn choose(logits: &Tensor, groups: &Groups, shared: bool, context: &Context) -> Result<Choice> {
     let (rows, num_experts) = logits.dims2()?;
     let values = logits.flatten_all()?.to_vec1::<f32>()?;
     if values.iter().any(|value| !value.is_finite()) {
