@@ -90,6 +90,7 @@ pub fn run(
         .workers(threads)
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .shutdown_timeout(shutdown_timeout)
+        .h1_allow_half_closed(false) // a client that hung up wants no answer: drop its sentences
         .disable_signals()
         .listen(listener)?
         .run();

@@ -128,9 +128,10 @@ impl Placer<'_> {
         }
     }
 
-    /// The gap between words that is nearest to `position`.
+    /// The beginning or end of a word that is nearest to `position`.
     fn gap(&self, position: f32, within: &Range<usize>) -> usize {
-        let gaps = self.words.iter().map(|word| word.start).chain([within.start, within.end]);
+        let ends = [within.start, within.end];
+        let gaps = self.words.iter().flat_map(|word| [word.start, word.end]).chain(ends);
         let gaps = gaps.filter(|gap| within.start <= *gap && *gap <= within.end);
         let far = |gap: &usize| distance(&(*gap..*gap), position, within);
         gaps.min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(within.start)
