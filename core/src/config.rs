@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::kernels::activation::Activation;
 use crate::{Error, Result};
 
 /// What kind of model a directory holds, and its shape.
@@ -56,18 +57,6 @@ pub struct MoeConfig {
     pub top_k: usize,
     /// Inner width of the shared expert that sees every token; 0 means there is none.
     pub shared_d_ff: usize,
-}
-
-/// A non-linearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// `max(x, 0)`.
-    Relu,
-    /// `x · Φ(x)`, with the error function.
-    Gelu,
-    /// `x · σ(x)`, also called swish.
-    Silu,
 }
 
 /// Where the layer norms of a residual block stand.

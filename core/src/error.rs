@@ -38,6 +38,10 @@ pub enum Error {
     #[error("{0}")]
     Invalid(String),
 
+    /// A tokenizer cannot be read or does not fit the model.
+    #[error(transparent)]
+    Tokenizer(#[from] crate::tokenizer::TokenizerError),
+
     /// A tensor operation failed; candle's message carries the shapes.
     #[error(transparent)]
     Tensor(#[from] candle::Error),

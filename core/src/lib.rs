@@ -5,6 +5,17 @@ pub mod text;
 pub mod translate;
 pub mod config;
 pub mod register;
+pub mod kernels;
 pub mod params;
+pub mod context;
+pub mod ragged;
+pub mod ops;
+pub mod layers;
+pub mod models;
+pub mod decoding;
+pub mod tokenizer;
+pub mod directory;
+pub mod translate;
+pub mod translator;
 
 pub use error::{Error, Result};

@@ -15,12 +15,17 @@ use std::{
 };
 
 use candle::backprop::GradStore;
-use candle::{CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, Tensor, Var};
+use candle::{
+    CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, StorageRef, Tensor, Var,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    kernels::{matmul::Precision, packed::PackedMatrix},
+};
 
 /// One named weight; clones share it.
 #[derive(Debug, Clone)]
@@ -35,6 +40,7 @@ struct Inner {
     version: AtomicU64,
     /// Sum of gradients since the last step; empty until the first.
     grad: Mutex<Vec<f32>>,
+    packed: Mutex<Option<(u64, Arc<PackedMatrix>)>>,
 }
 
 /// How a weight starts.
@@ -63,6 +69,7 @@ impl Param {
             trainable: AtomicBool::new(true),
             version: AtomicU64::new(0),
             grad: Mutex::default(),
+            packed: Mutex::default(),
         })))
     }
 
@@ -110,22 +117,41 @@ impl Param {
         Ok(())
     }
 
-    /// Runs `f` on the value, which lies on the CPU.
-    pub fn with_value<R>(&self, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    /// The value, which lies on the CPU; nobody changes it while it is held.
+    pub(crate) fn values(&self) -> Result<Values<'_>> {
         let (storage, _) = self.0.var.storage_and_layout();
         match &*storage {
-            Storage::Cpu(CpuStorage::F32(values)) => Ok(f(values)),
+            Storage::Cpu(CpuStorage::F32(_)) => Ok(Values(storage)),
             _ => Err(Error::Invalid(format!("weight `{}` is not on the CPU", self.name()))),
         }
     }
 
-    /// Runs `f` on the gradient gathered so far; zeros if nothing came yet.
-    pub fn with_grad<R>(&self, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    /// Runs `f` on the value, which lies on the CPU.
+    pub fn with_value<R>(&self, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+        Ok(f(self.values()?.as_slice()))
+    }
+
+    /// The gradient gathered so far, zeros if nothing came yet; nobody changes it while it is
+    /// held.
+    pub(crate) fn grad(&self) -> MutexGuard<'_, Vec<f32>> {
         let mut grad = self.lock_grad();
         if grad.is_empty() {
             grad.resize(self.elem_count(), 0.0);
         }
-        f(&mut grad)
+        grad
+    }
+
+    /// Runs `f` on the gradient gathered so far; zeros if nothing came yet.
+    pub fn with_grad<R>(&self, f: impl FnOnce(&mut [f32]) -> R) -> R {
+        f(&mut self.grad())
+    }
+
+    /// Runs `f` on the gradient if the weight is trainable, else on nothing.
+    pub(crate) fn with_trainable_grad<R>(&self, f: impl FnOnce(Option<&mut [f32]>) -> R) -> R {
+        match self.is_trainable() {
+            true => self.with_grad(|grad| f(Some(grad))),
+            false => f(None),
+        }
     }
 
     /// Whether a gradient arrived since the last [`Param::clear_grad`].
@@ -157,8 +183,38 @@ impl Param {
         Ok(())
     }
 
+    /// The value packed for inference as an `(N, K)` matrix; kept until the value changes.
+    pub fn packed(&self, precision: Precision) -> Result<Arc<PackedMatrix>> {
+        let version = self.0.version.load(Ordering::Relaxed);
+        let mut packed = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*packed {
+            Some((of, matrix)) if *of == version && matrix.precision() == precision => {
+                Ok(Arc::clone(matrix))
+            }
+            _ => {
+                let (rows, columns) = self.0.var.dims2()?;
+                let matrix = self.with_value(|w| PackedMatrix::new(w, rows, columns, precision))?;
+                let matrix = Arc::new(matrix);
+                *packed = Some((version, Arc::clone(&matrix)));
+                Ok(matrix)
+            }
+        }
+    }
+
     fn lock_grad(&self) -> MutexGuard<'_, Vec<f32>> {
         self.0.grad.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value on the CPU, held for reading.
+pub(crate) struct Values<'a>(StorageRef<'a>);
+
+impl Values<'_> {
+    pub(crate) fn as_slice(&self) -> &[f32] {
+        match &*self.0 {
+            Storage::Cpu(CpuStorage::F32(values)) => values,
+            _ => &[], // ruled out where it is made
+        }
     }
 }
 
