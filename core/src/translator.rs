@@ -203,7 +203,8 @@ impl Translator {
     ) -> Translation {
         let count = pieces.iter().map(|(_, found, _)| found.len()).min().unwrap_or(0);
         let hypothesis = |rank: usize| {
-            let texts = pieces.iter().map(|(_, found, _)| self.tokenizer.decode(&found[rank].tokens));
+            let texts =
+                pieces.iter().map(|(_, found, _)| self.tokenizer.decode(&found[rank].tokens));
             let text = texts.collect::<Vec<_>>().join(" ");
             let log_probs = pieces.iter().flat_map(|(_, found, _)| &found[rank].log_probs);
             let (sum, tokens) = log_probs.fold((0.0, 0usize), |(sum, n), p| (sum + p, n + 1));

@@ -3,6 +3,7 @@
 mod config;
 mod cost;
 mod dev;
+mod export;
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +12,6 @@ use std::{
 
 use candle::{Device, Tensor};
 use dragoman_core::{
-    config::ModelConfig,
     context::{Context, Training},
     models::translation::{Batch, Example, TranslationModel},
     params::ParamStore,
@@ -252,13 +252,7 @@ impl Task for TranslationTask {
     }
 
     fn export(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
-        fs_err::create_dir_all(dir)?;
-        let model = ModelConfig::Translation(self.config.model.clone());
-        fs_err::write(dir.join("config.json"), serde_json::to_vec_pretty(&model)?)?;
-        fs_err::write(dir.join("experts.json"), serde_json::to_vec_pretty(&self.register)?)?;
-        fs_err::write(dir.join("tokenizer.json"), self.tokenizer.as_json())?;
-        fs_err::write(dir.join("step"), note.step.to_string())?;
-        Ok(self.params.save(&dir.join("weights.safetensors"))?)
+        self.write_model(dir, note)
     }
 }
 
