@@ -79,6 +79,31 @@ mod attention {
         });
     }
 
+    /// The formula as one would write it first, on one thread: what the kernel is worth.
+    #[divan::bench]
+    fn forward_naive(bencher: Bencher<'_, '_>) {
+        let (qkv, mut out) = (numbers(TOKENS * 3 * D_MODEL), vec![0.0; TOKENS * D_MODEL]);
+        let [q, k, v] = Columns::split(&qkv, [D_MODEL; 3]);
+        let mut probs = [0.0; LENGTH];
+        bencher.counter(ItemsCount::new(TOKENS)).bench_local(|| {
+            for (i, head) in (0..TOKENS).flat_map(|i| (0..HEADS.count).map(move |h| (i, h))) {
+                let (keys, columns) = (i / LENGTH * LENGTH.., head * 64..head * 64 + 64);
+                for (p, j) in probs.iter_mut().zip(keys.clone()) {
+                    let pairs = q.row(i)[columns.clone()].iter().zip(&k.row(j)[columns.clone()]);
+                    *p = (HEADS.scale * pairs.map(|(q, k)| q * k).sum::<f32>()).exp();
+                }
+                let total: f32 = probs.iter().sum();
+                let out = &mut out[i * D_MODEL..][columns.clone()];
+                out.fill(0.0);
+                for (p, j) in probs.iter().zip(keys) {
+                    for (y, v) in out.iter_mut().zip(&v.row(j)[columns.clone()]) {
+                        *y += p / total * v;
+                    }
+                }
+            }
+        });
+    }
+
     #[divan::bench(args = [(false, 0.0), (true, 0.0), (false, 0.1)])]
     fn backward(bencher: Bencher<'_, '_>, (causal, dropped): (bool, f32)) {
         let (qkv, mut out) = (numbers(TOKENS * 3 * D_MODEL), vec![0.0; TOKENS * D_MODEL]);

@@ -15,7 +15,9 @@ use std::{
 };
 
 use candle::backprop::GradStore;
-use candle::{CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, Tensor, Var};
+use candle::{
+    CpuStorage, DType, Device, InplaceOp1, Layout, Shape, Storage, StorageRef, Tensor, Var,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
@@ -115,22 +117,33 @@ impl Param {
         Ok(())
     }
 
-    /// Runs `f` on the value, which lies on the CPU.
-    pub fn with_value<R>(&self, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    /// The value, which lies on the CPU; nobody changes it while it is held.
+    pub(crate) fn values(&self) -> Result<Values<'_>> {
         let (storage, _) = self.0.var.storage_and_layout();
         match &*storage {
-            Storage::Cpu(CpuStorage::F32(values)) => Ok(f(values)),
+            Storage::Cpu(CpuStorage::F32(_)) => Ok(Values(storage)),
             _ => Err(Error::Invalid(format!("weight `{}` is not on the CPU", self.name()))),
         }
     }
 
-    /// Runs `f` on the gradient gathered so far; zeros if nothing came yet.
-    pub fn with_grad<R>(&self, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    /// Runs `f` on the value, which lies on the CPU.
+    pub fn with_value<R>(&self, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+        Ok(f(self.values()?.as_slice()))
+    }
+
+    /// The gradient gathered so far, zeros if nothing came yet; nobody changes it while it is
+    /// held.
+    pub(crate) fn grad(&self) -> MutexGuard<'_, Vec<f32>> {
         let mut grad = self.lock_grad();
         if grad.is_empty() {
             grad.resize(self.elem_count(), 0.0);
         }
-        f(&mut grad)
+        grad
+    }
+
+    /// Runs `f` on the gradient gathered so far; zeros if nothing came yet.
+    pub fn with_grad<R>(&self, f: impl FnOnce(&mut [f32]) -> R) -> R {
+        f(&mut self.grad())
     }
 
     /// Runs `f` on the gradient if the weight is trainable, else on nothing.
@@ -190,6 +203,18 @@ impl Param {
 
     fn lock_grad(&self) -> MutexGuard<'_, Vec<f32>> {
         self.0.grad.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value on the CPU, held for reading.
+pub(crate) struct Values<'a>(StorageRef<'a>);
+
+impl Values<'_> {
+    pub(crate) fn as_slice(&self) -> &[f32] {
+        match &*self.0 {
+            Storage::Cpu(CpuStorage::F32(values)) => values,
+            _ => &[], // ruled out where it is made
+        }
     }
 }
 

@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let start = Instant::now();
     let config = PackConfig {
         corpora: corpora(&parallel)?,
-        held_out: held_out(&shared, &parallel),
+        held_out: held_out(&shared, &parallel)?,
         ..Default::default()
     };
     let header = pack(&config, &tokenizer, out.join("corpus.bin"))?;
@@ -54,16 +54,21 @@ fn corpora(parallel: &Path) -> Result<Vec<Corpus>> {
     Ok(corpora)
 }
 
-fn held_out(shared: &Path, parallel: &Path) -> Vec<PathBuf> {
-    let sets = ["de", "fr", "es", "nl"].map(|language| {
-        ["general", "news"].map(|folder| {
-            ["dev", "test"]
-                .map(|part| parallel.join(format!("{folder}/en-{language}.{part}.tsv.gz")))
-        })
-    });
-    let flores = ["en", "de", "fr", "es", "nl"]
-        .map(|language| shared.join(format!("data/flores-dev/{language}.txt")));
-    sets.into_iter().flatten().flatten().chain(flores).filter(|path| path.exists()).collect()
+/// The dev and test sets by which the model is chosen and judged.
+fn held_out(shared: &Path, parallel: &Path) -> Result<Vec<Corpus>> {
+    let flores = |language: &str| shared.join(format!("data/flores-dev/{language}.txt"));
+    let mut sets = Vec::new();
+    for language in ["de", "fr", "es", "nl"] {
+        sets.push(Corpus::plain(("en", flores("en")), (language, flores(language))));
+        for set in ["general/*.dev", "general/*.test", "news/*.dev"] {
+            let name = set.replace('*', &format!("en-{language}"));
+            let path = parallel.join(format!("{name}.tsv.gz"));
+            if path.exists() {
+                sets.push(Corpus::from_name(path)?); // there is no Dutch news
+            }
+        }
+    }
+    Ok(sets)
 }
 
 /// Trains the tokenizer, unless it is there already.

@@ -61,6 +61,23 @@ pub enum Reason {
     Duplicate,
 }
 
+impl Reason {
+    /// The reason in words, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Empty => "empty",
+            Self::TooLong => "too long",
+            Self::LengthRatio => "much longer on one side",
+            Self::Copy => "copy of the source",
+            Self::WrongScript => "in the wrong script",
+            Self::WrongLanguage => "in the wrong language",
+            Self::HeldOut => "held out for dev or test",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
 /// How many pairs were dropped for each reason.
 pub type Rejected = BTreeMap<Reason, u64>;
 
@@ -158,7 +175,7 @@ fn detectable(language: &Language) -> Option<lingua::Language> {
     })
 }
 
-/// The pairs seen so far, as hashes.
+/// The pairs, or texts, seen so far, as hashes.
 #[derive(Debug, Default)]
 pub struct Seen(HashSet<u64>);
 
@@ -170,23 +187,37 @@ impl Seen {
         let [(a, x), (b, y)] = sides;
         self.0.insert(stable_hash(&[a, x, b, y]))
     }
+
+    /// Remembers a single text; false if it was there already.
+    pub(crate) fn insert_text(&mut self, text: &str) -> bool {
+        self.0.insert(stable_hash(&[text]))
+    }
 }
 
-/// Texts of dev and test sets, which must not be learned.
+/// Texts of dev and test sets, which must not be learned, by language pair.
+///
+/// A sentence may be learned with a translation into another language than the one it is tested
+/// with: the WMT test sets share their English side.
 #[derive(Debug, Default)]
 pub struct HeldOut(HashSet<u64>);
 
 impl HeldOut {
-    /// Adds the texts of one set.
-    pub fn extend(&mut self, texts: impl IntoIterator<Item = impl AsRef<str>>) {
-        self.0.extend(texts.into_iter().map(|text| stable_hash(&[&tidy(text.as_ref())])));
+    /// Adds both sides of a pair in the `languages`.
+    pub fn insert(&mut self, languages: [&str; 2], pair: &Pair) {
+        let tidied = [tidy(&pair.source), tidy(&pair.target)];
+        self.0.extend(keys(languages, [&tidied[0], &tidied[1]]));
     }
 
     /// Whether either side of a clean pair is held out.
-    pub fn contains(&self, pair: &Pair) -> bool {
-        let held = |text: &str| self.0.contains(&stable_hash(&[text]));
-        !self.0.is_empty() && (held(&pair.source) || held(&pair.target))
+    pub fn contains(&self, languages: [&str; 2], pair: &Pair) -> bool {
+        let keys = keys(languages, [&pair.source, &pair.target]);
+        keys.iter().any(|key| self.0.contains(key))
     }
+}
+
+/// Hashes of the two texts, each with its language and the one it is translated to.
+fn keys([source, target]: [&str; 2], texts: [&str; 2]) -> [u64; 2] {
+    [stable_hash(&[source, target, texts[0]]), stable_hash(&[target, source, texts[1]])]
 }
 
 #[cfg(test)]
@@ -241,8 +272,10 @@ mod tests {
     #[test]
     fn held_out_texts_are_found_on_both_sides() {
         let mut held_out = HeldOut::default();
-        held_out.extend(["Guten  Morgen."]);
-        assert!(held_out.contains(&pair("Good morning.", "Guten Morgen.")));
-        assert!(!held_out.contains(&pair("Good evening.", "Guten Abend.")));
+        held_out.insert(["en", "de"], &pair("Morning!", "Guten  Morgen."));
+        assert!(held_out.contains(["en", "de"], &pair("Good morning.", "Guten Morgen.")));
+        assert!(held_out.contains(["de", "en"], &pair("Guten Morgen.", "Good morning.")));
+        assert!(!held_out.contains(["en", "de"], &pair("Good evening.", "Guten Abend.")));
+        assert!(!held_out.contains(["fr", "de"], &pair("Bonjour.", "Guten Morgen.")));
     }
 }

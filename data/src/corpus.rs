@@ -151,19 +151,6 @@ impl Corpus {
     }
 }
 
-/// Reads the texts of a file with one text a line, or of both columns of a corpus.
-pub fn texts(path: &Path) -> Result<Vec<String>> {
-    let mut texts = Vec::new();
-    for (_, line) in input::open(path)? {
-        let line = line.map_err(|error| located(error.into(), path))?;
-        let columns = if input::extension(path).as_deref() == Some("tsv") { 2 } else { 1 };
-        texts.extend(line.into_iter().flat_map(|line| {
-            line.split('\t').take(columns).map(str::to_owned).collect::<Vec<_>>()
-        }));
-    }
-    Ok(texts)
-}
-
 /// Names the file in an error that arose while reading it.
 fn located(error: Error, path: &Path) -> Error {
     match error {
@@ -263,6 +250,36 @@ mod tests {
         assert_eq!(faults.count, 2);
         assert!(faults.first[0].contains("en-de.tsv:2: "), "{faults:?}");
         assert!(faults.first[1].ends_with("en-de.tsv:3: not UTF-8"), "{faults:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn units_without_a_pair_are_faults_and_the_rest_is_read() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("en-de.tmx");
+        let unit = |languages: [&str; 2]| {
+            let segment = |language| format!("<tuv xml:lang='{language}'><seg>x</seg></tuv>\n");
+            format!("<tu>\n{}</tu>\n", languages.map(segment).concat())
+        };
+        let units = [["en", "de"], ["en", "fr"], ["de", "en"]].map(unit).concat();
+        fs_err::write(&path, format!("<tmx><body>\n{units}<tu><tuv <<"))?;
+        let lines = Corpus::from_name(&path)?.lines()?.collect::<crate::Result<Vec<_>>>()?;
+        let good: Vec<bool> = lines.iter().map(|line| line.pair.is_ok()).collect();
+        assert_eq!(good, [true, false, true, false], "{lines:?}");
+        assert_eq!(lines[1].number, 6);
+        assert_eq!(lines[1].pair, Err("the unit has no `de` segment".into()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_plain_file_that_is_shorter_is_named() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let [english, german] = ["a.en", "a.de"].map(|name| dir.path().join(name));
+        fs_err::write(&english, "one\ntwo\n")?;
+        fs_err::write(&german, "eins\n")?;
+        let corpus = Corpus::plain(("en", english), ("de", german));
+        let lines = corpus.lines()?.collect::<crate::Result<Vec<_>>>()?;
+        assert_eq!(lines[1].pair, Err("the target file has no such line".into()));
         Ok(())
     }
 

@@ -22,6 +22,10 @@ pub enum Error {
     #[error("cannot use the packed corpus `{path}`: {reason}")]
     Packed { path: PathBuf, reason: String },
 
+    /// A source is not registered, not reachable, or not what it was.
+    #[error("cannot fetch `{what}`: {reason}")]
+    Fetch { what: String, reason: String },
+
     /// Settings contradict each other or the data.
     #[error("{0}")]
     Config(String),

@@ -15,6 +15,7 @@ use std::{
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use write::sha256_of;
 pub use write::{PackConfig, pack};
 
 use crate::{Error, Result, clean::Rejected, corpus::Faults};
@@ -230,6 +231,15 @@ impl PackedCorpus {
         Err(Error::Packed { path: self.path.clone(), reason })
     }
 
+    /// Reads the whole file once and compares it with the SHA-256 in the header, as after a copy.
+    pub fn verify(&self) -> Result<()> {
+        if sha256_of(&self.path)? == self.header.sha256 {
+            return Ok(());
+        }
+        let reason = "it is not the file that `corpus.json` describes; copy or pack it again";
+        Err(Error::Packed { path: self.path.clone(), reason: reason.into() })
+    }
+
     fn find(&self, i: usize) -> (&Span, usize) {
         let span = self.spans.partition_point(|span| span.examples.end <= i);
         let span = &self.spans[span];
@@ -344,11 +354,12 @@ pub(crate) mod tests {
     #[test]
     fn held_out_sentences_are_left_out() -> Result<()> {
         let dir = tempfile::tempdir()?;
-        let [train, dev] = ["en-de.tsv", "dev.tsv"].map(|name| dir.path().join(name));
+        let [train, dev] = ["en-de.tsv", "en-de.dev.tsv"].map(|name| dir.path().join(name));
         fs_err::write(&train, "one\teins\ntwo\tzwei\n")?;
         fs_err::write(&dev, "two\tzwo\n")?;
         let corpora = vec![Corpus::from_name(train)?];
-        let config = PackConfig { corpora, held_out: vec![dev], ..Default::default() };
+        let held_out = vec![Corpus::from_name(dev)?];
+        let config = PackConfig { corpora, held_out, ..Default::default() };
         let tokenizer = Tokenizer::from_pieces(&[], &[], Vec::new())?;
         assert_eq!(pack(&config, &tokenizer, dir.path().join("corpus.bin"))?.pairs, 1);
         Ok(())
@@ -368,6 +379,18 @@ pub(crate) mod tests {
             let message = PackedCorpus::open(&path).err().context("must be refused")?.to_string();
             assert!(message.contains("corpus.bin"), "{message}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn an_altered_id_is_found_by_verifying() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = packed(dir.path(), 10)?;
+        PackedCorpus::open(&path)?.verify()?;
+        let mut bytes = fs_err::read(&path)?;
+        bytes[HEADER_BYTES] ^= 1;
+        fs_err::write(&path, bytes)?;
+        assert!(PackedCorpus::open(&path)?.verify().is_err());
         Ok(())
     }
 

@@ -76,7 +76,7 @@ pub fn train_tokenizer(config: &TokenizerConfig, texts: &Texts) -> Result<Tokeni
         let least = bytes_only.vocab_size();
         return Err(Error::Config(format!("vocab_size must be at least {least}")));
     };
-    if !(config.temperature >= 1.0) {
+    if config.temperature.is_nan() || config.temperature < 1.0 {
         return Err(Error::Config("temperature must be at least 1".into()));
     }
     let sample = sample(config, texts);
@@ -143,12 +143,18 @@ fn learn(config: &TokenizerConfig, pieces: usize, sample: &[&str]) -> tokenizers
 
 /// The most frequent characters, and all of printable ASCII.
 ///
-/// Chosen here because the trainer leaves ties to chance.
+/// One that is rarer than one in a million would hardly learn an embedding: it is better spelled
+/// in bytes. Chosen here because the trainer leaves ties to chance.
 fn alphabet(size: usize, sample: &[&str]) -> HashSet<char> {
-    let mut counts: BTreeMap<char, u64> = (' '..='~').map(|c| (c, u64::MAX / 2)).collect();
-    for c in sample.iter().flat_map(|text| text.chars()).filter(|c| !c.is_control()) {
+    let mut counts = BTreeMap::<char, u64>::new();
+    for c in sample.iter().flat_map(|text| text.chars()) {
         *counts.entry(c).or_default() += 1;
     }
+    let rare = counts.values().sum::<u64>() / 1_000_000;
+    counts.retain(|&c, &mut count| {
+        count > rare && !c.is_control() && c != char::REPLACEMENT_CHARACTER
+    });
+    counts.extend((' '..='~').map(|c| (c, u64::MAX)));
     let mut ranking: Vec<(char, u64)> = counts.into_iter().collect();
     ranking.sort_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
     ranking.into_iter().take(size).map(|(c, _)| c).collect()
@@ -238,7 +244,10 @@ mod tests {
             let tokenizer = trained().expect("the tiny vocabulary can be learned");
             for text in [text, marked] {
                 let composed: String = text.nfc().collect();
-                prop_assert_eq!(tokenizer.decode(&tokenizer.encode(&text)), composed);
+                prop_assert_eq!(tokenizer.decode(&tokenizer.encode(&composed)), composed.clone());
+                // The tokenizer's own NFC leaves the marks of recent Unicode versions unordered.
+                let decoded = tokenizer.decode(&tokenizer.encode(&text));
+                prop_assert_eq!(decoded.nfc().collect::<String>(), composed);
             }
         }
     }

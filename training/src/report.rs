@@ -7,6 +7,7 @@
 //! ```
 
 mod compute;
+mod event;
 mod format;
 mod heatmap;
 mod page;

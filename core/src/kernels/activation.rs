@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{parallel, simd::simd};
+
+/// Floats per unit of parallel work, and about what one of them costs.
+const CHUNK: usize = 16 * 1024;
+const COST: usize = 16;
+
 /// A function applied to every element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,7 +23,20 @@ pub enum Activation {
 impl Activation {
     /// Applies the function to every element of `xs`.
     pub fn apply(self, xs: &mut [f32]) {
-        apply(self, xs);
+        let work = xs.len() * COST;
+        parallel::for_each_chunk(xs, CHUNK, work, |_, xs| apply_chunk(self, xs));
+    }
+
+    /// Multiplies `dys`, the gradient of the output, by the slopes at the inputs `xs`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn backward(self, xs: &[f32], dys: &mut [f32]) {
+        assert_eq!(xs.len(), dys.len(), "input and gradient have one shape");
+        let work = xs.len() * COST;
+        parallel::for_each_chunk(dys, CHUNK, work, |i, dys| {
+            backward_chunk(self, &xs[i * CHUNK..][..dys.len()], dys);
+        });
     }
 
     /// Its value at `x`.
@@ -37,6 +56,23 @@ impl Activation {
             Self::Relu => relu_slope(x),
             Self::Gelu => gelu_slope(x),
             Self::Silu => silu_slope(x),
+        }
+    }
+}
+
+simd! {
+    fn apply_chunk<ISA>(activation: Activation, xs: &mut [f32]) {
+        apply(activation, xs);
+    }
+}
+
+simd! {
+    fn backward_chunk<ISA>(activation: Activation, xs: &[f32], dys: &mut [f32]) {
+        let pairs = xs.iter().zip(dys);
+        match activation {
+            Activation::Relu => pairs.for_each(|(x, dy)| *dy *= relu_slope(*x)),
+            Activation::Gelu => pairs.for_each(|(x, dy)| *dy *= gelu_slope(*x)),
+            Activation::Silu => pairs.for_each(|(x, dy)| *dy *= silu_slope(*x)),
         }
     }
 }
@@ -147,6 +183,7 @@ fn power_of_two(n: i32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::simd::tests::{everywhere_equal, numbers};
     use super::*;
 
     /// The error function by its series, in double precision.
@@ -209,6 +246,26 @@ mod tests {
         assert_eq!(exp(0.0), 1.0);
         assert_eq!(exp(f32::INFINITY), f32::INFINITY);
         assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn slices_are_their_elements_one_by_one() {
+        for activation in ALL {
+            for len in [0, 1, 19, 10 * CHUNK + 33] {
+                let (xs, dys) = (numbers(len, 1), numbers(len, 2));
+                let xs: Vec<f32> = xs.iter().map(|x| 6.0 * x).collect();
+                let result = everywhere_equal(|| {
+                    let (mut ys, mut dxs) = (xs.clone(), dys.clone());
+                    activation.apply(&mut ys);
+                    activation.backward(&xs, &mut dxs);
+                    [ys, dxs].concat()
+                });
+                for (i, (&x, &dy)) in xs.iter().zip(&dys).enumerate() {
+                    assert_eq!(result[i], activation.value(x));
+                    assert_eq!(result[len + i], dy * activation.slope(x));
+                }
+            }
+        }
     }
 
     #[test]

@@ -5,44 +5,37 @@
 //! path, so the bits of a result depend on the machine, never on the moment.
 //! The two AVX paths give the same bits as each other: sums run in [`LANES`] fixed lanes on either.
 
-use std::sync::LazyLock;
+#[cfg(target_arch = "x86_64")]
+use super::cpu::{self, Variant};
 
 /// Separate multiplication and addition.
 pub(super) const PORTABLE: u8 = 0;
 /// Fused multiply-add without a promise of wide registers.
 pub(super) const FUSED: u8 = 1;
 /// 32 registers of 16 floats.
+#[cfg(any(test, target_arch = "x86_64"))]
 pub(super) const AVX512: u8 = 2;
 
 /// Partial sums that every reduction keeps, whatever the width of the registers.
 pub(super) const LANES: usize = 16;
 
-/// The instruction set of this machine.
+/// The instruction set that the kernels of this process use.
+#[cfg(target_arch = "x86_64")]
 pub(super) fn level() -> u8 {
     #[cfg(test)]
     if let Some(level) = tests::FORCED.get() {
         return level;
     }
-    static LEVEL: LazyLock<u8> = LazyLock::new(detect);
-    *LEVEL
-}
-
-#[cfg(target_arch = "x86_64")]
-fn detect() -> u8 {
-    let fused = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    let wide = is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl");
-    match (fused, wide) {
-        (true, true) => AVX512,
-        (true, false) => FUSED,
-        (false, _) => PORTABLE,
+    match cpu::variant() {
+        Variant::Avx512 => AVX512,
+        Variant::Avx2 => FUSED,
+        Variant::Portable => PORTABLE,
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-fn detect() -> u8 {
+/// Elsewhere one instruction set is all there is.
+#[cfg(all(test, not(target_arch = "x86_64")))]
+fn level() -> u8 {
     if cfg!(target_arch = "aarch64") { FUSED } else { PORTABLE }
 }
 
@@ -72,9 +65,9 @@ macro_rules! simd {
 
                 #[expect(unsafe_code, reason = "the instruction set is known only at run time")]
                 match $crate::kernels::simd::level() {
-                    // SAFETY: `level` has found AVX-512 F, BW, DQ and VL, AVX2 and FMA.
+                    // SAFETY: `cpu::variant` has found AVX-512 F, BW, DQ and VL, AVX2 and FMA.
                     $crate::kernels::simd::AVX512 => unsafe { avx512($($arg),*) },
-                    // SAFETY: `level` has found AVX2 and FMA.
+                    // SAFETY: `cpu::variant` has found AVX2 and FMA.
                     $crate::kernels::simd::FUSED => unsafe { avx2($($arg),*) },
                     _ => body::<{ $crate::kernels::simd::PORTABLE }>($($arg),*),
                 }
@@ -119,7 +112,7 @@ pub(super) mod tests {
         level: u8,
         work: impl FnOnce() -> R + Send,
     ) -> Option<R> {
-        let supported = level <= detect();
+        let supported = level <= super::level();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .start_handler(move |_| FORCED.set(Some(level)))

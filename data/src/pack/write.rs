@@ -15,7 +15,7 @@ use super::{BLOCK, HEADER_BYTES, Header, MAGIC, Segment};
 use crate::{
     Error, Result,
     clean::{CleanConfig, Cleaner, HeldOut, Reason, Rejected, Seen},
-    corpus::{Corpus, Faults, Line, Pair, texts},
+    corpus::{Corpus, Faults, Line, Pair},
 };
 
 /// Lines that are cleaned and encoded together.
@@ -29,8 +29,8 @@ pub struct PackConfig {
     pub corpora: Vec<Corpus>,
     /// Which pairs to drop.
     pub clean: CleanConfig,
-    /// Dev and test sets, whose sentences are dropped from the corpora.
-    pub held_out: Vec<PathBuf>,
+    /// Dev and test sets, whose sentences are dropped from corpora of the same languages.
+    pub held_out: Vec<Corpus>,
 }
 
 /// Packs corpora into `path` (a `corpus.bin`) and the `.json` beside it.
@@ -43,9 +43,16 @@ pub fn pack(config: &PackConfig, tokenizer: &Tokenizer, path: impl AsRef<Path>) 
         let reason = format!("ids are stored in 16 bits, not {} tokens", tokenizer.vocab_size());
         return Err(Error::Packed { path: path.into(), reason });
     }
+    if let Some(parent) = path.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
     let mut held_out = HeldOut::default();
-    for path in &config.held_out {
-        held_out.extend(texts(path)?);
+    for corpus in &config.held_out {
+        for line in corpus.lines()? {
+            if let Ok(pair) = line?.pair {
+                held_out.insert([&corpus.source, &corpus.target], &pair);
+            }
+        }
     }
     let mut packer =
         Packer { tokenizer, held_out, seen: Seen::default(), writer: Writer::new(path)? };
@@ -113,7 +120,7 @@ impl Packer<'_> {
         let mut kept = Vec::with_capacity(chunk.len());
         for (line, checked) in chunk.iter().zip(checked) {
             let reason = match checked {
-                Ok(pair) if self.held_out.contains(&pair) => Reason::HeldOut,
+                Ok(pair) if self.held_out.contains(languages, &pair) => Reason::HeldOut,
                 Ok(pair) if !self.seen.insert(languages, &pair) => Reason::Duplicate,
                 Ok(pair) => {
                     kept.push(pair);

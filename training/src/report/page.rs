@@ -1,17 +1,18 @@
 //! The page of a run: key figures, plots, expert load, scores, cost, settings.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod loads;
+mod scores;
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{
     compute::Cost,
     format::{date, duration, escape, short},
-    heatmap::{Row, heatmap},
-    log::{Dev, Load, RunLog, Start, Step},
+    log::{RunLog, Start, Step},
     plot::{Line, plot, smooth},
 };
-use crate::evaluate::LanguagePair;
 
 /// Colours, type and layout, for light and dark.
 const STYLE: &str = include_str!("style.css");
@@ -29,8 +30,8 @@ pub(super) fn render(log: &RunLog) -> String {
         tiles(log, &cost),
         section("Training", &training_plots(log), "plots"),
         section("Development scores", &dev_plots(log), "plots"),
-        log.best_dev().map(scores).unwrap_or_default(),
-        section("Expert load", &loads(log), "plots"),
+        log.best_dev().map(scores::table).unwrap_or_default(),
+        section("Expert load", &loads::maps(log), "plots"),
         cost_table(log, &start, &cost),
         settings(&start),
     ];
@@ -147,150 +148,6 @@ fn dev_lines(log: &RunLog, name: &str) -> Vec<Line> {
         }
     }
     lines
-}
-
-/// The scores of one evaluation: by direction, with the spread, and by language.
-fn scores(dev: &Dev) -> String {
-    let names: BTreeSet<&str> =
-        dev.rows.iter().flat_map(|row| row.scores.keys().map(String::as_str)).collect();
-    let heads: String = names.iter().map(|name| format!("<th>{}</th>", escape(name))).collect();
-    let cell = |score: Option<f64>| match score {
-        Some(score) => format!("<td>{score:.2}</td>"),
-        None => "<td>–</td>".to_owned(),
-    };
-    let rows: String = dev
-        .rows
-        .iter()
-        .map(|row| {
-            let cells: String =
-                names.iter().map(|&name| cell(row.scores.get(name).copied())).collect();
-            format!("<tr><td>{}</td>{cells}</tr>", escape(&row.label))
-        })
-        .collect();
-    let foot = |title: &str, value: &dyn Fn(&str) -> Option<f64>| {
-        let cells: String = names.iter().map(|&name| cell(value(name))).collect();
-        format!("<tr><td>{title}</td>{cells}</tr>")
-    };
-    let mean = foot("mean", &|name| dev.mean(name));
-    let spread = foot("spread, highest to lowest", &|name| spread(dev, name));
-    format!(
-        "<h2>Scores by direction and language <small>best checkpoint, step {}</small></h2>\n\
-         <div class=\"stack\"><div class=\"card\"><table><thead><tr><th></th>{heads}</tr></thead>\
-         <tbody>{rows}</tbody><tfoot>{mean}{spread}</tfoot></table></div>\n{}</div>\n",
-        dev.step,
-        by_language(dev)
-    )
-}
-
-fn spread(dev: &Dev, name: &str) -> Option<f64> {
-    let scores = || dev.rows.iter().filter_map(|row| row.scores.get(name).copied());
-    Some(scores().reduce(f64::max)? - scores().reduce(f64::min)?)
-}
-
-/// The chosen score by language: the mean over the directions out of it, into it, and both.
-fn by_language(dev: &Dev) -> String {
-    let mut languages: BTreeMap<String, [Vec<f64>; 2]> = BTreeMap::new();
-    for row in &dev.rows {
-        // A label may go on with the name of a test set.
-        let pair = row.label.split(' ').next().unwrap_or_default().parse::<LanguagePair>();
-        let (Ok(pair), Some(&score)) = (pair, row.scores.get(&dev.chosen_by)) else { continue };
-        languages.entry(pair.source).or_default()[0].push(score);
-        languages.entry(pair.target).or_default()[1].push(score);
-    }
-    if languages.is_empty() {
-        return String::new();
-    }
-    let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
-    let text = |mean: f64| if mean.is_finite() { format!("{mean:.2}") } else { "–".into() };
-    let mut means = Vec::new();
-    let rows: String = languages
-        .iter()
-        .map(|(language, [from, into])| {
-            let both = mean(&[from.as_slice(), into].concat());
-            means.push((both, language));
-            let cells =
-                [mean(from), mean(into), both].map(|mean| format!("<td>{}</td>", text(mean)));
-            format!("<tr><td>{}</td>{}</tr>", escape(language), cells.concat())
-        })
-        .collect();
-    means.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let spread = match (means.first(), means.last()) {
-        (Some((low, worst)), Some((high, best))) => format!(
-            "best {} ({high:.2}), worst {} ({low:.2}), spread {:.2}",
-            escape(best),
-            escape(worst),
-            high - low
-        ),
-        _ => String::new(),
-    };
-    let name = escape(&dev.chosen_by);
-    format!(
-        "<div class=\"card\"><table><thead><tr><th>{name}</th><th>out of</th><th>into</th>\
-         <th>both</th></tr></thead><tbody>{rows}</tbody>\
-         <tfoot><tr><td colspan=\"4\">{spread}</td></tr></tfoot></table></div>"
-    )
-}
-
-fn loads(log: &RunLog) -> String {
-    let step = log.loads.last().map_or(0, |load| load.step);
-    let note = format!("share of visits in %, step {step}");
-    let (latest, routes) =
-        (latest_loads(&log.loads), names(&log.loads, |load| load.route.as_deref()));
-
-    let all_tokens = latest.iter().filter(|load| load.route.is_none());
-    let by_layer: Vec<Row> = all_tokens.map(|load| row(&load.layer, &[load])).collect();
-    let by_route = routes.iter().map(|&route| {
-        let of_route = latest.iter().filter(|load| load.route.as_deref() == Some(route));
-        row(route, &of_route.copied().collect::<Vec<_>>())
-    });
-    let by_route: Vec<Row> = by_route.collect();
-    let unevenness = unevenness(log);
-    heatmap("Layers and experts", &note, &by_layer)
-        + &heatmap("Routes and experts", &format!("{note}, mean over the layers"), &by_route)
-        + &plot("Unevenness", "step", "largest share of a layer, by the even share", &unevenness)
-}
-
-/// The newest load of every route and layer, in the order in which they first appeared.
-fn latest_loads(loads: &[Load]) -> Vec<&Load> {
-    let mut latest: Vec<&Load> = Vec::new();
-    for load in loads {
-        let is_same =
-            |other: &&mut &Load| (&other.route, &other.layer) == (&load.route, &load.layer);
-        match latest.iter_mut().find(is_same) {
-            Some(slot) => *slot = load,
-            None => latest.push(load),
-        }
-    }
-    latest
-}
-
-/// Every name once, in order of appearance.
-fn names<'a>(loads: &'a [Load], name: impl Fn(&'a Load) -> Option<&'a str>) -> Vec<&'a str> {
-    let mut seen = BTreeSet::new();
-    loads.iter().filter_map(name).filter(|&name| seen.insert(name)).collect()
-}
-
-/// The mean share of every expert over `loads`.
-fn row(name: &str, loads: &[&Load]) -> Row {
-    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
-    for (expert, share) in loads.iter().flat_map(|load| &load.shares) {
-        *sums.entry(expert).or_default() += share / loads.len() as f64;
-    }
-    (name.to_owned(), sums.into_iter().map(|(name, share)| (name.to_owned(), share)).collect())
-}
-
-/// For every layer how much more the busiest expert does than its even share.
-fn unevenness(log: &RunLog) -> Vec<Line> {
-    let layers = names(&log.loads, |load| load.route.is_none().then_some(load.layer.as_str()));
-    let line = |layer: &str| {
-        let of_layer = log.loads.iter().filter(|load| load.route.is_none() && load.layer == layer);
-        let points = of_layer.map(|load| {
-            let largest = load.shares.values().copied().fold(0.0, f64::max);
-            (load.step as f64, largest * load.shares.len() as f64)
-        });
-        Line::new(layer, points.collect())
-    };
-    layers.into_iter().map(line).collect()
 }
 
 fn cost_table(log: &RunLog, start: &Start, cost: &Cost) -> String {

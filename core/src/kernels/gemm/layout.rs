@@ -89,6 +89,21 @@ impl<'a> Rows<'a> {
         let i = self.index.map_or(i, |index| index[i] as usize);
         &self.data[i * self.width..][..self.width]
     }
+
+    /// Row `i`, if there is one.
+    #[inline(always)]
+    pub(crate) fn get(&self, i: usize) -> Option<&'a [f32]> {
+        let i = match self.index {
+            None => i,
+            Some(index) => *index.get(i)? as usize,
+        };
+        self.data.get(i * self.width..(i + 1) * self.width)
+    }
+
+    /// Elements from a row to the one `rows` after it, where rows are not selected.
+    pub(crate) fn distance(&self, rows: usize) -> usize {
+        self.width * rows
+    }
 }
 
 /// A matrix operand: which of its two sides is summed over.

@@ -62,10 +62,12 @@ unsafe fn left_rows<const BF16: bool>(
     k: Range<usize>,
     into: &mut [u32],
 ) {
-    for (row, words) in rows.zip(into.chunks_mut(ROW_STRIDE)) {
-        let row = &a.row(row)[k.clone()];
+    for (i, words) in rows.clone().zip(into.chunks_mut(ROW_STRIDE)) {
+        let row = &a.row(i)[k.clone()];
+        let ahead = &a.row((i + 4).min(rows.end - 1))[k.clone()];
         for (step, word) in (0..row.len()).step_by(per_register::<BF16>()).zip((0..).step_by(LANES))
         {
+            prefetch::<2>(&ahead[step..], 0);
             // SAFETY: `word` is below `BLOCK`, a multiple of the register.
             unsafe {
                 let packed = load_words::<BF16>(&row[step..]);
@@ -141,12 +143,10 @@ unsafe fn right_rows<const BF16: bool>(
         for word in (0..words).step_by(LANES) {
             let mut square = [_mm512_setzero_si512(); LANES];
             for (place, row) in square.iter_mut().zip(rows.clone()) {
+                let row = &b.row(row)[k.start + word * per_register::<BF16>() / LANES..k.end];
+                prefetch::<2>(row, b.distance(LANES));
                 // SAFETY: masked to the row's length.
-                *place = unsafe {
-                    load_words::<BF16>(
-                        &b.row(row)[k.clone()][word * per_register::<BF16>() / LANES..],
-                    )
-                };
+                *place = unsafe { load_words::<BF16>(row) };
             }
             transpose(&mut square);
             let places = panel[word * PANEL..].chunks_exact_mut(PANEL);
@@ -176,6 +176,11 @@ fn pair<'a, const BF16: bool>(
     k: Range<usize>,
     part: &Range<usize>,
 ) -> [&'a [f32]; 2] {
+    for ahead in k.start + AHEAD..k.end + AHEAD {
+        if let Some(row) = source.get(ahead) {
+            row[part.clone()].chunks(LANES).for_each(|line| prefetch::<1>(line, 0));
+        }
+    }
     let second = if k.len() > 1 { &source.row(k.start + 1)[part.clone()] } else { &[] };
     [&source.row(k.start)[part.clone()], second]
 }
@@ -233,6 +238,20 @@ fn interleave() -> __m512i {
     };
     // SAFETY: 32 words of 16 bits fill a register.
     unsafe { _mm512_loadu_si512(ORDER.as_ptr().cast()) }
+}
+
+/// Rows between the one that is packed and the one that is fetched, where rows are read across.
+const AHEAD: usize = 8;
+
+/// Fetches the cache lines `distance` elements after the beginning of `row`: rows are read in parts too short for the
+/// machine to see where they go on.
+#[inline(always)]
+fn prefetch<const LINES: usize>(row: &[f32], distance: usize) {
+    for line in 0..LINES {
+        let place = row.as_ptr().wrapping_add(distance + line * LANES);
+        // SAFETY: a hint, which any address may be given to.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
+    }
 }
 
 /// A mask of the first `count` lanes.
