@@ -3,6 +3,7 @@
 mod config;
 mod cost;
 mod dev;
+mod export;
 
 use std::{
     path::{Path, PathBuf},
@@ -11,8 +12,8 @@ use std::{
 
 use candle::{Device, Tensor};
 use dragoman_core::{
-    config::ModelConfig,
     context::{Context, Training},
+    layers::moe::LayerRouting,
     models::translation::{Batch, Example, TranslationModel},
     params::ParamStore,
     register::Register,
@@ -56,12 +57,12 @@ pub fn train(config: &TrainConfig, paths: &RunPaths, control: &Control) -> Resul
     config.check().map_err(invalid)?;
     fs_err::create_dir_all(&paths.out)?;
     let mut task = TranslationTask::new(config, paths)?;
-    let text = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
-    fs_err::write(paths.out.join("config.toml"), text)?;
+    let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
     let run = Run {
         config: &config.run,
         dir: &paths.out,
         identity: task.identity(),
+        settings,
         info: RunInfo {
             name: config.name.clone(),
             settings: serde_json::to_value(config)?,
@@ -214,7 +215,6 @@ impl Task for TranslationTask {
         let (mut total, sums) = self.output_loss(part).forward(&output.hidden, &batch.labels)?;
 
         let mut router: Option<Tensor> = None; // (2,): balance losses and z-losses, over all layers
-        let mut load = ExpertLoad::new();
         for routing in &output.routing {
             if let Some(losses) = &routing.losses {
                 router = Some(match router {
@@ -222,9 +222,6 @@ impl Task for TranslationTask {
                     None => losses.clone(),
                 });
             }
-            let visits = routing.experts.iter().cloned();
-            let visits = visits.zip(routing.load.iter().map(|&visits| visits as f64));
-            load.entry(routing.layer.clone()).or_default().extend(visits);
         }
         let mut figures = Figures {
             labels: sums.labels,
@@ -244,7 +241,7 @@ impl Task for TranslationTask {
             figures.router_z = f64::from(values[1]) * sums.labels;
             figures.total += factors[0] * figures.balance + factors[1] * figures.router_z;
         }
-        Ok(Losses { total, figures, load })
+        Ok(Losses { total, figures, load: expert_load(&output.routing) })
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
@@ -252,14 +249,17 @@ impl Task for TranslationTask {
     }
 
     fn export(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
-        fs_err::create_dir_all(dir)?;
-        let model = ModelConfig::Translation(self.config.model.clone());
-        fs_err::write(dir.join("config.json"), serde_json::to_vec_pretty(&model)?)?;
-        fs_err::write(dir.join("experts.json"), serde_json::to_vec_pretty(&self.register)?)?;
-        fs_err::write(dir.join("tokenizer.json"), self.tokenizer.as_json())?;
-        fs_err::write(dir.join("step"), note.step.to_string())?;
-        Ok(self.params.save(&dir.join("weights.safetensors"))?)
+        self.write_model(dir, note)
     }
+}
+
+/// Visits by layer and expert.
+fn expert_load(routing: &[LayerRouting]) -> ExpertLoad {
+    let visits = |layer: &LayerRouting| {
+        let visits = layer.load.iter().map(|&visits| visits as f64);
+        (layer.layer.clone(), layer.experts.iter().cloned().zip(visits).collect())
+    };
+    routing.iter().map(visits).collect()
 }
 
 /// The directions to train: those asked for, or all of the corpus.

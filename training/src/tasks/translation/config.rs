@@ -32,11 +32,13 @@ pub struct TrainConfig {
     pub run: RunConfig,
 }
 
-/// The experts of a new model: each direction has one of its own, beside free ones that all directions share.
+/// The experts of a new model: each direction has one of its own, beside free ones that all
+/// directions share.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpertsConfig {
-    /// Free experts in every layer of experts; with the one of the direction more than `model.moe.top_k`.
+    /// Free experts in every layer of experts; with the one of the direction more than
+    /// `model.moe.top_k`.
     pub free: usize,
     /// Inner width of an expert, `F`.
     pub d_ff: usize,
@@ -56,7 +58,8 @@ pub struct DevConfig {
 pub struct DevSet {
     /// Name of the set.
     pub name: String,
-    /// Files of pairs, such as `general/{pair}.dev.tsv.gz`, where `{pair}` is `en-de` for both `en-de` and `de-en`.
+    /// Files of pairs, such as `general/{pair}.dev.tsv.gz`, where `{pair}` is `en-de` for both
+    /// `en-de` and `de-en`.
     pub pairs: Option<String>,
     /// A folder with a file for each language, such as `flores-dev`, which has `de.txt`.
     pub folder: Option<String>,
@@ -100,7 +103,7 @@ impl TrainConfig {
         model.check().map_err(|reason| format!("[model] {reason}"))?;
         if let Some(moe) = &model.moe
             && !model.moe_layers().is_empty()
-            && experts.free + 1 <= moe.top_k
+            && experts.free < moe.top_k
         {
             return Err(format!(
                 "[experts] free = {} and one of the direction leave nothing to choose for model.moe.top_k = {}",
