@@ -106,7 +106,8 @@ impl TrainConfig {
             && experts.free < moe.top_k
         {
             return Err(format!(
-                "[experts] free = {} and one of the direction leave nothing to choose for model.moe.top_k = {}",
+                "[experts] free = {} and one of the direction leave nothing to choose for \
+                 model.moe.top_k = {}",
                 experts.free, moe.top_k
             ));
         }
