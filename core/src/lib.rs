@@ -1,8 +1,6 @@
 //! The engine of Dragoman: sparse experts, trained and served on a CPU or a GPU.
 
 pub mod error;
-pub mod text;
-pub mod translate;
 pub mod config;
 pub mod register;
 pub mod kernels;
@@ -15,6 +13,7 @@ pub mod models;
 pub mod decoding;
 pub mod tokenizer;
 pub mod directory;
+pub mod text;
 pub mod translate;
 pub mod translator;
 
