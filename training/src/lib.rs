@@ -1,1 +1,33 @@
-//! The training crate.
+//! Trains the models of Dragoman, and says how good they are.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`], [`schedule`] | the settings of a run, and its learning rate |
+//! | [`metrics`], [`evaluate`] | BLEU, chrF and what else is measured of translations |
+//! | [`tensorboard`], [`report`] | what a run leaves behind for people |
+//! | [`control`], [`progress`], [`device`] | a run and the world around it |
+//! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
+//! | [`task`], [`trainer`] | the loop, and what it asks of a task |
+//! | [`tasks`] | what can be trained |
+
+mod error;
+pub mod metrics;
+pub mod evaluate;
+pub mod tensorboard;
+pub mod report;
+pub mod schedule;
+pub mod config;
+pub mod control;
+pub mod progress;
+pub mod device;
+pub mod task;
+pub mod checkpoint;
+pub mod optimizer;
+pub mod average;
+pub mod loss;
+pub mod recorder;
+pub mod trainer;
+pub mod tasks;
+
+pub use error::{Error, Result};
+pub use tasks::translation;

@@ -1,3 +1,24 @@
-//! The binary.
+//! The binary: one command for each thing that can be done.
 
-fn main() {}
+mod commands;
+mod models;
+mod texts;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+// Training and serving allocate large buffers all the time; this one gives them back their pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    let filter = EnvFilter::try_from_env("DRAGOMAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match commands::Cli::parse().run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,50 @@
-//! The server crate.
+//! The suite over HTTP: the LibreTranslate API, pages and metrics, on actix-web.
+//!
+//! The way of a request, and of this list: fields are read however they were sent (`input`),
+//! the caller is let in or not (`access`), languages are guessed (`detect`), texts and HTML
+//! are cut into sentences (`translate`, `html`), which share batches with those of other
+//! requests (`batcher`), and everything is put back in its place.
+//!
+//! [`run`] wants a model as [`Translate`](dragoman_core::translate::Translate), a
+//! [`Store`] and a listener, and gives a server to be awaited:
+//!
+//! ```no_run
+//! use std::{net::TcpListener, sync::Arc};
+//!
+//! use dragoman_core::translate::Translate;
+//! use dragoman_server::{ModelHandle, ServerConfig};
+//! use dragoman_store::Store;
+//!
+//! fn serve(model: Arc<dyn Translate>) -> Result<(), Box<dyn std::error::Error>> {
+//!     let config = ServerConfig::default();
+//!     let listener = TcpListener::bind((config.host.as_str(), config.port))?;
+//!     let store = Store::open("store".as_ref())?;
+//!     let model = ModelHandle::new(model); // `model.swap(…)` serves another from then on
+//!     actix_web::rt::System::new().block_on(async {
+//!         let server = dragoman_server::run(config, listener, model, store)?;
+//!         let handle = server.handle();
+//!         // On a signal: `drop(handle.stop(true))` finishes what is in flight, then stops.
+//!         Ok(server.await?)
+//!     })
+//! }
+//! ```
+
+mod config;
+mod error;
+mod metrics;
+mod languages;
+mod model;
+mod input;
+mod access;
+mod detect;
+mod html;
+mod batcher;
+mod translate;
+mod app;
+mod routes;
+
+pub use app::run;
+pub use config::ServerConfig;
+pub use detect::{Detected, Detector};
+pub use error::{Error, Result};
+pub use model::{Loaded, ModelHandle};

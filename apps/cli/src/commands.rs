@@ -1,0 +1,48 @@
+//! The command line: a file for each command.
+
+mod data;
+mod evaluate;
+mod expert;
+mod model;
+mod serve;
+mod store;
+mod train;
+mod translate;
+
+use clap::{Parser, Subcommand};
+
+/// Translates and recommends with one mixture-of-experts engine
+#[derive(Debug, Parser)]
+#[command(name = "dragoman", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Translate(translate::Translate),
+    Train(train::Train),
+    Evaluate(evaluate::Evaluate),
+    Data(data::Data),
+    Model(model::Model),
+    Expert(expert::Expert),
+    Store(store::StoreCommand),
+}
+
+impl Cli {
+    /// Does what the command says.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Serve(command) => command.run(),
+            Command::Translate(command) => command.run(),
+            Command::Train(command) => command.run(),
+            Command::Evaluate(command) => command.run(),
+            Command::Data(command) => command.run(),
+            Command::Model(command) => command.run(),
+            Command::Expert(command) => command.run(),
+            Command::Store(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `dragoman train`
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use dragoman_training::{
+    control::{Control, Ended},
+    tasks::translation::{RunPaths, TrainConfig, train},
+};
+
+/// Train a model
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Translation(Translation),
+}
+
+/// Train a translation model on a packed corpus, or go on with a run that was stopped
+#[derive(Debug, Args)]
+struct Translation {
+    /// Settings of the run, such as `training/configs/tiny.toml`
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Corpus written by `dragoman data pack`
+    #[arg(long, value_name = "DIR")]
+    corpus: PathBuf,
+
+    /// Where the paths of the dev sets start from
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dev: PathBuf,
+
+    /// Where checkpoints, the report and the model go
+    #[arg(long, value_name = "DIR", default_value = "runs/latest")]
+    out: PathBuf,
+
+    /// Where to compute, `cpu` or `cuda:0`, whatever the settings say
+    #[arg(long)]
+    device: Option<String>,
+
+    /// Budget of the whole run in minutes, whatever the settings say
+    #[arg(long, value_name = "MINUTES")]
+    minutes: Option<f64>,
+
+    /// Budget of the whole run in steps, whatever the settings say
+    #[arg(long)]
+    steps: Option<u64>,
+
+    /// Stop this session after so many minutes; the same command goes on later
+    #[arg(long, value_name = "MINUTES")]
+    session_minutes: Option<f64>,
+
+    /// Show nothing while training
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Train {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let What::Translation(command) = self.what;
+        command.run().context("training")
+    }
+}
+
+impl Translation {
+    fn run(self) -> anyhow::Result<()> {
+        let mut config = TrainConfig::load(&self.config)?;
+        config.device = self.device.unwrap_or(config.device);
+        config.run.budget.minutes = self.minutes.unwrap_or(config.run.budget.minutes);
+        config.run.budget.steps = self.steps.unwrap_or(config.run.budget.steps);
+        let mut control = Control::default();
+        if let Some(minutes) = self.session_minutes {
+            control = control.with_time_limit(Duration::from_secs_f64(minutes * 60.0));
+        }
+        let hand = control.clone();
+        ctrlc::set_handler(move || hand.stop()).context("listening for Ctrl-C")?;
+        let Self { corpus, dev, out, quiet, .. } = self;
+        let paths = RunPaths { corpus, dev, out, quiet };
+        let summary = train(&config, &paths, &control)?;
+        let model = summary.model.map(|path| path.display().to_string()).unwrap_or_default();
+        match summary.ended {
+            Ended::Finished => println!("finished at step {}; the model: {model}", summary.step),
+            _ => println!("stopped at step {}; the same command goes on from here", summary.step),
+        }
+        Ok(())
+    }
+}

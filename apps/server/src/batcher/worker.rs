@@ -1,0 +1,64 @@
+//! The threads that give batches to the model.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+use dragoman_core::translate::{Job, Translate, Translation};
+
+use super::queue::{Queue, Waiting};
+use crate::{error::ApiError, metrics::Metrics};
+
+/// Translates batch after batch until the queue is closed.
+pub(super) fn serve(queue: &Queue, metrics: &Metrics) {
+    while let Some((batch, dropped)) = queue.take() {
+        metrics.cancelled.inc_by(dropped as u64);
+        translate(batch, metrics);
+    }
+}
+
+/// Translates one batch; whatever the model does, everyone in it is answered.
+fn translate(batch: Vec<Waiting>, metrics: &Metrics) {
+    let Some(first) = batch.first() else { return };
+    let jobs: Vec<Job> = batch.iter().map(|sentence| sentence.job.clone()).collect();
+    let started = Instant::now();
+    let result = call(&*first.model.model, &jobs);
+    metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
+    metrics.batch_size.observe(jobs.len() as f64);
+
+    match result {
+        Ok(translations) => {
+            let characters: usize = jobs.iter().map(|job| job.text.chars().count()).sum();
+            metrics.sentences.inc_by(jobs.len() as u64);
+            metrics.characters.inc_by(characters as u64);
+            for (sentence, translation) in batch.into_iter().zip(translations) {
+                sentence.answer(Ok(translation));
+            }
+        }
+        Err(reason) => {
+            metrics.failed_batches.inc();
+            tracing::error!(reason, sentences = jobs.len(), "a batch failed");
+            for sentence in batch {
+                sentence
+                    .answer(Err(ApiError::Internal(format!("Cannot translate text: {reason}"))));
+            }
+        }
+    }
+}
+
+/// Calls the model, and turns a panic or a wrong number of answers into a reason.
+fn call(model: &dyn Translate, jobs: &[Job]) -> Result<Vec<Translation>, String> {
+    // A model is `&self` and holds no state that a panic could leave half done.
+    match catch_unwind(AssertUnwindSafe(|| model.translate(jobs))) {
+        Err(_) => Err("the model crashed; the server's log says where".into()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(found)) if found.len() != jobs.len() => {
+            Err(format!("the model answered {} of {} sentences", found.len(), jobs.len()))
+        }
+        Ok(Ok(found)) if found.iter().any(|translation| translation.hypotheses.is_empty()) => {
+            Err("the model left a sentence without a translation".into())
+        }
+        Ok(Ok(found)) => Ok(found),
+    }
+}

@@ -1,0 +1,234 @@
+//! Translates the text of an HTML document, and leaves every byte of its markup alone.
+//!
+//! The document is cut into runs: text and inline markup between two block elements. In a run the
+//! sentences are found; what is not a sentence is copied. A sentence that holds inline markup is
+//! translated as a whole, and each marked part again by itself, which tells where the mark belongs
+//! in the whole ([`place`]). Where that does not tell, the pieces between the marks are translated
+//! one by one: worse sentences, but the right marks.
+
+mod entities;
+mod place;
+mod runs;
+mod tokens;
+
+use std::ops::Range;
+
+use dragoman_core::text::{Segment, has_letters, split};
+
+pub(crate) use entities::unescape;
+
+use self::{
+    entities::escape,
+    place::Node,
+    runs::{Mark, MarkKind, Run},
+};
+
+/// A document, and the sentences in it.
+#[derive(Debug)]
+pub(crate) struct Document {
+    html: String,
+    sentences: Vec<Sentence>,
+    /// Marked parts of sentences, each translated by itself too.
+    fragments: Vec<String>,
+}
+
+/// A sentence of a document.
+#[derive(Debug)]
+struct Sentence {
+    /// What it replaces in the document.
+    raw: Range<usize>,
+    text: String,
+    /// Its marks as a tree; `None` when some begin or end outside of the sentence.
+    marks: Option<Vec<Node>>,
+    /// What is between the marks.
+    pieces: Vec<Piece>,
+}
+
+/// A stretch of a sentence without marks.
+#[derive(Debug)]
+struct Piece {
+    raw: Range<usize>,
+    text: String,
+}
+
+/// The text that a reader of `html` sees, for guessing its language.
+pub(crate) fn visible_text(html: &str) -> String {
+    let texts: Vec<String> = runs::find(html).into_iter().map(|run| run.text).collect();
+    texts.join("\n")
+}
+
+impl Document {
+    /// Finds the sentences of `html`, written in `language`.
+    pub(crate) fn parse(html: &str, language: &str) -> Self {
+        let html = html.to_owned();
+        let mut document = Self { html, sentences: Vec::new(), fragments: Vec::new() };
+        for run in runs::find(&document.html) {
+            document.add_run(&run, language);
+        }
+        document
+    }
+
+    /// What is to be translated first: the sentences, then their marked parts.
+    pub(crate) fn sentences(&self) -> impl Iterator<Item = &str> {
+        let sentences = self.sentences.iter().map(|sentence| sentence.text.as_str());
+        sentences.chain(self.fragments.iter().map(String::as_str))
+    }
+
+    /// How many of [`sentences`](Self::sentences) are not only parts of others.
+    pub(crate) fn num_sentences(&self) -> usize {
+        self.sentences.len()
+    }
+
+    /// What is to be translated then: pieces of the sentences whose marks found no place among
+    /// the `first` translations.
+    pub(crate) fn unplaced(&self, first: &[String]) -> impl Iterator<Item = &str> {
+        let unplaced =
+            |(sentence, whole): (_, &String)| self.whole(sentence, whole, first).is_none();
+        let sentences = self.sentences.iter().zip(first);
+        let unplaced = sentences.filter(move |&(sentence, whole)| unplaced((sentence, whole)));
+        unplaced.flat_map(|(sentence, _)| &sentence.pieces).map(|piece| piece.text.as_str())
+    }
+
+    /// Writes the document with the `first` translations, and the `second` where marks need them.
+    pub(crate) fn render(&self, first: &[String], second: &[String]) -> String {
+        let mut out = String::with_capacity(self.html.len() * 5 / 4);
+        let mut second = second.iter();
+        let mut at = 0;
+        for (sentence, translation) in self.sentences.iter().zip(first) {
+            out.push_str(&self.html[at..sentence.raw.start]);
+            at = sentence.raw.start;
+            if let Some(text) = self.whole(sentence, translation, first) {
+                out.push_str(&text);
+            } else {
+                for (piece, translation) in sentence.pieces.iter().zip(&mut second) {
+                    out.push_str(&self.html[at..piece.raw.start]);
+                    out.push_str(&escape(translation));
+                    at = piece.raw.end;
+                }
+                out.push_str(&self.html[at..sentence.raw.end]);
+            }
+            at = sentence.raw.end;
+        }
+        out.push_str(&self.html[at..]);
+        out
+    }
+
+    /// `sentence` as HTML, translated as a whole; `None` when a mark finds no place.
+    fn whole(&self, sentence: &Sentence, translation: &str, first: &[String]) -> Option<String> {
+        if translation == sentence.text {
+            return Some(self.html[sentence.raw.clone()].to_owned());
+        }
+        let fragments = first.get(self.sentences.len()..).unwrap_or_default();
+        let marks = sentence.marks.as_deref()?;
+        place::place(&self.html, &sentence.text, translation, marks, fragments)
+    }
+
+    fn add_run(&mut self, run: &Run, language: &str) {
+        let mut start = 0;
+        // Opaque parts must not look like the end of a sentence.
+        for segment in split(&run.masked(), language) {
+            let range = start..start + segment.as_str().len();
+            start = range.end;
+            if matches!(segment, Segment::Sentence(_)) {
+                self.add_sentence(run, range);
+            }
+        }
+    }
+
+    fn add_sentence(&mut self, run: &Run, range: Range<usize>) {
+        let all: Vec<&Mark> = run.marks.iter().filter(|mark| mark.touches(&range)).collect();
+        if all.iter().any(|mark| !mark.is_within(&range)) || !run.has_words(&range) {
+            return; // it stays as it is
+        }
+        let marks = inner_marks(&all, &range);
+        let mut raw = run.raw(&range);
+        if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
+            raw = raw.start.min(first.raw.start)..raw.end.max(last.raw.end);
+        }
+        let text = run.text[range.clone()].to_owned();
+        let pieces = pieces(run, &range, marks);
+        let marks = self.tree(&text, marks, range.start);
+        self.sentences.push(Sentence { raw, text, marks, pieces });
+    }
+
+    /// The tree that `marks` are, or `None` when they are not well nested.
+    fn tree(&mut self, text: &str, marks: &[&Mark], start: usize) -> Option<Vec<Node>> {
+        let mut levels: Vec<(Option<&Mark>, Vec<Node>)> = vec![(None, Vec::new())];
+        for mark in marks {
+            let range = mark.at.start - start..mark.at.end - start;
+            match &mark.kind {
+                MarkKind::Open(_) => levels.push((Some(mark), Vec::new())),
+                MarkKind::Close(name) => {
+                    let (open, children) = levels.pop()?;
+                    let open = open.filter(|open| open.kind == MarkKind::Open(name.clone()))?;
+                    let range = open.at.start - start..range.start;
+                    let fragment = has_letters(&text[range.clone()]).then(|| {
+                        self.fragments.push(text[range.clone()].trim().to_owned());
+                        self.fragments.len() - 1
+                    });
+                    let raw = (open.raw.clone(), mark.raw.clone());
+                    levels.last_mut()?.1.push(Node::element(range, raw, children, fragment));
+                }
+                MarkKind::Point | MarkKind::Opaque => {
+                    levels.last_mut()?.1.push(Node::leaf(range, mark.raw.clone()));
+                }
+            }
+        }
+        let (open, nodes) = levels.pop()?;
+        (open.is_none() && levels.is_empty()).then_some(nodes)
+    }
+}
+
+/// The marks that stand between words of the sentence at `range`: those at its ends stay outside,
+/// unless their other half is inside.
+fn inner_marks<'a, 'b>(marks: &'a [&'b Mark], range: &Range<usize>) -> &'a [&'b Mark] {
+    let partners = partners(marks);
+    let is_inner = |at: usize| range.start < at && at < range.end;
+    let first = marks.iter().zip(&partners).position(|(mark, partner)| {
+        mark.kind == MarkKind::Opaque
+            || is_inner(mark.at.start)
+            || mark.at.start == range.start
+                && partner.is_some_and(|partner| is_inner(marks[partner].at.start))
+    });
+    let Some(first) = first else { return &[] };
+    let last = (first..marks.len()).rfind(|&i| {
+        marks[i].kind == MarkKind::Opaque
+            || is_inner(marks[i].at.start)
+            || marks[i].at.start == range.start
+            || partners[i].is_some_and(|partner| partner >= first)
+    });
+    &marks[first..last.map_or(first, |last| last + 1)]
+}
+
+/// For each of `marks`, where its other half is.
+fn partners(marks: &[&Mark]) -> Vec<Option<usize>> {
+    let mut partners = vec![None; marks.len()];
+    let mut open: Vec<(usize, &str)> = Vec::new();
+    for (i, mark) in marks.iter().enumerate() {
+        match &mark.kind {
+            MarkKind::Open(name) => open.push((i, name)),
+            MarkKind::Close(name) => {
+                if let Some((j, _)) = open.pop_if(|(_, opened)| opened == name) {
+                    partners[i] = Some(j);
+                    partners[j] = Some(i);
+                }
+            }
+            MarkKind::Point | MarkKind::Opaque => {}
+        }
+    }
+    partners
+}
+
+/// The stretches between `marks` that hold words.
+fn pieces(run: &Run, range: &Range<usize>, marks: &[&Mark]) -> Vec<Piece> {
+    let starts = std::iter::once(range.start).chain(marks.iter().map(|mark| mark.at.end));
+    let ends = marks.iter().map(|mark| mark.at.start).chain([range.end]);
+    let piece = |(start, end): (usize, usize)| {
+        let text = run.text.get(start..end)?;
+        let start = start + text.len() - text.trim_start().len();
+        let text = text.trim();
+        has_letters(text)
+            .then(|| Piece { raw: run.raw(&(start..start + text.len())), text: text.to_owned() })
+    };
+    starts.zip(ends).filter_map(piece).collect()
+}

@@ -1,0 +1,232 @@
+//! Finds the places of inline markup in a translated sentence.
+//!
+//! A marked part was also translated by itself; where the whole has words like these, the mark
+//! belongs. What is kept as it is must be found as it is. A mark without text stands between the
+//! words where it stood in proportion.
+
+use std::ops::Range;
+
+use super::entities::escape;
+
+/// How alike a part and its place must be, from 0 to 1.
+const MIN_LIKENESS: f32 = 0.5;
+
+/// How much a place far from where the part stood counts against it.
+const DISTANCE_COST: f32 = 0.2;
+
+/// A piece of markup in a sentence.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// The part of the sentence that it marks.
+    range: Range<usize>,
+    kind: Kind,
+    children: Vec<Node>,
+}
+
+/// What a node writes; ranges are of the document.
+#[derive(Debug)]
+enum Kind {
+    /// Two tags, and which translated fragment tells their place.
+    Element { open: Range<usize>, close: Range<usize>, fragment: Option<usize> },
+    /// Markup that is written in place of its text.
+    Leaf(Range<usize>),
+}
+
+impl Node {
+    /// An element around the text at `range`; its tags are `raw`.
+    pub(super) fn element(
+        range: Range<usize>,
+        raw: (Range<usize>, Range<usize>),
+        children: Vec<Self>,
+        fragment: Option<usize>,
+    ) -> Self {
+        let (open, close) = raw;
+        Self { range, kind: Kind::Element { open, close, fragment }, children }
+    }
+
+    /// Markup `raw` that keeps the text at `range`, which may be empty.
+    pub(super) fn leaf(range: Range<usize>, raw: Range<usize>) -> Self {
+        Self { range, kind: Kind::Leaf(raw), children: Vec::new() }
+    }
+}
+
+/// Writes `target`, the translation of `source`, with `nodes` in it; `None` when one has no place.
+pub(super) fn place(
+    html: &str,
+    source: &str,
+    target: &str,
+    nodes: &[Node],
+    fragments: &[String],
+) -> Option<String> {
+    let mut out = String::with_capacity(2 * target.len());
+    let placer = Placer { html, source, target, fragments, words: words(target) };
+    placer.write(nodes, &(0..source.len()), &(0..target.len()), &mut out)?;
+    Some(out)
+}
+
+struct Placer<'a> {
+    html: &'a str,
+    source: &'a str,
+    target: &'a str,
+    fragments: &'a [String],
+    words: Vec<Range<usize>>,
+}
+
+impl Placer<'_> {
+    /// Writes the part `within` of the target, which is the part `of` the source, with `nodes`.
+    fn write(
+        &self,
+        nodes: &[Node],
+        of: &Range<usize>,
+        within: &Range<usize>,
+        out: &mut String,
+    ) -> Option<()> {
+        let mut placed = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            placed.push((self.find(node, of, within)?, node));
+        }
+        placed.sort_by_key(|(place, _)| (place.start, place.end));
+        let mut at = within.start;
+        for (place, node) in placed {
+            if place.start < at {
+                return None; // two marks want the same words
+            }
+            out.push_str(&escape(&self.target[at..place.start]));
+            match &node.kind {
+                Kind::Leaf(raw) => out.push_str(&self.html[raw.clone()]),
+                Kind::Element { open, close, .. } => {
+                    out.push_str(&self.html[open.clone()]);
+                    self.write(&node.children, &node.range, &place, out)?;
+                    out.push_str(&self.html[close.clone()]);
+                }
+            }
+            at = place.end;
+        }
+        out.push_str(&escape(&self.target[at..within.end]));
+        Some(())
+    }
+
+    /// The part `within` the target that belongs to `node`.
+    fn find(&self, node: &Node, of: &Range<usize>, within: &Range<usize>) -> Option<Range<usize>> {
+        let text = self.source[node.range.clone()].trim();
+        // Where it stood, from 0 to 1, and how many bytes from the beginning that is here.
+        let middle = (node.range.start + node.range.end) as f32 / 2.0 - of.start as f32;
+        let position = middle / of.len().max(1) as f32;
+        if text.is_empty() {
+            let at = self.gap(position, within);
+            return Some(at..at);
+        }
+        match node.kind {
+            Kind::Leaf(_) | Kind::Element { fragment: None, .. } => {
+                self.exact(text, position, within)
+            }
+            Kind::Element { fragment: Some(fragment), .. } => {
+                let fragment = self.fragments.get(fragment)?;
+                self.exact(fragment, position, within)
+                    .or_else(|| self.alike(fragment, position, within))
+            }
+        }
+    }
+
+    /// The beginning or end of a word that is nearest to `position`.
+    fn gap(&self, position: f32, within: &Range<usize>) -> usize {
+        let ends = [within.start, within.end];
+        let gaps = self.words.iter().flat_map(|word| [word.start, word.end]).chain(ends);
+        let gaps = gaps.filter(|gap| within.start <= *gap && *gap <= within.end);
+        let far = |gap: &usize| distance(&(*gap..*gap), position, within);
+        gaps.min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(within.start)
+    }
+
+    /// Where `text` stands as it is, not within a word, nearest to `position`.
+    fn exact(&self, text: &str, position: f32, within: &Range<usize>) -> Option<Range<usize>> {
+        let found = self.target[within.clone()].match_indices(text);
+        let found = found.map(|(at, text)| within.start + at..within.start + at + text.len());
+        let is_whole = |place: &Range<usize>| {
+            !self.words.iter().any(|word| {
+                word.start < place.start && place.start < word.end
+                    || word.start < place.end && place.end < word.end
+            })
+        };
+        let far = |place: &Range<usize>| distance(place, position, within);
+        found.filter(is_whole).min_by(|a, b| far(a).total_cmp(&far(b)))
+    }
+
+    /// The words that are most like `text`.
+    fn alike(&self, text: &str, position: f32, within: &Range<usize>) -> Option<Range<usize>> {
+        let wanted = bigrams(text);
+        let length = words(text).len();
+        let inside = |word: &&Range<usize>| within.start <= word.start && word.end <= within.end;
+        let words: Vec<&Range<usize>> = self.words.iter().filter(inside).collect();
+        let mut best = None;
+        for count in length.saturating_sub(2).max(1)..=length + 2 {
+            for window in words.windows(count) {
+                let place = window[0].start..window[count - 1].end;
+                let likeness = dice(&wanted, &bigrams(&self.target[place.clone()]));
+                let score = likeness - DISTANCE_COST * distance(&place, position, within);
+                if likeness >= MIN_LIKENESS && best.as_ref().is_none_or(|(top, _)| score > *top) {
+                    best = Some((score, place));
+                }
+            }
+        }
+        best.map(|(_, place)| place)
+    }
+}
+
+/// How far the middle of `place` is from `position`, as a share of `within`.
+fn distance(place: &Range<usize>, position: f32, within: &Range<usize>) -> f32 {
+    let middle = (place.start + place.end) as f32 / 2.0 - within.start as f32;
+    (middle / within.len().max(1) as f32 - position).abs()
+}
+
+/// The words of `text`: letters and digits, with hyphens and apostrophes between them.
+fn words(text: &str) -> Vec<Range<usize>> {
+    let mut words: Vec<Range<usize>> = Vec::new();
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        match words.last_mut() {
+            Some(word) if word.end == at && is_inner(c) => word.end = end,
+            _ if c.is_alphanumeric() => words.push(at..end),
+            _ => {}
+        }
+    }
+    for word in &mut words {
+        let bare = text[word.clone()].trim_end_matches(|c: char| !c.is_alphanumeric());
+        word.end = word.start + bare.len();
+    }
+    words
+}
+
+fn is_inner(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '\'' | '’')
+}
+
+/// Pairs of neighbouring letters, sorted.
+fn bigrams(text: &str) -> Vec<(char, char)> {
+    let letters: Vec<char> = text
+        .chars()
+        .flat_map(char::to_lowercase)
+        .map(|c| if is_inner(c) { c } else { ' ' })
+        .collect();
+    let padded: Vec<char> = [' '].into_iter().chain(letters).chain([' ']).collect();
+    let mut pairs: Vec<_> = padded.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    pairs.retain(|pair| *pair != (' ', ' '));
+    pairs.sort_unstable();
+    pairs
+}
+
+/// Sørensen–Dice coefficient of two sorted lists: 1 when they are equal, 0 when nothing is.
+fn dice(a: &[(char, char)], b: &[(char, char)]) -> f32 {
+    let (mut i, mut j, mut common) = (0, 0, 0);
+    while i < a.len() && j < b.len() {
+        match a[i].cmp(&b[j]) {
+            std::cmp::Ordering::Less => i += 1,
+            std::cmp::Ordering::Greater => j += 1,
+            std::cmp::Ordering::Equal => {
+                common += 1;
+                i += 1;
+                j += 1;
+            }
+        }
+    }
+    2.0 * common as f32 / (a.len() + b.len()).max(1) as f32
+}

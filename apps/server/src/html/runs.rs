@@ -1,0 +1,280 @@
+//! Cuts a document into runs: the text and inline markup between two block elements.
+
+use std::{mem, ops::Range};
+
+use dragoman_core::text::has_letters;
+
+use super::{
+    entities::{Part, parts, unescape},
+    tokens::{TokenKind, read},
+};
+
+/// Elements that stand within a sentence.
+const INLINE: &[&str] = &[
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font",
+    "i", "ins", "label", "mark", "q", "s", "small", "span", "strike", "strong", "sub", "sup",
+    "time", "tt", "u",
+];
+
+/// Elements without content that stand within a sentence.
+const POINTS: &[&str] = &["img", "input", "wbr"];
+
+/// Elements that stand within a sentence and are kept as they are.
+const OPAQUE_INLINE: &[&str] = &["code", "kbd", "samp", "var", "math"];
+
+/// Other elements that are kept as they are.
+const OPAQUE: &[&str] =
+    &["pre", "script", "style", "textarea", "template", "svg", "iframe", "object", "noscript"];
+
+/// Elements that have no end.
+const VOID: &[&str] = &[
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+    "track", "wbr",
+];
+
+/// The longest opaque element that counts as a word of its sentence, in characters.
+const MAX_OPAQUE: usize = 60;
+
+/// A stretch of text that sentences do not leave.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// As a reader sees it: references read, white space joined.
+    pub(super) text: String,
+    /// Markup within the text, in its order.
+    pub(super) marks: Vec<Mark>,
+    /// Which bytes of the document the text comes from.
+    units: Vec<Unit>,
+}
+
+/// A stretch of a run's text and of the document that belong together.
+#[derive(Debug)]
+struct Unit {
+    text: Range<usize>,
+    raw: Range<usize>,
+}
+
+/// A piece of inline markup.
+#[derive(Debug)]
+pub(super) struct Mark {
+    pub(super) kind: MarkKind,
+    /// Where it stands in the text; wide only when opaque.
+    pub(super) at: Range<usize>,
+    /// Where it stands in the document.
+    pub(super) raw: Range<usize>,
+}
+
+/// What a mark is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum MarkKind {
+    Open(String),
+    Close(String),
+    /// Markup without text, such as an image.
+    Point,
+    /// An element to keep, with its text.
+    Opaque,
+}
+
+impl Mark {
+    /// Whether it stands in `range` or at its ends.
+    pub(super) fn touches(&self, range: &Range<usize>) -> bool {
+        let is_wide = self.at.start < self.at.end;
+        self.at.start <= range.end
+            && range.start <= self.at.end
+            && !(is_wide && (self.at.start == range.end || self.at.end == range.start))
+    }
+
+    /// Whether it does not reach out of `range`.
+    pub(super) fn is_within(&self, range: &Range<usize>) -> bool {
+        range.start <= self.at.start && self.at.end <= range.end
+    }
+}
+
+impl Run {
+    /// The bytes of the document that the text at `range` comes from.
+    pub(super) fn raw(&self, range: &Range<usize>) -> Range<usize> {
+        let first = self.units.partition_point(|unit| unit.text.end <= range.start);
+        let last = self.units.partition_point(|unit| unit.text.start < range.end);
+        let (Some(first), Some(last)) = (self.units.get(first), self.units[..last].last()) else {
+            return 0..0; // of nothing; no sentence is empty
+        };
+        let start = match first.is_plain() {
+            true => first.raw.start + range.start - first.text.start,
+            false => first.raw.start,
+        };
+        let end = match last.is_plain() {
+            true => last.raw.start + range.end - last.text.start,
+            false => last.raw.end,
+        };
+        start..end
+    }
+
+    /// The text with a word of the same length in place of each opaque part.
+    pub(super) fn masked(&self) -> String {
+        let mut masked = self.text.clone();
+        for mark in self.marks.iter().filter(|mark| mark.kind == MarkKind::Opaque) {
+            masked.replace_range(mark.at.clone(), &"x".repeat(mark.at.len()));
+        }
+        masked
+    }
+
+    /// Whether there are letters in `range` besides those of opaque parts.
+    pub(super) fn has_words(&self, range: &Range<usize>) -> bool {
+        let opaque = |at| {
+            let mut marks = self.marks.iter().filter(|mark| mark.kind == MarkKind::Opaque);
+            marks.any(|mark| mark.at.contains(&at))
+        };
+        let mut chars = self.text[range.clone()].char_indices();
+        chars.any(|(at, c)| c.is_alphabetic() && !opaque(range.start + at))
+    }
+
+    fn add(&mut self, text: &str, raw: Range<usize>) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.units.push(Unit { text: start..self.text.len(), raw });
+    }
+
+    /// Adds the HTML text `html`, which begins at `start` of the document.
+    fn add_text(&mut self, html: &str, start: usize) {
+        let mut at = start;
+        for part in parts(html) {
+            let raw = match part {
+                Part::Reference { raw, text } => {
+                    self.add(&text, at..at + raw.len());
+                    raw
+                }
+                Part::Plain(raw) => {
+                    self.add_plain(raw, at);
+                    raw
+                }
+            };
+            at += raw.len();
+        }
+    }
+
+    /// Adds words as they are, and any white space between them as one space.
+    fn add_plain(&mut self, text: &str, start: usize) {
+        let mut at = start;
+        for piece in text.split_inclusive(|c: char| c.is_ascii_whitespace()) {
+            let word = piece.trim_end_matches(|c: char| c.is_ascii_whitespace());
+            if !word.is_empty() {
+                self.add(word, at..at + word.len());
+            }
+            if word.len() < piece.len() {
+                let space = at + word.len()..at + piece.len();
+                match self.units.last_mut() {
+                    Some(unit) if unit.is_space(&self.text) && unit.raw.end == space.start => {
+                        unit.raw.end = space.end;
+                    }
+                    _ if self.text.ends_with(' ') => {}
+                    _ => self.add(" ", space),
+                }
+            }
+            at += piece.len();
+        }
+    }
+
+    fn mark(&mut self, kind: MarkKind, raw: Range<usize>) {
+        let at = self.text.len();
+        self.marks.push(Mark { kind, at: at..at, raw });
+    }
+
+    fn add_opaque(&mut self, text: &str, raw: Range<usize>) {
+        let start = self.text.len();
+        self.add(text, raw.clone());
+        let kind = if text.is_empty() { MarkKind::Point } else { MarkKind::Opaque };
+        self.marks.push(Mark { kind, at: start..self.text.len(), raw });
+    }
+}
+
+impl Unit {
+    /// Whether text and document are byte for byte the same here.
+    fn is_plain(&self) -> bool {
+        self.text.len() == self.raw.len()
+    }
+
+    fn is_space(&self, text: &str) -> bool {
+        &text[self.text.clone()] == " "
+    }
+}
+
+/// An element that is kept, while it is being read.
+struct Opaque {
+    name: String,
+    depth: usize,
+    start: usize,
+    text: String,
+    is_inline: bool,
+}
+
+/// Finds the runs of `html` that hold letters.
+pub(super) fn find(html: &str) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut run = Run::default();
+    let mut opaque: Option<Opaque> = None;
+    let mut flush = |run: &mut Run| {
+        let run = mem::take(run);
+        if has_letters(&run.text) {
+            runs.push(run);
+        }
+    };
+    for token in read(html) {
+        if let Some(element) = &mut opaque {
+            if element.goes_on(&token.kind, &html[token.raw.clone()]) {
+                continue;
+            }
+            if element.is_inline && element.text.chars().count() <= MAX_OPAQUE {
+                run.add_opaque(element.text.trim(), element.start..token.raw.end);
+            } else {
+                flush(&mut run);
+            }
+            opaque = None;
+            continue;
+        }
+        match token.kind {
+            TokenKind::Text => run.add_text(&html[token.raw.clone()], token.raw.start),
+            TokenKind::Other => run.mark(MarkKind::Point, token.raw),
+            TokenKind::Open { name, keep } => {
+                let name = name.as_str();
+                let is_inline = INLINE.contains(&name) || OPAQUE_INLINE.contains(&name);
+                let is_opaque = OPAQUE.contains(&name) || OPAQUE_INLINE.contains(&name);
+                if (keep || is_opaque) && !VOID.contains(&name) {
+                    let (name, start) = (name.to_owned(), token.raw.start);
+                    let text = String::new();
+                    opaque = Some(Opaque { name, depth: 1, start, text, is_inline });
+                } else if POINTS.contains(&name) {
+                    run.mark(MarkKind::Point, token.raw);
+                } else if is_inline {
+                    run.mark(MarkKind::Open(name.to_owned()), token.raw);
+                } else {
+                    flush(&mut run);
+                }
+            }
+            TokenKind::Close { name } => {
+                if INLINE.contains(&name.as_str()) {
+                    run.mark(MarkKind::Close(name), token.raw);
+                } else {
+                    flush(&mut run);
+                }
+            }
+        }
+    }
+    flush(&mut run);
+    runs
+}
+
+impl Opaque {
+    /// Takes the next token in; `false` when it ends the element.
+    fn goes_on(&mut self, kind: &TokenKind, raw: &str) -> bool {
+        match kind {
+            TokenKind::Text => self.text.push_str(&unescape(raw)),
+            TokenKind::Open { name, .. } if *name == self.name => self.depth += 1,
+            TokenKind::Close { name } if *name == self.name => self.depth -= 1,
+            TokenKind::Open { name, .. } => {
+                self.is_inline &=
+                    INLINE.contains(&name.as_str()) || OPAQUE_INLINE.contains(&name.as_str());
+            }
+            TokenKind::Close { .. } | TokenKind::Other => {}
+        }
+        self.depth > 0
+    }
+}

@@ -1,0 +1,148 @@
+//! What an operator wants to know, as Prometheus reads it. No label holds an address or a key.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntGauge, Registry,
+    TextEncoder, core::Collector, exponential_buckets,
+};
+
+/// The counters of one server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    duration: HistogramVec,
+    pub(crate) in_flight: IntGauge,
+    pub(crate) queued: IntGauge,
+    pub(crate) refused: IntCounter,
+    pub(crate) cancelled: IntCounter,
+    pub(crate) batch_size: Histogram,
+    pub(crate) batch_seconds: Histogram,
+    pub(crate) failed_batches: IntCounter,
+    pub(crate) sentences: IntCounter,
+    pub(crate) characters: IntCounter,
+    pub(crate) cache_hits: IntCounter,
+    resident: Gauge,
+}
+
+impl Metrics {
+    /// Makes all counters, at zero.
+    pub(crate) fn new() -> Self {
+        let registry = Registry::new();
+        let seconds = exponential_buckets(0.001, 2.0, 16).expect("a rising series");
+        let sizes = exponential_buckets(1.0, 2.0, 9).expect("a rising series");
+        let duration = HistogramOpts::new(
+            "libretranslate_http_request_duration_seconds",
+            "Time from a request's head to its answer",
+        );
+        let duration =
+            HistogramVec::new(duration.buckets(seconds.clone()), &["endpoint", "method", "status"]);
+        Self {
+            duration: register(&registry, duration),
+            in_flight: gauge(
+                &registry,
+                "libretranslate_http_requests_in_flight",
+                "Requests being answered",
+            ),
+            queued: gauge(&registry, "dragoman_queue_length", "Sentences waiting for a batch"),
+            refused: counter(&registry, "dragoman_queue_refused_total", "Requests answered 503"),
+            cancelled: counter(
+                &registry,
+                "dragoman_queue_cancelled_total",
+                "Sentences dropped from the queue because nobody waited any more",
+            ),
+            batch_size: histogram(
+                &registry,
+                "dragoman_batch_sentences",
+                "Sentences a batch",
+                sizes,
+            ),
+            batch_seconds: histogram(
+                &registry,
+                "dragoman_batch_duration_seconds",
+                "Time the model took for a batch",
+                seconds,
+            ),
+            failed_batches: counter(
+                &registry,
+                "dragoman_batches_failed_total",
+                "Batches that the model failed on",
+            ),
+            sentences: counter(&registry, "dragoman_sentences_total", "Sentences translated"),
+            characters: counter(
+                &registry,
+                "dragoman_characters_total",
+                "Characters of the sentences translated",
+            ),
+            cache_hits: counter(
+                &registry,
+                "dragoman_cache_hits_total",
+                "Sentences answered from memory",
+            ),
+            resident: register(
+                &registry,
+                Gauge::new("process_resident_memory_bytes", "Memory in use, in bytes"),
+            ),
+            registry,
+        }
+    }
+
+    /// Notes one answered request.
+    pub(crate) fn answered(&self, endpoint: &str, method: &str, status: u16, took: Duration) {
+        let labels = [endpoint, method, &status.to_string()];
+        self.duration.with_label_values(&labels).observe(took.as_secs_f64());
+    }
+
+    /// All counters in Prometheus' text format.
+    pub(crate) fn render(&self) -> String {
+        if let Some(bytes) = resident_bytes() {
+            self.resident.set(bytes as f64);
+        }
+        let mut text = Vec::new();
+        let encoded = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        encoded.expect("names and labels are plain words");
+        String::from_utf8(text).expect("names and labels are plain words")
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+    let collector = made.expect("names are valid");
+    registry.register(Box::new(collector.clone())).expect("names differ");
+    collector
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    register(registry, IntGauge::new(name, help))
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    register(registry, IntCounter::new(name, help))
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
+    register(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets)))
+}
+
+/// Resident memory of this process, where the system tells it as Linux does.
+fn resident_bytes() -> Option<u64> {
+    let status = fs_err::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_under_its_endpoint() {
+        let metrics = Metrics::new();
+        metrics.answered("/translate", "POST", 200, Duration::from_millis(3));
+        metrics.sentences.inc_by(2);
+        let text = metrics.render();
+        let count = r#"duration_seconds_count{endpoint="/translate",method="POST",status="200"} 1"#;
+        assert!(text.contains(count), "{text}");
+        assert!(text.contains("dragoman_sentences_total 2"), "{text}");
+    }
+}

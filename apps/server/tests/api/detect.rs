@@ -1,0 +1,42 @@
+//! `POST /detect`
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::harness::{TestApp, answer};
+
+#[actix_web::test]
+async fn guesses_come_best_first() -> Result<()> {
+    let app = TestApp::start()?;
+    let text = "Guten Morgen, wie geht es Ihnen heute?";
+    for request in [
+        app.post("/detect").json(&json!({ "q": text })),
+        app.post("/detect").json(&json!({ "q": [text, text] })),
+        app.post("/detect").form(&[("q", text)]),
+        app.post("/detect").query(&[("q", text)]),
+    ] {
+        let (status, reply) = answer(request).await?;
+        let guesses = reply.as_array().expect("an array");
+        assert_eq!(status, 200);
+        assert_eq!(guesses[0]["language"], "de", "{reply}");
+        assert!((1..=3).contains(&guesses.len()), "{reply}");
+        assert!(
+            guesses[0]["confidence"].as_f64()
+                >= guesses.last().and_then(|g| g["confidence"].as_f64())
+        );
+    }
+    Ok(())
+}
+
+#[actix_web::test]
+async fn nothing_to_guess_is_english_with_no_confidence() -> Result<()> {
+    let app = TestApp::start()?;
+    for q in ["🙂", "  ", "123"] {
+        let (status, reply) = app.json("/detect", &json!({ "q": q })).await?;
+        assert_eq!((status, reply), (200, json!([{ "confidence": 0.0, "language": "en" }])));
+    }
+    let (status, reply) = app.json("/detect", &json!({ "q": "" })).await?;
+    assert_eq!((status, reply), (400, json!({ "error": "Invalid request: missing q parameter" })));
+    assert_eq!(app.json("/detect", &json!({ "q": { "a": 1 } })).await?.0, 400);
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Starts a server for a test and talks to it.
+
+use std::{net::TcpListener, sync::Arc};
+
+use actix_web::dev::ServerHandle;
+use anyhow::{Context, Result};
+use dragoman_core::translate::Translate;
+use dragoman_server::{ModelHandle, ServerConfig};
+use dragoman_store::Store;
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+
+use crate::model::Tagger;
+
+/// A running server; it is stopped when the test ends.
+pub(crate) struct TestApp {
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    pub(crate) model: Arc<Tagger>,
+    pub(crate) handle: ModelHandle,
+    pub(crate) server: ServerHandle,
+    pub(crate) store: Store,
+    _dir: tempfile::TempDir,
+}
+
+impl TestApp {
+    /// Starts a server with the default settings.
+    pub(crate) fn start() -> Result<Self> {
+        Self::with(ServerConfig::default(), Tagger::default())
+    }
+
+    /// Starts a server with these settings.
+    pub(crate) fn configured(config: ServerConfig) -> Result<Self> {
+        Self::with(config, Tagger::default())
+    }
+
+    /// Starts a server of this model.
+    pub(crate) fn with(config: ServerConfig, model: Tagger) -> Result<Self> {
+        let model = Arc::new(model);
+        let dir = tempfile::tempdir()?;
+        let store = Store::open(dir.path())?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let handle = ModelHandle::new(Arc::clone(&model) as Arc<dyn Translate>);
+        let config = ServerConfig { threads: 2, ..config };
+        let server = dragoman_server::run(config, listener, handle.clone(), store.clone())?;
+        let app = Self {
+            url,
+            client: Client::new(),
+            model,
+            handle,
+            server: server.handle(),
+            store,
+            _dir: dir,
+        };
+        actix_web::rt::spawn(server);
+        Ok(app)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.url))
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.url))
+    }
+
+    /// Posts `body` as JSON, and returns the status and the JSON of the reply.
+    pub(crate) async fn json(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        answer(self.post(path).json(body)).await
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        drop(self.server.stop(false)); // the command is sent when `stop` is called
+    }
+}
+
+/// Sends a request, and returns the status and the JSON of the reply.
+pub(crate) async fn answer(request: RequestBuilder) -> Result<(u16, Value)> {
+    let reply = request.send().await?;
+    let status = reply.status().as_u16();
+    let text = reply.text().await?;
+    let value = serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?;
+    Ok((status, value))
+}

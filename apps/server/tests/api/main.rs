@@ -1,0 +1,14 @@
+//! The real server on a free port, met by a real client, with a model that is easy to foresee.
+
+mod access;
+mod bad_input;
+mod batching;
+mod detect;
+mod harness;
+mod html;
+mod languages;
+mod model;
+mod operation;
+mod pages;
+mod suggest;
+mod translate;

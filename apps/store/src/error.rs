@@ -1,0 +1,68 @@
+//! What can go wrong in the store.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are explained by the message they appear in")]
+pub enum Error {
+    /// A file could not be read or written; `fs_err` puts its path in the message.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+
+    /// The folder is locked.
+    #[error(
+        "the store `{}` is in use by another process; stop that process, ask it over its admin \
+         API, or choose another folder", path.display()
+    )]
+    InUse { path: PathBuf },
+
+    /// The folder was written by another version of this program.
+    #[error(
+        "the store `{}` has layout {found}, and this program knows layout {}; export it with the \
+         program that wrote it, and import it here", path.display(), crate::SCHEMA
+    )]
+    Schema { path: PathBuf, found: u32 },
+
+    /// A row cannot be read back.
+    #[error("the store is damaged: {0}; restore it from an export")]
+    Corrupt(String),
+
+    /// A row is larger than the store takes.
+    #[error("a row of {size} bytes is too large; the store takes {limit}")]
+    TooLarge { size: usize, limit: usize },
+
+    /// A line of an import is not a row.
+    #[error("line {line}: {reason}")]
+    Import { line: usize, reason: String },
+
+    /// The folder could not be opened, read or written.
+    #[error("{}: {source}", path.display())]
+    Open { path: PathBuf, source: sled::Error },
+
+    /// sled failed.
+    #[error(transparent)]
+    Sled(#[from] sled::Error),
+}
+
+/// `std::result::Result` with this crate's [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn corrupt(reason: impl Into<String>) -> Self {
+        Self::Corrupt(reason.into())
+    }
+
+    /// The error of opening `dir`; sled tells a lock from other I/O errors by its text alone.
+    pub(crate) fn opening(dir: &Path, source: sled::Error) -> Self {
+        match &source {
+            sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
+                Self::InUse { path: dir.into() }
+            }
+            _ => Self::Open { path: dir.into(), source },
+        }
+    }
+}

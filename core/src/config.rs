@@ -1,0 +1,166 @@
+//! The typed description of a model, `config.json`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::kernels::activation::Activation;
+use crate::{Error, Result};
+
+/// What kind of model a directory holds, and its shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ModelConfig {
+    /// Translates sentences.
+    Translation(TranslationConfig),
+}
+
+/// Shape of an encoder-decoder transformer with experts.
+///
+/// Holds no count of experts: the register, `experts.json`, lists them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TranslationConfig {
+    /// Tokens in the vocabulary, `V`; equals the tokenizer's.
+    pub vocab_size: usize,
+    /// Width of the model, `D`.
+    pub d_model: usize,
+    /// Attention heads, `H`; divides `d_model`.
+    pub num_heads: usize,
+    /// Layers of the encoder.
+    pub encoder_layers: usize,
+    /// Layers of the decoder; few make decoding fast (Kasai et al. 2021).
+    pub decoder_layers: usize,
+    /// Inner width of the feed-forward networks in layers without experts, `F`.
+    pub d_ff: usize,
+    /// Non-linearity of all feed-forward networks.
+    pub activation: Activation,
+    /// Whether layer norms stand before each block (and once more at the end) or after it.
+    pub norm: NormPlacement,
+    /// Longest sentence in tokens, tags included.
+    pub max_positions: usize,
+    /// Whether logits have a bias of their own (Marian's `final_logits_bias`).
+    pub output_bias: bool,
+    /// The layers of experts; absent in a dense model.
+    pub moe: Option<MoeConfig>,
+}
+
+/// Which layers hold experts, and how tokens choose among the experts of their route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MoeConfig {
+    /// Encoder layer `i` holds experts if `(i + 1) % encoder_freq == 0`; 0 means none do.
+    pub encoder_freq: usize,
+    /// The same for the decoder.
+    pub decoder_freq: usize,
+    /// Experts of its group that each token visits, `K`; smaller than every group.
+    pub top_k: usize,
+    /// Inner width of the shared expert that sees every token; 0 means there is none.
+    pub shared_d_ff: usize,
+}
+
+/// Where the layer norms of a residual block stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormPlacement {
+    /// `x + f(norm(x))`, and a last norm after all layers.
+    Pre,
+    /// `norm(x + f(x))`, as in Vaswani et al. 2017 and Marian.
+    Post,
+}
+
+impl Default for TranslationConfig {
+    fn default() -> Self {
+        Self {
+            vocab_size: 8000,
+            d_model: 256,
+            num_heads: 4,
+            encoder_layers: 6,
+            decoder_layers: 2,
+            d_ff: 1024,
+            activation: Activation::Relu,
+            norm: NormPlacement::Pre,
+            max_positions: 512,
+            output_bias: false,
+            moe: Some(MoeConfig::default()),
+        }
+    }
+}
+
+impl Default for MoeConfig {
+    fn default() -> Self {
+        Self { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 512 }
+    }
+}
+
+impl ModelConfig {
+    /// Reads and checks the text of the file at `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let error = |reason: String| Error::Config { path: path.into(), reason };
+        let config: Self = serde_json::from_str(text).map_err(|e| error(e.to_string()))?;
+        match &config {
+            Self::Translation(translation) => translation.check().map_err(error)?,
+        }
+        Ok(config)
+    }
+}
+
+impl TranslationConfig {
+    /// Says what is wrong, if the fields contradict each other.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { d_model, num_heads, vocab_size, max_positions, .. } = *self;
+        if num_heads == 0 || d_model % num_heads != 0 || d_model == 0 {
+            return Err(format!("num_heads {num_heads} must divide d_model {d_model}"));
+        }
+        if d_model % 2 != 0 {
+            return Err(format!("d_model {d_model} must be even, for the sinusoids"));
+        }
+        if self.encoder_layers == 0 || self.decoder_layers == 0 || self.d_ff == 0 {
+            return Err("encoder_layers, decoder_layers and d_ff must be at least 1".into());
+        }
+        if vocab_size < 8 || max_positions < 8 {
+            return Err("vocab_size and max_positions must be at least 8".into());
+        }
+        match &self.moe {
+            Some(moe) if moe.top_k == 0 => Err("moe.top_k must be at least 1".into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Names of the layers that hold experts, such as `encoder.1`, in the order of the flow.
+    pub fn moe_layers(&self) -> Vec<String> {
+        let Some(moe) = &self.moe else { return Vec::new() };
+        let layers = |side: &str, count: usize, freq: usize| {
+            let holds = move |i: &usize| freq > 0 && (i + 1) % freq == 0;
+            (0..count).filter(holds).map(|i| format!("{side}.{i}")).collect::<Vec<_>>()
+        };
+        let mut names = layers("encoder", self.encoder_layers, moe.encoder_freq);
+        names.extend(layers("decoder", self.decoder_layers, moe.decoder_freq));
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contradiction_is_named_with_its_file() {
+        let text = r#"{ "kind": "translation", "d_model": 256, "num_heads": 3 }"#;
+        let error = ModelConfig::parse(text, Path::new("m/config.json")).expect_err("3 heads");
+        assert_eq!(error.to_string(), "m/config.json: num_heads 3 must divide d_model 256");
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        let text = r#"{ "kind": "translation", "num_experts": 8 }"#;
+        let error = ModelConfig::parse(text, Path::new("c")).expect_err("no such field");
+        assert!(error.to_string().contains("num_experts"), "{error}");
+    }
+
+    #[test]
+    fn every_second_layer_holds_experts() {
+        let layers = TranslationConfig::default().moe_layers();
+        assert_eq!(layers, ["encoder.1", "encoder.3", "encoder.5", "decoder.1"]);
+    }
+}

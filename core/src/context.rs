@@ -1,0 +1,97 @@
+//! What a forward pass needs to know besides its tensors.
+
+use std::cell::Cell;
+
+use candle::Device;
+
+use crate::kernels::{matmul::Precision, random::Dropout};
+
+/// How a forward pass is run: handed down through all layers.
+#[derive(Debug)]
+pub struct Context {
+    /// Type in which matrices are multiplied on the CPU; sums are float32 either way.
+    pub precision: Precision,
+    /// Whether candle's differentiable operations are used even where we have kernels.
+    pub composite: bool,
+    /// Whether layers of experts say where every token went.
+    pub trace: bool,
+    training: Option<Training>,
+    next_stream: Cell<u64>,
+}
+
+/// What only training does. All randomness is a function of `seed` and `step`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Training {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Number of the batch: no two batches share it.
+    pub step: u64,
+    /// Probability with which a value is dropped after each block.
+    pub dropout: f32,
+    /// Probability with which the answer of a chosen expert is dropped for a token
+    /// (expert output masking of NLLB, 2022, but scaled in training rather than at inference).
+    pub expert_dropout: f32,
+}
+
+impl Context {
+    /// Runs without randomness, gradients or packing of changing weights.
+    pub fn inference(precision: Precision) -> Self {
+        Self {
+            precision,
+            composite: false,
+            trace: false,
+            training: None,
+            next_stream: Cell::new(0),
+        }
+    }
+
+    /// Runs as one step of training.
+    pub fn training(precision: Precision, training: Training) -> Self {
+        Self { training: Some(training), ..Self::inference(precision) }
+    }
+
+    /// Whether gradients will be asked for.
+    pub fn is_training(&self) -> bool {
+        self.training.is_some()
+    }
+
+    /// Whether our kernels run on `device`.
+    pub(crate) fn uses_kernels(&self, device: &Device) -> bool {
+        device.is_cpu() && !self.composite
+    }
+
+    /// A mask of its own for the next place that drops values with probability `rate`.
+    pub(crate) fn dropout(&self) -> Option<Dropout> {
+        self.mask(|training| training.dropout)
+    }
+
+    /// A mask of its own for the next layer that drops answers of experts.
+    pub(crate) fn expert_dropout(&self) -> Option<Dropout> {
+        self.mask(|training| training.expert_dropout)
+    }
+
+    fn mask(&self, rate: impl Fn(&Training) -> f32) -> Option<Dropout> {
+        let training = self.training.as_ref()?;
+        // Numbered whether it is used or not: a rate of zero changes no other mask.
+        let place = self.next_stream.get();
+        self.next_stream.set(place + 1);
+        let rate = rate(training);
+        let stream = training.step.wrapping_mul(1 << 16).wrapping_add(place);
+        (rate > 0.0).then_some(Dropout { probability: rate, seed: training.seed, stream })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_has_a_mask_of_its_own() {
+        let training = Training { seed: 7, step: 3, dropout: 0.1, expert_dropout: 0.0 };
+        let context = Context::training(Precision::F32, training);
+        let (first, second) = (context.dropout(), context.dropout());
+        assert!(first.is_some() && first != second);
+        assert_eq!(context.expert_dropout(), None);
+        assert_eq!(Context::inference(Precision::F32).dropout(), None);
+    }
+}

@@ -1,0 +1,4 @@
+//! From hidden states to sentences: caches, greedy and beam search.
+
+pub mod cache;
+pub mod search;

@@ -1,0 +1,158 @@
+//! What the decoder keeps between steps: keys and values of what was said and of the source.
+
+use candle::Tensor;
+
+use crate::{
+    Error, Result,
+    kernels::{
+        attention::{Cached, Heads},
+        columns::Columns,
+    },
+    ops::Attention,
+    ragged::Ragged,
+};
+
+/// Rows of one step: hypotheses, all of the same length.
+#[derive(Debug, Clone, Copy)]
+pub struct StepRows<'a> {
+    /// Sentence of each row.
+    pub sentences: &'a [usize],
+    /// Route of each row.
+    pub routes: &'a [u32],
+}
+
+/// Caches of all layers.
+#[derive(Debug)]
+pub struct DecoderCache {
+    layers: Vec<LayerCache>,
+    length: usize,
+}
+
+/// Cache of one layer, on the CPU.
+#[derive(Debug)]
+pub struct LayerCache {
+    heads: Heads,
+    /// Of every row the keys and values `(T, 2D)` of the tokens so far.
+    rows: Vec<Vec<f32>>,
+    /// Keys and values of all sources, `(S, 2D)`.
+    memory: Tensor,
+    source: Ragged,
+}
+
+impl DecoderCache {
+    /// Caches for layers with these `memories`, `(S, 2D)` each, whose rows lie as in `source`.
+    pub(crate) fn new(
+        (d_model, num_heads): (usize, usize),
+        memories: Vec<Tensor>,
+        source: Ragged,
+    ) -> Result<Self> {
+        if memories.iter().any(|memory| !memory.device().is_cpu()) {
+            let reason = "decoding runs on the CPU: load the model there to translate";
+            return Err(Error::Invalid(reason.into()));
+        }
+        let heads = Attention { num_heads, causal: true }.heads(d_model);
+        let layer = |memory| LayerCache { heads, rows: Vec::new(), memory, source: source.clone() };
+        Ok(Self { layers: memories.into_iter().map(layer).collect(), length: 0 })
+    }
+
+    /// Tokens on every row so far.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The layers, for a step that adds one token to every row.
+    pub(crate) fn layers_mut(&mut self) -> impl Iterator<Item = &mut LayerCache> {
+        self.length += 1;
+        self.layers.iter_mut()
+    }
+
+    /// Keeps `parents` as the new rows; one may become several, or none.
+    pub(crate) fn select(&mut self, parents: &[usize]) {
+        for layer in &mut self.layers {
+            let mut old: Vec<Option<Vec<f32>>> =
+                std::mem::take(&mut layer.rows).into_iter().map(Some).collect();
+            let mut new: Vec<Vec<f32>> = Vec::with_capacity(parents.len());
+            for (i, &parent) in parents.iter().enumerate() {
+                // The last use takes the buffer, those before copy it.
+                let is_last = !parents[i + 1..].contains(&parent);
+                let row = if is_last { old[parent].take() } else { old[parent].clone() };
+                new.push(row.expect("a parent's buffer is taken at its last use"));
+            }
+            layer.rows = new;
+        }
+    }
+}
+
+impl LayerCache {
+    /// Adds the keys and values of `qkv` `(R, 3D)`, and attends to all so far: `(R, D)`.
+    pub(crate) fn attend_to_target(&mut self, qkv: &Tensor) -> Result<Tensor> {
+        let (rows, width) = (qkv.dim(0)?, self.heads.d_model());
+        self.rows.resize_with(rows, Vec::new);
+        with_values(qkv, |qkv| {
+            for (cache, qkv) in self.rows.iter_mut().zip(qkv.chunks_exact(3 * width)) {
+                cache.extend_from_slice(&qkv[width..]);
+            }
+            let [q, _, _] = Columns::split(qkv, [width; 3]);
+            self.attend(q, self.rows.iter().map(Vec::as_slice))
+        })?
+    }
+
+    /// Attends from queries `(R, D)` to the sources of their sentences: `(R, D)`.
+    pub(crate) fn attend_to_source(&self, query: &Tensor, rows: &StepRows<'_>) -> Result<Tensor> {
+        let width = self.heads.d_model();
+        with_values(&self.memory, |memory| {
+            with_values(query, |query| {
+                let sources = rows.sentences.iter().map(|&sentence| {
+                    let start = self.source.offsets()[sentence];
+                    let end = start + self.source.lengths()[sentence];
+                    &memory[start * 2 * width..end * 2 * width]
+                });
+                self.attend(Columns::new(query, width), sources)
+            })
+        })??
+    }
+
+    fn attend<'a>(
+        &self,
+        query: Columns<'_>,
+        keys_and_values: impl Iterator<Item = &'a [f32]>,
+    ) -> Result<Tensor> {
+        let width = self.heads.d_model();
+        let cached: Vec<Cached<'_>> = keys_and_values
+            .map(|rows| {
+                let [keys, values] = Columns::split(rows, [width; 2]);
+                Cached { keys, values }
+            })
+            .collect();
+        let mut out = vec![0.0; cached.len() * width];
+        self.heads.step(query, &cached, &mut out, None);
+        Ok(Tensor::from_vec(out, (cached.len(), width), &candle::Device::Cpu)?)
+    }
+}
+
+fn with_values<R>(xs: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    crate::ops::with_values(xs, f).map_err(Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle::Device;
+
+    use super::*;
+
+    #[test]
+    fn rows_follow_their_parents() -> Result<()> {
+        let memory = Tensor::zeros((1, 4), candle::DType::F32, &Device::Cpu)?;
+        let mut cache = DecoderCache::new((2, 1), vec![memory], Ragged::contiguous(&[1]))?;
+        let qkv =
+            Tensor::new(&[[0f32, 0., 1., 1., 1., 1.], [0., 0., 2., 2., 2., 2.]], &Device::Cpu)?;
+        for layer in cache.layers_mut() {
+            layer.attend_to_target(&qkv)?;
+        }
+        cache.select(&[1, 1, 0]);
+        let first = |row: &Vec<f32>| row[0];
+        assert_eq!(cache.layers[0].rows.iter().map(first).collect::<Vec<_>>(), [2.0, 2.0, 1.0]);
+        assert_eq!(cache.length(), 1);
+        Ok(())
+    }
+}

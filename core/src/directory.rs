@@ -1,0 +1,332 @@
+//! The model directory: where training and serving meet.
+//!
+//! ```text
+//! model/
+//!   config.json                kind and shape
+//!   tokenizer.json
+//!   shared.safetensors         all that is not an expert
+//!   experts.json               the register: experts, routes, and the sha256 of every file
+//!   experts/NAME.HASH.safetensors
+//! ```
+//!
+//! Expert files never change. The register is replaced by fsync and rename, last of all, and is
+//! the only commit point: whoever reads it finds files that are complete.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use candle::{DType, Device, Tensor};
+use fs_err as fs;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Error, Result,
+    config::{ModelConfig, TranslationConfig},
+    models::translation::TranslationModel,
+    params::{Param, ParamStore},
+    register::Register,
+    tokenizer::Tokenizer,
+};
+
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const SHARED: &str = "shared.safetensors";
+const REGISTER: &str = "experts.json";
+
+/// Where the files of a model are read from.
+#[derive(Debug, Clone)]
+pub enum Files {
+    /// A folder on disk.
+    Folder(PathBuf),
+    /// Files inside the binary, by their path in the model directory.
+    Embedded(&'static [(&'static str, &'static [u8])]),
+}
+
+/// A translation model with all it needs to run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The model.
+    pub model: TranslationModel,
+    /// Its weights.
+    pub params: ParamStore,
+    /// Its experts and routes.
+    pub register: Register,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+}
+
+impl Files {
+    /// The folder, or a name for what is inside the binary.
+    pub fn root(&self) -> &Path {
+        match self {
+            Self::Folder(path) => path,
+            Self::Embedded(_) => Path::new("(bundled model)"),
+        }
+    }
+
+    /// The content of `name`.
+    ///
+    /// # Errors
+    /// Fails when the file is missing or cannot be read.
+    pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
+        match self {
+            Self::Folder(path) => match fs::read(path.join(name)) {
+                Ok(content) => Ok(content.into()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    Err(self.missing(name))
+                }
+                Err(error) => Err(error.into()),
+            },
+            Self::Embedded(files) => match files.iter().find(|(path, _)| *path == name) {
+                Some((_, content)) => Ok((*content).into()),
+                None => Err(self.missing(name)),
+            },
+        }
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        self.error(name, "is missing: this is no complete model directory")
+    }
+
+    fn error(&self, name: &str, reason: impl Into<String>) -> Error {
+        Error::Model { path: self.root().join(name), reason: reason.into() }
+    }
+
+    fn read_text(&self, name: &str) -> Result<String> {
+        String::from_utf8(self.read(name)?.into_owned())
+            .map_err(|_| self.error(name, "is not UTF-8 text"))
+    }
+
+    /// The content of `name`, if its sha256 is what the register says.
+    fn read_checked(&self, name: &str, sha256: &str) -> Result<Cow<'static, [u8]>> {
+        let content = self.read(name)?;
+        if sha256_of(&content) == sha256 {
+            return Ok(content);
+        }
+        let reason = format!(
+            "is not the file that `{REGISTER}` names (its sha256 differs): truncated, altered, or \
+             of another model; restore it from where the model came from"
+        );
+        Err(self.error(name, reason))
+    }
+
+    /// The configuration of the model.
+    pub fn config(&self) -> Result<ModelConfig> {
+        ModelConfig::parse(&self.read_text(CONFIG)?, &self.root().join(CONFIG))
+    }
+
+    /// The register of the model.
+    pub fn register(&self) -> Result<Register> {
+        Register::parse(&self.read_text(REGISTER)?, &self.root().join(REGISTER))
+    }
+
+    /// Loads a translation model, and checks every file on the way.
+    pub fn load_translation(&self, device: &Device) -> Result<Loaded> {
+        let ModelConfig::Translation(config) = self.config()?;
+        let register = self.register()?;
+        let tokenizer = self.read_checked(TOKENIZER, &register.tokenizer_sha256)?;
+        let tokenizer = Tokenizer::from_bytes(&tokenizer)?;
+        if tokenizer.vocab_size() != config.vocab_size {
+            let reason = format!(
+                "has {} tokens, but `{CONFIG}` says {}: it is of another model",
+                tokenizer.vocab_size(),
+                config.vocab_size
+            );
+            return Err(self.error(TOKENIZER, reason));
+        }
+        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
+        let model = TranslationModel::new(&config, &register, &params)?;
+        Ok(Loaded { model, params, register, tokenizer })
+    }
+
+    /// All weights, under the names that the model knows them by.
+    fn tensors(&self, register: &Register) -> Result<BTreeMap<String, Tensor>> {
+        let shared = self.read_checked(SHARED, &register.shared_sha256)?;
+        let mut tensors: BTreeMap<String, Tensor> =
+            self.parse(SHARED, &shared)?.into_iter().collect();
+        for expert in &register.experts {
+            let content = self.read_checked(&expert.file, &expert.sha256)?;
+            for (name, tensor) in self.parse(&expert.file, &content)? {
+                tensors.insert(format!("experts.{}.{name}", expert.name), tensor);
+            }
+        }
+        Ok(tensors)
+    }
+
+    fn parse(&self, name: &str, content: &[u8]) -> Result<HashMap<String, Tensor>> {
+        candle::safetensors::load_buffer(content, &Device::Cpu)
+            .map_err(|error| self.error(name, format!("is not a safetensors file: {error}")))
+    }
+}
+
+/// Writes a translation model to `folder`, its weights in `dtype`; the register comes last.
+///
+/// Files that `register` does not name are left alone, so that a server that still reads the
+/// register before this one finds what it names.
+pub fn save_translation(
+    folder: &Path,
+    config: &TranslationConfig,
+    register: &Register,
+    params: &ParamStore,
+    (tokenizer, dtype): (&Tokenizer, DType),
+) -> Result<Register> {
+    fs::create_dir_all(folder.join("experts"))?;
+    let mut register = register.clone();
+    let mut shared = HashMap::new();
+    let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
+    for param in params.iter() {
+        let value = param.tensor().detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
+        match expert_of(&param, &register) {
+            Some((expert, name)) => {
+                experts.entry(expert).or_default().insert(name, value);
+            }
+            None => {
+                shared.insert(param.name().to_string(), value);
+            }
+        }
+    }
+    let content = to_bytes(&shared)?;
+    register.shared_sha256 = sha256_of(&content);
+    write_whole(&folder.join(SHARED), &content)?;
+    for entry in &mut register.experts {
+        let content = to_bytes(experts.entry(entry.name.clone()).or_default())?;
+        entry.sha256 = sha256_of(&content);
+        entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
+        write_whole(&folder.join(&entry.file), &content)?;
+    }
+    register.tokenizer_sha256 = tokenizer.sha256().into();
+    write_whole(&folder.join(TOKENIZER), tokenizer.as_json())?;
+    let config = ModelConfig::Translation(config.clone());
+    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
+    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
+    Ok(register)
+}
+
+/// The expert that a weight belongs to, and its name in the expert's file.
+fn expert_of(param: &Param, register: &Register) -> Option<(String, String)> {
+    let path = param.name().strip_prefix("experts.")?;
+    let within = |name: &str| path.strip_prefix(name)?.strip_prefix('.').map(String::from);
+    register.experts.iter().find_map(|e| Some((e.name.clone(), within(&e.name)?)))
+}
+
+fn to_bytes(tensors: &HashMap<String, Tensor>) -> Result<Vec<u8>> {
+    // Sorted, so that equal weights make equal files.
+    let sorted: BTreeMap<&String, &Tensor> = tensors.iter().collect();
+    safetensors::serialize(sorted, None)
+        .map_err(|error| Error::Invalid(format!("weights cannot be written: {error}")))
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::Invalid(format!("a description cannot be written: {error}")))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Writes `path` as a whole or not at all: through a file beside it, fsync and rename.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    let mut file = fs::File::create(&part)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&part, path)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn sha256_of(content: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::MoeConfig, context::Context, kernels::matmul::Precision, ragged::Ragged};
+
+    fn saved(folder: &Path) -> Result<Register> {
+        let tokenizer = Tokenizer::from_pieces(&["en", "de"], &[" ".into()], Vec::new())?;
+        let config = TranslationConfig {
+            vocab_size: tokenizer.vocab_size(),
+            d_model: 8,
+            num_heads: 2,
+            encoder_layers: 2,
+            decoder_layers: 1,
+            d_ff: 8,
+            moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 1, top_k: 2, shared_d_ff: 4 }),
+            ..TranslationConfig::default()
+        };
+        let pairs = [("en".to_string(), "de".to_string())];
+        let register = Register::for_pairs(&pairs, 4, 4, &config.moe_layers());
+        let params = ParamStore::new(&Device::Cpu, 3);
+        TranslationModel::new(&config, &register, &params)?;
+        save_translation(folder, &config, &register, &params, (&tokenizer, DType::F32))
+    }
+
+    fn error_after(change: impl Fn(&Path) -> std::io::Result<()>) -> Result<String> {
+        let folder = tempfile::tempdir()?;
+        saved(folder.path())?;
+        change(folder.path())?;
+        let loaded = Files::Folder(folder.path().into()).load_translation(&Device::Cpu);
+        let message = loaded.err().map(|error| error.to_string()).unwrap_or_default();
+        Ok(message.replace(&*folder.path().to_string_lossy(), "model"))
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_again() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let register = saved(folder.path())?;
+        let files = Files::Folder(folder.path().into());
+        let loaded = files.load_translation(&Device::Cpu)?;
+        assert_eq!(loaded.register, register);
+        let context = Context::inference(Precision::F32);
+        loaded.model.encode(&[70, 71], &Ragged::contiguous(&[2]), &[0], &context)?;
+        // The same weights make the same files.
+        let again = tempfile::tempdir()?;
+        assert_eq!(saved(again.path())?, register);
+        Ok(())
+    }
+
+    #[test]
+    fn a_truncated_file_is_named() -> Result<()> {
+        let error = error_after(|folder| {
+            let path = folder.join(SHARED);
+            let content = fs::read(&path)?;
+            fs::write(&path, &content[..content.len() / 2])
+        })?;
+        assert!(error.starts_with("model/shared.safetensors: is not the file"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_missing_file_is_named() -> Result<()> {
+        let error = error_after(|folder| fs::remove_file(folder.join(TOKENIZER)))?;
+        assert!(error.starts_with("model/tokenizer.json: is missing"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn an_altered_expert_is_named() -> Result<()> {
+        let error = error_after(|folder| {
+            for entry in fs::read_dir(folder.join("experts"))? {
+                let path = entry?.path();
+                if path.to_string_lossy().contains("pair.en-de") {
+                    let mut content = fs::read(&path)?;
+                    let last = content.len() - 1;
+                    content[last] ^= 1;
+                    fs::write(&path, content)?;
+                }
+            }
+            Ok(())
+        })?;
+        assert!(error.starts_with("model/experts/pair.en-de."), "{error}");
+        Ok(())
+    }
+}

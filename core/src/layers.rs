@@ -1,0 +1,9 @@
+//! Layers of a transformer: structs of weights and smaller layers, from the inside out.
+
+pub mod linear;
+pub mod norm;
+pub mod embedding;
+pub mod attention;
+pub mod feed_forward;
+pub mod moe;
+pub mod block;

@@ -1,0 +1,216 @@
+//! Layers of the encoder and the decoder: attention and feed-forward blocks with residuals.
+
+use candle::Tensor;
+
+use crate::{
+    Result,
+    config::{NormPlacement, TranslationConfig},
+    context::Context,
+    decoding::cache::{LayerCache, StepRows},
+    layers::{
+        attention::{CrossAttention, SelfAttention},
+        feed_forward::FeedForward,
+        moe::{LayerRouting, MoeLayer},
+        norm::LayerNorm,
+    },
+    ops,
+    params::Builder,
+    ragged::Ragged,
+    register::Register,
+};
+
+/// What a block does to the stream: `x + f(norm(x))` or `norm(x + f(x))`.
+#[derive(Debug, Clone)]
+struct Residual {
+    norm: LayerNorm,
+    placement: NormPlacement,
+}
+
+impl Residual {
+    fn new(config: &TranslationConfig, vb: &Builder<'_>) -> Result<Self> {
+        Ok(Self { norm: LayerNorm::new(config.d_model, vb)?, placement: config.norm })
+    }
+
+    fn around(
+        &self,
+        xs: &Tensor,
+        context: &Context,
+        block: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        match self.placement {
+            NormPlacement::Pre => {
+                let ys = block(&self.norm.forward(xs, context)?)?;
+                ops::add_dropped(xs, &ys, context)
+            }
+            NormPlacement::Post => {
+                let ys = block(xs)?;
+                self.norm.forward(&ops::add_dropped(xs, &ys, context)?, context)
+            }
+        }
+    }
+}
+
+/// The feed-forward block of a layer: dense, or of experts.
+#[derive(Debug, Clone)]
+enum Inner {
+    Dense(FeedForward),
+    Experts(Box<MoeLayer>),
+}
+
+#[derive(Debug, Clone)]
+struct FeedForwardBlock {
+    residual: Residual,
+    inner: Inner,
+}
+
+impl FeedForwardBlock {
+    /// The block of the layer called `name`, of experts if the configuration says so.
+    fn new(
+        name: &str,
+        config: &TranslationConfig,
+        register: &Register,
+        root: &Builder<'_>,
+    ) -> Result<Self> {
+        let vb = root.pp(name);
+        let inner = match &config.moe {
+            Some(moe) if config.moe_layers().iter().any(|layer| layer == name) => {
+                let shape = (name, config.d_model, config.activation);
+                Inner::Experts(Box::new(MoeLayer::new(shape, moe, register, root)?))
+            }
+            _ => {
+                let vb = vb.pp("feed_forward");
+                Inner::Dense(FeedForward::new(config.d_model, config.d_ff, config.activation, &vb)?)
+            }
+        };
+        Ok(Self { residual: Residual::new(config, &vb.pp("feed_forward_norm"))?, inner })
+    }
+
+    fn forward(
+        &self,
+        xs: &Tensor,
+        routes: &[u32],
+        context: &Context,
+    ) -> Result<(Tensor, Option<LayerRouting>)> {
+        let mut routing = None;
+        let ys = self.residual.around(xs, context, |xs| match &self.inner {
+            Inner::Dense(feed_forward) => feed_forward.forward(xs, context),
+            Inner::Experts(layer) => {
+                let (ys, went) = layer.forward(xs, routes, context)?;
+                routing = Some(went);
+                Ok(ys)
+            }
+        })?;
+        Ok((ys, routing))
+    }
+}
+
+/// A layer of the encoder.
+#[derive(Debug, Clone)]
+pub struct EncoderLayer {
+    attention: SelfAttention,
+    attention_residual: Residual,
+    feed_forward: FeedForwardBlock,
+}
+
+impl EncoderLayer {
+    /// Creates the layer called `name`, such as `encoder.1`.
+    pub fn new(
+        name: &str,
+        config: &TranslationConfig,
+        register: &Register,
+        root: &Builder<'_>,
+    ) -> Result<Self> {
+        let vb = root.pp(name);
+        let TranslationConfig { d_model, num_heads, .. } = *config;
+        Ok(Self {
+            attention: SelfAttention::new(d_model, num_heads, false, &vb.pp("attention"))?,
+            attention_residual: Residual::new(config, &vb.pp("attention_norm"))?,
+            feed_forward: FeedForwardBlock::new(name, config, register, root)?,
+        })
+    }
+
+    /// Maps `xs` `(N, D)` to the same shape; `routes` names the route of each row.
+    pub fn forward(
+        &self,
+        xs: &Tensor,
+        layout: &Ragged,
+        routes: &[u32],
+        context: &Context,
+    ) -> Result<(Tensor, Option<LayerRouting>)> {
+        let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
+        let xs = self.attention_residual.around(xs, context, attend)?;
+        self.feed_forward.forward(&xs, routes, context)
+    }
+}
+
+/// A layer of the decoder.
+#[derive(Debug, Clone)]
+pub struct DecoderLayer {
+    attention: SelfAttention,
+    attention_residual: Residual,
+    cross: CrossAttention,
+    cross_residual: Residual,
+    feed_forward: FeedForwardBlock,
+}
+
+impl DecoderLayer {
+    /// Creates the layer called `name`, such as `decoder.1`.
+    pub fn new(
+        name: &str,
+        config: &TranslationConfig,
+        register: &Register,
+        root: &Builder<'_>,
+    ) -> Result<Self> {
+        let vb = root.pp(name);
+        let TranslationConfig { d_model, num_heads, .. } = *config;
+        Ok(Self {
+            attention: SelfAttention::new(d_model, num_heads, true, &vb.pp("attention"))?,
+            attention_residual: Residual::new(config, &vb.pp("attention_norm"))?,
+            cross: CrossAttention::new(d_model, num_heads, &vb.pp("cross"))?,
+            cross_residual: Residual::new(config, &vb.pp("cross_norm"))?,
+            feed_forward: FeedForwardBlock::new(name, config, register, root)?,
+        })
+    }
+
+    /// Keys and values of the encoder's output `memory` `(S, D)`: `(S, 2D)`.
+    pub fn memory(&self, memory: &Tensor, context: &Context) -> Result<Tensor> {
+        self.cross.memory(memory, context)
+    }
+
+    /// Maps whole targets `xs` `(N, D)` to the same shape, given the encoder's output.
+    pub fn forward(
+        &self,
+        xs: &Tensor,
+        layout: &Ragged,
+        (memory, source): (&Tensor, &Ragged),
+        routes: &[u32],
+        context: &Context,
+    ) -> Result<(Tensor, Option<LayerRouting>)> {
+        let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
+        let xs = self.attention_residual.around(xs, context, attend)?;
+        let kv = self.cross.memory(memory, context)?; // (S, 2D)
+        let attend = |xs: &Tensor| self.cross.forward(xs, layout, (&kv, source), context);
+        let xs = self.cross_residual.around(&xs, context, attend)?;
+        self.feed_forward.forward(&xs, routes, context)
+    }
+
+    /// Maps the next row of every target, `xs` `(R, D)`, to the same shape, and adds its keys and
+    /// values to `cache`.
+    pub(crate) fn step(
+        &self,
+        xs: &Tensor,
+        cache: &mut LayerCache,
+        rows: &StepRows<'_>,
+        context: &Context,
+    ) -> Result<(Tensor, Option<LayerRouting>)> {
+        let xs = self.attention_residual.around(xs, context, |xs| {
+            let qkv = self.attention.project(xs, context)?; // (R, 3D)
+            self.attention.finish(&cache.attend_to_target(&qkv)?, context)
+        })?;
+        let xs = self.cross_residual.around(&xs, context, |xs| {
+            let query = self.cross.project(xs, context)?; // (R, D)
+            self.cross.finish(&cache.attend_to_source(&query, rows)?, context)
+        })?;
+        self.feed_forward.forward(&xs, rows.routes, context)
+    }
+}

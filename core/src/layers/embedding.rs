@@ -1,0 +1,79 @@
+//! Token embeddings with sinusoidal positions.
+
+use candle::{Device, Tensor};
+
+use crate::{
+    Error, Result,
+    context::Context,
+    ops,
+    params::{Builder, Init, Param},
+    ragged::Ragged,
+};
+
+/// Embeddings of tokens, `(V, D)`, used at both inputs and, transposed, at the output
+/// (Press & Wolf 2017).
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    weight: Param,
+    sinusoids: Tensor,
+    max_positions: usize,
+}
+
+impl Embedding {
+    /// Creates the layer, with its weight named `weight`.
+    pub fn new(
+        vocab_size: usize,
+        d_model: usize,
+        max_positions: usize,
+        vb: &Builder<'_>,
+    ) -> Result<Self> {
+        let init = Init::Normal((d_model as f32).powf(-0.5));
+        let weight = vb.get((vocab_size, d_model), "weight", init)?;
+        let sinusoids = sinusoids(max_positions, d_model, vb.device())?;
+        Ok(Self { weight, sinusoids, max_positions })
+    }
+
+    /// The weight, `(V, D)`.
+    pub fn weight(&self) -> &Param {
+        &self.weight
+    }
+
+    /// Embeds `ids`, one for each row of `layout`, from position `first` on: `(N, D)`.
+    ///
+    /// # Errors
+    /// Fails when an id is not in the vocabulary or a sentence is too long.
+    pub fn forward(
+        &self,
+        ids: &[u32],
+        layout: &Ragged,
+        first: usize,
+        context: &Context,
+    ) -> Result<Tensor> {
+        let mut positions = layout.positions();
+        positions.iter_mut().for_each(|position| *position += first as u32);
+        let vocab_size = self.weight.shape().dims()[0];
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+            let reason = format!("token {id} is not in the vocabulary of {vocab_size}");
+            return Err(Error::Invalid(reason));
+        }
+        if positions.iter().any(|&position| position as usize >= self.max_positions) {
+            let reason = format!("a sentence has more than {} tokens", self.max_positions);
+            return Err(Error::Invalid(reason));
+        }
+        ops::embed(ids, &positions, &self.weight, &self.sinusoids, context)
+    }
+}
+
+/// Vaswani et al. 2017, section 3.5, with all sines before all cosines as in Marian: `(P, D)`.
+fn sinusoids(positions: usize, d_model: usize, device: &Device) -> Result<Tensor> {
+    let half = d_model / 2;
+    let mut values = vec![0f32; positions * d_model];
+    for (position, row) in values.chunks_exact_mut(d_model).enumerate() {
+        for i in 0..half {
+            let angle = position as f64 / 10_000f64.powf(2.0 * i as f64 / d_model as f64);
+            row[i] = angle.sin() as f32;
+            row[half + i] = angle.cos() as f32;
+        }
+    }
+    Ok(Tensor::from_vec(values, (positions, d_model), device)?)
+}

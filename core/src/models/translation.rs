@@ -1,0 +1,248 @@
+//! The translation model: an encoder-decoder transformer with experts.
+
+use candle::Tensor;
+
+use crate::{
+    Error, Result,
+    config::{NormPlacement, TranslationConfig},
+    context::Context,
+    decoding::cache::{DecoderCache, StepRows},
+    layers::{
+        block::{DecoderLayer, EncoderLayer},
+        embedding::Embedding,
+        moe::LayerRouting,
+        norm::LayerNorm,
+    },
+    ops,
+    params::{Init, Param, ParamStore},
+    ragged::Ragged,
+    register::Register,
+};
+
+/// Label of rows that belong to no sentence.
+pub const IGNORED: u32 = u32::MAX;
+
+/// Sentence pairs for one step of training: all rows of one side in one matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Tokens of the sources.
+    pub source: Vec<u32>,
+    /// Where each source lies.
+    pub source_layout: Ragged,
+    /// Tokens that the decoder sees: each target, shifted by one.
+    pub target: Vec<u32>,
+    /// Tokens that it is to say, [`IGNORED`] between sentences.
+    pub labels: Vec<u32>,
+    /// Where each target lies.
+    pub target_layout: Ragged,
+    /// Route of each sentence.
+    pub routes: Vec<u32>,
+}
+
+/// One sentence pair as tokens, tags and ends included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// Index of the route.
+    pub route: u32,
+    /// What the encoder sees.
+    pub source: Vec<u32>,
+    /// What the decoder sees; as long as `labels`.
+    pub target: Vec<u32>,
+    /// What the decoder is to say.
+    pub labels: Vec<u32>,
+}
+
+impl Batch {
+    /// Puts `examples` one after another; for a GPU `padded`, with the token `padding` between.
+    pub fn new(examples: &[Example], padded: Option<u32>) -> Self {
+        let lengths = |side: fn(&Example) -> &Vec<u32>| -> Ragged {
+            let lengths: Vec<usize> = examples.iter().map(|example| side(example).len()).collect();
+            match padded {
+                Some(_) => Ragged::padded(&lengths),
+                None => Ragged::contiguous(&lengths),
+            }
+        };
+        let source_layout = lengths(|example| &example.source);
+        let target_layout = lengths(|example| &example.target);
+        let padding = padded.unwrap_or_default();
+        Self {
+            source: join(examples, &source_layout, |example| &example.source, padding),
+            target: join(examples, &target_layout, |example| &example.target, padding),
+            labels: join(examples, &target_layout, |example| &example.labels, IGNORED),
+            routes: examples.iter().map(|example| example.route).collect(),
+            source_layout,
+            target_layout,
+        }
+    }
+}
+
+fn join(
+    examples: &[Example],
+    layout: &Ragged,
+    side: impl Fn(&Example) -> &Vec<u32>,
+    padding: u32,
+) -> Vec<u32> {
+    let mut ids = vec![padding; layout.rows()];
+    for (example, &start) in examples.iter().zip(layout.offsets()) {
+        let side = side(example);
+        ids[start..start + side.len()].copy_from_slice(side);
+    }
+    ids
+}
+
+/// What the model makes of a [`Batch`].
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Last hidden state of every target row, `(N, D)`.
+    pub hidden: Tensor,
+    /// Where the tokens went, layer by layer.
+    pub routing: Vec<LayerRouting>,
+}
+
+/// What the encoder makes of sources.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// Last hidden state of every source row, `(S, D)`.
+    pub memory: Tensor,
+    /// Where the sources lie.
+    pub layout: Ragged,
+    /// Where the tokens went, layer by layer.
+    pub routing: Vec<LayerRouting>,
+}
+
+/// An encoder-decoder transformer with experts.
+#[derive(Debug, Clone)]
+pub struct TranslationModel {
+    config: TranslationConfig,
+    embedding: Embedding,
+    encoder: Vec<EncoderLayer>,
+    encoder_norm: Option<LayerNorm>,
+    decoder: Vec<DecoderLayer>,
+    decoder_norm: Option<LayerNorm>,
+    output_bias: Option<Param>,
+}
+
+impl TranslationModel {
+    /// Makes the model with the experts and routes of `register`, its weights in `params`.
+    pub fn new(
+        config: &TranslationConfig,
+        register: &Register,
+        params: &ParamStore,
+    ) -> Result<Self> {
+        config.check().map_err(Error::Invalid)?;
+        let root = params.root();
+        let norm = |name: &str| match config.norm {
+            NormPlacement::Pre => LayerNorm::new(config.d_model, &root.pp(name)).map(Some),
+            NormPlacement::Post => Ok(None),
+        };
+        let layers = |side: &'static str, count| (0..count).map(move |i| format!("{side}.{i}"));
+        let encoder = layers("encoder", config.encoder_layers)
+            .map(|name| EncoderLayer::new(&name, config, register, &root))
+            .collect::<Result<_>>()?;
+        let decoder = layers("decoder", config.decoder_layers)
+            .map(|name| DecoderLayer::new(&name, config, register, &root))
+            .collect::<Result<_>>()?;
+        let output_bias = match config.output_bias {
+            true => Some(root.get(config.vocab_size, "output_bias", Init::Zeros)?),
+            false => None,
+        };
+        let TranslationConfig { vocab_size, d_model, max_positions, .. } = *config;
+        let embedding = Embedding::new(vocab_size, d_model, max_positions, &root.pp("embedding"))?;
+        Ok(Self {
+            config: config.clone(),
+            embedding,
+            encoder,
+            encoder_norm: norm("encoder_norm")?,
+            decoder,
+            decoder_norm: norm("decoder_norm")?,
+            output_bias,
+        })
+    }
+
+    /// Shape of the model.
+    pub fn config(&self) -> &TranslationConfig {
+        &self.config
+    }
+
+    /// The embedding, `(V, D)`, which is also the output layer.
+    pub fn output_weight(&self) -> &Param {
+        self.embedding.weight()
+    }
+
+    /// Hidden states of whole targets given their sources, for training.
+    pub fn forward(&self, batch: &Batch, context: &Context) -> Result<Output> {
+        let encoded = self.encode(&batch.source, &batch.source_layout, &batch.routes, context)?;
+        let mut routing = encoded.routing;
+        let layout = &batch.target_layout;
+        let routes = layout.spread(&batch.routes);
+        let xs = self.embedding.forward(&batch.target, layout, 0, context)?;
+        let mut xs = ops::dropped(&xs, context)?; // (N, D)
+        for layer in &self.decoder {
+            let memory = (&encoded.memory, &encoded.layout);
+            let (ys, went) = layer.forward(&xs, layout, memory, &routes, context)?;
+            xs = ys;
+            routing.extend(went);
+        }
+        Ok(Output { hidden: self.last_norm(&self.decoder_norm, xs, context)?, routing })
+    }
+
+    /// Encodes sources; `routes` names the route of each sentence.
+    pub fn encode(
+        &self,
+        source: &[u32],
+        layout: &Ragged,
+        routes: &[u32],
+        context: &Context,
+    ) -> Result<Encoded> {
+        let routes = layout.spread(routes);
+        let xs = self.embedding.forward(source, layout, 0, context)?;
+        let mut xs = ops::dropped(&xs, context)?; // (S, D)
+        let mut routing = Vec::new();
+        for layer in &self.encoder {
+            let (ys, went) = layer.forward(&xs, layout, &routes, context)?;
+            xs = ys;
+            routing.extend(went);
+        }
+        let memory = self.last_norm(&self.encoder_norm, xs, context)?;
+        Ok(Encoded { memory, layout: layout.clone(), routing })
+    }
+
+    /// The cache from which [`TranslationModel::step`] starts, before the first token.
+    pub fn start(&self, encoded: &Encoded, context: &Context) -> Result<DecoderCache> {
+        let memories: Result<Vec<Tensor>> =
+            self.decoder.iter().map(|layer| layer.memory(&encoded.memory, context)).collect();
+        let shape = (self.config.d_model, self.config.num_heads);
+        DecoderCache::new(shape, memories?, encoded.layout.clone())
+    }
+
+    /// Hidden states `(R, D)` after one more token on each of the `R` rows of `cache`.
+    pub fn step(
+        &self,
+        ids: &[u32],
+        rows: &StepRows<'_>,
+        cache: &mut DecoderCache,
+        context: &Context,
+    ) -> Result<Output> {
+        let layout = Ragged::contiguous(&vec![1; ids.len()]);
+        let mut xs = self.embedding.forward(ids, &layout, cache.length(), context)?; // (R, D)
+        let mut routing = Vec::new();
+        for (layer, cache) in self.decoder.iter().zip(cache.layers_mut()) {
+            let (ys, went) = layer.step(&xs, cache, rows, context)?;
+            xs = ys;
+            routing.extend(went);
+        }
+        Ok(Output { hidden: self.last_norm(&self.decoder_norm, xs, context)?, routing })
+    }
+
+    /// Logits `(N, V)` of hidden states `(N, D)`.
+    pub fn logits(&self, hidden: &Tensor, context: &Context) -> Result<Tensor> {
+        ops::linear(hidden, self.output_weight(), self.output_bias.as_ref(), context)
+    }
+
+    fn last_norm(&self, norm: &Option<LayerNorm>, xs: Tensor, context: &Context) -> Result<Tensor> {
+        match norm {
+            Some(norm) => norm.forward(&xs, context),
+            None => Ok(xs),
+        }
+    }
+}

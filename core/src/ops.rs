@@ -1,0 +1,26 @@
+//! Operations on tensors that carry gradients.
+//!
+//! Each has two forms with equal results: on the CPU, one of our kernels as a candle custom
+//! operation, whose backward pass leaves the gradients of weights in their
+//! [`Param`](crate::params::Param)s; elsewhere (and wherever
+//! [`Context::composite`](crate::context::Context) asks for it) a composite of candle operations
+//! that are known to be differentiable. `N` rows, `D` width, `H` heads, `V` vocabulary.
+
+pub mod embedding;
+pub mod norm;
+pub mod linear;
+pub mod attention;
+pub mod residual;
+pub mod gate;
+pub mod experts;
+
+mod slices;
+
+pub use attention::{Attention, attention};
+pub use embedding::embed;
+pub use experts::{ExpertParams, Visits, experts};
+pub use gate::{Choice, Groups, choose, gate_logits, router_losses};
+pub use linear::linear;
+pub use norm::layer_norm;
+pub use residual::{add_dropped, dropped};
+pub(crate) use slices::with_values;

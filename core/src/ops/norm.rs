@@ -1,0 +1,84 @@
+//! Layer norm.
+
+use std::sync::OnceLock;
+
+use candle::{CpuStorage, CustomOp1, D, Layout, Shape, Tensor};
+
+use super::slices;
+use crate::{
+    Result,
+    context::Context,
+    kernels::norm::{Norm, NormGrads, RowStats},
+    params::Param,
+};
+
+/// Layer norm (Ba et al. 2016) of every row of `xs` `(N, D)`, with `weight` and `bias` `(D,)`.
+pub fn layer_norm(
+    xs: &Tensor,
+    weight: &Param,
+    bias: &Param,
+    epsilon: f32,
+    context: &Context,
+) -> Result<Tensor> {
+    if context.uses_kernels(xs.device()) {
+        let (weight, bias) = (weight.clone(), bias.clone());
+        let op = LayerNorm { weight, bias, epsilon, stats: OnceLock::new() };
+        return Ok(xs.contiguous()?.apply_op1(op)?);
+    }
+    let mean = xs.mean_keepdim(D::Minus1)?;
+    let centred = xs.broadcast_sub(&mean)?;
+    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    let scaled = centred.broadcast_div(&(variance + f64::from(epsilon))?.sqrt()?)?;
+    Ok(scaled.broadcast_mul(&weight.tensor())?.broadcast_add(&bias.tensor())?)
+}
+
+struct LayerNorm {
+    weight: Param,
+    bias: Param,
+    epsilon: f32,
+    /// Statistics of the forward pass.
+    stats: OnceLock<RowStats>,
+}
+
+impl LayerNorm {
+    fn with_norm<R>(&self, f: impl FnOnce(Norm<'_>) -> R) -> candle::Result<R> {
+        let both = self.weight.with_value(|weight| {
+            self.bias.with_value(|bias| f(Norm::layer(weight, bias, self.epsilon)))
+        });
+        both.and_then(|inner| inner).map_err(candle::Error::wrap)
+    }
+}
+
+impl CustomOp1 for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(&self, xs: &CpuStorage, layout: &Layout) -> candle::Result<(CpuStorage, Shape)> {
+        let xs = slices::values(xs, layout)?;
+        let mut ys = vec![0.0; xs.len()];
+        let stats = self.with_norm(|norm| norm.forward(xs, &mut ys))?;
+        self.stats.get_or_init(|| stats);
+        Ok((CpuStorage::F32(ys), layout.shape().clone()))
+    }
+
+    fn bwd(&self, xs: &Tensor, _: &Tensor, dys: &Tensor) -> candle::Result<Option<Tensor>> {
+        let Some(stats) = self.stats.get() else {
+            candle::bail!("layer norm: backward before forward");
+        };
+        let mut dxs = vec![0.0; xs.elem_count()];
+        slices::with_values(dys, |dys| {
+            slices::with_values(xs, |xs| {
+                self.with_norm(|norm| {
+                    self.weight.with_trainable_grad(|dweight| {
+                        self.bias.with_trainable_grad(|dbias| {
+                            let grads = NormGrads { dxs: &mut dxs, dweight, dbias };
+                            norm.backward(xs, dys, stats, grads);
+                        });
+                    });
+                })
+            })
+        })???;
+        Ok(Some(slices::tensor(dxs, xs.shape())?))
+    }
+}

@@ -1,0 +1,214 @@
+//! The register of experts and routes, `experts.json`: the only commit point of a model.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Every expert of a model, and every route that leads to them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// sha256 of `shared.safetensors`, hexadecimal.
+    #[serde(default)]
+    pub shared_sha256: String,
+    /// sha256 of `tokenizer.json`, hexadecimal.
+    #[serde(default)]
+    pub tokenizer_sha256: String,
+    /// Experts, in the order in which they came.
+    #[serde(default)]
+    pub experts: Vec<ExpertEntry>,
+    /// What callers may ask for.
+    pub routes: Vec<Route>,
+}
+
+/// One expert: a feed-forward network in each of the layers it covers, with its own gate rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpertEntry {
+    /// Name, such as `pair.en-de`, `free.2` or `domain.it`.
+    pub name: String,
+    /// What the expert is for.
+    pub kind: ExpertKind,
+    /// Layers it covers, such as `encoder.1`.
+    pub layers: Vec<String>,
+    /// Inner width, `F`.
+    pub d_ff: usize,
+    /// File under the model directory; empty while the model is only in memory.
+    #[serde(default)]
+    pub file: String,
+    /// sha256 of the file, hexadecimal.
+    #[serde(default)]
+    pub sha256: String,
+    /// The expert it was copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Corpora it learned from.
+    #[serde(default)]
+    pub trained_on: Vec<TrainedOn>,
+    /// When it was written, RFC 3339.
+    #[serde(default)]
+    pub created: String,
+    /// Scores by name.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// What an expert is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpertKind {
+    /// Shared by all routes, without a meaning given beforehand.
+    Free,
+    /// One language pair, in one direction.
+    Pair,
+    /// One subject, added beside the group of a route.
+    Domain,
+    /// One group of users.
+    Segment,
+}
+
+/// A corpus that an expert learned from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainedOn {
+    /// What the corpus is called.
+    pub name: String,
+    /// sha256 of the corpus, hexadecimal.
+    #[serde(default)]
+    pub sha256: String,
+    /// Licence of its text.
+    #[serde(default)]
+    pub licence: String,
+}
+
+/// What the caller knows before the first layer runs, and the experts it leads to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Name, such as `en-de`.
+    pub name: String,
+    /// Language of the source.
+    pub source: String,
+    /// Language of the target.
+    pub target: String,
+    /// Experts that a token may choose among, by slot.
+    #[serde(default)]
+    pub group: Vec<String>,
+}
+
+impl Register {
+    /// The register of a new translation model: for each pair one pair expert and all
+    /// `num_free` free experts, each covering all `layers`.
+    pub fn for_pairs(
+        pairs: &[(String, String)],
+        num_free: usize,
+        d_ff: usize,
+        layers: &[String],
+    ) -> Self {
+        let expert = |name: String, kind| ExpertEntry {
+            name,
+            kind,
+            layers: layers.to_vec(),
+            d_ff,
+            file: String::new(),
+            sha256: String::new(),
+            parent: None,
+            trained_on: Vec::new(),
+            created: String::new(),
+            metrics: BTreeMap::new(),
+        };
+        let mut register = Self::default();
+        let free: Vec<String> = match layers.is_empty() {
+            true => Vec::new(),
+            false => (0..num_free).map(|i| format!("free.{i}")).collect(),
+        };
+        let entries = free.iter().map(|name| expert(name.clone(), ExpertKind::Free));
+        register.experts.extend(entries);
+        for (source, target) in pairs {
+            let mut group = Vec::new();
+            if !layers.is_empty() {
+                let name = format!("pair.{source}-{target}");
+                group.push(name.clone());
+                register.experts.push(expert(name, ExpertKind::Pair));
+            }
+            group.extend(free.iter().cloned());
+            let name = format!("{source}-{target}");
+            let (source, target) = (source.clone(), target.clone());
+            register.routes.push(Route { name, source, target, group });
+        }
+        register
+    }
+
+    /// Reads and checks the text of the file at `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let error = |reason: String| Error::Config { path: path.into(), reason };
+        let register: Self = serde_json::from_str(text).map_err(|e| error(e.to_string()))?;
+        register.check().map_err(error)?;
+        Ok(register)
+    }
+
+    /// Says what is wrong, if names repeat or lead nowhere.
+    pub fn check(&self) -> Result<(), String> {
+        for (i, expert) in self.experts.iter().enumerate() {
+            if self.experts[..i].iter().any(|other| other.name == expert.name) {
+                return Err(format!("expert `{}` is listed twice", expert.name));
+            }
+            if expert.d_ff == 0 {
+                return Err(format!("expert `{}` has d_ff 0", expert.name));
+            }
+        }
+        for (i, route) in self.routes.iter().enumerate() {
+            if self.routes[..i].iter().any(|other| other.name == route.name) {
+                return Err(format!("route `{}` is listed twice", route.name));
+            }
+            if let Some(name) = route.group.iter().find(|name| self.expert(name).is_none()) {
+                return Err(format!("route `{}` names an unknown expert `{name}`", route.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The expert called `name`.
+    pub fn expert(&self, name: &str) -> Option<&ExpertEntry> {
+        self.experts.iter().find(|expert| expert.name == name)
+    }
+
+    /// Index of the route between two languages.
+    pub fn route(&self, source: &str, target: &str) -> Option<usize> {
+        self.routes.iter().position(|route| route.source == source && route.target == target)
+    }
+
+    /// All languages of all routes, sorted.
+    pub fn languages(&self) -> Vec<String> {
+        let both = |route: &Route| [route.source.clone(), route.target.clone()];
+        let mut languages: Vec<String> = self.routes.iter().flat_map(both).collect();
+        languages.sort();
+        languages.dedup();
+        languages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_has_its_own_expert_beside_the_free_ones() {
+        let pairs = [("en".to_string(), "de".to_string())];
+        let register = Register::for_pairs(&pairs, 4, 8, &["encoder.1".to_string()]);
+        let group = ["pair.en-de", "free.0", "free.1", "free.2", "free.3"];
+        assert_eq!(register.routes[0].group, group);
+        assert_eq!(register.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_route_to_nowhere_is_refused() {
+        let text = r#"{ "routes": [{ "name": "en-de", "source": "en", "target": "de",
+            "group": ["pair.en-de"] }] }"#;
+        let error = Register::parse(text, Path::new("experts.json")).expect_err("no expert");
+        let reason = "experts.json: route `en-de` names an unknown expert `pair.en-de`";
+        assert_eq!(error.to_string(), reason);
+    }
+}

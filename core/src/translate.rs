@@ -1,0 +1,96 @@
+//! What the services need of a translation model: jobs in, translations out.
+
+use serde::Serialize;
+
+use crate::Result;
+
+/// One sentence to translate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Job {
+    /// Code of the language of `text`, such as `en`.
+    pub source: String,
+    /// Code of the language to translate into.
+    pub target: String,
+    /// Domain experts to consult, by name; empty for none.
+    pub domains: Vec<String>,
+    /// The sentence itself.
+    pub text: String,
+    /// How many hypotheses to return, at least one.
+    pub num_hypotheses: usize,
+    /// Whether to record which experts each token visited.
+    pub trace: bool,
+}
+
+/// One way to translate a sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hypothesis {
+    /// The translated sentence.
+    pub text: String,
+    /// Mean log-probability per token.
+    pub score: f32,
+}
+
+/// The answer to a [`Job`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Translation {
+    /// The hypotheses, best first; at least one.
+    pub hypotheses: Vec<Hypothesis>,
+    /// One leg, or two when translated through a third language; empty unless traced.
+    pub legs: Vec<Leg>,
+}
+
+/// The way of one sentence through one route.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Leg {
+    /// Name of the route, such as `en-de`.
+    pub route: String,
+    /// The tokens the encoder read.
+    pub source: Vec<TokenTrace>,
+    /// The tokens the decoder wrote.
+    pub target: Vec<TokenTrace>,
+}
+
+/// The experts one token visited.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenTrace {
+    /// The token as the tokenizer shows it.
+    pub text: String,
+    /// Its visits, layer by layer.
+    pub layers: Vec<LayerTrace>,
+}
+
+/// The experts one token visited in one layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerTrace {
+    /// Path of the layer, such as `encoder.1`.
+    pub layer: String,
+    /// The experts, heaviest first.
+    pub experts: Vec<Visit>,
+}
+
+/// One visit of a token to an expert.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Visit {
+    /// Name of the expert.
+    pub name: String,
+    /// Its share of the layer's output.
+    pub weight: f32,
+}
+
+/// What the services need of a model.
+pub trait Translate: Send + Sync {
+    /// Codes of the languages, sorted.
+    fn languages(&self) -> Vec<String>;
+
+    /// Whether `source` can be translated into `target`, directly or through a third language.
+    fn can_translate(&self, source: &str, target: &str) -> bool;
+
+    /// Names of the domain experts, sorted.
+    fn domains(&self) -> Vec<String>;
+
+    /// Translates `jobs` as one batch, and answers in their order; blocks and is CPU-bound.
+    fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>>;
+
+    /// The register of experts, for people to read.
+    fn experts(&self) -> serde_json::Value;
+}

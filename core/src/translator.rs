@@ -1,0 +1,322 @@
+//! A loaded translation model behind [`Translate`]: text in, text out, by route or by pivot.
+
+use std::collections::BTreeMap;
+
+use candle::Device;
+
+use crate::{
+    Error, Result,
+    context::Context,
+    decoding::search::{Hypothesis as Found, SearchConfig, TokenVisits, search},
+    directory::{Files, Loaded},
+    kernels::matmul::Precision,
+    layers::moe::LayerRouting,
+    models::translation::TranslationModel,
+    ragged::Ragged,
+    register::{ExpertKind, Register},
+    tokenizer::{END, Tokenizer},
+    translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
+};
+
+/// How a translator searches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TranslatorOptions {
+    /// Hypotheses kept per sentence; 1 is greedy search.
+    pub beam_size: usize,
+    /// Exponent of the length that scores are divided by.
+    pub length_penalty: f32,
+    /// Type in which matrices are multiplied.
+    pub precision: Precision,
+    /// Longest piece of text in tokens; what is longer is translated piece by piece.
+    pub max_tokens: usize,
+}
+
+impl Default for TranslatorOptions {
+    fn default() -> Self {
+        let precision = Precision::Bf16;
+        Self { beam_size: 1, length_penalty: 1.0, precision, max_tokens: 200 }
+    }
+}
+
+/// Translates with a model that is in memory.
+#[derive(Debug)]
+pub struct Translator {
+    model: TranslationModel,
+    register: Register,
+    tokenizer: Tokenizer,
+    options: TranslatorOptions,
+}
+
+/// One leg of one job: a text and the route it takes.
+struct Task<'a> {
+    route: usize,
+    text: &'a str,
+    num_hypotheses: usize,
+    trace: bool,
+}
+
+/// A piece of a text that the model sees at once.
+struct Piece {
+    task: usize,
+    ids: Vec<u32>,
+}
+
+impl Translator {
+    /// Loads the model that `files` hold.
+    pub fn open(files: &Files, options: TranslatorOptions) -> Result<Self> {
+        let Loaded { model, register, tokenizer, .. } = files.load_translation(&Device::Cpu)?;
+        Self::new(model, register, tokenizer, options)
+    }
+
+    /// Puts a translator together; the weights of `model` lie on the CPU.
+    pub fn new(
+        model: TranslationModel,
+        register: Register,
+        tokenizer: Tokenizer,
+        options: TranslatorOptions,
+    ) -> Result<Self> {
+        for language in register.languages() {
+            if tokenizer.language_tag(&language).is_none() {
+                let reason = format!("the tokenizer has no tag for the language `{language}`");
+                return Err(Error::Invalid(reason));
+            }
+        }
+        Ok(Self { model, register, tokenizer, options })
+    }
+
+    /// The register of experts and routes.
+    pub fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// The routes from `source` to `target`: one, or two through a third language.
+    ///
+    /// # Errors
+    /// Fails when a language is unknown or nothing leads from one to the other.
+    pub fn path(&self, source: &str, target: &str) -> Result<Vec<usize>> {
+        let languages = self.register.languages();
+        for language in [source, target] {
+            if !languages.iter().any(|known| known == language) {
+                let (language, known) = (language.into(), languages.join(", "));
+                return Err(Error::UnknownLanguage { language, known });
+            }
+        }
+        if let Some(route) = self.register.route(source, target) {
+            return Ok(vec![route]);
+        }
+        // English first: it has the most text, and so the best legs.
+        let english = languages.iter().filter(|language| *language == "en");
+        let others = languages.iter().filter(|language| *language != "en");
+        for pivot in english.chain(others) {
+            let legs = [self.register.route(source, pivot), self.register.route(pivot, target)];
+            if let [Some(first), Some(second)] = legs {
+                return Ok(vec![first, second]);
+            }
+        }
+        Err(Error::NoRoute { from: source.into(), to: target.into() })
+    }
+
+    /// Translates texts, each along its route, in one batch.
+    fn run(&self, tasks: &[Task<'_>]) -> Result<Vec<Translation>> {
+        let pieces = self.pieces(tasks);
+        let mut found: Vec<Option<(Vec<Found>, Vec<TokenVisits>)>> = Vec::new();
+        found.resize_with(pieces.len(), || None);
+        // Sentences that ask for different beams or traces cannot be searched together.
+        let mut groups: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
+        for (i, piece) in pieces.iter().enumerate() {
+            let task = &tasks[piece.task];
+            let beam_size = task.num_hypotheses.max(self.options.beam_size);
+            groups.entry((beam_size, task.trace)).or_default().push(i);
+        }
+        for ((beam_size, trace), members) in groups {
+            let batch: Vec<&Piece> = members.iter().map(|&i| &pieces[i]).collect();
+            let answers = self.search(&batch, tasks, beam_size, trace)?;
+            for (i, answer) in members.into_iter().zip(answers) {
+                found[i] = Some(answer);
+            }
+        }
+        let mut by_task: Vec<Vec<(&Piece, Vec<Found>, Vec<TokenVisits>)>> = Vec::new();
+        by_task.resize_with(tasks.len(), Vec::new);
+        for (piece, answer) in pieces.iter().zip(found) {
+            let (hypotheses, visits) = answer.unwrap_or_default();
+            by_task[piece.task].push((piece, hypotheses, visits));
+        }
+        Ok(tasks.iter().zip(by_task).map(|(task, pieces)| self.join(task, pieces)).collect())
+    }
+
+    /// Cuts the texts into pieces that fit the model.
+    fn pieces(&self, tasks: &[Task<'_>]) -> Vec<Piece> {
+        let texts: Vec<&str> = tasks.iter().map(|task| task.text).collect();
+        let encoded = self.tokenizer.encode_batch(&texts);
+        let limit = self.options.max_tokens.min(self.model.config().max_positions / 2 - 2).max(1);
+        let cut = |(task, ids): (usize, Vec<u32>)| {
+            let pieces: Vec<Piece> =
+                ids.chunks(limit).map(|ids| Piece { task, ids: ids.to_vec() }).collect();
+            pieces
+        };
+        encoded.into_iter().enumerate().flat_map(cut).collect()
+    }
+
+    /// Hypotheses of every piece, and where its source tokens went.
+    fn search(
+        &self,
+        pieces: &[&Piece],
+        tasks: &[Task<'_>],
+        beam_size: usize,
+        trace: bool,
+    ) -> Result<Vec<(Vec<Found>, Vec<TokenVisits>)>> {
+        let (mut ids, mut lengths) = (Vec::new(), Vec::new());
+        let (mut routes, mut starts) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            let route = tasks[piece.task].route;
+            let tag = self.tag(route)?;
+            ids.push(tag);
+            ids.extend(&piece.ids);
+            ids.push(END);
+            lengths.push(piece.ids.len() + 2);
+            routes.push(route as u32);
+            starts.push(tag);
+        }
+        let mut context = Context::inference(self.options.precision);
+        context.trace = trace;
+        let layout = Ragged::contiguous(&lengths);
+        let encoded = self.model.encode(&ids, &layout, &routes, &context)?;
+        let length_penalty = self.options.length_penalty;
+        let config = SearchConfig { beam_size, length_penalty, ..SearchConfig::greedy(END) };
+        let found = search(&self.model, &encoded, (&routes, &starts), &config, &context)?;
+        let visits = source_visits(&encoded.routing, &layout, trace);
+        Ok(found.into_iter().zip(visits).collect())
+    }
+
+    fn tag(&self, route: usize) -> Result<u32> {
+        let target = &self.register.routes[route].target;
+        self.tokenizer.language_tag(target).ok_or_else(|| {
+            Error::Invalid(format!("the tokenizer has no tag for the language `{target}`"))
+        })
+    }
+
+    /// Puts the pieces of one text together again.
+    fn join(
+        &self,
+        task: &Task<'_>,
+        pieces: Vec<(&Piece, Vec<Found>, Vec<TokenVisits>)>,
+    ) -> Translation {
+        let count = pieces.iter().map(|(_, found, _)| found.len()).min().unwrap_or(0);
+        let hypothesis = |rank: usize| {
+            let texts =
+                pieces.iter().map(|(_, found, _)| self.tokenizer.decode(&found[rank].tokens));
+            let text = texts.collect::<Vec<_>>().join(" ");
+            let log_probs = pieces.iter().flat_map(|(_, found, _)| &found[rank].log_probs);
+            let (sum, tokens) = log_probs.fold((0.0, 0usize), |(sum, n), p| (sum + p, n + 1));
+            Hypothesis { text, score: sum / tokens.max(1) as f32 }
+        };
+        let mut hypotheses: Vec<Hypothesis> =
+            (0..count.min(task.num_hypotheses)).map(hypothesis).collect();
+        if hypotheses.is_empty() {
+            hypotheses.push(Hypothesis { text: task.text.into(), score: 0.0 });
+        }
+        let legs = if task.trace { vec![self.leg(task, &pieces)] } else { Vec::new() };
+        Translation { hypotheses, legs }
+    }
+
+    fn leg(&self, task: &Task<'_>, pieces: &[(&Piece, Vec<Found>, Vec<TokenVisits>)]) -> Leg {
+        let (mut source, mut target) = (Vec::new(), Vec::new());
+        for (piece, found, visits) in pieces {
+            // The tag stands before the tokens, and the end behind them.
+            let visits = visits.get(1..).unwrap_or_default();
+            source.extend(piece.ids.iter().zip(visits).map(|(&id, visits)| self.token(id, visits)));
+            if let Some(best) = found.first() {
+                let tokens = best.tokens.iter().zip(&best.visits);
+                target.extend(tokens.map(|(&id, visits)| self.token(id, visits)));
+            }
+        }
+        Leg { route: self.register.routes[task.route].name.clone(), source, target }
+    }
+
+    fn token(&self, id: u32, visits: &TokenVisits) -> TokenTrace {
+        let visit = |(name, weight): &(String, f32)| Visit { name: name.clone(), weight: *weight };
+        let layer = |(layer, visits): &(String, Vec<(String, f32)>)| LayerTrace {
+            layer: layer.clone(),
+            experts: visits.iter().map(visit).collect(),
+        };
+        let text = self.tokenizer.token(id).unwrap_or_default();
+        TokenTrace { text, layers: visits.iter().map(layer).collect() }
+    }
+}
+
+/// The visits of every token of every sentence.
+fn source_visits(routing: &[LayerRouting], layout: &Ragged, trace: bool) -> Vec<Vec<TokenVisits>> {
+    if !trace {
+        return vec![Vec::new(); layout.len()];
+    }
+    let of_row = |row: usize| -> TokenVisits {
+        let named = |layer: &LayerRouting| {
+            let visits = layer.visits[row].iter();
+            visits.map(|&(e, weight)| (layer.experts[e].clone(), weight)).collect()
+        };
+        routing.iter().map(|layer| (layer.layer.clone(), named(layer))).collect()
+    };
+    let of_sentence = |pair: &[usize]| (pair[0]..pair[1]).map(of_row).collect();
+    layout.offsets().windows(2).map(of_sentence).collect()
+}
+
+impl Translate for Translator {
+    fn languages(&self) -> Vec<String> {
+        self.register.languages()
+    }
+
+    fn can_translate(&self, source: &str, target: &str) -> bool {
+        self.path(source, target).is_ok()
+    }
+
+    fn domains(&self) -> Vec<String> {
+        let domains = self.register.experts.iter().filter(|e| e.kind == ExpertKind::Domain);
+        let name = |name: &str| name.strip_prefix("domain.").unwrap_or(name).to_string();
+        let mut names: Vec<String> = domains.map(|expert| name(&expert.name)).collect();
+        names.sort();
+        names
+    }
+
+    fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
+        let domains = self.domains();
+        let mut paths = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            if let Some(domain) = job.domains.iter().find(|domain| !domains.contains(domain)) {
+                let (domain, known) = (domain.clone(), domains.join(", "));
+                return Err(Error::UnknownDomain { domain, known });
+            }
+            paths.push(match job.source == job.target {
+                true => Vec::new(),
+                false => self.path(&job.source, &job.target)?,
+            });
+        }
+        // What needs no translation keeps its text.
+        let same = |job: &Job| Translation {
+            hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
+            legs: Vec::new(),
+        };
+        let mut answers: Vec<Translation> = jobs.iter().map(same).collect();
+        for leg in 0..2 {
+            let members: Vec<usize> = (0..jobs.len()).filter(|&i| paths[i].len() > leg).collect();
+            let texts: Vec<String> =
+                members.iter().map(|&i| answers[i].hypotheses[0].text.clone()).collect();
+            let mut tasks = Vec::with_capacity(members.len());
+            for (&i, text) in members.iter().zip(&texts) {
+                let is_last = paths[i].len() == leg + 1;
+                let num_hypotheses = if is_last { jobs[i].num_hypotheses.max(1) } else { 1 };
+                let (route, trace) = (paths[i][leg], jobs[i].trace);
+                tasks.push(Task { route, text, num_hypotheses, trace });
+            }
+            for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
+                let mut legs = std::mem::take(&mut answers[i].legs);
+                legs.append(&mut answer.legs);
+                answers[i] = Translation { legs, ..answer };
+            }
+        }
+        Ok(answers)
+    }
+
+    fn experts(&self) -> serde_json::Value {
+        serde_json::to_value(&self.register.experts).unwrap_or_default()
+    }
+}

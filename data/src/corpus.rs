@@ -1,0 +1,309 @@
+//! Reads pairs of sentences from files, whatever their format.
+//!
+//! A malformed line is an item like any other, with its number and what is wrong with it: the
+//! reader goes on behind it.
+
+mod input;
+mod jsonl;
+mod plain;
+mod tmx;
+mod tsv;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// A sentence and its translation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pair {
+    /// The sentence in the corpus's source language.
+    pub source: String,
+    /// The same in the target language.
+    pub target: String,
+    /// The set it belongs to, where the corpus says so (`newstest2014`).
+    pub set: Option<String>,
+}
+
+/// One line (or TMX unit) of a corpus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Where it stands in the file, from 1.
+    pub number: usize,
+    /// The pair, or why there is none.
+    pub pair: Result<Pair, String>,
+}
+
+/// The lines of a corpus; an error ends it (a file that cannot be read on).
+pub type Lines = Box<dyn Iterator<Item = Result<Line>> + Send>;
+
+/// A file of sentence pairs, and what is known about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Corpus {
+    /// The file: `.tsv`, `.jsonl`, `.tmx`, or plain text beside `target_path`; `.gz` and `.zst`
+    /// are unpacked on the fly.
+    pub path: PathBuf,
+    /// The file with the translations, line by line, of a plain text.
+    #[serde(default)]
+    pub target_path: Option<PathBuf>,
+    /// Language of the first column.
+    pub source: String,
+    /// Language of the second column.
+    pub target: String,
+    /// Whether only the direction from `source` to `target` is for training, because the target
+    /// side was made by a machine.
+    #[serde(default)]
+    pub one_way: bool,
+    /// Name of the domain or set, for statistics and sampling weights.
+    #[serde(default)]
+    pub label: String,
+}
+
+/// How pairs are laid out in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `source<TAB>target[<TAB>set]`.
+    Tsv,
+    /// Two files with as many lines each.
+    Plain,
+    /// Translation Memory eXchange, an XML format.
+    Tmx,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl Corpus {
+    /// Describes the file at `path`, for training in both directions; its label is its folder.
+    pub fn new(path: impl Into<PathBuf>, source: &str, target: &str) -> Self {
+        let path = path.into();
+        let folder = path.parent().and_then(Path::file_name);
+        let label = folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let (source, target) = (source.to_owned(), target.to_owned());
+        Self { path, target_path: None, source, target, one_way: false, label }
+    }
+
+    /// Describes a file whose name starts with its languages, as in `en-de.train.tsv.gz`.
+    pub fn from_name(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let pair = name.as_deref().and_then(|name| name.split('.').next()?.split_once('-'));
+        let is_code = |code: &str| (2..=3).contains(&code.len()) && code.is_ascii();
+        match pair {
+            Some((source, target)) if is_code(source) && is_code(target) => {
+                Ok(Self::new(&path, source, target))
+            }
+            _ => {
+                let reason = "its name does not start with two languages, as in `en-de.tsv`";
+                Err(Error::Corpus { path, reason: reason.into() })
+            }
+        }
+    }
+
+    /// Describes two plain files, one sentence a line.
+    pub fn plain(source: (&str, impl Into<PathBuf>), target: (&str, impl Into<PathBuf>)) -> Self {
+        let corpus = Self::new(source.1, source.0, target.0);
+        Self { target_path: Some(target.1.into()), ..corpus }
+    }
+
+    /// The same corpus, for training from source to target only.
+    #[must_use]
+    pub fn one_way(self) -> Self {
+        Self { one_way: true, ..self }
+    }
+
+    /// The same corpus under another label.
+    #[must_use]
+    pub fn labelled(self, label: &str) -> Self {
+        Self { label: label.to_owned(), ..self }
+    }
+
+    /// Says how the file is laid out, from its name.
+    pub fn format(&self) -> Result<Format> {
+        if self.target_path.is_some() {
+            return Ok(Format::Plain);
+        }
+        match input::extension(&self.path).as_deref() {
+            Some("tsv") => Ok(Format::Tsv),
+            Some("tmx") => Ok(Format::Tmx),
+            Some("jsonl") => Ok(Format::Jsonl),
+            _ => {
+                let reason = "its name must end in .tsv, .jsonl or .tmx (and perhaps .gz or .zst), \
+                              or a second file must hold the translations";
+                Err(Error::Corpus { path: self.path.clone(), reason: reason.into() })
+            }
+        }
+    }
+
+    /// Opens the corpus and reads it line by line.
+    pub fn lines(&self) -> Result<Lines> {
+        let (source, target) = (self.source.clone(), self.target.clone());
+        let input = input::open(&self.path)?;
+        let lines: Lines = match (self.format()?, &self.target_path) {
+            (Format::Plain, Some(path)) => Box::new(plain::lines(input, input::open(path)?)),
+            (Format::Jsonl, _) => Box::new(jsonl::lines(input, source, target)),
+            (Format::Tmx, _) => Box::new(tmx::lines(input, source, target)),
+            _ => Box::new(tsv::lines(input)),
+        };
+        let path = self.path.clone();
+        Ok(Box::new(lines.map(move |line| line.map_err(|error| located(error, &path)))))
+    }
+}
+
+/// Names the file in an error that arose while reading it.
+fn located(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Io(error) => Error::Corpus { path: path.into(), reason: error.to_string() },
+        other => other,
+    }
+}
+
+/// Malformed lines: how many, and the first twenty by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Faults {
+    /// All of them.
+    pub count: u64,
+    /// `file:line: what is wrong`, for the first twenty.
+    pub first: Vec<String>,
+}
+
+impl Faults {
+    /// Counts a malformed line, and keeps its name if it is among the first.
+    pub fn add(&mut self, path: &Path, number: usize, reason: &str) {
+        self.count += 1;
+        if self.first.len() < 20 {
+            self.first.push(format!("{}:{number}: {reason}", path.display()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use anyhow::Result;
+
+    use super::*;
+
+    fn pairs(corpus: &Corpus) -> Result<Vec<(String, String)>> {
+        let mut pairs = Vec::new();
+        for line in corpus.lines()? {
+            let pair = line?.pair.map_err(anyhow::Error::msg)?;
+            pairs.push((pair.source, pair.target));
+        }
+        Ok(pairs)
+    }
+
+    #[test]
+    fn every_format_yields_the_same_pairs() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let write = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
+            let path = dir.path().join(name);
+            fs_err::write(&path, bytes)?;
+            Ok(path)
+        };
+        let tsv = "Good morning.\tGuten Morgen.\r\nA & B\tA & B\tset\n";
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(tsv.as_bytes())?;
+        let jsonl = "{\"source\":\"Good morning.\",\"target\":\"Guten Morgen.\"}\n\
+                     {\"translation\":{\"en\":\"A & B\",\"de\":\"A & B\"}}\n";
+        let tmx = "<?xml version=\"1.0\"?><tmx version=\"1.4\"><header/><body>\n\
+            <tu><tuv xml:lang=\"EN-us\"><seg>Good <hi>morning</hi>.</seg></tuv>\n\
+            <tuv xml:lang=\"de\"><seg>Guten Morgen.</seg></tuv></tu>\n\
+            <tu><tuv lang=\"de\"><seg>A<ph>{1}</ph> &amp; B</seg></tuv>\
+            <tuv lang=\"en\"><seg>A &#38; B</seg></tuv></tu></body></tmx>";
+        let corpora = [
+            Corpus::new(write("a.tsv", tsv.as_bytes())?, "en", "de"),
+            Corpus::new(write("a.tsv.gz", &gz.finish()?)?, "en", "de"),
+            Corpus::new(write("a.tsv.zst", &zstd::encode_all(tsv.as_bytes(), 3)?)?, "en", "de"),
+            Corpus::new(write("a.jsonl", jsonl.as_bytes())?, "en", "de"),
+            Corpus::new(write("a.tmx", tmx.as_bytes())?, "en", "de"),
+            Corpus::plain(
+                ("en", write("a.en", b"Good morning.\nA & B")?),
+                ("de", write("a.de", b"Guten Morgen.\nA & B\n")?),
+            ),
+        ];
+        let expected = [("Good morning.", "Guten Morgen."), ("A & B", "A & B")];
+        let expected = expected.map(|(source, target)| (source.to_owned(), target.to_owned()));
+        for corpus in corpora {
+            assert_eq!(pairs(&corpus)?, expected, "{}", corpus.path.display());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn malformed_lines_are_numbered_and_passed_over() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("en-de.tsv");
+        fs_err::write(&path, b"one\teins\nno tab here\n\xFF\xFE\tzwei\nthree\tdrei\n")?;
+        let mut faults = Faults::default();
+        let mut good = Vec::new();
+        for line in Corpus::from_name(&path)?.lines()? {
+            let line = line?;
+            match line.pair {
+                Ok(pair) => good.push(pair.target),
+                Err(reason) => faults.add(&path, line.number, &reason),
+            }
+        }
+        assert_eq!(good, ["eins", "drei"]);
+        assert_eq!(faults.count, 2);
+        assert!(faults.first[0].contains("en-de.tsv:2: "), "{faults:?}");
+        assert!(faults.first[1].ends_with("en-de.tsv:3: not UTF-8"), "{faults:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn units_without_a_pair_are_faults_and_the_rest_is_read() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("en-de.tmx");
+        let unit = |languages: [&str; 2]| {
+            let segment = |language| format!("<tuv xml:lang='{language}'><seg>x</seg></tuv>\n");
+            format!("<tu>\n{}</tu>\n", languages.map(segment).concat())
+        };
+        let units = [["en", "de"], ["en", "fr"], ["de", "en"]].map(unit).concat();
+        fs_err::write(&path, format!("<tmx><body>\n{units}<tu><tuv <<"))?;
+        let lines = Corpus::from_name(&path)?.lines()?.collect::<crate::Result<Vec<_>>>()?;
+        let good: Vec<bool> = lines.iter().map(|line| line.pair.is_ok()).collect();
+        assert_eq!(good, [true, false, true, false], "{lines:?}");
+        assert_eq!(lines[1].number, 6);
+        assert_eq!(lines[1].pair, Err("the unit has no `de` segment".into()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_plain_file_that_is_shorter_is_named() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let [english, german] = ["a.en", "a.de"].map(|name| dir.path().join(name));
+        fs_err::write(&english, "one\ntwo\n")?;
+        fs_err::write(&german, "eins\n")?;
+        let corpus = Corpus::plain(("en", english), ("de", german));
+        let lines = corpus.lines()?.collect::<crate::Result<Vec<_>>>()?;
+        assert_eq!(lines[1].pair, Err("the target file has no such line".into()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_truncated_archive_is_an_error_with_its_name() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("en-de.tsv.gz");
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        for i in 0..10_000u32 {
+            writeln!(gz, "{}\t{}", i.wrapping_mul(2_654_435_761), i.wrapping_mul(40_503))?;
+        }
+        let bytes = gz.finish()?;
+        fs_err::write(&path, &bytes[..bytes.len() / 2])?;
+        let error = Corpus::from_name(&path)?.lines()?.find_map(Result::err);
+        assert!(error.is_some_and(|error| error.to_string().contains("en-de.tsv.gz")));
+        Ok(())
+    }
+
+    #[test]
+    fn names_tell_languages_and_formats() {
+        assert!(Corpus::from_name("x/en-de.train.tsv.gz").is_ok_and(|corpus| {
+            corpus.source == "en" && corpus.target == "de" && corpus.label == "x"
+        }));
+        assert!(Corpus::from_name("readme.txt").is_err());
+        assert!(Corpus::new("en-de.docx", "en", "de").format().is_err());
+    }
+}

@@ -1,0 +1,281 @@
+//! Label-smoothed cross-entropy of the output layer, without ever holding all its logits.
+//!
+//! For hidden states `h` `(N, D)`, output weights `W` `(V, D)` and labels, with `p = softmax(h ·
+//! Wᵀ)` over the tokens that may be put out, the loss of a row is `(1 − ε) · (−log p[label]) + ε ·
+//! mean(−log p)` (Szegedy et al. 2016).
+
+use candle::{CpuStorage, CustomOp1, D, DType, Device, Layout, Shape, Storage, Tensor};
+use dragoman_core::{
+    kernels::{
+        cross_entropy::CrossEntropy,
+        matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
+        softmax::LogitRows,
+    },
+    models::translation::IGNORED,
+    params::Param,
+};
+
+use crate::Result;
+
+/// Logits that are held at once, about.
+const CHUNK: usize = 8 << 20;
+
+/// The output layer and its loss.
+#[derive(Debug, Clone)]
+pub struct OutputLoss {
+    /// Weight of the output layer, `(V, D)`.
+    pub weight: Param,
+    /// The first token that may be put out; those before it are tags and reserved.
+    pub first_output: u32,
+    /// ε, the share of the label that is spread over all outputs.
+    pub label_smoothing: f32,
+    /// Factor of the loss and of its gradient, such as one by the number of labels in a step.
+    pub scale: f32,
+    /// Type in which matrices are multiplied.
+    pub precision: Precision,
+}
+
+/// Sums over the labels of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LossSums {
+    /// Labels.
+    pub labels: f64,
+    /// Smoothed loss, without the scale.
+    pub loss: f64,
+    /// Negative log-likelihood in nats.
+    pub nll: f64,
+    /// Labels that were the most likely token.
+    pub correct: f64,
+}
+
+impl OutputLoss {
+    /// The scaled loss of `hidden` `(N, D)` as a scalar, by kernels on the CPU and by candle's
+    /// operations elsewhere.
+    ///
+    /// Rows with the label [`IGNORED`] count for nothing. On the CPU the weight's gradient is
+    /// already in its place when this returns, so the result must enter the total unscaled.
+    pub fn forward(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
+        match hidden.device() {
+            Device::Cpu => self.fused(hidden, labels),
+            _ => self.composite(hidden, labels),
+        }
+    }
+
+    /// The kernel form: the gradients are computed with the loss, a few hundred rows at a time.
+    pub fn fused(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
+        let contiguous = hidden.contiguous()?;
+        let (storage, layout) = contiguous.storage_and_layout();
+        let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) =
+            (&*storage, layout.contiguous_offsets())
+        else {
+            return Err(candle::Error::Msg("hidden states are float32 on the CPU".into()).into());
+        };
+        let (gradient, sums) = self.weight.with_value(|weight| {
+            let weight_grad = self.weight.is_trainable();
+            match weight_grad {
+                true => self
+                    .weight
+                    .with_grad(|grad| self.walk(&values[start..end], labels, weight, Some(grad))),
+                false => self.walk(&values[start..end], labels, weight, None),
+            }
+        })?;
+        let gradient = Tensor::from_vec(gradient, hidden.shape(), &Device::Cpu)?;
+        let loss = (sums.loss * f64::from(self.scale)) as f32;
+        drop(storage);
+        Ok((contiguous.apply_op1(Computed { loss, gradient })?, sums))
+    }
+
+    /// Computes the gradient of `hidden`, adds that of the weight, and sums the loss up.
+    fn walk(
+        &self,
+        hidden: &[f32],
+        labels: &[u32],
+        weight: &[f32],
+        mut weight_grad: Option<&mut [f32]>,
+    ) -> (Vec<f32>, LossSums) {
+        let dims = self.weight.shape().dims();
+        let (vocab_size, d_model) = (dims[0], dims[1]);
+        let mut gradient = vec![0.0; hidden.len()];
+        let mut sums = LossSums::default();
+        let rows = (CHUNK / vocab_size).clamp(1, labels.len().max(1));
+        let mut logits = vec![0.0; rows * vocab_size];
+        let chunks = hidden.chunks(rows * d_model).zip(gradient.chunks_mut(rows * d_model));
+        for ((hidden, gradient), labels) in chunks.zip(labels.chunks(rows)) {
+            let n = labels.len();
+            let logits = &mut logits[..n * vocab_size];
+            let dims = (n, vocab_size, d_model);
+            matmul_nt(self.precision, hidden, weight, logits, dims, &Epilogue::NONE);
+            self.cross_entropy(logits, labels, vocab_size, &mut sums);
+            let dims = (n, d_model, vocab_size);
+            matmul_nn(self.precision, logits, weight, gradient, dims, false);
+            if let Some(grad) = &mut weight_grad {
+                let dims = (vocab_size, d_model, n);
+                matmul_tn(self.precision, logits, hidden, grad, dims, true);
+            }
+        }
+        (gradient, sums)
+    }
+
+    /// Replaces `logits` `(n, V)` by their gradient.
+    fn cross_entropy(
+        &self,
+        logits: &mut [f32],
+        labels: &[u32],
+        vocab_size: usize,
+        sums: &mut LossSums,
+    ) {
+        let counts = |label: &&u32| **label != IGNORED;
+        let targets: Vec<u32> = labels.iter().map(|label| self.target(*label)).collect();
+        let scale = |label: &u32| if counts(&label) { self.scale } else { 0.0 };
+        let scales: Vec<f32> = labels.iter().map(scale).collect();
+        let rows = LogitRows { width: vocab_size, first_output: self.first_output as usize };
+        let rule = CrossEntropy { rows, label_smoothing: self.label_smoothing };
+        let losses = rule.forward_backward(logits, &targets, &scales);
+        for (loss, _) in losses.iter().zip(labels).filter(|(_, label)| counts(label)) {
+            sums.labels += 1.0;
+            sums.loss += f64::from(loss.loss);
+            sums.nll += f64::from(loss.nll);
+            sums.correct += f64::from(u8::from(loss.correct));
+        }
+    }
+
+    /// A label that stands for any, where none counts.
+    fn target(&self, label: u32) -> u32 {
+        if label == IGNORED { self.first_output } else { label }
+    }
+
+    /// The composite form, of differentiable candle operations: for other devices, and to compare
+    /// with.
+    pub fn composite(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
+        let device = hidden.device();
+        let first = self.first_output;
+        let outputs = self.weight.shape().dims()[0] - first as usize;
+        let weight = self.weight.tensor().narrow(0, first as usize, outputs)?; // (V', D)
+        let columns: Vec<u32> = labels.iter().map(|label| self.target(*label) - first).collect();
+        let columns = Tensor::new(columns, device)?; // (N,)
+        let counts = |label: &u32| if *label == IGNORED { 0.0 } else { 1.0 };
+        let weights: Vec<f32> = labels.iter().map(counts).collect();
+        let labels = weights.iter().map(|&weight| f64::from(weight)).sum();
+        let weights = Tensor::new(weights, device)?; // (N,)
+
+        let logits = matmul_t(hidden, &weight, self.precision)?; // (N, V')
+        let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
+        let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
+        let smooth = log_probs.mean(D::Minus1)?.neg()?; // (N,)
+        let epsilon = f64::from(self.label_smoothing);
+        let loss = ((&nll * (1.0 - epsilon))? + (smooth * epsilon)?)?;
+        let loss = (loss * &weights)?.sum_all()?;
+
+        let correct = logits.argmax(D::Minus1)?.eq(&columns)?.to_dtype(DType::F32)?;
+        let sum = |tensor: Tensor| -> Result<f64> {
+            Ok(f64::from((tensor.detach() * &weights)?.sum_all()?.to_scalar::<f32>()?))
+        };
+        let sums = LossSums {
+            labels,
+            loss: f64::from(loss.to_scalar::<f32>()?),
+            nll: sum(nll)?,
+            correct: sum(correct)?,
+        };
+        Ok(((loss * f64::from(self.scale))?, sums))
+    }
+}
+
+/// `xs · wᵀ` for `xs` `(N, K)` and `w` `(M, K)`.
+fn matmul_t(xs: &Tensor, w: &Tensor, precision: Precision) -> Result<Tensor> {
+    Ok(match precision {
+        Precision::F32 => xs.matmul(&w.t()?)?,
+        Precision::Bf16 => {
+            let (xs, w) = (xs.to_dtype(DType::BF16)?, w.to_dtype(DType::BF16)?);
+            xs.matmul(&w.t()?)?.to_dtype(DType::F32)?
+        }
+    })
+}
+
+/// A loss whose gradient is known already.
+struct Computed {
+    loss: f32,
+    /// Gradient of the loss by the hidden states, `(N, D)`.
+    gradient: Tensor,
+}
+
+impl CustomOp1 for Computed {
+    fn name(&self) -> &'static str {
+        "output-loss"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> candle::Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(vec![self.loss]), Shape::from(())))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, upstream: &Tensor) -> candle::Result<Option<Tensor>> {
+        Ok(Some(self.gradient.broadcast_mul(upstream)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle::Var;
+    use dragoman_core::params::{Init, ParamStore};
+
+    use super::*;
+
+    const LABELS: [u32; 7] = [5, 9, IGNORED, 6, 11, 5, 8];
+
+    fn setting(precision: Precision) -> Result<(ParamStore, OutputLoss, Var)> {
+        let store = ParamStore::new(&Device::Cpu, 5);
+        let weight = store.root().get((12, 8), "weight", Init::Normal(1.0))?;
+        let hidden = store.root().get((7, 8), "hidden", Init::Normal(1.0))?;
+        let hidden = Var::from_tensor(&hidden.tensor())?;
+        let loss =
+            OutputLoss { weight, first_output: 5, label_smoothing: 0.1, scale: 0.25, precision };
+        Ok((store, loss, hidden))
+    }
+
+    fn assert_close(ours: &[f32], theirs: &[f32], tolerance: f32) {
+        assert_eq!(ours.len(), theirs.len());
+        for (a, b) in ours.iter().zip(theirs) {
+            assert!((a - b).abs() < tolerance, "{ours:?}\n{theirs:?}");
+        }
+    }
+
+    #[test]
+    fn both_forms_agree() -> Result<()> {
+        let (store, loss, hidden) = setting(Precision::F32)?;
+        let (ours, our_sums) = loss.fused(&hidden, &LABELS)?;
+        let our_hidden = ours.backward()?;
+        let our_weight = loss.weight.with_grad(|grad| grad.to_vec());
+        store.zero_grads();
+        let (theirs, their_sums) = loss.composite(&hidden, &LABELS)?;
+        let their_hidden = theirs.backward()?;
+        store.collect(&their_hidden)?;
+        let their_weight = loss.weight.with_grad(|grad| grad.to_vec());
+
+        let rows = |grads: &candle::backprop::GradStore| -> Result<Vec<f32>> {
+            let grad = grads.get(&hidden).expect("the hidden states have a gradient");
+            Ok(grad.flatten_all()?.to_vec1()?)
+        };
+        assert_close(&rows(&our_hidden)?, &rows(&their_hidden)?, 1e-6);
+        assert_close(&our_weight, &their_weight, 1e-6);
+        assert_close(&[ours.to_scalar()?], &[theirs.to_scalar()?], 1e-5);
+        assert_eq!((our_sums.labels, our_sums.correct), (6.0, their_sums.correct));
+        assert!((our_sums.loss - their_sums.loss).abs() < 1e-5);
+        assert!((our_sums.nll - their_sums.nll).abs() < 1e-5);
+        Ok(())
+    }
+
+    #[test]
+    fn tags_never_get_a_gradient_and_neither_do_frozen_weights() -> Result<()> {
+        let (_store, loss, hidden) = setting(Precision::F32)?;
+        loss.fused(&hidden, &LABELS)?;
+        let grad = loss.weight.with_grad(|grad| grad.to_vec());
+        for (id, row) in grad.chunks(8).enumerate() {
+            let is_output = id >= 5;
+            assert_eq!(row.iter().any(|g| *g != 0.0), is_output, "token {id}: {row:?}");
+        }
+        loss.weight.clear_grad();
+        loss.weight.set_trainable(false);
+        loss.fused(&hidden, &LABELS)?;
+        assert!(!loss.weight.has_grad());
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! What can be trained: a file for each task.
+
+pub mod translation;

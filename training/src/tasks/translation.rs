@@ -1,0 +1,398 @@
+//! Learning to translate: sentence pairs in, an encoder-decoder with experts out.
+
+mod config;
+mod cost;
+mod dev;
+mod export;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use candle::{Device, Tensor};
+use dragoman_core::{
+    context::{Context, Training},
+    layers::moe::LayerRouting,
+    models::translation::{Batch, Example, TranslationModel},
+    params::ParamStore,
+    register::Register,
+    tokenizer::{self, Tokenizer},
+};
+use dragoman_data::{
+    batch::{Batcher, Cursor, SentencePair},
+    pack::PackedCorpus,
+};
+use serde_json::json;
+
+pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
+pub use dev::load as load_test_sets;
+
+use crate::{
+    Error, Result,
+    control::Control,
+    device,
+    evaluate::TestSet,
+    loss::OutputLoss,
+    recorder::RunInfo,
+    task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
+    trainer::{self, Run, Summary},
+};
+
+/// Where a run finds its data and leaves its results.
+#[derive(Debug, Clone)]
+pub struct RunPaths {
+    /// The folder with `tokenizer.json`, `corpus.bin` and `corpus.json`.
+    pub corpus: PathBuf,
+    /// The folder that the paths of the development sets start from.
+    pub dev: PathBuf,
+    /// The run's folder: its checkpoints, log and report, and `model/` with the best weights.
+    pub out: PathBuf,
+    /// Shows nothing while training.
+    pub quiet: bool,
+}
+
+/// Trains a translation model, or goes on with the run that is in `paths.out`.
+pub fn train(config: &TrainConfig, paths: &RunPaths, control: &Control) -> Result<Summary> {
+    let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
+    config.check().map_err(invalid)?;
+    fs_err::create_dir_all(&paths.out)?;
+    let mut task = TranslationTask::new(config, paths)?;
+    let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
+    let run = Run {
+        config: &config.run,
+        dir: &paths.out,
+        identity: task.identity(),
+        settings,
+        info: RunInfo {
+            name: config.name.clone(),
+            settings: serde_json::to_value(config)?,
+            model: cost::model_size(&task.config.model, &config.experts, task.params.elem_count()),
+            machine: device::machine(&config.device),
+        },
+        quiet: paths.quiet,
+    };
+    trainer::train(&mut task, run, control)
+}
+
+/// A model that learns from a packed corpus.
+struct TranslationTask {
+    config: TrainConfig,
+    params: ParamStore,
+    register: Register,
+    model: TranslationModel,
+    tokenizer: Arc<Tokenizer>,
+    corpus: Arc<PackedCorpus>,
+    batcher: Batcher,
+    /// For each route of the corpus the one of the model, if it is trained.
+    routes: Vec<Option<u32>>,
+    /// For each route of the model the tag of its target language.
+    tags: Vec<u32>,
+    dev: Vec<TestSet>,
+}
+
+impl TranslationTask {
+    fn new(config: &TrainConfig, paths: &RunPaths) -> Result<Self> {
+        let device = device::open(&config.device)?;
+        let tokenizer = Tokenizer::load(paths.corpus.join("tokenizer.json"))
+            .map_err(dragoman_data::Error::from)?;
+        let corpus = PackedCorpus::open(paths.corpus.join("corpus.bin"))?;
+        corpus.check_tokenizer(tokenizer.sha256())?;
+        let corpus = Arc::new(corpus);
+
+        let directions = directions(config, &corpus)?;
+        let mut config = config.clone();
+        config.model.vocab_size = tokenizer.vocab_size();
+        let layers = config.model.moe_layers();
+        if layers.is_empty() {
+            config.model.moe = None;
+        }
+        let ExpertsConfig { free, d_ff } = config.experts;
+        let register = Register::for_pairs(&directions, free, d_ff, &layers);
+        let params = ParamStore::new(&device, config.run.seed);
+        let model = TranslationModel::new(&config.model, &register, &params)?;
+
+        let route = |(source, target): &(String, String)| {
+            register.route(source, target).map(|route| route as u32)
+        };
+        let routes = corpus.routes().iter().map(route).collect();
+        let tag = |(_, target): &(String, String)| {
+            tokenizer.language_tag(target).ok_or_else(|| Error::Config {
+                path: paths.corpus.join("tokenizer.json"),
+                reason: format!("the tokenizer has no tag for `{target}`"),
+            })
+        };
+        let tags = directions.iter().map(tag).collect::<Result<_>>()?;
+        let dev = dev::load(&config.dev, &paths.dev, &directions)?;
+        let cursor = Cursor::start(config.run.seed);
+        let batcher = Batcher::new(corpus.clone(), config.batches.clone(), cursor)?;
+        let tokenizer = Arc::new(tokenizer);
+        Ok(Self { config, params, register, model, tokenizer, corpus, batcher, routes, tags, dev })
+    }
+
+    /// What makes this run the run it is: with other values, its checkpoints are of no use.
+    fn identity(&self) -> serde_json::Value {
+        let routes: Vec<_> = self.register.routes.iter().map(|route| &route.name).collect();
+        json!({
+            "model": self.config.model,
+            "experts": self.config.experts,
+            "directions": routes,
+            "tokenizer": self.tokenizer.sha256(),
+        })
+    }
+
+    /// A pair as the model sees it; none if its direction is not trained.
+    fn example(&self, pair: SentencePair) -> Option<Example> {
+        let route = self.routes[pair.route as usize]?;
+        let tag = self.tags[route as usize];
+        let mut source = vec![tag];
+        source.extend(pair.source);
+        source.push(tokenizer::END);
+        let mut target = vec![tag];
+        target.extend(&pair.target);
+        let mut labels = pair.target;
+        labels.push(tokenizer::END);
+        Some(Example { route, source, target, labels })
+    }
+
+    /// The loss of the label tokens, and the gradient of the output layer.
+    fn output_loss(&self, part: &Part<'_>) -> OutputLoss {
+        OutputLoss {
+            weight: self.model.output_weight().clone(),
+            first_output: self.tokenizer.first_output(),
+            label_smoothing: part.config.loss.label_smoothing,
+            scale: 1.0 / part.labels as f32,
+            precision: self.config.precision,
+        }
+    }
+}
+
+impl Task for TranslationTask {
+    type Batch = Batch;
+    type Cursor = Cursor;
+
+    fn params(&self) -> &ParamStore {
+        &self.params
+    }
+
+    fn next_batch(&mut self) -> Result<Batch> {
+        loop {
+            let pairs = self.batcher.next().expect("the sequence of batches is endless");
+            let examples: Vec<_> =
+                pairs.into_iter().filter_map(|pair| self.example(pair)).collect();
+            if !examples.is_empty() {
+                let padding = (!self.params.device().is_cpu()).then_some(tokenizer::PAD);
+                return Ok(Batch::new(&examples, padding));
+            }
+        }
+    }
+
+    fn cursor(&self) -> Cursor {
+        self.batcher.cursor()
+    }
+
+    fn seek(&mut self, cursor: Cursor) -> Result<()> {
+        self.batcher = Batcher::new(self.corpus.clone(), self.config.batches.clone(), cursor)?;
+        Ok(())
+    }
+
+    fn size(&self, batch: &Batch) -> Size {
+        Size {
+            inputs: batch.source_layout.lengths().iter().sum(),
+            labels: batch.target_layout.lengths().iter().sum(),
+        }
+    }
+
+    fn loss(&self, batch: &Batch, part: &Part<'_>) -> Result<Losses> {
+        let config = part.config;
+        let training = Training {
+            seed: config.seed,
+            step: part.index,
+            dropout: config.dropout,
+            expert_dropout: config.expert_dropout,
+        };
+        let context = Context::training(self.config.precision, training);
+        let output = self.model.forward(batch, &context)?;
+        let (mut total, sums) = self.output_loss(part).forward(&output.hidden, &batch.labels)?;
+
+        let mut router: Option<Tensor> = None; // (2,): balance losses and z-losses, over all layers
+        for routing in &output.routing {
+            if let Some(losses) = &routing.losses {
+                router = Some(match router {
+                    Some(sum) => (sum + losses)?,
+                    None => losses.clone(),
+                });
+            }
+        }
+        let mut figures = Figures {
+            labels: sums.labels,
+            total: sums.loss,
+            loss: sums.loss,
+            nll: sums.nll,
+            correct: sums.correct,
+            ..Figures::default()
+        };
+        if let Some(router) = router {
+            let factors = [config.loss.balance, config.loss.router_z];
+            let weights = factors.map(|factor| (factor * part.share) as f32);
+            let weights = Tensor::new(&weights, router.device())?;
+            total = (total + (&router * weights)?.sum_all()?)?;
+            let values = router.to_device(&Device::Cpu)?.to_vec1::<f32>()?;
+            figures.balance = f64::from(values[0]) * sums.labels;
+            figures.router_z = f64::from(values[1]) * sums.labels;
+            figures.total += factors[0] * figures.balance + factors[1] * figures.router_z;
+        }
+        Ok(Losses { total, figures, load: expert_load(&output.routing) })
+    }
+
+    fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
+        dev::evaluate(self, control)
+    }
+
+    fn export(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
+        self.write_model(dir, note)
+    }
+}
+
+/// Visits by layer and expert.
+fn expert_load(routing: &[LayerRouting]) -> ExpertLoad {
+    let visits = |layer: &LayerRouting| {
+        let visits = layer.load.iter().map(|&visits| visits as f64);
+        (layer.layer.clone(), layer.experts.iter().cloned().zip(visits).collect())
+    };
+    routing.iter().map(visits).collect()
+}
+
+/// The directions to train: those asked for, or all of the corpus.
+fn directions(config: &TrainConfig, corpus: &PackedCorpus) -> Result<Vec<(String, String)>> {
+    let known = corpus.routes();
+    if config.directions.is_empty() {
+        return Ok(known.to_vec());
+    }
+    let name = |(source, target): &(String, String)| format!("{source}-{target}");
+    let find = |wanted: &String| {
+        known.iter().find(|route| name(route) == *wanted).cloned().ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(name).collect();
+            Error::Data(dragoman_data::Error::Config(format!(
+                "no direction `{wanted}` in the corpus, only {}",
+                names.join(", ")
+            )))
+        })
+    };
+    config.directions.iter().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dragoman_core::config::{MoeConfig, TranslationConfig};
+    use dragoman_data::{
+        corpus::Corpus,
+        pack::{PackConfig, pack},
+    };
+
+    use super::*;
+
+    fn task(dir: &Path) -> anyhow::Result<TranslationTask> {
+        let path = dir.join("en-de.tsv");
+        fs_err::write(&path, "The dog runs fast.\tDer Hund rennt schnell.\n")?;
+        let tokenizer = Tokenizer::from_pieces(&["de", "en"], &[], Vec::new())?;
+        tokenizer.save(dir.join("tokenizer.json"))?;
+        let pack_config =
+            PackConfig { corpora: vec![Corpus::from_name(&path)?], ..Default::default() };
+        pack(&pack_config, &tokenizer, dir.join("corpus.bin"))?;
+        let mut config = TrainConfig {
+            precision: dragoman_core::kernels::matmul::Precision::F32,
+            model: TranslationConfig {
+                d_model: 16,
+                num_heads: 2,
+                encoder_layers: 2,
+                decoder_layers: 2,
+                d_ff: 32,
+                moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 8 }),
+                ..TranslationConfig::default()
+            },
+            experts: ExpertsConfig { free: 3, d_ff: 8 },
+            ..TrainConfig::default()
+        };
+        config.run.dropout = 0.0;
+        // The balance of a batch is not the mean of the balances of its halves.
+        config.run.loss.balance = 0.0;
+        let paths =
+            RunPaths { corpus: dir.into(), dev: dir.into(), out: dir.join("run"), quiet: true };
+        Ok(TranslationTask::new(&config, &paths)?)
+    }
+
+    fn pair(route: u32, source: &str, target: &str) -> SentencePair {
+        let ids = |text: &str| text.bytes().map(|byte| 68 + u32::from(byte)).collect();
+        SentencePair { route, source: ids(source), target: ids(target) }
+    }
+
+    /// The gradients of one step made of these micro-batches, by weight.
+    fn gradients(task: &TranslationTask, batches: &[&[Example]]) -> Result<Vec<Vec<f32>>> {
+        let config = &task.config.run;
+        let batches: Vec<_> = batches.iter().map(|examples| Batch::new(examples, None)).collect();
+        let labels = batches.iter().map(|batch| task.size(batch).labels).sum();
+        for batch in &batches {
+            let share = task.size(batch).labels as f64 / labels as f64;
+            let losses = task.loss(batch, &Part { config, step: 1, index: 0, labels, share })?;
+            task.params.collect(&losses.total.backward()?)?;
+        }
+        let grads = task.params.iter().map(|param| param.with_grad(|grad| grad.to_vec())).collect();
+        task.params.zero_grads();
+        Ok(grads)
+    }
+
+    #[test]
+    fn two_half_batches_are_one_batch() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let task = task(dir.path())?;
+        let pairs = [
+            pair(0, "the dog", "der Hund"),
+            pair(1, "ein alter Baum", "an old tree"),
+            pair(0, "snow", "Schnee"),
+            pair(1, "gut", "good"),
+        ];
+        let examples: Vec<_> = pairs.into_iter().filter_map(|pair| task.example(pair)).collect();
+        let whole = gradients(&task, &[&examples])?;
+        let halves = gradients(&task, &[&examples[..1], &examples[1..]])?;
+        let largest = whole.iter().flatten().fold(0f32, |max, g| max.max(g.abs()));
+        for ((param, whole), halves) in task.params.iter().zip(&whole).zip(&halves) {
+            for (a, b) in whole.iter().zip(halves) {
+                // The z-loss is a mean over all tokens, not over labels: it differs a little.
+                assert!((a - b).abs() < 1e-3 * largest, "{}: {a} {b}", param.name());
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_weight_learns() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let task = task(dir.path())?;
+        let pairs = (0..40).map(|i| {
+            let text: String =
+                (0..12).map(|j| char::from(b'a' + ((i * 7 + j * 5) % 26) as u8)).collect();
+            pair(i % 2, &text, &text)
+        });
+        let examples: Vec<_> = pairs.filter_map(|pair| task.example(pair)).collect();
+        let grads = gradients(&task, &[&examples])?;
+        for (param, grad) in task.params.iter().zip(grads) {
+            let size = grad.iter().map(|g| g.abs()).sum::<f32>() / grad.len() as f32;
+            assert!(size > 1e-9, "the gradient of `{}` is {size:e}", param.name());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_pair_gets_its_tag_and_its_end() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let task = task(dir.path())?;
+        let example = task.example(pair(0, "a", "b")).expect("the direction is trained");
+        let german = task.tokenizer.language_tag("de").expect("the tokenizer knows German");
+        let (a, b) = (68 + u32::from(b'a'), 68 + u32::from(b'b'));
+        assert_eq!(example.source, [german, a, tokenizer::END]);
+        assert_eq!(example.target, [german, b]);
+        assert_eq!(example.labels, [b, tokenizer::END]);
+        Ok(())
+    }
+}

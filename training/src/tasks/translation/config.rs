@@ -1,0 +1,169 @@
+//! The settings of a translation run: the TOML files in `training/configs/`.
+
+use std::path::Path;
+
+use dragoman_core::{config::TranslationConfig, kernels::matmul::Precision};
+use dragoman_data::batch::BatchConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, config::RunConfig};
+
+/// All settings of a run that trains a translation model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Name of the run, for its report.
+    pub name: String,
+    /// Where to compute: `cpu`, or `cuda:0` in a build with the feature `cuda`.
+    pub device: String,
+    /// Type in which matrices are multiplied: `bf16` or `f32`. Weights and sums are f32 either way.
+    pub precision: Precision,
+    /// Shape of the model. The size of the vocabulary is the tokenizer's, whatever stands here.
+    pub model: TranslationConfig,
+    /// The experts of the model's layers of experts.
+    pub experts: ExpertsConfig,
+    /// Directions to train, such as `["en-de", "de-en"]`; all of the corpus if empty.
+    pub directions: Vec<String>,
+    /// How batches are made.
+    pub batches: BatchConfig,
+    /// Sentences that choose the best weights.
+    pub dev: DevConfig,
+    /// How to train.
+    pub run: RunConfig,
+}
+
+/// The experts of a new model: each direction has one of its own, beside free ones that all
+/// directions share.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpertsConfig {
+    /// Free experts in every layer of experts; with the one of the direction more than
+    /// `model.moe.top_k`.
+    pub free: usize,
+    /// Inner width of an expert, `F`.
+    pub d_ff: usize,
+}
+
+/// The development sets, and how they are translated.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DevConfig {
+    /// The sets; without any, the newest weights are taken for the best.
+    pub sets: Vec<DevSet>,
+}
+
+/// Sentences with their translations, in each direction.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DevSet {
+    /// Name of the set.
+    pub name: String,
+    /// Files of pairs, such as `general/{pair}.dev.tsv.gz`, where `{pair}` is `en-de` for both
+    /// `en-de` and `de-en`.
+    pub pairs: Option<String>,
+    /// A folder with a file for each language, such as `flores-dev`, which has `de.txt`.
+    pub folder: Option<String>,
+    /// Sentences of each direction, spread over the file; 0 takes all.
+    pub sentences: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            name: "translation".into(),
+            device: "cpu".into(),
+            precision: Precision::Bf16,
+            model: TranslationConfig::default(),
+            experts: ExpertsConfig::default(),
+            directions: Vec::new(),
+            batches: BatchConfig::default(),
+            dev: DevConfig::default(),
+            run: RunConfig::default(),
+        }
+    }
+}
+
+impl Default for ExpertsConfig {
+    fn default() -> Self {
+        Self { free: 4, d_ff: 512 }
+    }
+}
+
+impl TrainConfig {
+    /// Reads and checks the TOML file at `path`.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = fs_err::read_to_string(path)?;
+        Self::parse(&text).map_err(|reason| Error::Config { path: path.into(), reason })
+    }
+
+    /// Says which settings contradict each other.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { model, experts, dev, run, .. } = self;
+        run.check().map_err(|reason| format!("[run] {reason}"))?;
+        model.check().map_err(|reason| format!("[model] {reason}"))?;
+        if let Some(moe) = &model.moe
+            && !model.moe_layers().is_empty()
+            && experts.free < moe.top_k
+        {
+            return Err(format!(
+                "[experts] free = {} and one of the direction leave nothing to choose for model.moe.top_k = {}",
+                experts.free, moe.top_k
+            ));
+        }
+        if experts.d_ff == 0 {
+            return Err("[experts] d_ff is 0".into());
+        }
+        if self.batches.max_length + 2 > model.max_positions {
+            return Err(format!(
+                "[batches] max_length = {} and the tag do not fit into model.max_positions = {}",
+                self.batches.max_length, model.max_positions
+            ));
+        }
+        for set in &dev.sets {
+            if set.pairs.is_some() == set.folder.is_some() {
+                return Err(format!(
+                    "[[dev.sets]] `{}` needs either `pairs` or `folder`",
+                    set.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.check().map(|()| config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, name) in [
+            ("[model]\nd_modle = 8", "d_modle"),
+            ("[model]\nnum_heads = 7", "num_heads 7"),
+            ("[experts]\nfree = 1", "[experts] free"),
+            ("[batches]\nmax_length = 600\nmax_tokens = 4000", "max_length = 600"),
+            ("[[dev.sets]]\nname = \"general\"", "`general`"),
+            ("[run]\ndropout = 2.0", "[run] `dropout`"),
+        ] {
+            let error = TrainConfig::parse(text).expect_err(text);
+            assert!(error.contains(name), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_config_of_the_repository_is_valid() -> anyhow::Result<()> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        let mut count = 0;
+        for entry in fs_err::read_dir(dir)? {
+            TrainConfig::load(&entry?.path())?;
+            count += 1;
+        }
+        assert!(count >= 3, "only {count} configs");
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! Translates the development sets, to choose the best weights.
+
+use std::{collections::BTreeMap, path::Path, time::Instant};
+
+use dragoman_core::{
+    context::Context,
+    decoding::search::{Hypothesis, SearchConfig, search},
+    ragged::Ragged,
+    tokenizer::END,
+};
+
+use super::{DevConfig, DevSet, TranslationTask, expert_load};
+use crate::{
+    Error, Result,
+    control::Control,
+    evaluate::{
+        Evaluation as Scores, LanguagePair, TestSet, TranslationScores, score_translations,
+    },
+    report::log::Dev,
+    task::{Evaluation, ExpertLoad, add_load},
+};
+
+/// Sentences that are decoded together.
+const DECODED_TOGETHER: usize = 64;
+
+/// Reads the development sets of all `directions`; paths start from `base`.
+pub fn load(
+    config: &DevConfig,
+    base: &Path,
+    directions: &[(String, String)],
+) -> Result<Vec<TestSet>> {
+    let mut sets = Vec::new();
+    for set in &config.sets {
+        let mut found = false;
+        for (source, target) in directions {
+            let pair = LanguagePair { source: source.clone(), target: target.clone() };
+            if let Some(mut read) = load_direction(set, base, &pair)? {
+                thin(&mut read, set.sentences);
+                sets.push(read);
+                found = true;
+            }
+        }
+        if !found {
+            let path = set.pairs.as_ref().or(set.folder.as_ref()).cloned().unwrap_or_default();
+            let reason = "the development set has no file for any direction of the run".into();
+            return Err(Error::TestSet { path: base.join(path), reason });
+        }
+    }
+    Ok(sets)
+}
+
+/// Reads one set in one direction; none if it has no file for it.
+fn load_direction(set: &DevSet, base: &Path, pair: &LanguagePair) -> Result<Option<TestSet>> {
+    if let Some(folder) = &set.folder {
+        let folder = base.join(folder);
+        let has = |language: &str| folder.join(format!("{language}.txt")).exists();
+        return match has(&pair.source) && has(&pair.target) {
+            true => TestSet::load_folder(&set.name, &folder, pair).map(Some),
+            false => Ok(None),
+        };
+    }
+    let Some(pattern) = &set.pairs else { return Ok(None) };
+    let path = |pair: &LanguagePair| base.join(pattern.replace("{pair}", &pair.to_string()));
+    let (straight, reversed) = (path(pair), path(&pair.reversed()));
+    if straight.exists() {
+        TestSet::load_tsv(&set.name, &straight, pair).map(Some)
+    } else if reversed.exists() {
+        Ok(Some(TestSet::load_tsv(&set.name, &reversed, &pair.reversed())?.reversed()))
+    } else {
+        Ok(None)
+    }
+}
+
+/// Keeps `sentences` pairs, evenly spread over the set: files are often sorted.
+fn thin(set: &mut TestSet, sentences: usize) {
+    let all = set.sources.len();
+    if sentences == 0 || sentences >= all {
+        return;
+    }
+    let keep = |texts: &mut Vec<String>| {
+        let kept = (0..sentences).map(|i| texts[i * all / sentences].clone());
+        *texts = kept.collect();
+    };
+    keep(&mut set.sources);
+    keep(&mut set.references);
+}
+
+/// Translates every set greedily and scores it; none without sets, or when `control` says stop.
+pub(super) fn evaluate(task: &TranslationTask, control: &Control) -> Result<Option<Evaluation>> {
+    if task.dev.is_empty() {
+        return Ok(None);
+    }
+    let mut rows: Vec<TranslationScores> = Vec::new();
+    let mut samples = Vec::new();
+    let mut loads: BTreeMap<String, ExpertLoad> = BTreeMap::new();
+    for set in &task.dev {
+        if control.is_stopped() {
+            return Ok(None);
+        }
+        let started = Instant::now();
+        let load = loads.entry(set.pair.to_string()).or_default();
+        let hypotheses = task.translate(&set.sources, &set.pair, load)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let scores =
+            score_translations(&set.pair, &hypotheses, &set.references, &set.sources, seconds)?;
+        rows.push(TranslationScores { test_set: set.name.clone(), ..scores });
+        if let (Some(source), Some(hypothesis)) = (set.sources.first(), hypotheses.first()) {
+            samples.push(format!("{}: {} → {}", set.pair, start(source), start(hypothesis)));
+        }
+    }
+    let scores = Scores { rows };
+    let dev = Dev::from_evaluation(0, 0.0, &scores);
+    Ok(Some(Evaluation {
+        score: scores.mean_chrf_plus_plus(),
+        chosen_by: dev.chosen_by,
+        rows: dev.rows,
+        samples,
+        loads,
+    }))
+}
+
+/// As much of a sentence as fits on a line beside another.
+fn start(text: &str) -> String {
+    const CHARS: usize = 80;
+    match text.char_indices().nth(CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
+}
+
+impl TranslationTask {
+    /// Translates `sources`, greedily: what is asked for is which weights are best, not their best.
+    ///
+    /// Adds to `load` where the tokens went in the encoder.
+    fn translate(
+        &self,
+        sources: &[String],
+        pair: &LanguagePair,
+        load: &mut ExpertLoad,
+    ) -> Result<Vec<String>> {
+        let route = self.register.route(&pair.source, &pair.target);
+        let route = route.expect("development sets are read for the routes of the model");
+        let tag = self.tags[route];
+        let encoded = self.tokenizer.encode_batch(sources);
+        let limit = self.config.model.max_positions;
+        let source = |ids: Vec<u32>| {
+            let ids = ids.into_iter().take(limit - 2);
+            [tag].into_iter().chain(ids).chain([END]).collect::<Vec<_>>()
+        };
+        let encoded: Vec<Vec<u32>> = encoded.into_iter().map(source).collect();
+        let mut order: Vec<usize> = (0..encoded.len()).collect();
+        order.sort_by_key(|&i| encoded[i].len());
+        let mut texts = vec![String::new(); sources.len()];
+        for batch in order.chunks(DECODED_TOGETHER) {
+            let sources: Vec<_> = batch.iter().map(|&i| encoded[i].as_slice()).collect();
+            let targets = self.decode(&sources, (route as u32, tag), load)?;
+            for (&i, tokens) in batch.iter().zip(targets) {
+                texts[i] = self.tokenizer.decode(&tokens);
+            }
+        }
+        Ok(texts)
+    }
+
+    /// The greedy targets of `sources`, tags and ends included there, and left out here.
+    fn decode(
+        &self,
+        sources: &[&[u32]],
+        (route, tag): (u32, u32),
+        load: &mut ExpertLoad,
+    ) -> Result<Vec<Vec<u32>>> {
+        let context = Context::inference(self.config.precision);
+        let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
+        let layout = Ragged::contiguous(&lengths);
+        let routes = vec![route; sources.len()];
+        let encoded = self.model.encode(&sources.concat(), &layout, &routes, &context)?;
+        add_load(load, expert_load(&encoded.routing));
+        let starts = vec![tag; sources.len()];
+        let greedy = SearchConfig::greedy(END);
+        let found = search(&self.model, &encoded, (&routes, &starts), &greedy, &context)?;
+        let best = |hypotheses: Vec<Hypothesis>| hypotheses.into_iter().next().unwrap_or_default();
+        Ok(found.into_iter().map(|hypotheses| best(hypotheses).tokens).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directions() -> Vec<(String, String)> {
+        [("en", "de"), ("de", "en"), ("en", "fr")].map(|(a, b)| (a.into(), b.into())).to_vec()
+    }
+
+    #[test]
+    fn a_file_of_pairs_serves_both_directions_and_is_thinned_evenly() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let lines: String = (0..10).map(|i| format!("one {i}\teins {i}\n")).collect();
+        fs_err::write(dir.path().join("en-de.tsv"), lines)?;
+        let set = DevSet { pairs: Some("{pair}.tsv".into()), sentences: 5, ..DevSet::default() };
+        let sets = load(&DevConfig { sets: vec![set] }, dir.path(), &directions())?;
+        assert_eq!(sets.len(), 2, "there is no French");
+        assert_eq!(sets[0].sources, ["one 0", "one 2", "one 4", "one 6", "one 8"]);
+        assert_eq!(sets[1].sources[1], "eins 2");
+        assert_eq!(sets[1].references[1], "one 2");
+        Ok(())
+    }
+
+    #[test]
+    fn a_set_that_is_not_there_is_named() {
+        let set = DevSet { folder: Some("flores".into()), ..DevSet::default() };
+        let config = DevConfig { sets: vec![set] };
+        let error = load(&config, Path::new("/nowhere"), &directions()).expect_err("no folder");
+        assert!(error.to_string().contains("/nowhere/flores"), "{error}");
+    }
+}

@@ -1,0 +1,459 @@
+//! The training loop: the same for every task.
+
+use std::{
+    fs::TryLockError,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result,
+    average::{self, MovingAverage},
+    checkpoint::{Best, Checkpoint, Checkpoints, State, Tensors, Window},
+    config::RunConfig,
+    control::{Control, Ended},
+    optimizer::AdamW,
+    progress::{Glance, Progress, clock},
+    recorder::{Recorder, RunInfo},
+    report::log::DevRow,
+    task::{Evaluation, ExportNote, Figures, Part, Task, add_load},
+};
+
+/// Steps in a row without a finite gradient, after which a run is given up.
+const PATIENCE: u64 = 20;
+
+/// What a run needs to know besides its task.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// How to train.
+    pub config: &'a RunConfig,
+    /// The run's folder.
+    pub dir: &'a Path,
+    /// Settings that may not change when the run is resumed, as an object.
+    pub identity: serde_json::Value,
+    /// All settings as text, kept in the folder as `config.toml`.
+    pub settings: String,
+    /// What the report says about the run.
+    pub info: RunInfo,
+    /// Shows nothing while training.
+    pub quiet: bool,
+}
+
+/// How a run, or a session of it, ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Why it ended.
+    pub ended: Ended,
+    /// Steps made, in all sessions.
+    pub step: u64,
+    /// Labels learned from, in all sessions.
+    pub labels: u64,
+    /// Seconds spent, in all sessions.
+    pub seconds: f64,
+    /// The best evaluation.
+    pub best: Option<Best>,
+    /// Score of the average of the last checkpoints, if it was tried at the end.
+    pub average: Option<f64>,
+    /// The best model, ready to be served; none before the first evaluation.
+    pub model: Option<PathBuf>,
+}
+
+/// Trains `task` until its budget is used up or `control` ends the session, going on from the
+/// newest checkpoint.
+pub fn train<T: Task>(task: &mut T, run: Run<'_>, control: &Control) -> Result<Summary> {
+    fs::create_dir_all(run.dir)?;
+    let _lock = lock(run.dir)?;
+    let mut trainer = Trainer::new(task, run)?;
+    let ended = trainer.run(control);
+    trainer.progress.finish();
+    let summary = ended.and_then(|ended| trainer.summarise(ended, control));
+    if summary.is_err() {
+        let step = trainer.saved.map_or("the beginning".into(), |step| format!("step {step}"));
+        let advice = "start the same command again to go on from";
+        trainer.progress.say(&format!("the run stopped after an error; {advice} {step}"));
+    }
+    summary
+}
+
+/// Keeps other processes out of a run's folder as long as the file is open.
+fn lock(dir: &Path) -> Result<fs::File> {
+    let path = dir.join("lock");
+    let file = fs::File::create(&path)?;
+    match file.file().try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy { path: dir.into() }),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+struct Trainer<'a, T: Task> {
+    task: &'a mut T,
+    run: Run<'a>,
+    optimizer: AdamW,
+    average: Option<MovingAverage>,
+    checkpoints: Checkpoints,
+    recorder: Recorder,
+    progress: Progress,
+    state: State,
+    /// Start of the session, and the seconds of the sessions before.
+    started: (Instant, f64),
+    /// Step of the newest checkpoint.
+    saved: Option<u64>,
+    /// Steps in a row without an update.
+    stuck: u64,
+}
+
+impl<'a, T: Task> Trainer<'a, T> {
+    /// Starts a run in its folder, or goes on with the one that is there.
+    fn new(task: &'a mut T, run: Run<'a>) -> Result<Self> {
+        let config = run.config;
+        let progress = Progress::new(run.quiet);
+        let checkpoints = Checkpoints::new(&run.dir.join("checkpoints"), config.checkpoints.keep);
+        let last = checkpoints.latest(|message| progress.say(message))?;
+
+        let mut optimizer = AdamW::new(config.optimizer, task.params())?;
+        let mut average = match config.average_decay > 0.0 {
+            true => Some(MovingAverage::new(config.average_decay, task.params())?),
+            false => None,
+        };
+        let saved = last.as_ref().map(|checkpoint| checkpoint.state.step);
+        let state = match last {
+            Some(checkpoint) => {
+                same_run(&checkpoint.state.identity, &run)?;
+                let Checkpoint { state, weights, optimizer: moments, average: averaged } =
+                    checkpoint;
+                task.params().set_all(&weights)?;
+                optimizer.restore(&moments, state.updates)?;
+                if let Some(average) = &mut average {
+                    average.restore(if averaged.is_empty() { &weights } else { &averaged })?;
+                }
+                task.seek(serde_json::from_value(state.cursor.clone())?)?;
+                progress.say(&format!("going on from step {}", state.step));
+                state
+            }
+            None => State { identity: run.identity.clone(), ..State::default() },
+        };
+        fs::write(run.dir.join("config.toml"), &run.settings)?;
+        let recorder = Recorder::open(run.dir, &run.info, &state)?;
+        let started = (Instant::now(), state.seconds);
+        Ok(Self {
+            task,
+            run,
+            optimizer,
+            average,
+            checkpoints,
+            recorder,
+            progress,
+            state,
+            started,
+            saved,
+            stuck: 0,
+        })
+    }
+
+    fn run(&mut self, control: &Control) -> Result<Ended> {
+        let first = self.state.step;
+        loop {
+            let step = self.state.step;
+            if step > 0 && self.evaluation_is_due() {
+                self.evaluate(control)?;
+            }
+            if step > 0 && self.checkpoint_is_due() {
+                self.save()?;
+            }
+            if self.fraction() == Some(1.0) {
+                return Ok(Ended::Finished);
+            }
+            if let Some(ended) = control.verdict(step - first) {
+                return Ok(ended);
+            }
+            self.step()?;
+        }
+    }
+
+    /// One update of the weights.
+    fn step(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let config = self.run.config;
+        let step = self.state.step + 1;
+        let fraction = self.fraction();
+        let rate =
+            config.optimizer.learning_rate * config.schedule.factor(step, fraction.unwrap_or(0.0));
+
+        let batches =
+            (0..config.accumulation).map(|_| self.task.next_batch()).collect::<Result<Vec<_>>>()?;
+        let sizes: Vec<_> = batches.iter().map(|batch| self.task.size(batch)).collect();
+        let labels = sizes.iter().map(|size| size.labels).sum::<usize>().max(1);
+        let mut figures = Figures::default();
+        for (i, (batch, size)) in batches.iter().zip(&sizes).enumerate() {
+            let index = (step - 1) * config.accumulation as u64 + i as u64;
+            let share = size.labels as f64 / labels as f64;
+            let losses = self.task.loss(batch, &Part { config, step, index, labels, share })?;
+            let grads = losses.total.backward()?;
+            self.optimizer.collect(self.task.params(), &grads)?;
+            figures.add(&losses.figures);
+            add_load(&mut self.state.load, losses.load);
+        }
+        let update = self.optimizer.step(self.task.params(), rate)?;
+        if let (Some(average), true) = (&mut self.average, update.applied) {
+            average.update(self.task.params(), self.optimizer.updates())?;
+        }
+
+        let state = &mut self.state;
+        state.step = step;
+        state.updates = self.optimizer.updates();
+        state.labels += sizes.iter().map(|size| size.labels as u64).sum::<u64>();
+        state.inputs += sizes.iter().map(|size| size.inputs as u64).sum::<u64>();
+        state.window.steps += 1;
+        state.window.seconds += started.elapsed().as_secs_f64();
+        state.window.figures.add(&figures);
+        match update.applied {
+            true => {
+                state.window.grad_norm += update.grad_norm;
+                self.stuck = 0;
+            }
+            false => {
+                state.window.skipped += 1;
+                self.stuck += 1;
+            }
+        }
+        if self.stuck >= PATIENCE {
+            return Err(Error::Diverged { step, count: self.stuck });
+        }
+        let tokens_per_second = figures.labels / started.elapsed().as_secs_f64().max(1e-9);
+        self.progress.step(&Glance {
+            step,
+            progress: self.fraction(),
+            loss: figures.mean(figures.nll),
+            learning_rate: rate,
+            tokens_per_second,
+        });
+        if step.is_multiple_of(config.log_every) {
+            self.recorder.step(&self.state, rate, self.seconds())?;
+            self.state.window = Window::default();
+        }
+        Ok(())
+    }
+
+    /// Scores the weights, or their moving average, and exports them if they are the best so far.
+    fn evaluate(&mut self, control: &Control) -> Result<()> {
+        let step = self.state.step;
+        let shadow = self.average.as_ref().map(|a| a.tensors().clone()).unwrap_or_default();
+        let best = self.state.best;
+        let dir = self.run.dir;
+        let task = &mut *self.task;
+        let evaluation = swapped(task, &shadow, |task| {
+            let Some(evaluation) = task.evaluate(control)? else { return Ok(None) };
+            if best.is_none_or(|best| evaluation.score > best.score) {
+                export(task, dir, step, Some(&evaluation))?;
+            }
+            Ok(Some(evaluation))
+        })?;
+        let Some(evaluation) = evaluation else {
+            // Without development sets the newest weights are the best there are.
+            if !control.is_stopped() {
+                swapped(self.task, &shadow, |task| export(task, dir, step, None))?;
+                self.state.rhythm.evaluated = self.seconds();
+            }
+            return Ok(());
+        };
+        let last = Best { step, score: evaluation.score };
+        self.state.last = Some(last);
+        let better = self.state.best.is_none_or(|best| last.score > best.score);
+        if better {
+            self.state.best = Some(last);
+        }
+        self.state.rhythm.evaluated = self.seconds();
+        self.say_scores(&evaluation, better);
+        self.recorder.evaluation(&self.state, &evaluation, self.seconds())?;
+        self.state.load.clear();
+        Ok(())
+    }
+
+    fn say_scores(&self, evaluation: &Evaluation, better: bool) {
+        let note = if better { " (the best so far)" } else { "" };
+        let (step, score, name) = (self.state.step, evaluation.score, &evaluation.chosen_by);
+        self.progress.say(&format!(
+            "step {step}, after {}: {name} {score:.2}{note}",
+            clock(Duration::from_secs_f64(self.seconds()))
+        ));
+        for DevRow { label, scores } in &evaluation.rows {
+            let scores: Vec<_> = scores.iter().map(|(k, v)| format!("{k} {v:.1}")).collect();
+            self.progress.say(&format!("  {label}: {}", scores.join(", ")));
+        }
+        evaluation.samples.iter().for_each(|line| self.progress.say(&format!("  {line}")));
+    }
+
+    fn save(&mut self) -> Result<()> {
+        if self.saved == Some(self.state.step) {
+            return Ok(());
+        }
+        self.state.seconds = self.seconds();
+        self.state.rhythm.saved = self.state.seconds;
+        self.state.cursor = serde_json::to_value(self.task.cursor())?;
+        let average = self.average.as_ref().map(|average| average.tensors().clone());
+        self.checkpoints.save(&Checkpoint {
+            state: self.state.clone(),
+            weights: self.task.params().tensors()?,
+            optimizer: self.optimizer.tensors()?,
+            average: average.unwrap_or_default(),
+        })?;
+        self.saved = Some(self.state.step);
+        Ok(())
+    }
+
+    /// Saves, brings a finished run to its end, and says what came out.
+    fn summarise(&mut self, ended: Ended, control: &Control) -> Result<Summary> {
+        let fresh = self.saved != Some(self.state.step);
+        if ended == Ended::Finished && self.state.step > 0 && !self.evaluated_now() {
+            self.evaluate(control)?;
+        }
+        self.save()?;
+        let average = match ended == Ended::Finished && fresh {
+            true => self.try_average(control)?,
+            false => None,
+        };
+        let model = self.run.dir.join("model");
+        let summary = Summary {
+            ended,
+            step: self.state.step,
+            labels: self.state.labels,
+            seconds: self.seconds(),
+            best: self.state.best,
+            average,
+            model: model.exists().then_some(model),
+        };
+        fs::write(self.run.dir.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
+        self.recorder.finish(&self.state, &summary)?;
+        self.progress.say(&closing_words(&summary, self.run.dir));
+        Ok(summary)
+    }
+
+    /// Averages the last checkpoints, and exports the average if it scores better than the best.
+    fn try_average(&mut self, control: &Control) -> Result<Option<f64>> {
+        let wanted = self.run.config.checkpoints.average;
+        let steps = self.checkpoints.list()?;
+        let steps = &steps[steps.len().saturating_sub(wanted)..];
+        if steps.len() < 2 {
+            return Ok(None);
+        }
+        let weights = |&step: &u64| {
+            let Checkpoint { weights, average, .. } = self.checkpoints.load(step)?;
+            Ok(if average.is_empty() { weights } else { average })
+        };
+        let mean = average::mean(steps.iter().map(weights))?;
+        let (step, best, dir) = (self.state.step, self.state.best, self.run.dir);
+        let score = swapped(self.task, &mean, |task| {
+            let Some(evaluation) = task.evaluate(control)? else { return Ok(None) };
+            if best.is_none_or(|best| evaluation.score > best.score) {
+                export(task, dir, step, Some(&evaluation))?;
+            }
+            Ok(Some(evaluation.score))
+        })?;
+        let Some(score) = score else { return Ok(None) };
+        let better = best.is_none_or(|best| score > best.score);
+        if better {
+            self.state.best = Some(Best { step, score });
+        }
+        let note = if better { "taken" } else { "not taken" };
+        let count = steps.len();
+        self.progress
+            .say(&format!("average of the last {count} checkpoints: score {score:.2}, {note}"));
+        Ok(Some(score))
+    }
+
+    /// Share of the budget used up.
+    fn fraction(&self) -> Option<f64> {
+        let elapsed = Duration::from_secs_f64(self.seconds());
+        self.run.config.budget.progress(self.state.step, elapsed)
+    }
+
+    /// Seconds spent on the run, in all sessions.
+    fn seconds(&self) -> f64 {
+        self.started.1 + self.started.0.elapsed().as_secs_f64()
+    }
+
+    fn evaluated_now(&self) -> bool {
+        self.state.last.is_some_and(|last| last.step == self.state.step)
+    }
+
+    fn evaluation_is_due(&self) -> bool {
+        let since = Duration::from_secs_f64(self.seconds() - self.state.rhythm.evaluated);
+        !self.evaluated_now() && self.run.config.evaluate.is_due(self.state.step, since)
+    }
+
+    fn checkpoint_is_due(&self) -> bool {
+        let since = Duration::from_secs_f64(self.seconds() - self.state.rhythm.saved);
+        self.run.config.checkpoints.every.is_due(self.state.step, since)
+    }
+}
+
+/// Refuses to go on with settings that make it another run, and names what differs.
+fn same_run(before: &serde_json::Value, run: &Run<'_>) -> Result<()> {
+    let keys = before.as_object().into_iter().chain(run.identity.as_object());
+    let mut keys = keys.flat_map(serde_json::Map::keys);
+    match keys.find(|key| before.get(key) != run.identity.get(key)) {
+        None => Ok(()),
+        Some(key) => {
+            let show = |value: &serde_json::Value| {
+                value.get(key).map_or("nothing".into(), |v| v.to_string())
+            };
+            let reason = format!(
+                "this run was started with `{key}` = {}, not {}: put it back, or start a new run in another folder",
+                show(before),
+                show(&run.identity),
+            );
+            Err(Error::Checkpoint { path: run.dir.into(), reason })
+        }
+    }
+}
+
+/// Runs `f` with other weights, if there are any.
+fn swapped<T: Task, R>(
+    task: &mut T,
+    weights: &Tensors,
+    f: impl FnOnce(&mut T) -> Result<R>,
+) -> Result<R> {
+    let before = average::swap(task.params(), weights)?;
+    let result = f(task);
+    average::swap(task.params(), &before)?;
+    result
+}
+
+/// Replaces the run's model directory by the weights as they are.
+fn export<T: Task>(task: &T, dir: &Path, step: u64, evaluation: Option<&Evaluation>) -> Result<()> {
+    let (part, model, old) = (dir.join(".model.part"), dir.join("model"), dir.join(".model.old"));
+    for leftover in [&part, &old] {
+        if leftover.exists() {
+            fs::remove_dir_all(leftover)?;
+        }
+    }
+    task.export(&part, &ExportNote { step, evaluation })?;
+    if model.exists() {
+        fs::rename(&model, &old)?;
+    }
+    fs::rename(&part, &model)?;
+    if old.exists() {
+        fs::remove_dir_all(&old)?;
+    }
+    crate::checkpoint::sync(dir)
+}
+
+fn closing_words(summary: &Summary, dir: &Path) -> String {
+    let Summary { step, seconds, .. } = summary;
+    let time = clock(Duration::from_secs_f64(*seconds));
+    let dir = dir.display();
+    match summary.ended {
+        Ended::Finished => {
+            let model =
+                summary.model.as_ref().map_or("no model".into(), |m| m.display().to_string());
+            format!("finished after {step} steps and {time}: {model}, report {dir}/report.html")
+        }
+        Ended::Interrupted | Ended::OutOfTime => format!(
+            "stopped after step {step} and {time}; everything is saved in {dir}: start the same command again to go on"
+        ),
+    }
+}

@@ -1,0 +1,180 @@
+//! A tiny translation model, from sentences on disk to a model that knows them by heart.
+
+use std::path::Path;
+
+use dragoman_core::{
+    config::{MoeConfig, TranslationConfig},
+    directory::Files,
+    kernels::matmul::Precision,
+    tokenizer::Tokenizer,
+    translate::{Job, Translate},
+    translator::{Translator, TranslatorOptions},
+};
+use dragoman_data::{
+    batch::BatchConfig,
+    corpus::Corpus,
+    pack::{PackConfig, pack},
+};
+use dragoman_training::{
+    config::{Budget, CheckpointConfig, Every, RunConfig},
+    control::{Control, Ended},
+    report::log::RunLog,
+    schedule::Schedule,
+    trainer::Summary,
+    translation::{DevConfig, DevSet, ExpertsConfig, RunPaths, TrainConfig, train},
+};
+
+/// Eight sentences, hand-written.
+const PAIRS: [(&str, &str); 8] = [
+    ("The cat sleeps.", "Die Katze schläft."),
+    ("I read a book.", "Ich lese ein Buch."),
+    ("Where is the key?", "Wo ist der Schlüssel?"),
+    ("It rains today.", "Heute regnet es."),
+    ("We bake bread.", "Wir backen Brot."),
+    ("Her coat is red.", "Ihr Mantel ist rot."),
+    ("They sing loudly.", "Sie singen laut."),
+    ("Open the window!", "Öffne das Fenster!"),
+];
+
+/// Writes the sentences as a packed corpus and as a development set.
+fn write_corpus(dir: &Path) -> anyhow::Result<()> {
+    let lines: String = PAIRS.iter().map(|(en, de)| format!("{en}\t{de}\n")).collect();
+    let path = dir.join("en-de.tsv");
+    fs_err::write(&path, lines)?;
+    let tokenizer = Tokenizer::from_pieces(&["de", "en"], &[], Vec::new())?;
+    tokenizer.save(dir.join("tokenizer.json"))?;
+    let config = PackConfig { corpora: vec![Corpus::from_name(&path)?], ..PackConfig::default() };
+    let header = pack(&config, &tokenizer, dir.join("corpus.bin"))?;
+    anyhow::ensure!(header.pairs == PAIRS.len(), "only {} pairs are left", header.pairs);
+    Ok(())
+}
+
+fn config(steps: u64) -> TrainConfig {
+    let model = TranslationConfig {
+        d_model: 48,
+        num_heads: 2,
+        encoder_layers: 2,
+        decoder_layers: 1,
+        d_ff: 96,
+        max_positions: 64,
+        moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 1, top_k: 2, shared_d_ff: 32 }),
+        ..TranslationConfig::default()
+    };
+    let mut run = RunConfig {
+        dropout: 0.1,
+        expert_dropout: 0.1,
+        log_every: 1,
+        accumulation: 2,
+        average_decay: 0.9,
+        budget: Budget { steps, minutes: 0.0 },
+        schedule: Schedule::Linear { warmup: 20, hold: 0.5 },
+        evaluate: Every { steps, minutes: 0.0 },
+        checkpoints: CheckpointConfig { every: Every::default(), keep: 2, average: 0 },
+        ..RunConfig::default()
+    };
+    run.optimizer.learning_rate = 5e-3;
+    TrainConfig {
+        precision: Precision::F32,
+        model,
+        experts: ExpertsConfig { free: 4, d_ff: 32 },
+        batches: BatchConfig { max_tokens: 128, max_length: 60, window: 64, ..Default::default() },
+        run,
+        ..TrainConfig::default()
+    }
+}
+
+fn paths(corpus: &Path, out: &Path) -> RunPaths {
+    RunPaths { corpus: corpus.into(), dev: corpus.into(), out: out.into(), quiet: true }
+}
+
+fn run(config: &TrainConfig, corpus: &Path, out: &Path, steps: u64) -> anyhow::Result<Summary> {
+    let control = Control::default().with_step_limit(steps);
+    Ok(train(config, &paths(corpus, out), &control)?)
+}
+
+/// The tensors of a checkpoint, byte by byte, and the losses of the log, bit by bit.
+fn leavings(out: &Path, step: u64) -> anyhow::Result<(Vec<Vec<u8>>, Vec<u64>)> {
+    let dir = out.join(format!("checkpoints/step-{step:08}"));
+    let files = ["weights", "optimizer", "average"]
+        .map(|name| fs_err::read(dir.join(format!("{name}.safetensors"))));
+    let log = RunLog::load(&out.join("log.jsonl"))?;
+    let bits = log.steps.iter().flat_map(|step| {
+        [step.loss, step.nll, step.balance, step.z_loss, step.gradient_norm].map(f64::to_bits)
+    });
+    Ok((files.into_iter().collect::<std::io::Result<_>>()?, bits.collect()))
+}
+
+#[test]
+fn a_tiny_model_learns_eight_pairs_by_heart() -> anyhow::Result<()> {
+    let (corpus, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    write_corpus(corpus.path())?;
+    let mut config = config(300);
+    let set =
+        DevSet { name: "heart".into(), pairs: Some("{pair}.tsv".into()), ..DevSet::default() };
+    config.dev = DevConfig { sets: vec![set] };
+    config.run.dropout = 0.0;
+    config.run.loss.label_smoothing = 0.0;
+    let summary = run(&config, corpus.path(), out.path(), u64::MAX)?;
+    assert_eq!(summary.ended, Ended::Finished);
+    let best = summary.best.expect("there is a development set");
+    assert!(best.score > 95.0, "mean chrF++ is {}", best.score);
+    // What it learned can be served.
+    let model = summary.model.expect("a model was exported");
+    let translator = Translator::open(&Files::Folder(model), TranslatorOptions::default())?;
+    let (english, german) = PAIRS[0];
+    let (source, target, text) = ("en".into(), "de".into(), english.into());
+    let domains = Vec::new();
+    let job = Job { source, target, domains, text, num_hypotheses: 1, trace: false };
+    let translations = translator.translate(&[job])?;
+    assert_eq!(translations[0].hypotheses[0].text, german);
+
+    let log = RunLog::load(&out.path().join("log.jsonl"))?;
+    let labels: Vec<_> = log.devs[0].rows.iter().map(|row| row.label.as_str()).collect();
+    assert_eq!(labels.len(), 2, "both directions are scored: {labels:?}");
+    assert!(!log.loads.is_empty(), "the log says where tokens went");
+    Ok(())
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() -> anyhow::Result<()> {
+    let corpus = tempfile::tempdir()?;
+    write_corpus(corpus.path())?;
+    let config = config(6);
+    let (straight, broken) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    run(&config, corpus.path(), straight.path(), u64::MAX)?;
+    assert_eq!(run(&config, corpus.path(), broken.path(), 3)?.ended, Ended::OutOfTime);
+    assert_eq!(run(&config, corpus.path(), broken.path(), u64::MAX)?.ended, Ended::Finished);
+    let (files, log) = leavings(broken.path(), 6)?;
+    let (expected_files, expected_log) = leavings(straight.path(), 6)?;
+    assert_eq!(log, expected_log);
+    assert!(files == expected_files, "weights, moments or the average differ");
+    Ok(())
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() -> anyhow::Result<()> {
+    let corpus = tempfile::tempdir()?;
+    write_corpus(corpus.path())?;
+    for precision in [Precision::F32, Precision::Bf16] {
+        let config = TrainConfig { precision, ..config(3) };
+        let mut runs = Vec::new();
+        for threads in [1, 2, 4] {
+            let out = tempfile::tempdir()?;
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+            pool.install(|| run(&config, corpus.path(), out.path(), u64::MAX))?;
+            runs.push(leavings(out.path(), 3)?);
+        }
+        assert!(runs.iter().all(|run| *run == runs[0]), "{precision:?} differs between threads");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_direction_that_is_not_in_the_corpus_is_named() -> anyhow::Result<()> {
+    let (corpus, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    write_corpus(corpus.path())?;
+    let config = TrainConfig { directions: vec!["en-fr".into()], ..config(3) };
+    let error = run(&config, corpus.path(), out.path(), 1).expect_err("there is no French");
+    assert!(error.to_string().contains("`en-fr`"), "{error}");
+    Ok(())
+}
