@@ -41,6 +41,7 @@ WORDS = {
 }
 MARKS = {"der": "de", "und": "de", "guten": "de", "ist": "de", "le": "fr", "bonjour": "fr", "est": "fr",
          "hola": "es", "el": "es", "goede": "nl", "het": "nl"}
+GENERAL = [{"name": "general", "licence": "CC BY 2.0 FR"}, {"name": "news", "licence": "CC0"}]
 refusals = {}
 
 
@@ -72,6 +73,7 @@ def legs(text, translation, source, target):
 
 
 def leg(text, translation, source, target):
+    """One sentence on one route, as if every text were one sentence."""
     pair = f"pair.{source}-{target}"
     return {
         "route": f"{source}-{target}",
@@ -99,12 +101,12 @@ def visit(piece, layer, pair):
 def experts():
     pairs = [f"{a}-{b}" for a in NAMES for b in NAMES if a != b and "en" in (a, b)]
     rows = [{"name": f"pair.{pair}", "kind": "pair", "layers": ["encoder.1", "encoder.3", "encoder.5", "decoder.1"],
-             "parent": None, "trained_on": "general", "created": "2026-02-11T09:30:00Z", "metrics": {"chrf": 50.1}}
+             "d_ff": 512, "trained_on": GENERAL, "created": "2026-02-11T09:30:00Z", "metrics": {"chrf": 50.1}}
             for pair in pairs]
     rows += [{"name": f"free.{n}", "kind": "free", "layers": ["encoder.1", "encoder.3", "encoder.5", "decoder.1"],
-              "parent": None, "trained_on": "general", "created": "2026-02-11T09:30:00Z", "metrics": {}} for n in range(4)]
-    rows.append({"name": "domain.it", "kind": "domain", "layers": ["encoder.5", "decoder.1"], "parent": None,
-                 "trained_on": "it", "created": "2026-03-02T14:05:00Z", "metrics": {"chrf": 58.4, "chrf_before": 49.9}})
+              "d_ff": 512, "trained_on": GENERAL, "created": "2026-02-11T09:30:00Z", "metrics": {}} for n in range(4)]
+    rows.append({"name": "domain.it", "kind": "domain", "layers": ["encoder.5", "decoder.1"], "d_ff": 256,
+                 "trained_on": [{"name": "it", "licence": "CC0"}], "created": "2026-03-02T14:05:00Z", "metrics": {"chrf": 58.4, "chrf_before": 49.9}})
     return rows
 
 

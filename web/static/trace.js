@@ -17,6 +17,7 @@ export class TraceView extends EventTarget {
   #lit = null;
   #pinned = null;
 
+  /** `panel` is where it is shown, `toggle` the switch of the view. */
   constructor(panel, toggle) {
     super();
     this.#panel = panel;
@@ -64,6 +65,8 @@ export class TraceView extends EventTarget {
       this.#panel.replaceChildren(head, empty);
       return;
     }
+    const menus = [this.#layerMenu("source", "Read in"), this.#layerMenu("target", "Spoken in")];
+    head.append(element("div", { className: "layers" }, ...menus));
     const spoken = element("div", { className: "trace-spoken" }, ...this.#legs.map((leg) => this.#leg(leg)));
     const aside = element("aside", { className: "trace-aside", "aria-label": "Legend and weights" });
     aside.append(this.#legend(), tokenDetail(null));
@@ -71,43 +74,43 @@ export class TraceView extends EventTarget {
     this.#light(this.#lit);
   }
 
+  /** One sentence on one route; a sentence without a direct route has two. */
   #leg(leg) {
-    const [from, to] = leg.route.split("-");
     const node = element("section", { className: "leg", "aria-label": `Route ${leg.route}` });
-    if (this.#legs.length > 1) {
-      const pivot = `By way of another language: ${from} → ${to}`;
-      node.append(element("h3", { textContent: leg === this.#legs[0] ? pivot : `then ${from} → ${to}` }));
-    }
+    node.append(element("h3", { className: "route", textContent: leg.route.replace("-", " → ") }));
     node.append(this.#side(leg, "source", "Read"), this.#side(leg, "target", "Spoken"));
     return node;
   }
 
-  /** The tokens of one side, with the choice of its layer. */
   #side(leg, side, name) {
     const tokens = leg[side];
-    const layers = layersOf(tokens);
-    if (!layers.includes(this.#layers[side])) this.#layers[side] = ALL_LAYERS;
-    const select = element(
-      "select",
-      { "aria-label": `Layer of the ${side === "source" ? "encoder" : "decoder"}` },
-      element("option", { value: ALL_LAYERS, textContent: "All layers" }),
-      ...layers.map((layer) => element("option", { value: layer, textContent: layer })),
-    );
-    select.value = this.#layers[side];
-    select.addEventListener("change", () => {
-      this.#layers[side] = select.value;
-      this.#render();
-      this.#panel.querySelectorAll(`[data-side="${side}"] select`)[this.#legs.indexOf(leg)]?.focus();
-    });
-    const title = element("span", { className: "side-name", textContent: name });
-    const head = element("div", { className: "side-head" }, title, select);
     const list = element("div", { className: "tokens", role: "group", "aria-label": `${name} tokens` });
     list.append(...this.#words(tokens.slice(0, MOST_TOKENS), side));
     if (tokens.length > MOST_TOKENS) {
       const more = `and ${tokens.length - MOST_TOKENS} more tokens`;
       list.append(element("span", { className: "hint", textContent: more }));
     }
-    return element("div", { className: "side", dataset: { side } }, head, list);
+    const title = element("span", { className: "side-name", textContent: name });
+    return element("div", { className: "side", dataset: { side } }, title, list);
+  }
+
+  /** The choice of a layer, for all sentences. */
+  #layerMenu(side, name) {
+    const layers = layersOf(this.#legs.flatMap((leg) => leg[side]));
+    if (!layers.includes(this.#layers[side])) this.#layers[side] = ALL_LAYERS;
+    const select = element(
+      "select",
+      { id: `layer-${side}` },
+      element("option", { value: ALL_LAYERS, textContent: "all layers" }),
+      ...layers.map((layer) => element("option", { value: layer, textContent: layer })),
+    );
+    select.value = this.#layers[side];
+    select.addEventListener("change", () => {
+      this.#layers[side] = select.value;
+      this.#render();
+      document.getElementById(select.id).focus();
+    });
+    return element("label", { className: "layer", textContent: `${name} ` }, select);
   }
 
   /** The tokens, those of one word side by side. */
