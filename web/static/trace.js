@@ -127,12 +127,11 @@ export class TraceView extends EventTarget {
     const shares = sharesOf(token, this.#layers[side]);
     const [name] = shares[0] ?? [];
     const text = token.text.replace(/^▁/, "");
-    const spokenBy = shares.map(([expert, share]) => `${expert} ${Math.round(100 * share)} %`).join(", ");
+    const spokenBy = shares.map(([expert, share]) => `${expert} ${Math.round(100 * share)} %`).join(", ") || "no expert";
     const chip = element("button", {
       type: "button",
       className: "token",
       tabIndex: index === 0 ? 0 : -1, // one stop for Tab; the arrows walk on
-      "aria-label": `${text || "space"}: ${spokenBy || "no expert"}`,
       "aria-pressed": "false",
     });
     chip.classList.toggle("special", /^<.*>$/.test(text));
@@ -145,6 +144,7 @@ export class TraceView extends EventTarget {
     } else {
       chip.classList.add("unspoken");
     }
+    chip.append(element("span", { className: "visually-hidden", textContent: `: ${spokenBy}` }));
     const look = () => this.#look(token, chip);
     chip.addEventListener("mouseenter", () => this.#pinned ?? look());
     chip.addEventListener("focus", () => this.#pinned ?? look());

@@ -22,8 +22,8 @@ export function tryForm(call) {
     add("body", [call.body.type], element("textarea", { className: "field", rows: 4, spellcheck: false }));
   }
 
-  const curl = element("pre", { className: "curl", tabIndex: 0, "aria-label": "curl line" });
-  const answer = element("pre", { className: "answer", tabIndex: 0, hidden: true, "aria-label": "Answer" });
+  const curl = element("pre", { className: "curl", tabIndex: 0, role: "group", "aria-label": "curl line" });
+  const answer = element("pre", { className: "answer", tabIndex: 0, hidden: true, role: "group", "aria-label": "Answer" });
   const verdict = element("p", { className: "verdict", role: "status" });
   const copy = element("button", { type: "button", className: "quiet", textContent: "Copy curl" });
   const send = element("button", { type: "submit", className: "primary", textContent: "Send" });
