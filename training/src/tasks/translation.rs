@@ -26,6 +26,7 @@ use dragoman_data::{
 use serde_json::json;
 
 pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
+pub use dev::load as load_test_sets;
 
 use crate::{
     Error, Result,
