@@ -307,14 +307,18 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// Saves, brings a finished run to its end, and says what came out.
     fn summarise(&mut self, ended: Ended, control: &Control) -> Result<Summary> {
-        let fresh = self.saved != Some(self.state.step);
+        let before = self.summary_before();
         if ended == Ended::Finished && self.state.step > 0 && !self.evaluated_now() {
             self.evaluate(control)?;
         }
         self.save()?;
-        let average = match ended == Ended::Finished && fresh {
-            true => self.try_average(control)?,
-            false => None,
+        let average = match (ended, before) {
+            (Ended::Finished, Some(before)) => {
+                self.state.best = before.best;
+                before.average
+            }
+            (Ended::Finished, None) => self.try_average(control)?,
+            _ => None,
         };
         let model = self.run.dir.join("model");
         let summary = Summary {
@@ -330,6 +334,13 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.recorder.finish(&self.state, &summary)?;
         self.progress.say(&closing_words(&summary, self.run.dir));
         Ok(summary)
+    }
+
+    /// What an earlier session wrote when it finished the run at this very step.
+    fn summary_before(&self) -> Option<Summary> {
+        let text = fs::read_to_string(self.run.dir.join("summary.json")).ok()?;
+        let summary: Summary = serde_json::from_str(&text).ok()?;
+        (summary.ended == Ended::Finished && summary.step == self.state.step).then_some(summary)
     }
 
     /// Averages the last checkpoints, and exports the average if it scores better than the best.
@@ -402,7 +413,8 @@ fn same_run(before: &serde_json::Value, run: &Run<'_>) -> Result<()> {
                 value.get(key).map_or("nothing".into(), |v| v.to_string())
             };
             let reason = format!(
-                "this run was started with `{key}` = {}, not {}: put it back, or start a new run in another folder",
+                "this run was started with `{key}` = {}, not {}: put it back, or start a new run \
+                 in another folder",
                 show(before),
                 show(&run.identity),
             );
@@ -453,7 +465,8 @@ fn closing_words(summary: &Summary, dir: &Path) -> String {
             format!("finished after {step} steps and {time}: {model}, report {dir}/report.html")
         }
         Ended::Interrupted | Ended::OutOfTime => format!(
-            "stopped after step {step} and {time}; everything is saved in {dir}: start the same command again to go on"
+            "stopped after step {step} and {time}; everything is saved in {dir}: start the same \
+             command again to go on"
         ),
     }
 }

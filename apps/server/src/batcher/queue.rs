@@ -33,6 +33,11 @@ impl Waiting {
         let _ = self.reply.send((self.number, result, self.slot)); // or nobody waits any more
     }
 
+    /// Whether both are sentences of one request.
+    pub(super) fn is_of_request(&self, other: &Self) -> bool {
+        self.reply.same_channel(&other.reply)
+    }
+
     fn len(&self) -> usize {
         self.job.text.len()
     }
