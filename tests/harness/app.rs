@@ -73,7 +73,7 @@ impl Options {
 /// A running server; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct TestApp {
-    /// Where it listens, such as `http://127.0.0.1:40001`.
+    /// Where it listens, such as `http://127.0.0.1:40001`, and its prefix if it has one.
     pub url: String,
     /// Speaks to it.
     pub client: Client,
@@ -158,11 +158,11 @@ impl TestApp {
 
     /// The address that the server names when it listens.
     async fn await_address(&mut self) -> Result<String> {
-        let address = regex::Regex::new(r"http://127\.0\.0\.1:[1-9][0-9]*")?;
+        let address = regex::Regex::new(r"http://127\.0\.0\.1:[1-9][0-9]*[^\s]*")?;
         let started = Instant::now();
         loop {
             if let Some(found) = address.find(&self.log.text()) {
-                return Ok(found.as_str().to_owned());
+                return Ok(found.as_str().trim_end_matches('/').to_owned());
             }
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended with {status}:\n{}", self.log.text());
