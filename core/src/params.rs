@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error, Result,
-    kernels::{matmul::Precision, packed::PackedMatrix},
+    kernels::packed::{PackedMatrix, Packing},
 };
 
 /// One named weight; clones share it.
@@ -184,16 +184,16 @@ impl Param {
     }
 
     /// The value packed for inference as an `(N, K)` matrix; kept until the value changes.
-    pub fn packed(&self, precision: Precision) -> Result<Arc<PackedMatrix>> {
-        let version = self.0.version.load(Ordering::Relaxed);
+    pub fn packed(&self, packing: impl Into<Packing>) -> Result<Arc<PackedMatrix>> {
+        let (version, packing) = (self.0.version.load(Ordering::Relaxed), packing.into());
         let mut packed = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*packed {
-            Some((of, matrix)) if *of == version && matrix.precision() == precision => {
+            Some((of, matrix)) if *of == version && matrix.packing() == packing => {
                 Ok(Arc::clone(matrix))
             }
             _ => {
                 let (rows, columns) = self.0.var.dims2()?;
-                let matrix = self.with_value(|w| PackedMatrix::new(w, rows, columns, precision))?;
+                let matrix = self.with_value(|w| PackedMatrix::new(w, rows, columns, packing))?;
                 let matrix = Arc::new(matrix);
                 *packed = Some((version, Arc::clone(&matrix)));
                 Ok(matrix)

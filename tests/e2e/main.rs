@@ -1,3 +1,3 @@
-//! The suite as users meet it.
+//! The suite as users meet it: the real binary, its commands and its server.
 
-fn main() {}
+mod fixture;

@@ -1,14 +1,15 @@
 //! Averages of weights: over the steps of a run while it goes on, and over its last checkpoints.
 
-use candle::Tensor;
+use candle::{CpuStorage, Device, InplaceOp2, Layout, Tensor};
 use dragoman_core::params::{Param, ParamStore};
+use rayon::prelude::*;
 
 use crate::{Result, checkpoint::Tensors};
 
 /// An exponential moving average of the weights (Polyak and Juditsky 1992, with a window).
 ///
-/// Averaging over the last `1 / (1 − decay)` steps takes the noise out of them, much as a falling learning rate does:
-/// the average is a good model long before the run ends.
+/// Averaging over the last `1 / (1 − decay)` steps takes the noise out of them, much as a falling
+/// learning rate does: the average is a good model long before the run ends.
 #[derive(Debug)]
 pub struct MovingAverage {
     decay: f64,
@@ -32,7 +33,10 @@ impl MovingAverage {
         for (name, average) in &mut self.tensors {
             if let Some(param) = params.get(name) {
                 let value = param.tensor().detach();
-                *average = ((&*average * decay)? + (value * (1.0 - decay))?)?;
+                match value.device() {
+                    Device::Cpu => average.inplace_op2(&value, &Blend { decay: decay as f32 })?,
+                    _ => *average = ((&*average * decay)? + (value * (1.0 - decay))?)?,
+                }
             }
         }
         Ok(())
@@ -54,7 +58,41 @@ impl MovingAverage {
     }
 }
 
-/// Replaces the weights that `tensors` names, and returns what they were: a second call puts them back.
+/// `a ← decay · a + (1 − decay) · b`, in one pass.
+struct Blend {
+    decay: f32,
+}
+
+impl InplaceOp2 for Blend {
+    fn name(&self) -> &'static str {
+        "blend"
+    }
+
+    fn cpu_fwd(
+        &self,
+        averages: &mut CpuStorage,
+        _: &Layout,
+        values: &CpuStorage,
+        layout: &Layout,
+    ) -> candle::Result<()> {
+        let (CpuStorage::F32(averages), CpuStorage::F32(values), Some((start, end))) =
+            (averages, values, layout.contiguous_offsets())
+        else {
+            candle::bail!("weights are contiguous float32");
+        };
+        const BLOCK: usize = 1 << 16;
+        let pairs = averages.par_chunks_mut(BLOCK).zip(values[start..end].par_chunks(BLOCK));
+        pairs.for_each(|(averages, values)| {
+            for (average, value) in averages.iter_mut().zip(values) {
+                *average = self.decay * *average + (1.0 - self.decay) * value;
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Replaces the weights that `tensors` names, and returns what they were: a second call puts them
+/// back.
 pub fn swap(params: &ParamStore, tensors: &Tensors) -> Result<Tensors> {
     let mut before = Tensors::new();
     for param in params.iter() {
@@ -86,7 +124,6 @@ pub fn mean(sets: impl IntoIterator<Item = Result<Tensors>>) -> Result<Tensors> 
 
 #[cfg(test)]
 mod tests {
-    use candle::Device;
     use dragoman_core::params::Init;
 
     use super::*;

@@ -1,7 +1,8 @@
 //! Checkpoints: all that a run needs to go on as if it had never stopped.
 //!
-//! Each is a folder that appears at once and complete: it is written under another name, flushed to the disk, and
-//! renamed. Whatever happens meanwhile (a kill, a full disk) the checkpoints before it stay as they are.
+//! Each is a folder that appears at once and complete: it is written under another name, flushed to
+//! the disk, and renamed. Whatever happens meanwhile (a kill, a full disk) the checkpoints before
+//! it stay as they are.
 //!
 //! ```text
 //! checkpoints/step-00001000/

@@ -10,13 +10,15 @@ use crate::schedule::Schedule;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunConfig {
-    /// Seed of the weights, the order of the data and every mask. Same seed, same bits, on one family of CPUs.
+    /// Seed of the weights, the order of the data and every mask. Same seed, same bits, on one
+    /// family of CPUs.
     pub seed: u64,
     /// Micro-batches whose gradients are added up before each update.
     pub accumulation: usize,
     /// Share of activations that are zeroed in training.
     pub dropout: f32,
-    /// Share of expert outputs that are zeroed in training, whole (token, expert) visits at a time ("EOM" of NLLB).
+    /// Share of expert outputs that are zeroed in training, whole (token, expert) visits at a time
+    /// ("EOM" of NLLB).
     pub expert_dropout: f32,
     /// When the run is over.
     pub budget: Budget,
@@ -60,8 +62,8 @@ impl Default for RunConfig {
 
 /// When a run is over: at the first limit that is reached. Zero is no limit.
 ///
-/// Only under a limit of steps does the same seed give the same bits: minutes depend on the machine. A resumed run
-/// counts the minutes of the sessions before it.
+/// Only under a limit of steps does the same seed give the same bits: minutes depend on the
+/// machine. A resumed run counts the minutes of the sessions before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
@@ -72,7 +74,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Share of the budget used up after `steps` and `elapsed`, at most 1; none if nothing limits the run.
+    /// Share of the budget used up after `steps` and `elapsed`, at most 1; none if nothing limits
+    /// the run.
     pub fn progress(&self, steps: u64, elapsed: Duration) -> Option<f64> {
         let by_steps = (self.steps > 0).then(|| steps as f64 / self.steps as f64);
         let by_time = (self.minutes > 0.0).then(|| elapsed.as_secs_f64() / (self.minutes * 60.0));
@@ -112,7 +115,8 @@ pub struct OptimizerConfig {
     pub beta2: f64,
     /// ε, added to the root of the second moment.
     pub epsilon: f64,
-    /// Decoupled weight decay of the weight matrices; norms, biases, gates and embeddings have none.
+    /// Decoupled weight decay of the weight matrices; norms, biases, gates and embeddings have
+    /// none.
     pub weight_decay: f64,
     /// The norm of the whole gradient is scaled down to this; 0 leaves it as it is.
     pub clip_norm: f64,
@@ -137,7 +141,8 @@ impl Default for OptimizerConfig {
 pub struct LossConfig {
     /// ε of label smoothing (Szegedy et al. 2016).
     pub label_smoothing: f32,
-    /// Weight of the balance losses, which spread tokens over the experts of a group (Fedus et al. 2021, eq. 4).
+    /// Weight of the balance losses, which spread tokens over the experts of a group (Fedus et al.
+    /// 2021, eq. 4).
     pub balance: f64,
     /// Weight of the router z-loss, which keeps the gate's logits small (Zoph et al. 2022, eq. 5).
     pub router_z: f64,
@@ -157,8 +162,8 @@ pub struct CheckpointConfig {
     pub every: Every,
     /// Checkpoints that are kept, the newest ones.
     pub keep: usize,
-    /// At the end of the run the weights of the last so many checkpoints are averaged, and the average is taken if it
-    /// scores better than the best; 0 or 1 does nothing. At most `keep`.
+    /// At the end of the run the weights of the last so many checkpoints are averaged, and the
+    /// average is taken if it scores better than the best; 0 or 1 does nothing. At most `keep`.
     pub average: usize,
 }
 

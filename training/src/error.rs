@@ -26,6 +26,13 @@ pub enum Error {
     )]
     Save { path: PathBuf, last: String, source: Box<Error> },
 
+    /// Another process trains in this folder.
+    #[error(
+        "{}: another process is training here: wait for it, stop it, or choose another folder",
+        path.display()
+    )]
+    Busy { path: PathBuf },
+
     /// Too many steps in a row gave gradients that are not numbers.
     #[error(
         "the gradient was not finite in {count} steps in a row, the last of them step {step}: \
@@ -40,6 +47,10 @@ pub enum Error {
     /// The engine failed.
     #[error(transparent)]
     Core(#[from] dragoman_core::Error),
+
+    /// A test set could not be translated.
+    #[error("a test set could not be translated: {0}")]
+    Translate(String),
 
     /// A corpus could not be read.
     #[error(transparent)]

@@ -1,7 +1,8 @@
 //! Label-smoothed cross-entropy of the output layer, without ever holding all its logits.
 //!
-//! For hidden states `h` `(N, D)`, output weights `W` `(V, D)` and labels, with `p = softmax(h · Wᵀ)` over the tokens
-//! that may be put out, the loss of a row is `(1 − ε) · (−log p[label]) + ε · mean(−log p)` (Szegedy et al. 2016).
+//! For hidden states `h` `(N, D)`, output weights `W` `(V, D)` and labels, with `p = softmax(h ·
+//! Wᵀ)` over the tokens that may be put out, the loss of a row is `(1 − ε) · (−log p[label]) + ε ·
+//! mean(−log p)` (Szegedy et al. 2016).
 
 use candle::{CpuStorage, CustomOp1, D, DType, Device, Layout, Shape, Storage, Tensor};
 use dragoman_core::{
@@ -48,10 +49,11 @@ pub struct LossSums {
 }
 
 impl OutputLoss {
-    /// The scaled loss of `hidden` `(N, D)` as a scalar, by kernels on the CPU and by candle's operations elsewhere.
+    /// The scaled loss of `hidden` `(N, D)` as a scalar, by kernels on the CPU and by candle's
+    /// operations elsewhere.
     ///
-    /// Rows with the label [`IGNORED`] count for nothing. On the CPU the weight's gradient is already in its place when
-    /// this returns, so the result must enter the total unscaled.
+    /// Rows with the label [`IGNORED`] count for nothing. On the CPU the weight's gradient is
+    /// already in its place when this returns, so the result must enter the total unscaled.
     pub fn forward(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
         match hidden.device() {
             Device::Cpu => self.fused(hidden, labels),
@@ -142,7 +144,8 @@ impl OutputLoss {
         if label == IGNORED { self.first_output } else { label }
     }
 
-    /// The composite form, of differentiable candle operations: for other devices, and to compare with.
+    /// The composite form, of differentiable candle operations: for other devices, and to compare
+    /// with.
     pub fn composite(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
         let device = hidden.device();
         let first = self.first_output;

@@ -1,7 +1,8 @@
 //! AdamW (Loshchilov and Hutter 2019, algorithm 2), with moments that can be saved and read back.
 //!
-//! On the CPU one fused kernel walks over each weight. On another device all weights of a group lie side by side in
-//! one flat tensor while they are updated, so that an update is a handful of launches and no copy to the host.
+//! On the CPU one fused kernel walks over each weight. On another device all weights of a group lie
+//! side by side in one flat tensor while they are updated, so that an update is a handful of
+//! launches and no copy to the host.
 
 mod flat;
 mod host;
@@ -68,7 +69,8 @@ impl AdamW {
         }
     }
 
-    /// Updates the weights by the gradients gathered, with learning rate `rate`, and forgets the gradients.
+    /// Updates the weights by the gradients gathered, with learning rate `rate`, and forgets the
+    /// gradients.
     ///
     /// A weight that no gradient reached counts as having a gradient of zero.
     pub fn step(&mut self, params: &ParamStore, rate: f64) -> Result<Update> {
@@ -132,7 +134,8 @@ impl AdamW {
     }
 }
 
-/// Whether weight decay applies: to matrices other than embeddings. Norms, biases and the rows of gates are vectors.
+/// Whether weight decay applies: to matrices other than embeddings. Norms, biases and the rows of
+/// gates are vectors.
 fn decays(param: &Param) -> bool {
     param.shape().rank() >= 2 && !param.name().split('.').any(|part| part.contains("embedding"))
 }

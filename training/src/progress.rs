@@ -21,6 +21,8 @@ pub struct Progress {
     last_line: Option<Instant>,
     started: Instant,
     at_start: Option<f64>,
+    /// What was shown last: losses and speeds are smoothed, as single steps say little.
+    shown: Option<Glance>,
 }
 
 /// What there is to show after a step.
@@ -30,11 +32,11 @@ pub struct Glance {
     pub step: u64,
     /// Share of the budget that is used up, between 0 and 1; none if the run has no end.
     pub progress: Option<f64>,
-    /// Mean loss per token, smoothed.
+    /// Mean loss per token of the step.
     pub loss: f64,
     /// The learning rate of the step.
     pub learning_rate: f64,
-    /// Target tokens a second, smoothed.
+    /// Target tokens a second in the step.
     pub tokens_per_second: f64,
 }
 
@@ -46,13 +48,15 @@ impl Progress {
             let style = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}");
             bar.with_style(style.expect("the template is valid"))
         });
-        Self { bar, quiet, last_line: None, started: Instant::now(), at_start: None }
+        Self { bar, quiet, last_line: None, started: Instant::now(), at_start: None, shown: None }
     }
 
     /// Shows the state after a step.
     pub fn step(&mut self, glance: &Glance) {
         let first = *self.at_start.get_or_insert(glance.progress.unwrap_or(0.0));
         let left = glance.progress.and_then(|now| time_left(self.started.elapsed(), first, now));
+        let glance = &smooth(self.shown, glance);
+        self.shown = Some(*glance);
         let line = line(glance, left);
         match &self.bar {
             Some(bar) => {
@@ -83,6 +87,17 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// A moving average over some twenty steps of what jumps from step to step.
+fn smooth(shown: Option<Glance>, new: &Glance) -> Glance {
+    let Some(old) = shown.filter(|old| old.loss.is_finite()) else { return *new };
+    let mix = |old: f64, new: f64| 0.95 * old + 0.05 * new;
+    Glance {
+        loss: mix(old.loss, new.loss),
+        tokens_per_second: mix(old.tokens_per_second, new.tokens_per_second),
+        ..*new
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         self,
         log::{Dev, Event, Finish, Load, Machine, ModelSize, Start, Step},
     },
-    task::Evaluation,
+    task::{Evaluation, ExpertLoad},
     trainer::Summary,
 };
 
@@ -83,12 +83,9 @@ impl Recorder {
         elapsed_seconds: f64,
     ) -> Result<()> {
         let step = state.step;
-        for (layer, visits) in &state.load {
-            let total: f64 = visits.values().sum();
-            let share = |(expert, visits): (&String, &f64)| (expert.clone(), visits / total);
-            let shares = visits.iter().map(share).collect();
-            let layer = layer.clone();
-            self.0.record(&Event::Load(Load { step, layer, route: None, shares }))?;
+        self.loads(step, None, &state.load)?;
+        for (route, load) in &evaluation.loads {
+            self.loads(step, Some(route), load)?;
         }
         self.0.record(&Event::Dev(Dev {
             step,
@@ -97,6 +94,17 @@ impl Recorder {
             rows: evaluation.rows.clone(),
         }))?;
         self.0.write_report().map(drop)
+    }
+
+    fn loads(&mut self, step: u64, route: Option<&String>, load: &ExpertLoad) -> Result<()> {
+        for (layer, visits) in load {
+            let total = visits.values().sum::<f64>().max(1.0);
+            let share = |(expert, visits): (&String, &f64)| (expert.clone(), visits / total);
+            let shares = visits.iter().map(share).collect();
+            let (layer, route) = (layer.clone(), route.cloned());
+            self.0.record(&Event::Load(Load { step, layer, route, shares }))?;
+        }
+        Ok(())
     }
 
     /// Records the end of a session, and makes the report anew.

@@ -1,8 +1,9 @@
 //! The learning rate at every step of a run.
 //!
-//! A rate is the peak rate times a factor between 0 and 1. The factor rises linearly over `warmup` steps and then
-//! follows the schedule's curve; where both apply, the smaller one counts. Curves that end with the run are functions
-//! of its *progress*, the share of the budget (steps or minutes) that is used up.
+//! A rate is the peak rate times a factor between 0 and 1. The factor rises linearly over `warmup`
+//! steps and then follows the schedule's curve; where both apply, the smaller one counts. Curves
+//! that end with the run are functions of its *progress*, the share of the budget (steps or
+//! minutes) that is used up.
 
 use std::f64::consts::PI;
 
@@ -17,7 +18,8 @@ pub enum Schedule {
         /// Steps of linear rise.
         warmup: u64,
     },
-    /// `√(warmup / step)` after the warm-up (Vaswani et al. 2017, eq. 3): needs no end, so a run can always go on.
+    /// `√(warmup / step)` after the warm-up (Vaswani et al. 2017, eq. 3): needs no end, so a run
+    /// can always go on.
     InverseSquareRoot {
         /// Steps of linear rise.
         warmup: u64,
@@ -32,7 +34,8 @@ pub enum Schedule {
     },
     /// The peak rate until `hold` of the budget is used, then a straight line to zero at its end.
     ///
-    /// With `hold = 0` it is the plain linear decay, with 0.8 the trapezoid ("warm-up, stable, decay", Hu et al. 2024).
+    /// With `hold = 0` it is the plain linear decay, with 0.8 the trapezoid ("warm-up, stable,
+    /// decay", Hu et al. 2024).
     Linear {
         /// Steps of linear rise.
         warmup: u64,

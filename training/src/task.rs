@@ -10,8 +10,8 @@ use crate::{Result, config::RunConfig, control::Control, report::log::DevRow};
 
 /// A model together with the data it learns from and what it is asked to get right.
 ///
-/// All randomness is a function of the seed and the step, and the data's order one of [`Task::Cursor`], so that a run
-/// can go on where it stopped.
+/// All randomness is a function of the seed and the step, and the data's order one of
+/// [`Task::Cursor`], so that a run can go on where it stopped.
 pub trait Task {
     /// What the model sees at once: a micro-batch.
     type Batch;
@@ -36,7 +36,8 @@ pub trait Task {
     /// The loss of `batch`, already weighted for its share of the step.
     fn loss(&self, batch: &Self::Batch, part: &Part<'_>) -> Result<Losses>;
 
-    /// How good the model is on the development sets; none if there are none, or if `control` stopped it halfway.
+    /// How good the model is on the development sets; none if there are none, or if `control`
+    /// stopped it halfway.
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>>;
 
     /// Writes a model directory that can be served to `dir`, which does not exist yet.
@@ -80,6 +81,16 @@ pub struct Losses {
 
 /// Visits by layer and expert.
 pub type ExpertLoad = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// Adds visits to others.
+pub fn add_load(sums: &mut ExpertLoad, load: ExpertLoad) {
+    for (layer, visits) in load {
+        let sums = sums.entry(layer).or_default();
+        for (expert, visits) in visits {
+            *sums.entry(expert).or_default() += visits;
+        }
+    }
+}
 
 /// Sums over the labels that a log line averages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -130,6 +141,8 @@ pub struct Evaluation {
     pub rows: Vec<DevRow>,
     /// Something to look at, a line each: a few outputs.
     pub samples: Vec<String>,
+    /// Where the tokens of each route went, by the route's name.
+    pub loads: BTreeMap<String, ExpertLoad>,
 }
 
 /// What a model directory says about its making.

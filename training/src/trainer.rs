@@ -1,6 +1,7 @@
 //! The training loop: the same for every task.
 
 use std::{
+    fs::TryLockError,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -11,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Result,
     average::{self, MovingAverage},
-    checkpoint::{Best, Checkpoint, Checkpoints, State, Tensors},
+    checkpoint::{Best, Checkpoint, Checkpoints, State, Tensors, Window},
     config::RunConfig,
     control::{Control, Ended},
     optimizer::AdamW,
     progress::{Glance, Progress, clock},
     recorder::{Recorder, RunInfo},
     report::log::DevRow,
-    task::{Evaluation, ExportNote, Part, Task},
+    task::{Evaluation, ExportNote, Figures, Part, Task, add_load},
 };
 
 /// Steps in a row without a finite gradient, after which a run is given up.
@@ -33,6 +34,8 @@ pub struct Run<'a> {
     pub dir: &'a Path,
     /// Settings that may not change when the run is resumed, as an object.
     pub identity: serde_json::Value,
+    /// All settings as text, kept in the folder as `config.toml`.
+    pub settings: String,
     /// What the report says about the run.
     pub info: RunInfo,
     /// Shows nothing while training.
@@ -52,16 +55,38 @@ pub struct Summary {
     pub seconds: f64,
     /// The best evaluation.
     pub best: Option<Best>,
+    /// Score of the average of the last checkpoints, if it was tried at the end.
+    pub average: Option<f64>,
     /// The best model, ready to be served; none before the first evaluation.
     pub model: Option<PathBuf>,
 }
 
-/// Trains `task` until its budget is used up or `control` ends the session, going on from the newest checkpoint.
+/// Trains `task` until its budget is used up or `control` ends the session, going on from the
+/// newest checkpoint.
 pub fn train<T: Task>(task: &mut T, run: Run<'_>, control: &Control) -> Result<Summary> {
+    fs::create_dir_all(run.dir)?;
+    let _lock = lock(run.dir)?;
     let mut trainer = Trainer::new(task, run)?;
     let ended = trainer.run(control);
     trainer.progress.finish();
-    trainer.summarise(ended?, control)
+    let summary = ended.and_then(|ended| trainer.summarise(ended, control));
+    if summary.is_err() {
+        let step = trainer.saved.map_or("the beginning".into(), |step| format!("step {step}"));
+        let advice = "start the same command again to go on from";
+        trainer.progress.say(&format!("the run stopped after an error; {advice} {step}"));
+    }
+    summary
+}
+
+/// Keeps other processes out of a run's folder as long as the file is open.
+fn lock(dir: &Path) -> Result<fs::File> {
+    let path = dir.join("lock");
+    let file = fs::File::create(&path)?;
+    match file.file().try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy { path: dir.into() }),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
 }
 
 struct Trainer<'a, T: Task> {
@@ -85,7 +110,6 @@ impl<'a, T: Task> Trainer<'a, T> {
     /// Starts a run in its folder, or goes on with the one that is there.
     fn new(task: &'a mut T, run: Run<'a>) -> Result<Self> {
         let config = run.config;
-        fs::create_dir_all(run.dir)?;
         let progress = Progress::new(run.quiet);
         let checkpoints = Checkpoints::new(&run.dir.join("checkpoints"), config.checkpoints.keep);
         let last = checkpoints.latest(|message| progress.say(message))?;
@@ -112,6 +136,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             }
             None => State { identity: run.identity.clone(), ..State::default() },
         };
+        fs::write(run.dir.join("config.toml"), &run.settings)?;
         let recorder = Recorder::open(run.dir, &run.info, &state)?;
         let started = (Instant::now(), state.seconds);
         Ok(Self {
@@ -162,19 +187,15 @@ impl<'a, T: Task> Trainer<'a, T> {
             (0..config.accumulation).map(|_| self.task.next_batch()).collect::<Result<Vec<_>>>()?;
         let sizes: Vec<_> = batches.iter().map(|batch| self.task.size(batch)).collect();
         let labels = sizes.iter().map(|size| size.labels).sum::<usize>().max(1);
+        let mut figures = Figures::default();
         for (i, (batch, size)) in batches.iter().zip(&sizes).enumerate() {
             let index = (step - 1) * config.accumulation as u64 + i as u64;
             let share = size.labels as f64 / labels as f64;
             let losses = self.task.loss(batch, &Part { config, step, index, labels, share })?;
             let grads = losses.total.backward()?;
             self.optimizer.collect(self.task.params(), &grads)?;
-            self.state.window.figures.add(&losses.figures);
-            for (layer, visits) in losses.load {
-                let sums = self.state.load.entry(layer).or_default();
-                for (expert, visits) in visits {
-                    *sums.entry(expert).or_default() += visits;
-                }
-            }
+            figures.add(&losses.figures);
+            add_load(&mut self.state.load, losses.load);
         }
         let update = self.optimizer.step(self.task.params(), rate)?;
         if let (Some(average), true) = (&mut self.average, update.applied) {
@@ -188,6 +209,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         state.inputs += sizes.iter().map(|size| size.inputs as u64).sum::<u64>();
         state.window.steps += 1;
         state.window.seconds += started.elapsed().as_secs_f64();
+        state.window.figures.add(&figures);
         match update.applied {
             true => {
                 state.window.grad_norm += update.grad_norm;
@@ -201,22 +223,17 @@ impl<'a, T: Task> Trainer<'a, T> {
         if self.stuck >= PATIENCE {
             return Err(Error::Diverged { step, count: self.stuck });
         }
-        self.report(rate)
-    }
-
-    /// Shows a step, and writes a line of the log when there are enough of them.
-    fn report(&mut self, learning_rate: f64) -> Result<()> {
-        let window = &self.state.window;
+        let tokens_per_second = figures.labels / started.elapsed().as_secs_f64().max(1e-9);
         self.progress.step(&Glance {
-            step: self.state.step,
+            step,
             progress: self.fraction(),
-            loss: window.figures.mean(window.figures.nll),
-            learning_rate,
-            tokens_per_second: window.figures.labels / window.seconds.max(1e-9),
+            loss: figures.mean(figures.nll),
+            learning_rate: rate,
+            tokens_per_second,
         });
-        if self.state.step.is_multiple_of(self.run.config.log_every) {
-            self.recorder.step(&self.state, learning_rate, self.seconds())?;
-            self.state.window = Default::default();
+        if step.is_multiple_of(config.log_every) {
+            self.recorder.step(&self.state, rate, self.seconds())?;
+            self.state.window = Window::default();
         }
         Ok(())
     }
@@ -289,15 +306,20 @@ impl<'a, T: Task> Trainer<'a, T> {
     }
 
     /// Saves, brings a finished run to its end, and says what came out.
-    fn summarise(mut self, ended: Ended, control: &Control) -> Result<Summary> {
-        let fresh = self.saved != Some(self.state.step);
+    fn summarise(&mut self, ended: Ended, control: &Control) -> Result<Summary> {
+        let before = self.summary_before();
         if ended == Ended::Finished && self.state.step > 0 && !self.evaluated_now() {
             self.evaluate(control)?;
         }
         self.save()?;
-        if ended == Ended::Finished && fresh {
-            self.try_average(control)?;
-        }
+        let average = match (ended, before) {
+            (Ended::Finished, Some(before)) => {
+                self.state.best = before.best;
+                before.average
+            }
+            (Ended::Finished, None) => self.try_average(control)?,
+            _ => None,
+        };
         let model = self.run.dir.join("model");
         let summary = Summary {
             ended,
@@ -305,6 +327,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             labels: self.state.labels,
             seconds: self.seconds(),
             best: self.state.best,
+            average,
             model: model.exists().then_some(model),
         };
         fs::write(self.run.dir.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
@@ -313,13 +336,20 @@ impl<'a, T: Task> Trainer<'a, T> {
         Ok(summary)
     }
 
+    /// What an earlier session wrote when it finished the run at this very step.
+    fn summary_before(&self) -> Option<Summary> {
+        let text = fs::read_to_string(self.run.dir.join("summary.json")).ok()?;
+        let summary: Summary = serde_json::from_str(&text).ok()?;
+        (summary.ended == Ended::Finished && summary.step == self.state.step).then_some(summary)
+    }
+
     /// Averages the last checkpoints, and exports the average if it scores better than the best.
-    fn try_average(&mut self, control: &Control) -> Result<()> {
+    fn try_average(&mut self, control: &Control) -> Result<Option<f64>> {
         let wanted = self.run.config.checkpoints.average;
         let steps = self.checkpoints.list()?;
         let steps = &steps[steps.len().saturating_sub(wanted)..];
         if steps.len() < 2 {
-            return Ok(());
+            return Ok(None);
         }
         let weights = |&step: &u64| {
             let Checkpoint { weights, average, .. } = self.checkpoints.load(step)?;
@@ -334,7 +364,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             }
             Ok(Some(evaluation.score))
         })?;
-        let Some(score) = score else { return Ok(()) };
+        let Some(score) = score else { return Ok(None) };
         let better = best.is_none_or(|best| score > best.score);
         if better {
             self.state.best = Some(Best { step, score });
@@ -343,7 +373,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let count = steps.len();
         self.progress
             .say(&format!("average of the last {count} checkpoints: score {score:.2}, {note}"));
-        Ok(())
+        Ok(Some(score))
     }
 
     /// Share of the budget used up.
@@ -383,7 +413,8 @@ fn same_run(before: &serde_json::Value, run: &Run<'_>) -> Result<()> {
                 value.get(key).map_or("nothing".into(), |v| v.to_string())
             };
             let reason = format!(
-                "this run was started with `{key}` = {}, not {}: put it back, or start a new run in another folder",
+                "this run was started with `{key}` = {}, not {}: put it back, or start a new run \
+                 in another folder",
                 show(before),
                 show(&run.identity),
             );
@@ -434,7 +465,8 @@ fn closing_words(summary: &Summary, dir: &Path) -> String {
             format!("finished after {step} steps and {time}: {model}, report {dir}/report.html")
         }
         Ended::Interrupted | Ended::OutOfTime => format!(
-            "stopped after step {step} and {time}; everything is saved in {dir}: start the same command again to go on"
+            "stopped after step {step} and {time}; everything is saved in {dir}: start the same \
+             command again to go on"
         ),
     }
 }

@@ -22,13 +22,15 @@ struct Line {
     next: u64,
     /// Gives a loss that is no number from this batch on.
     breaks_at: u64,
+    /// Factor of the score.
+    sign: f64,
 }
 
 impl Line {
     fn new() -> Result<Self> {
         let params = ParamStore::new(&Device::Cpu, 1);
         let weight = params.root().get((1, 4), "weight", Init::Normal(1.0))?;
-        Ok(Self { params, weight, next: 0, breaks_at: u64::MAX })
+        Ok(Self { params, weight, next: 0, breaks_at: u64::MAX, sign: 1.0 })
     }
 }
 
@@ -75,7 +77,7 @@ impl Task for Line {
     }
 
     fn evaluate(&mut self, _: &Control) -> Result<Option<Evaluation>> {
-        let score = self.weight.with_value(|weight| f64::from(weight[2]))?;
+        let score = self.sign * self.weight.with_value(|weight| f64::from(weight[2]))?;
         Ok(Some(Evaluation { score, chosen_by: "w".into(), ..Evaluation::default() }))
     }
 
@@ -98,12 +100,20 @@ fn config() -> RunConfig {
 
 fn run(config: &RunConfig, dir: &Path, control: &Control, line: &mut Line) -> Result<Summary> {
     let identity = serde_json::json!({ "width": 4 });
-    let run = Run { config, dir, identity, info: RunInfo::default(), quiet: true };
+    let settings = toml::to_string(config).expect("settings are TOML");
+    let run = Run { config, dir, identity, settings, info: RunInfo::default(), quiet: true };
     train(line, run, control)
 }
 
 /// Everything that a run leaves, without the times.
-fn leavings(dir: &Path, line: &Line) -> anyhow::Result<(Vec<u32>, Vec<String>, Vec<Vec<u8>>)> {
+#[derive(Debug, PartialEq)]
+struct Leavings {
+    weight: Vec<u32>,
+    log: Vec<String>,
+    tensors: Vec<Vec<u8>>,
+}
+
+fn leavings(dir: &Path, line: &Line) -> anyhow::Result<Leavings> {
     let weight = line.weight.with_value(|w| w.iter().map(|w| w.to_bits()).collect())?;
     let log = RunLog::load(&dir.join("log.jsonl"))?;
     let mut lines = Vec::new();
@@ -121,7 +131,8 @@ fn leavings(dir: &Path, line: &Line) -> anyhow::Result<(Vec<u32>, Vec<String>, V
     let last = dir.join("checkpoints/step-00000006");
     let files = ["weights", "optimizer", "average"]
         .map(|name| fs_err::read(last.join(format!("{name}.safetensors"))));
-    Ok((weight, lines, files.into_iter().collect::<std::io::Result<_>>()?))
+    let tensors = files.into_iter().collect::<std::io::Result<_>>()?;
+    Ok(Leavings { weight, log: lines, tensors })
 }
 
 #[test]
@@ -188,15 +199,61 @@ fn ctrl_c_saves_and_a_finished_run_is_not_repeated() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_average_of_the_last_checkpoints_is_taken_if_it_is_better() -> anyhow::Result<()> {
+    let mut config = config();
+    config.average_decay = 0.0;
+    config.checkpoints.average = 3;
+    config.evaluate = Every::default(); // only once, at the end
+    for sign in [1.0, -1.0] {
+        let dir = tempfile::tempdir()?;
+        let mut line = Line { sign, ..Line::new()? };
+        let summary = run(&config, dir.path(), &Control::default(), &mut line)?;
+        let last = sign * line.weight.with_value(|weight| f64::from(weight[2]))?;
+        let average = summary.average.context("it was tried")?;
+        let mut sum = 0.0;
+        for step in ["00000002", "00000004", "00000006"] {
+            let path = dir.path().join(format!("checkpoints/step-{step}/weights.safetensors"));
+            let weights = candle::safetensors::load(path, &Device::Cpu)?;
+            sum += f64::from(weights["weight"].flatten_all()?.to_vec1::<f32>()?[2]);
+        }
+        assert!((average - sign * sum / 3.0).abs() < 1e-6, "{average}, {}", sum / 3.0);
+        assert!(average != last, "the weights moved");
+        assert_eq!(summary.best.context("there is a best")?.score, average.max(last));
+    }
+    Ok(())
+}
+
+#[test]
+fn two_runs_in_one_folder_are_refused() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let lock = fs_err::File::create(dir.path().join("lock"))?;
+    lock.file().try_lock()?;
+    let error = run(&config(), dir.path(), &Control::default(), &mut Line::new()?);
+    assert!(error.expect_err("the folder is taken").to_string().contains("another process"));
+    drop(lock);
+    run(&config(), dir.path(), &Control::default(), &mut Line::new()?)?;
+    Ok(())
+}
+
+#[test]
 fn another_model_in_the_same_folder_is_refused() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let config = config();
     run(&config, dir.path(), &Control::default(), &mut Line::new()?)?;
     let identity = serde_json::json!({ "width": 8 });
-    let run =
-        Run { config: &config, dir: dir.path(), identity, info: RunInfo::default(), quiet: true };
+    let settings = "another = true".into();
+    let run = Run {
+        config: &config,
+        dir: dir.path(),
+        identity,
+        settings,
+        info: RunInfo::default(),
+        quiet: true,
+    };
     let error = train(&mut Line::new()?, run, &Control::default()).expect_err("another width");
     assert!(error.to_string().contains("`width` = 4, not 8"), "{error}");
+    let kept = fs_err::read_to_string(dir.path().join("config.toml"))?;
+    assert!(!kept.contains("another"), "the settings of the run are still its own");
     Ok(())
 }
 

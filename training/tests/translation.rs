@@ -4,8 +4,11 @@ use std::path::Path;
 
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
+    directory::Files,
     kernels::matmul::Precision,
     tokenizer::Tokenizer,
+    translate::{Job, Translate},
+    translator::{Translator, TranslatorOptions},
 };
 use dragoman_data::{
     batch::BatchConfig,
@@ -115,6 +118,16 @@ fn a_tiny_model_learns_eight_pairs_by_heart() -> anyhow::Result<()> {
     assert_eq!(summary.ended, Ended::Finished);
     let best = summary.best.expect("there is a development set");
     assert!(best.score > 95.0, "mean chrF++ is {}", best.score);
+    // What it learned can be served.
+    let model = summary.model.expect("a model was exported");
+    let translator = Translator::open(&Files::Folder(model), TranslatorOptions::default())?;
+    let (english, german) = PAIRS[0];
+    let (source, target, text) = ("en".into(), "de".into(), english.into());
+    let domains = Vec::new();
+    let job = Job { source, target, domains, text, num_hypotheses: 1, trace: false };
+    let translations = translator.translate(&[job])?;
+    assert_eq!(translations[0].hypotheses[0].text, german);
+
     let log = RunLog::load(&out.path().join("log.jsonl"))?;
     let labels: Vec<_> = log.devs[0].rows.iter().map(|row| row.label.as_str()).collect();
     assert_eq!(labels.len(), 2, "both directions are scored: {labels:?}");

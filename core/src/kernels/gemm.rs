@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`layout`] | precision, and how packed operands lie in memory |
 //! | [`block`] | the product of packed operands; epilogue; choice of variant |
+//! | [`panels`], [`quantise`] | weights packed once; whole numbers with scales |
 //! | `avx512`, `pack_avx512` | the fast variant |
 //! | `portable` | plain Rust, also compiled for AVX2 |
 //!
@@ -17,15 +18,18 @@ mod block;
 mod layout;
 #[cfg(target_arch = "x86_64")]
 mod pack_avx512;
+mod panels;
 mod portable;
+mod quantise;
 
 use std::ops::Range;
 
 pub use block::Epilogue;
-pub use layout::Precision;
 pub(crate) use layout::{Operand, Rows};
+pub use layout::{Packing, Precision};
+pub(crate) use panels::Panels;
 
-use block::{Block, pack_left, pack_right};
+use block::{Block, Quantised, pack_left, pack_right};
 use layout::{BLOCK, PANEL, TILE_ROWS};
 
 use super::{
@@ -44,15 +48,35 @@ const RUN: usize = 4;
 /// A product to compute: `(M, K)` times `(K, N)`.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
-    pub(crate) precision: Precision,
+    pub(crate) packing: Packing,
     pub(crate) m: usize,
     pub(crate) n: usize,
     pub(crate) k: usize,
     pub(crate) a: Operand<'a>,
-    pub(crate) b: Operand<'a>,
+    pub(crate) b: Right<'a>,
 }
 
-impl Product<'_> {
+/// A right operand.
+#[derive(Clone, Copy)]
+pub(crate) enum Right<'a> {
+    /// To be packed.
+    Plain(Operand<'a>),
+    /// Packed already, in the packing of the product.
+    Packed(&'a Panels),
+}
+
+impl<'a> From<Operand<'a>> for Right<'a> {
+    fn from(operand: Operand<'a>) -> Self {
+        Self::Plain(operand)
+    }
+}
+
+impl<'a> Product<'a> {
+    /// The product of `a` and packed weights.
+    pub(crate) fn packed(m: usize, a: Operand<'a>, b: &'a Panels) -> Self {
+        Self { packing: b.packing, m, n: b.n, k: b.k, a, b: Right::Packed(b) }
+    }
+
     /// Computes `c`, `(M, N)`.
     pub(crate) fn run(&self, c: &mut [f32], epilogue: &Epilogue<'_>) {
         self.run_as(cpu::variant(), c, epilogue);
@@ -65,32 +89,57 @@ impl Product<'_> {
             return;
         }
         let c = Out::new(c, self.n);
-        if self.m <= FEW_ROWS && self.m < 2 * self.n {
-            self.by_columns(variant, c, epilogue);
-        } else {
-            self.by_rows(variant, c, epilogue);
+        match &self.b {
+            Right::Packed(_) => self.by_parts(variant, c, epilogue),
+            Right::Plain(b) if self.m <= FEW_ROWS && self.m < 2 * self.n => {
+                self.by_columns(variant, b, c, epilogue);
+            }
+            Right::Plain(b) => self.by_rows(variant, b, c, epilogue),
         }
     }
 
-    fn by_columns(&self, variant: Variant, c: Out, epilogue: &Epilogue<'_>) {
+    /// Packed weights: tasks take a stripe of rows and a run of columns.
+    fn by_parts(&self, variant: Variant, c: Out, epilogue: &Epilogue<'_>) {
+        let stripes = self.m.div_ceil(STRIPE);
+        let wanted = 4 * rayon::current_num_threads();
+        let mut run = PANEL * 16;
+        while run > PANEL * RUN && stripes * self.n.div_ceil(run) < wanted {
+            run /= 2;
+        }
+        let runs = self.n.div_ceil(run);
+        // With few rows the time goes into reading the weights.
+        let work = self.work() + 8 * self.n * self.packing.words(self.k);
+        parallel::for_each(stripes * runs, work, |task| {
+            let (row, column) = (task / runs * STRIPE, task % runs * run);
+            let rows = row..(row + STRIPE).min(self.m);
+            let columns = column..(column + run).min(self.n);
+            // SAFETY: each task has a part of its own; the variant is the caller's promise.
+            #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
+            unsafe {
+                self.part(variant, (rows, columns), c, epilogue, |_| ());
+            }
+        });
+    }
+
+    fn by_columns(&self, variant: Variant, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
         let block_words = self.a.layout().block_words(self.m);
         let blocks: Vec<_> = self.blocks().collect();
         let mut left = Scratch::words(blocks.len() * block_words);
         parallel::for_each_chunk(left.get_mut(), block_words, self.m * self.k, |i, into| {
-            pack_left(variant, self.precision, &self.a, 0..self.m, self.steps(&blocks[i]), into);
+            pack_left(variant, self.packing, &self.a, 0..self.m, self.steps(&blocks[i]), into);
         });
         let left = left.get();
 
         let run = PANEL * RUN.min(self.n.div_ceil(PANEL * 2 * rayon::current_num_threads()).max(1));
         parallel::for_each(self.n.div_ceil(run), self.work(), |task| {
             let columns = task * run..(task * run + run).min(self.n);
-            let panel_stride = self.precision.words(self.k) * PANEL;
+            let panel_stride = self.packing.words(self.k) * PANEL;
             let mut right = Scratch::words(columns.len().div_ceil(PANEL) * panel_stride);
             let right = right.get_mut();
-            pack_right(variant, self.precision, &self.b, columns.clone(), 0..self.k, right);
+            pack_right(variant, self.packing, b, columns.clone(), 0..self.k, right);
             for (a, words) in left.chunks_exact(block_words).zip(&blocks) {
                 let right = (&right[words.start * PANEL..], panel_stride);
-                let block = self.block((a, self.m), right, words, columns.clone(), epilogue);
+                let block = self.block((a, self.m), right, words, columns.clone(), epilogue, None);
                 // SAFETY: the columns are this task's own; the variant is the caller's promise.
                 #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
                 unsafe {
@@ -100,13 +149,13 @@ impl Product<'_> {
         });
     }
 
-    fn by_rows(&self, variant: Variant, c: Out, epilogue: &Epilogue<'_>) {
-        let panel_stride = self.precision.words(self.k) * PANEL;
+    fn by_rows(&self, variant: Variant, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
+        let panel_stride = self.packing.words(self.k) * PANEL;
         let mut right = Scratch::words(self.n.div_ceil(PANEL) * panel_stride);
         let run = RUN * panel_stride;
         parallel::for_each_chunk(right.get_mut(), run, self.n * self.k, |i, into| {
             let columns = i * RUN * PANEL..((i + 1) * RUN * PANEL).min(self.n);
-            pack_right(variant, self.precision, &self.b, columns, 0..self.k, into);
+            pack_right(variant, self.packing, b, columns, 0..self.k, into);
         });
         let right = right.get();
 
@@ -116,9 +165,10 @@ impl Product<'_> {
             let left = left.get_mut();
             for words in self.blocks() {
                 let steps = self.steps(&words);
-                pack_left(variant, self.precision, &self.a, rows.clone(), steps, left);
+                pack_left(variant, self.packing, &self.a, rows.clone(), steps, left);
                 let right = (&right[words.start * PANEL..], panel_stride);
-                let block = self.block((left, rows.len()), right, &words, 0..self.n, epilogue);
+                let block =
+                    self.block((left, rows.len()), right, &words, 0..self.n, epilogue, None);
                 // SAFETY: the rows are this task's own; the variant is the caller's promise.
                 #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
                 unsafe {
@@ -136,27 +186,64 @@ impl Product<'_> {
     #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
     pub(crate) unsafe fn run_part(
         &self,
+        part: (Range<usize>, Range<usize>),
+        c: Out,
+        epilogue: &Epilogue<'_>,
+        done: impl FnMut(Range<usize>),
+    ) {
+        // SAFETY: the caller's promise; the variant is this machine's.
+        unsafe { self.part(cpu::variant(), part, c, epilogue, done) }
+    }
+
+    /// [`Self::run_part`] with the given variant, which this machine must be able to run.
+    #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
+    unsafe fn part(
+        &self,
+        variant: Variant,
         (rows, columns): (Range<usize>, Range<usize>),
         c: Out,
         epilogue: &Epilogue<'_>,
         mut done: impl FnMut(Range<usize>),
     ) {
-        let (variant, precision) = (cpu::variant(), self.precision);
-        let words = precision.words(self.k);
-        let panels = columns.len().div_ceil(PANEL);
-        let mut right = Scratch::words(panels * PANEL * BLOCK.min(words));
+        let packing = self.packing;
+        let words = packing.words(self.k);
         let mut left = Scratch::words(self.a.layout().block_words(STRIPE.min(rows.len())));
+        let mut right = Scratch::words(match self.b {
+            Right::Plain(_) => columns.len().div_ceil(PANEL) * PANEL * BLOCK.min(words),
+            Right::Packed(_) => 0,
+        });
         let (left, right) = (left.get_mut(), right.get_mut());
+        let mut scales = Scratch::words(if packing == Packing::Int8 { rows.len() } else { 0 });
+        if packing == Packing::Int8 {
+            assert!(!epilogue.accumulate, "int8 sums start from zero");
+            quantise::scales(&self.a, rows.clone(), scales.floats_mut());
+        }
+
         for block_words in self.blocks() {
             let steps = self.steps(&block_words);
-            pack_right(variant, precision, &self.b, columns.clone(), steps.clone(), right);
+            if let Right::Plain(b) = &self.b {
+                pack_right(variant, packing, b, columns.clone(), steps.clone(), right);
+            }
             for start in rows.clone().step_by(STRIPE) {
                 let stripe = start..(start + STRIPE).min(rows.end);
-                pack_left(variant, precision, &self.a, stripe.clone(), steps.clone(), left);
-                let right = (&*right, block_words.len() * PANEL);
+                let scales = scales.floats().get(start - rows.start..).unwrap_or_default();
+                if packing == Packing::Int8 {
+                    quantise::pack_left(&self.a, stripe.clone(), steps.clone(), scales, left);
+                } else {
+                    pack_left(variant, packing, &self.a, stripe.clone(), steps.clone(), left);
+                }
+                let (right, quantised) = match self.b {
+                    Right::Plain(_) => ((&*right, block_words.len() * PANEL), None),
+                    Right::Packed(b) => {
+                        let (panels, stride) = b.panels_from(columns.start);
+                        let panels = &panels[block_words.start * PANEL..];
+                        ((panels, stride), b.quantised(columns.start, scales))
+                    }
+                };
                 let left = (&*left, stripe.len());
-                let block = self.block(left, right, &block_words, columns.clone(), epilogue);
-                // SAFETY: the caller's promise; the variant is this machine's.
+                let part = columns.clone();
+                let block = self.block(left, right, &block_words, part, epilogue, quantised);
+                // SAFETY: the caller's promise.
                 unsafe { block.run(variant, c.at(start, columns.start), c.stride) };
                 if block_words.end == words {
                     done(stripe);
@@ -167,13 +254,13 @@ impl Product<'_> {
 
     /// The blocks of `K`, in words; one that is empty when `K` is 0, because the epilogue is still due.
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
-        let words = self.precision.words(self.k);
+        let words = self.packing.words(self.k);
         (0..words.max(1)).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(words))
     }
 
     /// The steps of the sum in a block of words.
     fn steps(&self, words: &Range<usize>) -> Range<usize> {
-        let per_word = self.precision.per_word();
+        let per_word = self.packing.per_word();
         words.start * per_word..(words.end * per_word).min(self.k)
     }
 
@@ -185,10 +272,11 @@ impl Product<'_> {
         words: &Range<usize>,
         columns: Range<usize>,
         epilogue: &Epilogue<'b>,
+        quantised: Option<Quantised<'b>>,
     ) -> Block<'b> {
-        let last = words.end == self.precision.words(self.k);
+        let last = words.end == self.packing.words(self.k);
         Block {
-            precision: self.precision,
+            packing: self.packing,
             a,
             layout: self.a.layout(),
             rows,
@@ -197,7 +285,7 @@ impl Product<'_> {
             words: words.len(),
             columns: columns.len(),
             load: epilogue.accumulate || words.start > 0,
-            finish: last.then(|| epilogue.finish(columns.start)).flatten(),
+            finish: last.then(|| epilogue.finish(columns.start, quantised)).flatten(),
         }
     }
 

@@ -35,7 +35,7 @@ pub fn matmul_nt(
         check([("bias", bias.len(), n)], dims);
     }
     let (a, b) = (Operand::KInner(Rows::new(a, k)), Operand::KInner(Rows::new(b, k)));
-    Product { precision, m, n, k, a, b }.run(c, epilogue);
+    Product { packing: precision.into(), m, n, k, a, b: b.into() }.run(c, epilogue);
 }
 
 /// `c = a·b`, or `c += a·b`, for `a` `(M, K)`, `b` `(K, N)`, `c` `(M, N)`: the gradient of a linear layer's input.
@@ -55,7 +55,8 @@ pub fn matmul_nn(
     let (m, n, k) = dims;
     check([("a", a.len(), m * k), ("b", b.len(), k * n), ("c", c.len(), m * n)], dims);
     let (a, b) = (Operand::KInner(Rows::new(a, k)), Operand::KOuter(Rows::new(b, n)));
-    Product { precision, m, n, k, a, b }.run(c, &Epilogue { accumulate, ..Epilogue::NONE });
+    Product { packing: precision.into(), m, n, k, a, b: b.into() }
+        .run(c, &Epilogue { accumulate, ..Epilogue::NONE });
 }
 
 /// `c = aᵀ·b`, or `c += aᵀ·b`, for `a` `(K, M)`, `b` `(K, N)`, `c` `(M, N)`: the gradient of a linear layer's weight.
@@ -76,7 +77,8 @@ pub fn matmul_tn(
     check([("a", a.len(), k * m), ("b", b.len(), k * n), ("c", c.len(), m * n)], dims);
     counters::count_weight_gradients(1);
     let (a, b) = (Operand::KOuter(Rows::new(a, m)), Operand::KOuter(Rows::new(b, n)));
-    Product { precision, m, n, k, a, b }.run(c, &Epilogue { accumulate, ..Epilogue::NONE });
+    Product { packing: precision.into(), m, n, k, a, b: b.into() }
+        .run(c, &Epilogue { accumulate, ..Epilogue::NONE });
 }
 
 fn check<const C: usize>(lengths: [(&str, usize, usize); C], dims: (usize, usize, usize)) {
@@ -155,7 +157,7 @@ mod tests {
             Kind::Nn => (Operand::KInner(Rows::new(a, k)), Operand::KOuter(Rows::new(b, n))),
             Kind::Tn => (Operand::KOuter(Rows::new(a, m)), Operand::KOuter(Rows::new(b, n))),
         };
-        Product { precision, m, n, k, a, b }
+        Product { packing: precision.into(), m, n, k, a, b: b.into() }
     }
 
     /// The same in double precision, from operands rounded as the precision says.

@@ -15,24 +15,17 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer of 32-bit words, aligned to a cache line, with whatever was in it before.
-///
-/// It belongs to its holder, not to the thread, so nested kernels cannot meet in it; when it is dropped, the dropping
-/// thread keeps it for its next call.
-pub(crate) struct Scratch {
+/// A buffer of 32-bit words that begins on a cache line.
+#[derive(Default)]
+pub(crate) struct Words {
     lines: Vec<Line>,
     len: usize,
 }
 
-impl Scratch {
-    /// Takes a buffer of `len` words; their values are unspecified.
-    pub(crate) fn words(len: usize) -> Self {
-        let needed = len.div_ceil(LINE);
-        let mut lines = FREE.with_borrow_mut(|free| best_fit(free, needed)).unwrap_or_default();
-        if lines.len() < needed {
-            lines = vec![Line([0; LINE]); needed]; // no copy of what is stale anyway
-        }
-        Self { lines, len }
+impl Words {
+    /// A buffer of `len` zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        Self { lines: vec![Line([0; LINE]); len.div_ceil(LINE)], len }
     }
 
     /// The words.
@@ -48,25 +41,53 @@ impl Scratch {
         // SAFETY: as in `get`, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
+}
+
+/// [`Words`] that are lent for one call, with whatever was in them before.
+///
+/// They belong to their holder, not to the thread, so nested kernels cannot meet in them; when they are dropped, the
+/// dropping thread keeps them for its next call.
+pub(crate) struct Scratch(Words);
+
+impl Scratch {
+    /// Takes a buffer of `len` words; their values are unspecified.
+    pub(crate) fn words(len: usize) -> Self {
+        let needed = len.div_ceil(LINE);
+        let lines = FREE.with_borrow_mut(|free| best_fit(free, needed));
+        let lines = lines.unwrap_or_else(|| vec![Line([0; LINE]); needed]);
+        Self(Words { lines, len })
+    }
+
+    /// The words.
+    pub(crate) fn get(&self) -> &[u32] {
+        self.0.get()
+    }
+
+    /// The words, to write.
+    pub(crate) fn get_mut(&mut self) -> &mut [u32] {
+        self.0.get_mut()
+    }
 
     /// The words as numbers.
     #[expect(unsafe_code, reason = "every bit pattern is an f32")]
     pub(crate) fn floats(&self) -> &[f32] {
-        // SAFETY: as in `get`; `f32` has the size and alignment of `u32`, and every bit pattern is valid.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        let words = self.get();
+        // SAFETY: `f32` has the size and alignment of `u32`, and every bit pattern is valid.
+        unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) }
     }
 
     /// The words as numbers, to write.
     #[expect(unsafe_code, reason = "every bit pattern is an f32")]
     pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
+        let words = self.get_mut();
         // SAFETY: as in `floats`, and `self` is borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let lines = std::mem::take(&mut self.lines);
+        let lines = std::mem::take(&mut self.0.lines);
         if !lines.is_empty() {
             // A thread that is ending has no pool any more; then the buffer is simply freed.
             let _ = FREE.try_with(|free| keep(&mut free.borrow_mut(), lines));

@@ -1,4 +1,5 @@
-//! The update on a device other than the CPU: flat tensors, one for the weights that decay and one for the others.
+//! The update on a device other than the CPU: flat tensors, one for the weights that decay and one
+//! for the others.
 
 use candle::{Device, Tensor, backprop::GradStore};
 use dragoman_core::params::{Param, ParamStore};

@@ -3,6 +3,7 @@
 mod config;
 mod cost;
 mod dev;
+mod export;
 
 use std::{
     path::{Path, PathBuf},
@@ -13,6 +14,8 @@ use candle::{Device, Tensor};
 use dragoman_core::{
     config::ModelConfig,
     context::{Context, Training},
+    directory::Files,
+    layers::moe::LayerRouting,
     models::translation::{Batch, Example, TranslationModel},
     params::ParamStore,
     register::Register,
@@ -25,6 +28,7 @@ use dragoman_data::{
 use serde_json::json;
 
 pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
+pub use dev::load as load_test_sets;
 
 use crate::{
     Error, Result,
@@ -56,12 +60,12 @@ pub fn train(config: &TrainConfig, paths: &RunPaths, control: &Control) -> Resul
     config.check().map_err(invalid)?;
     fs_err::create_dir_all(&paths.out)?;
     let mut task = TranslationTask::new(config, paths)?;
-    let text = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
-    fs_err::write(paths.out.join("config.toml"), text)?;
+    let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
     let run = Run {
         config: &config.run,
         dir: &paths.out,
         identity: task.identity(),
+        settings,
         info: RunInfo {
             name: config.name.clone(),
             settings: serde_json::to_value(config)?,
@@ -109,6 +113,9 @@ impl TranslationTask {
         let register = Register::for_pairs(&directions, free, d_ff, &layers);
         let params = ParamStore::new(&device, config.run.seed);
         let model = TranslationModel::new(&config.model, &register, &params)?;
+        if let Some(dir) = &config.start_from {
+            start_from(dir, &config, tokenizer.sha256(), &params)?;
+        }
 
         let route = |(source, target): &(String, String)| {
             register.route(source, target).map(|route| route as u32)
@@ -214,7 +221,6 @@ impl Task for TranslationTask {
         let (mut total, sums) = self.output_loss(part).forward(&output.hidden, &batch.labels)?;
 
         let mut router: Option<Tensor> = None; // (2,): balance losses and z-losses, over all layers
-        let mut load = ExpertLoad::new();
         for routing in &output.routing {
             if let Some(losses) = &routing.losses {
                 router = Some(match router {
@@ -222,9 +228,6 @@ impl Task for TranslationTask {
                     None => losses.clone(),
                 });
             }
-            let visits = routing.experts.iter().cloned();
-            let visits = visits.zip(routing.load.iter().map(|&visits| visits as f64));
-            load.entry(routing.layer.clone()).or_default().extend(visits);
         }
         let mut figures = Figures {
             labels: sums.labels,
@@ -244,7 +247,7 @@ impl Task for TranslationTask {
             figures.router_z = f64::from(values[1]) * sums.labels;
             figures.total += factors[0] * figures.balance + factors[1] * figures.router_z;
         }
-        Ok(Losses { total, figures, load })
+        Ok(Losses { total, figures, load: expert_load(&output.routing) })
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
@@ -252,14 +255,31 @@ impl Task for TranslationTask {
     }
 
     fn export(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
-        fs_err::create_dir_all(dir)?;
-        let model = ModelConfig::Translation(self.config.model.clone());
-        fs_err::write(dir.join("config.json"), serde_json::to_vec_pretty(&model)?)?;
-        fs_err::write(dir.join("experts.json"), serde_json::to_vec_pretty(&self.register)?)?;
-        fs_err::write(dir.join("tokenizer.json"), self.tokenizer.as_json())?;
-        fs_err::write(dir.join("step"), note.step.to_string())?;
-        Ok(self.params.save(&dir.join("weights.safetensors"))?)
+        self.write_model(dir, note)
     }
+}
+
+/// Visits by layer and expert.
+fn expert_load(routing: &[LayerRouting]) -> ExpertLoad {
+    let visits = |layer: &LayerRouting| {
+        let visits = layer.load.iter().map(|&visits| visits as f64);
+        (layer.layer.clone(), layer.experts.iter().cloned().zip(visits).collect())
+    };
+    routing.iter().map(visits).collect()
+}
+
+/// Sets `params` to the weights of the model in `dir`; a checkpoint, if there is one, comes after.
+fn start_from(dir: &Path, config: &TrainConfig, tokenizer: &str, params: &ParamStore) -> Result<()> {
+    let files = Files::Folder(dir.into());
+    let refuse = |reason: &str| Error::Config { path: dir.into(), reason: reason.into() };
+    if files.config()? != ModelConfig::Translation(config.model.clone()) {
+        return Err(refuse("`start_from` names a model of another shape than `[model]`"));
+    }
+    if files.register()?.tokenizer_sha256 != tokenizer {
+        return Err(refuse("`start_from` names a model with another tokenizer than the corpus"));
+    }
+    let loaded = files.load_translation(&Device::Cpu)?;
+    Ok(params.set_all(&loaded.params.tensors()?)?)
 }
 
 /// The directions to train: those asked for, or all of the corpus.
@@ -319,6 +339,32 @@ mod tests {
         let paths =
             RunPaths { corpus: dir.into(), dev: dir.into(), out: dir.join("run"), quiet: true };
         Ok(TranslationTask::new(&config, &paths)?)
+    }
+
+    #[test]
+    fn a_run_can_start_from_a_model() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let first = task(dir.path())?;
+        let model = dir.path().join("model");
+        first.write_model(&model, &ExportNote { step: 1, evaluation: None })?;
+        let mut config = first.config.clone();
+        config.run.seed += 1;
+        config.start_from = Some(model.clone());
+        let paths = RunPaths {
+            corpus: dir.path().into(),
+            dev: dir.path().into(),
+            out: dir.path().join("run"),
+            quiet: true,
+        };
+        let second = TranslationTask::new(&config, &paths)?;
+        for (a, b) in first.params.iter().zip(second.params.iter()) {
+            let same = a.with_value(|a| b.with_value(|b| a == b))??;
+            assert!(same, "{}", a.name());
+        }
+        config.model.d_ff += 1;
+        let error = TranslationTask::new(&config, &paths).map(|_| ()).expect_err("another shape");
+        assert!(error.to_string().contains("of another shape"), "{error}");
+        Ok(())
     }
 
     fn pair(route: u32, source: &str, target: &str) -> SentencePair {

@@ -174,12 +174,12 @@ impl GroupedFfn<'_> {
         let [up, gate, hidden] = [up, gate, hidden].map(|part| part.part(group.start, d_ff));
         let tokens = &input.visits.tokens()[group.visits.clone()];
         let product = Product {
-            precision: self.precision,
+            packing: self.precision.into(),
             m: group.visits.len(),
             n: d_ff,
             k: self.d_model,
             a: Operand::KInner(Rows::gather(dys, self.d_model, tokens)),
-            b: Operand::KOuter(Rows::new(weights.down, d_ff)),
+            b: Operand::KOuter(Rows::new(weights.down, d_ff)).into(),
         };
         let back = |row: usize| {
             let visit = group.visits.start + row;
@@ -337,7 +337,7 @@ impl Second<'_> {
         out: Out,
         epilogue: &Epilogue<'_>,
     ) {
-        let product = Product { precision: self.ffn.precision, m, n, k, a, b };
+        let product = Product { packing: self.ffn.precision.into(), m, n, k, a, b: b.into() };
         let part = (tile.rows.clone(), tile.columns.clone());
         // SAFETY: the tiles of one matrix are disjoint, and each matrix is written by one kind of task.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]

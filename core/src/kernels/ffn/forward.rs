@@ -53,12 +53,12 @@ impl GroupedFfn<'_> {
         let [up, gate, hidden] = [up, gate, hidden].map(|part| part.part(group.start, group.d_ff));
         let tokens = &input.visits.tokens()[group.visits.clone()];
         let product = |weight| Product {
-            precision: self.precision,
+            packing: self.precision.into(),
             m: group.visits.len(),
             n: group.d_ff,
             k: self.d_model,
             a: Operand::KInner(Rows::gather(input.xs, self.d_model, tokens)),
-            b: Operand::KInner(Rows::new(weight, self.d_model)),
+            b: Operand::KInner(Rows::new(weight, self.d_model)).into(),
         };
         let part = (tile.rows.clone(), tile.columns.clone());
         let bias = Epilogue { bias: weights.up_bias, ..Epilogue::NONE };
@@ -83,12 +83,12 @@ impl GroupedFfn<'_> {
     fn out_tile(&self, group: &Group, tile: &Tile, hidden: &[f32], out: Out) {
         let weights = &self.experts[group.expert];
         let product = Product {
-            precision: self.precision,
+            packing: self.precision.into(),
             m: group.visits.len(),
             n: self.d_model,
             k: group.d_ff,
             a: Operand::KInner(Rows::new(&hidden[group.part()], group.d_ff)),
-            b: Operand::KInner(Rows::new(weights.down, group.d_ff)),
+            b: Operand::KInner(Rows::new(weights.down, group.d_ff)).into(),
         };
         let out = out.part(group.visits.start * self.d_model, self.d_model);
         let bias = Epilogue { bias: weights.down_bias, ..Epilogue::NONE };

@@ -9,11 +9,21 @@ use std::arch::x86_64::*;
 
 use super::{
     block::Block,
-    layout::{Layout, PANEL, Precision, ROW_STRIDE, TILE_ROWS},
+    layout::{Layout, PANEL, Packing, ROW_STRIDE, TILE_ROWS},
 };
 
 /// Columns in one register.
 const LANES: usize = 16;
+
+/// [`Packing`] as a constant parameter.
+const F32: u8 = 0;
+const BF16: u8 = 1;
+const INT8: u8 = 2;
+
+/// With up to this many rows, time goes by in waiting for panels.
+const FEW: usize = 6;
+/// How far ahead panels are then fetched, in words: 2 KiB.
+const AHEAD: usize = 16 * PANEL;
 
 /// Computes `block` into `c`.
 ///
@@ -23,18 +33,20 @@ const LANES: usize = 16;
 pub(super) unsafe fn block(block: &Block<'_>, c: *mut f32, c_stride: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        match (block.precision, block.layout) {
-            (Precision::F32, Layout::Rows) => walk::<ROW_STRIDE, 1, false>(block, c, c_stride),
-            (Precision::Bf16, Layout::Rows) => walk::<ROW_STRIDE, 1, true>(block, c, c_stride),
-            (Precision::F32, Layout::Columns) => walk::<1, TILE_ROWS, false>(block, c, c_stride),
-            (Precision::Bf16, Layout::Columns) => walk::<1, TILE_ROWS, true>(block, c, c_stride),
+        match (block.packing, block.layout) {
+            (Packing::F32, Layout::Rows) => walk::<ROW_STRIDE, 1, F32>(block, c, c_stride),
+            (Packing::Bf16, Layout::Rows) => walk::<ROW_STRIDE, 1, BF16>(block, c, c_stride),
+            (Packing::Int8, Layout::Rows) => walk::<ROW_STRIDE, 1, INT8>(block, c, c_stride),
+            (Packing::F32, Layout::Columns) => walk::<1, TILE_ROWS, F32>(block, c, c_stride),
+            (Packing::Bf16, Layout::Columns) => walk::<1, TILE_ROWS, BF16>(block, c, c_stride),
+            (Packing::Int8, Layout::Columns) => unreachable!("whole numbers are packed by rows"),
         }
     }
 }
 
 /// Walks over panels, then rows: a panel stays in the first-level cache.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
-unsafe fn walk<const ROW: usize, const STEP: usize, const BF16: bool>(
+unsafe fn walk<const ROW: usize, const STEP: usize, const KIND: u8>(
     block: &Block<'_>,
     c: *mut f32,
     c_stride: usize,
@@ -53,11 +65,11 @@ unsafe fn walk<const ROW: usize, const STEP: usize, const BF16: bool>(
             let a = block.a[block.row_start(row).0..].as_ptr();
             // SAFETY: the tile lies within the block, whose lengths were checked.
             unsafe {
-                let at = Tile { a, panel, c: c.add(row * c_stride + panel * PANEL), c_stride };
+                let at = Tile { a, row, panel, c: c.add(row * c_stride + panel * PANEL), c_stride };
                 match run {
-                    1 => tall::<ROW, STEP, BF16>(block, &at, height),
-                    2 => medium::<ROW, STEP, BF16>(block, &at, height),
-                    _ => flat::<ROW, STEP, BF16>(block, &at, height),
+                    1 => tall::<ROW, STEP, KIND>(block, &at, height),
+                    2 => medium::<ROW, STEP, KIND>(block, &at, height),
+                    _ => flat::<ROW, STEP, KIND>(block, &at, height),
                 }
             }
             row += height;
@@ -80,6 +92,7 @@ fn tile_height(block: &Block<'_>, row: usize) -> usize {
 /// Where a tile lies.
 struct Tile {
     a: *const u32,
+    row: usize,
     panel: usize,
     c: *mut f32,
     c_stride: usize,
@@ -89,7 +102,7 @@ macro_rules! by_height {
     ($(#[$doc:meta])* $name:ident, $panels:literal, $($height:literal)*) => {
         $(#[$doc])*
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
-        unsafe fn $name<const ROW: usize, const STEP: usize, const BF16: bool>(
+        unsafe fn $name<const ROW: usize, const STEP: usize, const KIND: u8>(
             block: &Block<'_>,
             at: &Tile,
             height: usize,
@@ -97,7 +110,7 @@ macro_rules! by_height {
             // SAFETY: the caller's promise.
             unsafe {
                 match height {
-                    $($height => tile::<$height, $panels, ROW, STEP, BF16>(block, at),)*
+                    $($height => tile::<$height, $panels, ROW, STEP, KIND>(block, at),)*
                     _ => unreachable!("a tile is no higher than its kernels"),
                 }
             }
@@ -121,7 +134,7 @@ unsafe fn tile<
     const P: usize,
     const ROW: usize,
     const STEP: usize,
-    const BF16: bool,
+    const KIND: u8,
 >(
     block: &Block<'_>,
     at: &Tile,
@@ -158,6 +171,11 @@ unsafe fn tile<
         let mut panels = [[_mm512_setzero_si512(); 2]; P];
         for p in 0..P {
             for half in 0..2 {
+                if R <= FEW {
+                    _mm_prefetch::<_MM_HINT_T0>(
+                        b.wrapping_add(p * block.panel_stride + half * LANES + AHEAD).cast(),
+                    );
+                }
                 // SAFETY: this word of a panel that the block holds.
                 panels[p][half] = unsafe {
                     _mm512_loadu_si512(b.wrapping_add(p * block.panel_stride + half * LANES).cast())
@@ -170,7 +188,7 @@ unsafe fn tile<
             for p in 0..P {
                 for half in 0..2 {
                     sums[r][p][half] =
-                        multiply_add::<BF16>(sums[r][p][half], word, panels[p][half]);
+                        multiply_add::<KIND>(sums[r][p][half], word, panels[p][half]);
                 }
             }
         }
@@ -196,7 +214,7 @@ unsafe fn tile<
         for r in 0..R {
             // SAFETY: the row's columns, just written, are this tile's own.
             let row = unsafe { std::slice::from_raw_parts_mut(place(r, 0, 0), columns) };
-            finish.apply(row, start);
+            finish.apply(row, at.row + r, start);
         }
     }
 }
@@ -207,15 +225,17 @@ fn lanes(count: usize) -> __mmask16 {
     if count >= LANES { !0 } else { (1 << count) - 1 }
 }
 
-/// `sum + a·b` in every lane; of both halves of the word in bfloat16.
+/// `sum + a·b` in every lane: of the word's one, two or four parts.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
-fn multiply_add<const BF16: bool>(sum: __m512, a: __m512i, b: __m512i) -> __m512 {
-    if BF16 {
-        // SAFETY: both types are 512 plain bits.
-        let halves = |word| unsafe { std::mem::transmute::<__m512i, __m512bh>(word) };
-        _mm512_dpbf16_ps(sum, halves(a), halves(b))
-    } else {
-        _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum)
+fn multiply_add<const KIND: u8>(sum: __m512, a: __m512i, b: __m512i) -> __m512 {
+    match KIND {
+        F32 => _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum),
+        BF16 => {
+            // SAFETY: both types are 512 plain bits.
+            let halves = |word| unsafe { std::mem::transmute::<__m512i, __m512bh>(word) };
+            _mm512_dpbf16_ps(sum, halves(a), halves(b))
+        }
+        _ => _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum), a, b)),
     }
 }

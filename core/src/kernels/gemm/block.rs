@@ -5,7 +5,7 @@ use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
 use super::{avx512, pack_avx512};
 use super::{
-    layout::{BLOCK, Layout, Operand, PANEL, Precision, ROW_STRIDE, TILE_ROWS},
+    layout::{BLOCK, Layout, Operand, PANEL, Packing, ROW_STRIDE, TILE_ROWS},
     portable,
 };
 use crate::kernels::{
@@ -33,24 +33,52 @@ impl<'a> Epilogue<'a> {
         Epilogue { bias: None, activation: None, accumulate: true };
 
     /// The part that is applied to columns from `start` on.
-    pub(super) fn finish(&self, start: usize) -> Option<Finish<'a>> {
+    pub(super) fn finish(
+        &self,
+        start: usize,
+        quantised: Option<Quantised<'a>>,
+    ) -> Option<Finish<'a>> {
         let bias = self.bias.map(|bias| &bias[start..]);
-        (bias.is_some() || self.activation.is_some())
-            .then_some(Finish { bias, activation: self.activation })
+        (bias.is_some() || self.activation.is_some() || quantised.is_some()).then_some(Finish {
+            quantised,
+            bias,
+            activation: self.activation,
+        })
     }
+}
+
+/// What turns sums of whole numbers into results.
+#[derive(Clone, Copy)]
+pub(super) struct Quantised<'a> {
+    /// Of each row of the block.
+    pub(super) row_scales: &'a [f32],
+    /// Of each column.
+    pub(super) column_scales: &'a [f32],
+    /// What the offset of the left operand adds to the sums of each column.
+    pub(super) excess: &'a [i32],
 }
 
 /// The last step of an [`Epilogue`], on one run of columns.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
+    quantised: Option<Quantised<'a>>,
     bias: Option<&'a [f32]>,
     activation: Option<Activation>,
 }
 
 impl Finish<'_> {
-    /// Finishes the `columns` of one row, from column `start` on.
+    /// Finishes the `columns` of one row of the block, from column `start` on.
     #[inline(always)]
-    pub(super) fn apply(&self, columns: &mut [f32], start: usize) {
+    pub(super) fn apply(&self, columns: &mut [f32], row: usize, start: usize) {
+        if let Some(quantised) = &self.quantised {
+            let scale = quantised.row_scales[row];
+            let scales = quantised.column_scales[start..].iter();
+            let each = columns.iter_mut().zip(scales).zip(&quantised.excess[start..]);
+            for ((x, column_scale), excess) in each {
+                let sum = (x.to_bits() as i32).wrapping_sub(*excess);
+                *x = sum as f32 * (scale * column_scale);
+            }
+        }
         if let Some(bias) = self.bias {
             columns.iter_mut().zip(&bias[start..]).for_each(|(x, b)| *x += b);
         }
@@ -63,7 +91,7 @@ impl Finish<'_> {
 /// A block of packed rows times a run of panels, over one block of `K`.
 #[derive(Clone, Copy)]
 pub(super) struct Block<'a> {
-    pub(super) precision: Precision,
+    pub(super) packing: Packing,
     /// The left operand's block of `K`, `layout.block_words(rows)` words.
     pub(super) a: &'a [u32],
     pub(super) layout: Layout,
@@ -76,7 +104,7 @@ pub(super) struct Block<'a> {
     pub(super) words: usize,
     /// Columns of the result, up to 32 for each panel.
     pub(super) columns: usize,
-    /// Whether the sums start from what the result holds.
+    /// Whether the sums start from what the result holds (in int8, the bits of whole numbers).
     pub(super) load: bool,
     /// Applied to the sums when this is the last block of `K`.
     pub(super) finish: Option<Finish<'a>>,
@@ -118,19 +146,19 @@ impl Block<'_> {
 #[expect(unsafe_code, reason = "instructions that this machine was asked for")]
 pub(super) fn pack_left(
     variant: Variant,
-    precision: Precision,
+    packing: Packing,
     a: &Operand<'_>,
     rows: Range<usize>,
     k: Range<usize>,
     into: &mut [u32],
 ) {
     assert!(into.len() >= a.layout().block_words(rows.len()));
-    assert!(precision.words(k.len()) <= BLOCK);
+    assert!(packing.words(k.len()) <= BLOCK);
     match variant {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the variant was chosen for this machine, and the length was checked.
-        Variant::Avx512 => unsafe { pack_avx512::pack_left(precision, a, rows, k, into) },
-        _ => portable::pack_left(precision, a, rows, k, into),
+        Variant::Avx512 => unsafe { pack_avx512::pack_left(packing, a, rows, k, into) },
+        _ => portable::pack_left(packing, a, rows, k, into),
     }
 }
 
@@ -138,17 +166,17 @@ pub(super) fn pack_left(
 #[expect(unsafe_code, reason = "instructions that this machine was asked for")]
 pub(super) fn pack_right(
     variant: Variant,
-    precision: Precision,
+    packing: Packing,
     b: &Operand<'_>,
     columns: Range<usize>,
     k: Range<usize>,
     into: &mut [u32],
 ) {
-    assert!(into.len() >= columns.len().div_ceil(PANEL) * PANEL * precision.words(k.len()));
+    assert!(into.len() >= columns.len().div_ceil(PANEL) * PANEL * packing.words(k.len()));
     match variant {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the variant was chosen for this machine, and the length was checked.
-        Variant::Avx512 => unsafe { pack_avx512::pack_right(precision, b, columns, k, into) },
-        _ => portable::pack_right(precision, b, columns, k, into),
+        Variant::Avx512 => unsafe { pack_avx512::pack_right(packing, b, columns, k, into) },
+        _ => portable::pack_right(packing, b, columns, k, into),
     }
 }

@@ -1,7 +1,7 @@
 //! How operands lie in memory once packed.
 //!
-//! The unit is the **word** of 32 bits: one `f32`, or two neighbours along `K` in bfloat16. All else is the same for
-//! both precisions, so only packing and one instruction tell them apart.
+//! The unit is the **word** of 32 bits: one `f32`, or along `K` two neighbours in bfloat16, or four in int8. All else is
+//! the same for all three, so only packing and one instruction tell them apart.
 //!
 //! - The left operand (`A`, rows of the result) is read one word at a time and broadcast. One block of `K` lies as rows
 //!   of [`ROW_STRIDE`] words (`Layout::Rows`), or as runs of [`TILE_ROWS`] rows with `K` outermost (`Layout::Columns`).
@@ -30,12 +30,36 @@ pub enum Precision {
     Bf16,
 }
 
-impl Precision {
+/// The numbers that packed weights are kept in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Packing {
+    /// Single precision, 4 bytes a weight.
+    #[default]
+    F32,
+    /// bfloat16, 2 bytes.
+    Bf16,
+    /// Whole numbers up to ±127 with a scale for each row of weights; activations are rounded likewise when they are
+    /// multiplied, and the sums are exact.
+    Int8,
+}
+
+impl From<Precision> for Packing {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+impl Packing {
     /// Elements along `K` in one word.
     pub(crate) fn per_word(self) -> usize {
         match self {
             Self::F32 => 1,
             Self::Bf16 => 2,
+            Self::Int8 => 4,
         }
     }
 

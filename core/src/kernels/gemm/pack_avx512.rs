@@ -4,7 +4,7 @@
 
 use std::{arch::x86_64::*, ops::Range};
 
-use super::layout::{BLOCK, Operand, PANEL, Precision, ROW_STRIDE, Rows, TILE_ROWS};
+use super::layout::{BLOCK, Operand, PANEL, Packing, ROW_STRIDE, Rows, TILE_ROWS};
 
 /// Words in one register.
 const LANES: usize = 16;
@@ -15,7 +15,7 @@ const LANES: usize = 16;
 /// The machine has these features, and `into` is as long as the layout says.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
 pub(super) unsafe fn pack_left(
-    precision: Precision,
+    packing: Packing,
     a: &Operand<'_>,
     rows: Range<usize>,
     k: Range<usize>,
@@ -23,11 +23,12 @@ pub(super) unsafe fn pack_left(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match (a, precision) {
-            (Operand::KInner(a), Precision::F32) => left_rows::<false>(a, rows, k, into),
-            (Operand::KInner(a), Precision::Bf16) => left_rows::<true>(a, rows, k, into),
-            (Operand::KOuter(a), Precision::F32) => left_columns::<false>(a, rows, k, into),
-            (Operand::KOuter(a), Precision::Bf16) => left_columns::<true>(a, rows, k, into),
+        match (a, packing) {
+            (Operand::KInner(a), Packing::F32) => left_rows::<false>(a, rows, k, into),
+            (Operand::KInner(a), Packing::Bf16) => left_rows::<true>(a, rows, k, into),
+            (Operand::KOuter(a), Packing::F32) => left_columns::<false>(a, rows, k, into),
+            (Operand::KOuter(a), Packing::Bf16) => left_columns::<true>(a, rows, k, into),
+            (_, Packing::Int8) => unreachable!("whole numbers are packed with their scales"),
         }
     }
 }
@@ -38,7 +39,7 @@ pub(super) unsafe fn pack_left(
 /// As [`pack_left`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
 pub(super) unsafe fn pack_right(
-    precision: Precision,
+    packing: Packing,
     b: &Operand<'_>,
     columns: Range<usize>,
     k: Range<usize>,
@@ -46,11 +47,12 @@ pub(super) unsafe fn pack_right(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        match (b, precision) {
-            (Operand::KInner(b), Precision::F32) => right_rows::<false>(b, columns, k, into),
-            (Operand::KInner(b), Precision::Bf16) => right_rows::<true>(b, columns, k, into),
-            (Operand::KOuter(b), Precision::F32) => right_columns::<false>(b, columns, k, into),
-            (Operand::KOuter(b), Precision::Bf16) => right_columns::<true>(b, columns, k, into),
+        match (b, packing) {
+            (Operand::KInner(b), Packing::F32) => right_rows::<false>(b, columns, k, into),
+            (Operand::KInner(b), Packing::Bf16) => right_rows::<true>(b, columns, k, into),
+            (Operand::KOuter(b), Packing::F32) => right_columns::<false>(b, columns, k, into),
+            (Operand::KOuter(b), Packing::Bf16) => right_columns::<true>(b, columns, k, into),
+            (_, Packing::Int8) => unreachable!("whole numbers are packed with their scales"),
         }
     }
 }
@@ -105,7 +107,7 @@ unsafe fn right_columns<const BF16: bool>(
     k: Range<usize>,
     into: &mut [u32],
 ) {
-    let words = Precision::words(if BF16 { Precision::Bf16 } else { Precision::F32 }, k.len());
+    let words = k.len().div_ceil(if BF16 { 2 } else { 1 });
     for (word, k) in steps::<BF16>(k).enumerate() {
         let pair = pair::<BF16>(b, k, &columns);
         for start in (0..columns.len()).step_by(LANES) {
@@ -132,7 +134,7 @@ unsafe fn right_rows<const BF16: bool>(
     k: Range<usize>,
     into: &mut [u32],
 ) {
-    let words = Precision::words(if BF16 { Precision::Bf16 } else { Precision::F32 }, k.len());
+    let words = k.len().div_ceil(if BF16 { 2 } else { 1 });
     if words == 0 {
         return;
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     block::Block,
-    layout::{BLOCK, Operand, PANEL, Precision, ROW_STRIDE, TILE_ROWS},
+    layout::{BLOCK, Operand, PANEL, Packing, ROW_STRIDE, TILE_ROWS},
 };
 
 /// Computes `block` into `c`.
@@ -45,13 +45,14 @@ unsafe fn rows<const FUSED: bool>(block: &Block<'_>, c: *mut f32, c_stride: usiz
             }
             let (first, step) = block.row_start(i);
             let words = block.a[first..].iter().step_by(step);
-            match block.precision {
-                Precision::F32 => sum_f32::<FUSED>(words, panel, &mut sums),
-                Precision::Bf16 => sum_bf16::<FUSED>(words, panel, &mut sums),
+            match block.packing {
+                Packing::F32 => sum_f32::<FUSED>(words, panel, &mut sums),
+                Packing::Bf16 => sum_bf16::<FUSED>(words, panel, &mut sums),
+                Packing::Int8 => sum_int8(words, panel, &mut sums),
             }
             row.copy_from_slice(&sums[..width]);
             if let Some(finish) = &block.finish {
-                finish.apply(row, start);
+                finish.apply(row, i, start);
             }
         }
     }
@@ -91,6 +92,21 @@ fn sum_bf16<'a, const FUSED: bool>(
     *sums = totals;
 }
 
+/// The left operand's bytes are unsigned, the right one's signed; the sums are whole numbers, kept as their bits.
+#[inline(always)]
+fn sum_int8<'a>(words: impl Iterator<Item = &'a u32>, panel: &[u32], sums: &mut [f32; PANEL]) {
+    let mut totals = sums.map(|sum| sum.to_bits() as i32);
+    for (&a, columns) in words.zip(panel.as_chunks::<PANEL>().0) {
+        for (total, &b) in totals.iter_mut().zip(columns) {
+            for shift in [0, 8, 16, 24] {
+                let product = ((a >> shift) & 0xff) as i32 * i32::from((b >> shift) as i8);
+                *total = total.wrapping_add(product);
+            }
+        }
+    }
+    *sums = totals.map(|total| f32::from_bits(total as u32));
+}
+
 /// Fused only where it is an instruction: elsewhere it is a slow library call.
 #[inline(always)]
 fn multiply_add<const FUSED: bool>(a: f32, b: f32, sum: f32) -> f32 {
@@ -99,14 +115,14 @@ fn multiply_add<const FUSED: bool>(a: f32, b: f32, sum: f32) -> f32 {
 
 /// See [`super::block::pack_left`].
 pub(super) fn pack_left(
-    precision: Precision,
+    packing: Packing,
     a: &Operand<'_>,
     rows: Range<usize>,
     k: Range<usize>,
     into: &mut [u32],
 ) {
-    for word in 0..precision.words(k.len()) {
-        let steps = steps(precision, word, k.clone());
+    for word in 0..packing.words(k.len()) {
+        let steps = steps(packing, word, k.clone());
         for (i, row) in rows.clone().enumerate() {
             let run = i / TILE_ROWS * TILE_ROWS * BLOCK;
             let (place, values) = match a {
@@ -118,24 +134,24 @@ pub(super) fn pack_left(
                     steps.map(|k| k.map_or(0.0, |k| source.row(k)[row])),
                 ),
             };
-            into[place] = join(precision, values);
+            into[place] = join(packing, values);
         }
     }
 }
 
 /// See [`super::block::pack_right`].
 pub(super) fn pack_right(
-    precision: Precision,
+    packing: Packing,
     b: &Operand<'_>,
     columns: Range<usize>,
     k: Range<usize>,
     into: &mut [u32],
 ) {
-    let words = precision.words(k.len());
+    let words = packing.words(k.len());
     for (panel, start) in columns.clone().step_by(PANEL).enumerate() {
         let panel = &mut into[panel * words * PANEL..][..words * PANEL];
         for (word, places) in panel.chunks_exact_mut(PANEL).enumerate() {
-            let steps = steps(precision, word, k.clone());
+            let steps = steps(packing, word, k.clone());
             for (column, place) in (start..).zip(places) {
                 let values = match b {
                     _ if column >= columns.end => [0.0; 2],
@@ -146,25 +162,26 @@ pub(super) fn pack_right(
                         steps.map(|k| k.map_or(0.0, |k| source.row(k)[column]))
                     }
                 };
-                *place = join(precision, values);
+                *place = join(packing, values);
             }
         }
     }
 }
 
 /// The steps of the sum that go into a word: none past the end, nor a second one in `f32`.
-fn steps(precision: Precision, word: usize, k: Range<usize>) -> [Option<usize>; 2] {
-    let first = k.start + word * precision.per_word();
-    let second = (precision == Precision::Bf16 && first + 1 < k.end).then_some(first + 1);
+fn steps(packing: Packing, word: usize, k: Range<usize>) -> [Option<usize>; 2] {
+    let first = k.start + word * packing.per_word();
+    let second = (packing == Packing::Bf16 && first + 1 < k.end).then_some(first + 1);
     [Some(first), second]
 }
 
-fn join(precision: Precision, [first, second]: [f32; 2]) -> u32 {
-    match precision {
-        Precision::F32 => first.to_bits(),
-        Precision::Bf16 => {
+fn join(packing: Packing, [first, second]: [f32; 2]) -> u32 {
+    match packing {
+        Packing::F32 => first.to_bits(),
+        Packing::Bf16 => {
             let bits = |x| u32::from(half::bf16::from_f32(x).to_bits());
             bits(first) | bits(second) << 16
         }
+        Packing::Int8 => unreachable!("whole numbers are packed with their scales"),
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of a translation run: the TOML files in `training/configs/`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dragoman_core::{config::TranslationConfig, kernels::matmul::Precision};
 use dragoman_data::batch::BatchConfig;
@@ -22,6 +22,10 @@ pub struct TrainConfig {
     pub model: TranslationConfig,
     /// The experts of the model's layers of experts.
     pub experts: ExpertsConfig,
+    /// A model directory whose weights a new run starts from, instead of from chance; its shape,
+    /// tokenizer and experts must be those of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
     /// Directions to train, such as `["en-de", "de-en"]`; all of the corpus if empty.
     pub directions: Vec<String>,
     /// How batches are made.
@@ -32,11 +36,13 @@ pub struct TrainConfig {
     pub run: RunConfig,
 }
 
-/// The experts of a new model: each direction has one of its own, beside free ones that all directions share.
+/// The experts of a new model: each direction has one of its own, beside free ones that all
+/// directions share.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpertsConfig {
-    /// Free experts in every layer of experts; with the one of the direction more than `model.moe.top_k`.
+    /// Free experts in every layer of experts; with the one of the direction more than
+    /// `model.moe.top_k`.
     pub free: usize,
     /// Inner width of an expert, `F`.
     pub d_ff: usize,
@@ -56,7 +62,8 @@ pub struct DevConfig {
 pub struct DevSet {
     /// Name of the set.
     pub name: String,
-    /// Files of pairs, such as `general/{pair}.dev.tsv.gz`, where `{pair}` is `en-de` for both `en-de` and `de-en`.
+    /// Files of pairs, such as `general/{pair}.dev.tsv.gz`, where `{pair}` is `en-de` for both
+    /// `en-de` and `de-en`.
     pub pairs: Option<String>,
     /// A folder with a file for each language, such as `flores-dev`, which has `de.txt`.
     pub folder: Option<String>,
@@ -72,6 +79,7 @@ impl Default for TrainConfig {
             precision: Precision::Bf16,
             model: TranslationConfig::default(),
             experts: ExpertsConfig::default(),
+            start_from: None,
             directions: Vec::new(),
             batches: BatchConfig::default(),
             dev: DevConfig::default(),
@@ -100,10 +108,11 @@ impl TrainConfig {
         model.check().map_err(|reason| format!("[model] {reason}"))?;
         if let Some(moe) = &model.moe
             && !model.moe_layers().is_empty()
-            && experts.free + 1 <= moe.top_k
+            && experts.free < moe.top_k
         {
             return Err(format!(
-                "[experts] free = {} and one of the direction leave nothing to choose for model.moe.top_k = {}",
+                "[experts] free = {} and one of the direction leave nothing to choose for \
+                 model.moe.top_k = {}",
                 experts.free, moe.top_k
             ));
         }

@@ -5,7 +5,8 @@ use dragoman_core::config::TranslationConfig;
 use super::ExpertsConfig;
 use crate::report::log::ModelSize;
 
-/// Counts the matrices that take part for one token; norms and biases are left out, as is attention to other tokens.
+/// Counts the matrices that take part for one token; norms and biases are left out, as is attention
+/// to other tokens.
 ///
 /// The projections of the source into the decoder's keys and values count for the source token.
 pub(super) fn model_size(

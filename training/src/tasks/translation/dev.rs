@@ -1,6 +1,6 @@
 //! Translates the development sets, to choose the best weights.
 
-use std::{path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use dragoman_core::{
     context::Context,
@@ -9,7 +9,7 @@ use dragoman_core::{
     tokenizer::END,
 };
 
-use super::{DevConfig, DevSet, TranslationTask};
+use super::{DevConfig, DevSet, TranslationTask, expert_load};
 use crate::{
     Error, Result,
     control::Control,
@@ -17,14 +17,14 @@ use crate::{
         Evaluation as Scores, LanguagePair, TestSet, TranslationScores, score_translations,
     },
     report::log::Dev,
-    task::Evaluation,
+    task::{Evaluation, ExpertLoad, add_load},
 };
 
 /// Sentences that are decoded together.
 const DECODED_TOGETHER: usize = 64;
 
 /// Reads the development sets of all `directions`; paths start from `base`.
-pub(super) fn load(
+pub fn load(
     config: &DevConfig,
     base: &Path,
     directions: &[(String, String)],
@@ -92,18 +92,20 @@ pub(super) fn evaluate(task: &TranslationTask, control: &Control) -> Result<Opti
     }
     let mut rows: Vec<TranslationScores> = Vec::new();
     let mut samples = Vec::new();
+    let mut loads: BTreeMap<String, ExpertLoad> = BTreeMap::new();
     for set in &task.dev {
         if control.is_stopped() {
             return Ok(None);
         }
         let started = Instant::now();
-        let hypotheses = task.translate(&set.sources, &set.pair)?;
+        let load = loads.entry(set.pair.to_string()).or_default();
+        let hypotheses = task.translate(&set.sources, &set.pair, load)?;
         let seconds = started.elapsed().as_secs_f64();
         let scores =
             score_translations(&set.pair, &hypotheses, &set.references, &set.sources, seconds)?;
         rows.push(TranslationScores { test_set: set.name.clone(), ..scores });
         if let (Some(source), Some(hypothesis)) = (set.sources.first(), hypotheses.first()) {
-            samples.push(format!("{}: {source} → {hypothesis}", set.pair));
+            samples.push(format!("{}: {} → {}", set.pair, start(source), start(hypothesis)));
         }
     }
     let scores = Scores { rows };
@@ -113,12 +115,29 @@ pub(super) fn evaluate(task: &TranslationTask, control: &Control) -> Result<Opti
         chosen_by: dev.chosen_by,
         rows: dev.rows,
         samples,
+        loads,
     }))
+}
+
+/// As much of a sentence as fits on a line beside another.
+fn start(text: &str) -> String {
+    const CHARS: usize = 80;
+    match text.char_indices().nth(CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
 }
 
 impl TranslationTask {
     /// Translates `sources`, greedily: what is asked for is which weights are best, not their best.
-    fn translate(&self, sources: &[String], pair: &LanguagePair) -> Result<Vec<String>> {
+    ///
+    /// Adds to `load` where the tokens went in the encoder.
+    fn translate(
+        &self,
+        sources: &[String],
+        pair: &LanguagePair,
+        load: &mut ExpertLoad,
+    ) -> Result<Vec<String>> {
         let route = self.register.route(&pair.source, &pair.target);
         let route = route.expect("development sets are read for the routes of the model");
         let tag = self.tags[route];
@@ -134,7 +153,8 @@ impl TranslationTask {
         let mut texts = vec![String::new(); sources.len()];
         for batch in order.chunks(DECODED_TOGETHER) {
             let sources: Vec<_> = batch.iter().map(|&i| encoded[i].as_slice()).collect();
-            for (&i, tokens) in batch.iter().zip(self.decode(&sources, route as u32, tag)?) {
+            let targets = self.decode(&sources, (route as u32, tag), load)?;
+            for (&i, tokens) in batch.iter().zip(targets) {
                 texts[i] = self.tokenizer.decode(&tokens);
             }
         }
@@ -142,12 +162,18 @@ impl TranslationTask {
     }
 
     /// The greedy targets of `sources`, tags and ends included there, and left out here.
-    fn decode(&self, sources: &[&[u32]], route: u32, tag: u32) -> Result<Vec<Vec<u32>>> {
+    fn decode(
+        &self,
+        sources: &[&[u32]],
+        (route, tag): (u32, u32),
+        load: &mut ExpertLoad,
+    ) -> Result<Vec<Vec<u32>>> {
         let context = Context::inference(self.config.precision);
         let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
         let layout = Ragged::contiguous(&lengths);
         let routes = vec![route; sources.len()];
         let encoded = self.model.encode(&sources.concat(), &layout, &routes, &context)?;
+        add_load(load, expert_load(&encoded.routing));
         let starts = vec![tag; sources.len()];
         let greedy = SearchConfig::greedy(END);
         let found = search(&self.model, &encoded, (&routes, &starts), &greedy, &context)?;

@@ -1,0 +1,84 @@
+//! Writes what was learned as a model directory.
+
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use candle::DType;
+use dragoman_core::{
+    directory::save_translation,
+    register::{ExpertEntry, ExpertKind, Register, TrainedOn},
+};
+
+use super::TranslationTask;
+use crate::{Result, task::ExportNote};
+
+impl TranslationTask {
+    /// Writes the model to `dir`, in f32, and says in its register what it learned from.
+    pub(super) fn write_model(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let created = rfc3339(now.as_secs());
+        let mut register = self.register.clone();
+        for expert in &mut register.experts {
+            expert.created.clone_from(&created);
+            expert.trained_on = self.trained_on();
+            add_scores(expert, &self.register, note);
+        }
+        let tokenizer = (&*self.tokenizer, DType::F32);
+        save_translation(dir, &self.config.model, &register, &self.params, tokenizer)?;
+        Ok(())
+    }
+
+    /// The packed corpus, by the labels of what is in it.
+    fn trained_on(&self) -> Vec<TrainedOn> {
+        let header = self.corpus.header();
+        let mut labels: Vec<_> = header.segments.iter().map(|s| s.label.as_str()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let (name, sha256) = (labels.join(", "), header.sha256.clone());
+        vec![TrainedOn { name, sha256, licence: String::new() }]
+    }
+}
+
+/// Notes for the expert of a direction how well that direction is translated.
+fn add_scores(expert: &mut ExpertEntry, register: &Register, note: &ExportNote<'_>) {
+    expert.metrics.insert("step".into(), note.step as f64);
+    let (ExpertKind::Pair, Some(evaluation)) = (expert.kind, note.evaluation) else { return };
+    let own = |route: &&dragoman_core::register::Route| route.group.contains(&expert.name);
+    let Some(route) = register.routes.iter().find(own) else { return };
+    for row in evaluation.rows.iter().filter(|row| row.label.starts_with(&route.name)) {
+        if let Some(score) = row.scores.get(&evaluation.chosen_by) {
+            expert.metrics.insert(format!("{} {}", evaluation.chosen_by, row.label), *score);
+        }
+    }
+}
+
+/// A time in seconds since 1970 as `2026-01-31T12:00:00Z`.
+fn rfc3339(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days are counted from 1 March of the year 0, so that the leap day comes last.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_people_know_them() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(rfc3339(1_735_689_599), "2024-12-31T23:59:59Z");
+    }
+}
