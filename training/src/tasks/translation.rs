@@ -96,6 +96,13 @@ struct TranslationTask {
 impl TranslationTask {
     fn new(config: &TrainConfig, paths: &RunPaths) -> Result<Self> {
         let device = device::open(&config.device)?;
+        for name in ["tokenizer.json", "corpus.bin", "corpus.json"] {
+            let path = paths.corpus.join(name);
+            if !path.exists() {
+                let reason = "is missing: `dragoman data pack` makes a corpus to train on".into();
+                return Err(Error::Config { path, reason });
+            }
+        }
         let tokenizer = Tokenizer::load(paths.corpus.join("tokenizer.json"))
             .map_err(dragoman_data::Error::from)?;
         let corpus = PackedCorpus::open(paths.corpus.join("corpus.bin"))?;
@@ -269,7 +276,12 @@ fn expert_load(routing: &[LayerRouting]) -> ExpertLoad {
 }
 
 /// Sets `params` to the weights of the model in `dir`; a checkpoint, if there is one, comes after.
-fn start_from(dir: &Path, config: &TrainConfig, tokenizer: &str, params: &ParamStore) -> Result<()> {
+fn start_from(
+    dir: &Path,
+    config: &TrainConfig,
+    tokenizer: &str,
+    params: &ParamStore,
+) -> Result<()> {
     let files = Files::Folder(dir.into());
     let refuse = |reason: &str| Error::Config { path: dir.into(), reason: reason.into() };
     if files.config()? != ModelConfig::Translation(config.model.clone()) {
