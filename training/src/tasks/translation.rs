@@ -96,6 +96,13 @@ struct TranslationTask {
 impl TranslationTask {
     fn new(config: &TrainConfig, paths: &RunPaths) -> Result<Self> {
         let device = device::open(&config.device)?;
+        for name in ["tokenizer.json", "corpus.bin", "corpus.json"] {
+            let path = paths.corpus.join(name);
+            if !path.exists() {
+                let reason = "is missing: `dragoman data pack` makes a corpus to train on".into();
+                return Err(Error::Config { path, reason });
+            }
+        }
         let tokenizer = Tokenizer::load(paths.corpus.join("tokenizer.json"))
             .map_err(dragoman_data::Error::from)?;
         let corpus = PackedCorpus::open(paths.corpus.join("corpus.bin"))?;
