@@ -27,7 +27,6 @@ pub mod decoding;
 pub mod tokenizer;
 pub mod text;
 pub mod directory;
-pub mod text;
 pub mod translate;
 pub mod translator;
 

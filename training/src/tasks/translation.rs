@@ -269,7 +269,12 @@ fn expert_load(routing: &[LayerRouting]) -> ExpertLoad {
 }
 
 /// Sets `params` to the weights of the model in `dir`; a checkpoint, if there is one, comes after.
-fn start_from(dir: &Path, config: &TrainConfig, tokenizer: &str, params: &ParamStore) -> Result<()> {
+fn start_from(
+    dir: &Path,
+    config: &TrainConfig,
+    tokenizer: &str,
+    params: &ParamStore,
+) -> Result<()> {
     let files = Files::Folder(dir.into());
     let refuse = |reason: &str| Error::Config { path: dir.into(), reason: reason.into() };
     if files.config()? != ModelConfig::Translation(config.model.clone()) {
