@@ -54,8 +54,7 @@ impl Recipe {
     /// Reads the TOML file at `path`.
     pub fn load(path: &Path) -> Result<Self> {
         let text = fs_err::read_to_string(path)?;
-        toml::from_str(&text)
-            .map_err(|error| Error::Config(format!("{}: {error}", path.display())))
+        toml::from_str(&text).map_err(|error| Error::Config(format!("{}: {error}", path.display())))
     }
 
     /// Makes `tokenizer.json` (unless it is there already), `corpus.bin` and `corpus.json` in

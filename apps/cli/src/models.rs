@@ -1,6 +1,6 @@
 //! Where a command's model comes from: a folder, or the binary itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
@@ -49,7 +49,7 @@ pub(crate) fn open(files: &Files, options: TranslatorOptions) -> anyhow::Result<
 /// Files of the model inside the binary, by their path in the model directory.
 #[cfg(feature = "bundled")]
 fn bundled() -> anyhow::Result<Files> {
-    use std::sync::LazyLock;
+    use std::{path::Path, sync::LazyLock};
 
     use include_dir::{Dir, include_dir};
 
@@ -75,12 +75,4 @@ fn bundled() -> anyhow::Result<Files> {
 #[cfg(not(feature = "bundled"))]
 fn bundled() -> anyhow::Result<Files> {
     anyhow::bail!("this build carries no model; name one with `--model DIR`")
-}
-
-/// Refuses a path that is no folder, before anything slow is done with it.
-pub(crate) fn check_folder(path: &Path) -> anyhow::Result<()> {
-    match path.is_dir() {
-        true => Ok(()),
-        false => anyhow::bail!("`{}` is no folder", path.display()),
-    }
 }

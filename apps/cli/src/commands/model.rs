@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
+use candle::{DType, Device};
 use clap::{Args, Subcommand};
+use dragoman_core::directory::{Loaded, save_translation};
 
 use crate::models::ModelArgs;
 
@@ -25,6 +27,10 @@ enum What {
 struct Export {
     /// Folder to make
     dir: PathBuf,
+
+    /// Write the weights in float16, half the size
+    #[arg(long)]
+    half: bool,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -58,6 +64,14 @@ impl Export {
             bail!("there is a model in `{}` already; name another folder", self.dir.display());
         }
         let files = self.model.files()?;
+        if self.half {
+            let Loaded { model, params, register, tokenizer } =
+                files.load_translation(&Device::Cpu)?;
+            let form = (&tokenizer, DType::F16);
+            save_translation(&self.dir, model.config(), &register, &params, form)?;
+            println!("{}", self.dir.display());
+            return Ok(());
+        }
         let register = files.register()?;
         // The register last: a folder without it is no model.
         let mut names = vec!["config.json", "tokenizer.json", "shared.safetensors"];

@@ -58,7 +58,8 @@ impl Serve {
         }
         let address = (config.host.as_str(), config.port);
         let listener = TcpListener::bind(address).with_context(|| {
-            format!("listening on {}:{}; is another server there? `--port` takes another", config.host, config.port)
+            let (host, port) = address;
+            format!("listening on {host}:{port}; is another server there? `--port` takes another")
         })?;
         let url = format!("http://{}{}/", listener.local_addr()?, config.prefix());
         serve(config, listener, handle, store, &url).context("serving")
@@ -87,7 +88,10 @@ fn serve(
     url: &str,
 ) -> anyhow::Result<()> {
     let (stop, mut stopped) = tokio::sync::mpsc::channel::<()>(1);
-    ctrlc::set_handler(move || drop(stop.try_send(()))).context("listening for Ctrl-C")?;
+    let on_signal = move || {
+        stop.try_send(()).ok(); // a second Ctrl-C finds the first one waiting
+    };
+    ctrlc::set_handler(on_signal).context("listening for Ctrl-C")?;
     actix_web::rt::System::new().block_on(async {
         let server = dragoman_server::run(config, listener, model, store)?;
         let handle = server.handle();

@@ -104,7 +104,9 @@ impl Translate {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         if std::str::from_utf8(bytes).is_err() {
-            eprintln!("warning: line {number} is not UTF-8; what cannot be read becomes `\u{fffd}`");
+            eprintln!(
+                "warning: line {number} is not UTF-8; what cannot be read becomes `\u{fffd}`"
+            );
         }
         String::from_utf8_lossy(bytes).into_owned()
     }
@@ -136,7 +138,8 @@ impl Translate {
                 num_hypotheses: usize::from(self.alternatives) + 1,
                 trace: self.trace,
             };
-            for (i, answer) in members.into_iter().zip(translate(translator, &members_texts, &wish)?)
+            for (i, answer) in
+                members.into_iter().zip(translate(translator, &members_texts, &wish)?)
             {
                 answers[i] = answer;
             }
