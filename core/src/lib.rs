@@ -2,7 +2,6 @@
 
 pub mod error;
 pub mod text;
-pub mod translate;
 pub mod config;
 pub mod register;
 pub mod kernels;

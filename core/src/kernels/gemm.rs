@@ -6,12 +6,15 @@
 //! | [`block`] | the product of packed operands; epilogue; choice of variant |
 //! | [`panels`], [`quantise`] | weights packed once; whole numbers with scales |
 //! | `avx512`, `pack_avx512` | the fast variant |
-//! | `portable` | plain Rust, also compiled for AVX2 |
+//! | `avx2` | for machines without AVX-512 |
+//! | `portable` | plain Rust, and the packing for AVX2 |
 //!
 //! Two walks cover all shapes. With many rows the right operand is packed once, for all threads, and each task takes a
 //! stripe of rows; with few rows it is the other way round. A caller that has many products at once gives parts of them
 //! to its own tasks. None of this changes the order of a sum.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod block;

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{FfnInput, Group, GroupedFfn, Saved, TOKENS, Tile, row_work, rows, rows::PIECE, tiles};
+use super::{
+    FfnInput, Group, GroupedFfn, Saved, TOKENS, Tile, row_work, rows, rows::PIECE, tiles, work,
+};
 use crate::kernels::{
     counters,
     gemm::{Epilogue, Operand, Out, Product, Rows},
@@ -87,7 +89,7 @@ impl GroupedFfn<'_> {
         let mut visit_dxs = Scratch::words(input.visits.len() * self.d_model);
         let dxs = Out::new(visit_dxs.floats_mut(), self.d_model);
         let tasks = self.tasks(&groups, &outs);
-        parallel::for_each(tasks.len(), 3 * self.work(&groups), |i| {
+        parallel::for_each(tasks.len(), 3 * work(&groups, self.d_model), |i| {
             Second { ffn: self, input, dys, groups: &groups, middle: &middle }
                 .run(&tasks[i], &outs, dxs);
         });
@@ -150,7 +152,7 @@ impl GroupedFfn<'_> {
         let shared = [&mut middle.up, &mut middle.gate, &mut middle.hidden, &mut middle.parts]
             .map(|part| Out::new(part.floats_mut(), pieces));
         let tiles = tiles(groups, |group| (group.visits.len(), group.d_ff));
-        parallel::for_each(tiles.len(), self.work(groups), |i| {
+        parallel::for_each(tiles.len(), work(groups, self.d_model), |i| {
             let group = &groups[tiles[i].group];
             let trained = outs[group.expert].is_some();
             self.middle_tile(input, saved, dys, group, &tiles[i], trained, shared);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
-use super::{avx512, pack_avx512};
+use super::{avx2, avx512, pack_avx512};
 use super::{
     layout::{BLOCK, Layout, Operand, PANEL, Packing, ROW_STRIDE, TILE_ROWS},
     portable,
@@ -127,7 +127,7 @@ impl Block<'_> {
                 #[cfg(target_arch = "x86_64")]
                 Variant::Avx512 => avx512::block(self, c, c_stride),
                 #[cfg(target_arch = "x86_64")]
-                Variant::Avx2 => portable::block_avx2(self, c, c_stride),
+                Variant::Avx2 => avx2::block(self, c, c_stride),
                 _ => portable::block(self, c, c_stride),
             }
         }
