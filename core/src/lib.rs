@@ -1,7 +1,19 @@
 //! The engine of Dragoman: sparse experts, trained and served on a CPU or a GPU.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`], [`register`] | what a model is: its shape; its experts and routes |
+//! | [`kernels`] | arithmetic on slices |
+//! | [`params`], [`context`], [`ragged`] | weights, how a pass is run, sentences in one matrix |
+//! | [`ops`], [`layers`], [`models`] | tensors with gradients, and what is made of them |
+//! | [`decoding`] | greedy and beam search |
+//! | [`tokenizer`], [`text`] | text to tokens; texts to sentences |
+//! | [`directory`] | models on disk |
+//! | [`translate`], [`translator`] | what services ask of a model, and the model that answers |
+//!
+//! It knows no corpus, no optimiser and no HTTP.
 
 pub mod error;
-pub mod text;
 pub mod config;
 pub mod register;
 pub mod kernels;
@@ -13,6 +25,7 @@ pub mod layers;
 pub mod models;
 pub mod decoding;
 pub mod tokenizer;
+pub mod text;
 pub mod directory;
 pub mod translate;
 pub mod translator;

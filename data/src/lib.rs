@@ -2,7 +2,7 @@
 //!
 //! A [`corpus`] is a file of sentence pairs, in any of four formats. [`clean`] decides which pairs
 //! are worth learning from, [`tokenize`] learns the vocabulary, [`pack`] turns the pairs into one
-//! memory-mapped file of ids, and [`batch`] draws endless batches from it, mixed from all
+//! memory-mapped file of ids, as a [`recipe`] says, and [`batch`] draws endless batches from it, mixed from all
 //! directions, that a later run continues exactly where an earlier one stopped. [`fetch`] downloads
 //! public corpora; [`stats`] describes one.
 //!
@@ -46,6 +46,7 @@ pub mod clean;
 pub mod sample;
 pub mod tokenize;
 pub mod pack;
+pub mod recipe;
 pub mod shuffle;
 pub mod batch;
 pub mod fetch;

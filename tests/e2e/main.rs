@@ -1,3 +1,15 @@
-//! The suite as users meet it.
+//! The suite as users meet it: the real binary, its commands and its server.
 
-fn main() {}
+mod fixture;
+mod translate;
+mod errors;
+mod languages;
+mod suggest;
+mod serving;
+mod command;
+mod folder;
+mod data;
+mod train;
+mod help;
+mod clients;
+mod bundled;

@@ -48,6 +48,10 @@ pub enum Error {
     #[error(transparent)]
     Core(#[from] dragoman_core::Error),
 
+    /// A test set could not be translated.
+    #[error("a test set could not be translated: {0}")]
+    Translate(String),
+
     /// A corpus could not be read.
     #[error(transparent)]
     Data(#[from] dragoman_data::Error),

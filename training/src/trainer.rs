@@ -8,6 +8,7 @@ use std::{
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Error, Result,
@@ -33,7 +34,7 @@ pub struct Run<'a> {
     /// The run's folder.
     pub dir: &'a Path,
     /// Settings that may not change when the run is resumed, as an object.
-    pub identity: serde_json::Value,
+    pub identity: Value,
     /// All settings as text, kept in the folder as `config.toml`.
     pub settings: String,
     /// What the report says about the run.
@@ -307,14 +308,18 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// Saves, brings a finished run to its end, and says what came out.
     fn summarise(&mut self, ended: Ended, control: &Control) -> Result<Summary> {
-        let fresh = self.saved != Some(self.state.step);
+        let before = self.summary_before();
         if ended == Ended::Finished && self.state.step > 0 && !self.evaluated_now() {
             self.evaluate(control)?;
         }
         self.save()?;
-        let average = match ended == Ended::Finished && fresh {
-            true => self.try_average(control)?,
-            false => None,
+        let average = match (ended, before) {
+            (Ended::Finished, Some(before)) => {
+                self.state.best = before.best;
+                before.average
+            }
+            (Ended::Finished, None) => self.try_average(control)?,
+            _ => None,
         };
         let model = self.run.dir.join("model");
         let summary = Summary {
@@ -330,6 +335,13 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.recorder.finish(&self.state, &summary)?;
         self.progress.say(&closing_words(&summary, self.run.dir));
         Ok(summary)
+    }
+
+    /// What an earlier session wrote when it finished the run at this very step.
+    fn summary_before(&self) -> Option<Summary> {
+        let text = fs::read_to_string(self.run.dir.join("summary.json")).ok()?;
+        let summary: Summary = serde_json::from_str(&text).ok()?;
+        (summary.ended == Ended::Finished && summary.step == self.state.step).then_some(summary)
     }
 
     /// Averages the last checkpoints, and exports the average if it scores better than the best.
@@ -392,22 +404,31 @@ impl<'a, T: Task> Trainer<'a, T> {
 }
 
 /// Refuses to go on with settings that make it another run, and names what differs.
-fn same_run(before: &serde_json::Value, run: &Run<'_>) -> Result<()> {
-    let keys = before.as_object().into_iter().chain(run.identity.as_object());
-    let mut keys = keys.flat_map(serde_json::Map::keys);
-    match keys.find(|key| before.get(key) != run.identity.get(key)) {
-        None => Ok(()),
-        Some(key) => {
-            let show = |value: &serde_json::Value| {
-                value.get(key).map_or("nothing".into(), |v| v.to_string())
-            };
-            let reason = format!(
-                "this run was started with `{key}` = {}, not {}: put it back, or start a new run in another folder",
-                show(before),
-                show(&run.identity),
-            );
-            Err(Error::Checkpoint { path: run.dir.into(), reason })
+fn same_run(before: &Value, run: &Run<'_>) -> Result<()> {
+    let Some((key, before, now)) = difference("", before, &run.identity) else { return Ok(()) };
+    let reason = format!(
+        "this run was started with `{key}` = {before}, not {now}: put it back, or start a new run \
+         in another folder"
+    );
+    Err(Error::Checkpoint { path: run.dir.into(), reason })
+}
+
+/// The first place where two objects differ, such as `model.d_model`, and what stands there.
+fn difference<'v>(
+    path: &str,
+    a: &'v Value,
+    b: &'v Value,
+) -> Option<(String, &'v Value, &'v Value)> {
+    match (a, b) {
+        (Value::Object(left), Value::Object(right)) => {
+            let keys = left.keys().chain(right.keys());
+            let mut pairs = keys.map(|key| (key, &a[key.as_str()], &b[key.as_str()]));
+            pairs.find_map(|(key, a, b)| {
+                let dot = if path.is_empty() { "" } else { "." };
+                difference(&format!("{path}{dot}{key}"), a, b)
+            })
         }
+        _ => (a != b).then(|| (path.to_string(), a, b)),
     }
 }
 
@@ -453,7 +474,8 @@ fn closing_words(summary: &Summary, dir: &Path) -> String {
             format!("finished after {step} steps and {time}: {model}, report {dir}/report.html")
         }
         Ended::Interrupted | Ended::OutOfTime => format!(
-            "stopped after step {step} and {time}; everything is saved in {dir}: start the same command again to go on"
+            "stopped after step {step} and {time}; everything is saved in {dir}: start the same \
+             command again to go on"
         ),
     }
 }

@@ -1,6 +1,13 @@
-//! The command line.
+//! The command line: a file for each command.
 
+mod data;
+mod evaluate;
+mod expert;
+mod model;
+mod serve;
+mod store;
 mod train;
+mod translate;
 
 use clap::{Parser, Subcommand};
 
@@ -14,14 +21,28 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
+    Translate(translate::Translate),
     Train(train::Train),
+    Evaluate(evaluate::Evaluate),
+    Data(data::Data),
+    Model(model::Model),
+    Expert(expert::Expert),
+    Store(store::StoreCommand),
 }
 
 impl Cli {
     /// Does what the command says.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Serve(command) => command.run(),
+            Command::Translate(command) => command.run(),
             Command::Train(command) => command.run(),
+            Command::Evaluate(command) => command.run(),
+            Command::Data(command) => command.run(),
+            Command::Model(command) => command.run(),
+            Command::Expert(command) => command.run(),
+            Command::Store(command) => command.run(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The binary: one command for each thing that can be done.
 
 mod commands;
+mod models;
+mod texts;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;

@@ -23,6 +23,9 @@ use crate::{
 /// Threads of each HTTP worker for what blocks: detection, and writes to the store.
 const BLOCKING_THREADS: usize = 16;
 
+/// Connections of each HTTP worker at most; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
+
 /// What the handlers share.
 pub(crate) struct Shared {
     pub(crate) config: ServerConfig,
@@ -89,6 +92,7 @@ pub fn run(
     let server = HttpServer::new(app)
         .workers(threads)
         .worker_max_blocking_threads(BLOCKING_THREADS)
+        .max_connections(MAX_CONNECTIONS)
         .shutdown_timeout(shutdown_timeout)
         .h1_allow_half_closed(false) // a client that hung up wants no answer: drop its sentences
         .disable_signals()

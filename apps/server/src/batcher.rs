@@ -93,12 +93,14 @@ impl Batcher {
     ) -> Result<(), ApiError> {
         let mut slots = self.take_slots(missing.len().min(self.share))?;
         let (reply, mut answers) = mpsc::unbounded_channel::<Answer>();
+        let served = Arc::default();
         let waiting = |number: usize, slot| Waiting {
             number,
             job: jobs[number].clone(),
             model: Arc::clone(model),
             since: Instant::now(),
             slot,
+            served: Arc::clone(&served),
             reply: reply.clone(),
         };
 

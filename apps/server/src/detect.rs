@@ -13,15 +13,15 @@ const MAX_CHARS: usize = 1000;
 
 /// A guess, and how sure it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Detected {
+pub struct Detected {
     /// From 0 to 100.
-    pub(crate) confidence: f64,
+    pub confidence: f64,
     /// Code of the language.
-    pub(crate) language: String,
+    pub language: String,
 }
 
 /// lingua, restricted to some languages.
-pub(crate) struct Detector {
+pub struct Detector {
     /// The languages, and lingua for them: made when first needed, and when the model changes.
     current: Mutex<Option<(Vec<String>, Arc<Guesser>)>>,
 }
@@ -37,12 +37,13 @@ enum Guesser {
 }
 
 impl Detector {
-    pub(crate) fn new() -> Self {
+    /// Loads nothing yet.
+    pub fn new() -> Self {
         Self { current: Mutex::new(None) }
     }
 
     /// Loads what guessing among `known` needs. Takes a moment, and blocks.
-    pub(crate) fn warm(&self, known: &[String]) {
+    pub fn warm(&self, known: &[String]) {
         let started = std::time::Instant::now();
         let sample = "This sentence loads every table that longer texts need.";
         self.detect(sample, known);
@@ -52,7 +53,7 @@ impl Detector {
     /// Guesses the language of `text` among `known`, best first; at least one guess.
     ///
     /// A text without letters is English with confidence 0, as upstream has it. CPU-bound.
-    pub(crate) fn detect(&self, text: &str, known: &[String]) -> Vec<Detected> {
+    pub fn detect(&self, text: &str, known: &[String]) -> Vec<Detected> {
         let unknown = || vec![Detected { confidence: 0.0, language: "en".into() }];
         if !has_letters(text) {
             return unknown();

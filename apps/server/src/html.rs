@@ -23,6 +23,9 @@ use self::{
     runs::{Mark, MarkKind, Run},
 };
 
+/// Elements within each other in a sentence at most; deeper is not writing but an attack.
+const MAX_DEPTH: usize = 32;
+
 /// A document, and the sentences in it.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -136,7 +139,7 @@ impl Document {
     }
 
     fn add_sentence(&mut self, run: &Run, range: Range<usize>) {
-        let all: Vec<&Mark> = run.marks.iter().filter(|mark| mark.touches(&range)).collect();
+        let all: Vec<&Mark> = run.marks_at(&range).collect();
         if all.iter().any(|mark| !mark.is_within(&range)) || !run.has_words(&range) {
             return; // it stays as it is
         }
@@ -157,6 +160,7 @@ impl Document {
         for mark in marks {
             let range = mark.at.start - start..mark.at.end - start;
             match &mark.kind {
+                MarkKind::Open(_) if levels.len() > MAX_DEPTH => return None,
                 MarkKind::Open(_) => levels.push((Some(mark), Vec::new())),
                 MarkKind::Close(name) => {
                     let (open, children) = levels.pop()?;
@@ -231,4 +235,58 @@ fn pieces(run: &Run, range: &Range<usize>, marks: &[&Mark]) -> Vec<Piece> {
             .then(|| Piece { raw: run.raw(&(start..start + text.len())), text: text.to_owned() })
     };
     starts.zip(ends).filter_map(piece).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Translates every sentence and piece by `model`.
+    fn translate(html: &str, model: impl Fn(&str) -> String) -> String {
+        let document = Document::parse(html, "en");
+        let first: Vec<String> = document.sentences().map(&model).collect();
+        let second: Vec<String> = document.unplaced(&first).map(&model).collect();
+        document.render(&first, &second)
+    }
+
+    fn reversed(text: &str) -> String {
+        text.split(' ').rev().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn elements_without_end_do_no_harm() {
+        let deep = format!("{}word and word{}", "<b>".repeat(50_000), "</b> and".repeat(50_000));
+        assert_eq!(translate(&deep, str::to_owned), deep);
+        let inside = format!("One {}two{} three", "<b>".repeat(40), "</b>".repeat(40));
+        assert_eq!(translate(&inside, str::to_uppercase).matches("TWO").count(), 1);
+        let many = "One <b>two</b> <code>x</code> ".repeat(20_000);
+        assert_eq!(translate(&many, str::to_owned), many);
+    }
+
+    #[test]
+    fn the_visible_text_is_without_markup() {
+        let html = "<p>One&nbsp;<b>two</b></p><script>x()</script>\n<p title='no'>three";
+        assert_eq!(visible_text(html), "One\u{a0}two\nthree");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_translated_into_itself_stays_the_same(
+            html in "(<|>|</|&amp;|&|<b>|</b>|<i class='x'>|</i>|<p>|</p>|<br/>|<img>|<code>|</code>|<!-- -->|<script>|</script>|\"| |\r\n|\\. |é|字|One|two|\\PC){0,40}"
+        ) {
+            prop_assert_eq!(translate(&html, str::to_owned), html);
+        }
+
+        #[test]
+        fn every_tag_is_written_once(
+            html in "(<b>|</b>|<i>|</i>|<a href='/'>|</a>|<p>|</p>|<img>|<code>ls</code>| |\\. |one |two |three |Four |ls |5 ){0,40}"
+        ) {
+            let translated = translate(&html, reversed);
+            for tag in ["<b>", "</b>", "<i>", "</i>", "<a href='/'>", "</a>", "<p>", "</p>", "<img>", "<code>ls</code>"] {
+                prop_assert_eq!(translated.matches(tag).count(), html.matches(tag).count(), "{}", translated);
+            }
+        }
+    }
 }

@@ -1,11 +1,17 @@
 //! Reads the fields of a request, however a client sends them: JSON, form, multipart or query.
 
+use std::time::Duration;
+
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, http::header, web};
 use futures_util::{StreamExt, future, stream};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use crate::error::ApiError;
+
+/// How long a body may take to come.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The fields of a request by name; unknown ones do no harm.
 #[derive(Debug, Default)]
@@ -22,8 +28,9 @@ impl Fields {
         payload: web::Payload,
         limit: usize,
     ) -> Result<Self, ApiError> {
-        let body = payload.to_bytes_limited(limit).await.map_err(|_| ApiError::TooLarge(limit))?;
-        let body = body.map_err(ApiError::invalid)?;
+        let body = timeout(MAX_WAIT, payload.to_bytes_limited(limit)).await;
+        let body = body.map_err(|_| ApiError::invalid("the body did not come in time"))?;
+        let body = body.map_err(|_| ApiError::TooLarge(limit))?.map_err(ApiError::invalid)?;
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         let kind = kind.to_lowercase();

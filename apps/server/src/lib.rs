@@ -45,5 +45,6 @@ mod routes;
 
 pub use app::run;
 pub use config::ServerConfig;
+pub use detect::{Detected, Detector};
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};

@@ -16,6 +16,9 @@ use crate::{
     model::Loaded,
 };
 
+/// Sentences of a request at most: so that one request cannot fill the memory.
+const MAX_SENTENCES: usize = 100_000;
+
 /// What a request asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
@@ -77,6 +80,10 @@ pub(crate) async fn translate(
         move || prepare(&order, &model, &known, &detector)
     };
     let texts = web::block(prepare).await??;
+    if texts.iter().map(|text| text.sentences().count()).sum::<usize>() > MAX_SENTENCES {
+        let reason = format!("more than {MAX_SENTENCES} sentences; send less at a time");
+        return Err(ApiError::invalid(reason));
+    }
 
     let jobs = |text: &Prepared| text.sentences().map(|s| order.job(&text.source, s)).collect();
     let counted: Vec<Vec<Job>> = texts.iter().map(jobs).collect();

@@ -12,7 +12,9 @@ use std::{
 
 use candle::{Device, Tensor};
 use dragoman_core::{
+    config::ModelConfig,
     context::{Context, Training},
+    directory::Files,
     layers::moe::LayerRouting,
     models::translation::{Batch, Example, TranslationModel},
     params::ParamStore,
@@ -26,6 +28,7 @@ use dragoman_data::{
 use serde_json::json;
 
 pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
+pub use dev::load as load_test_sets;
 
 use crate::{
     Error, Result,
@@ -93,6 +96,13 @@ struct TranslationTask {
 impl TranslationTask {
     fn new(config: &TrainConfig, paths: &RunPaths) -> Result<Self> {
         let device = device::open(&config.device)?;
+        for name in ["tokenizer.json", "corpus.bin", "corpus.json"] {
+            let path = paths.corpus.join(name);
+            if !path.exists() {
+                let reason = "is missing: `dragoman data pack` makes a corpus to train on".into();
+                return Err(Error::Config { path, reason });
+            }
+        }
         let tokenizer = Tokenizer::load(paths.corpus.join("tokenizer.json"))
             .map_err(dragoman_data::Error::from)?;
         let corpus = PackedCorpus::open(paths.corpus.join("corpus.bin"))?;
@@ -110,6 +120,9 @@ impl TranslationTask {
         let register = Register::for_pairs(&directions, free, d_ff, &layers);
         let params = ParamStore::new(&device, config.run.seed);
         let model = TranslationModel::new(&config.model, &register, &params)?;
+        if let Some(dir) = &config.start_from {
+            start_from(dir, &config, tokenizer.sha256(), &params)?;
+        }
 
         let route = |(source, target): &(String, String)| {
             register.route(source, target).map(|route| route as u32)
@@ -262,6 +275,25 @@ fn expert_load(routing: &[LayerRouting]) -> ExpertLoad {
     routing.iter().map(visits).collect()
 }
 
+/// Sets `params` to the weights of the model in `dir`; a checkpoint, if there is one, comes after.
+fn start_from(
+    dir: &Path,
+    config: &TrainConfig,
+    tokenizer: &str,
+    params: &ParamStore,
+) -> Result<()> {
+    let files = Files::Folder(dir.into());
+    let refuse = |reason: &str| Error::Config { path: dir.into(), reason: reason.into() };
+    if files.config()? != ModelConfig::Translation(config.model.clone()) {
+        return Err(refuse("`start_from` names a model of another shape than `[model]`"));
+    }
+    if files.register()?.tokenizer_sha256 != tokenizer {
+        return Err(refuse("`start_from` names a model with another tokenizer than the corpus"));
+    }
+    let loaded = files.load_translation(&Device::Cpu)?;
+    Ok(params.set_all(&loaded.params.tensors()?)?)
+}
+
 /// The directions to train: those asked for, or all of the corpus.
 fn directions(config: &TrainConfig, corpus: &PackedCorpus) -> Result<Vec<(String, String)>> {
     let known = corpus.routes();
@@ -319,6 +351,32 @@ mod tests {
         let paths =
             RunPaths { corpus: dir.into(), dev: dir.into(), out: dir.join("run"), quiet: true };
         Ok(TranslationTask::new(&config, &paths)?)
+    }
+
+    #[test]
+    fn a_run_can_start_from_a_model() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let first = task(dir.path())?;
+        let model = dir.path().join("model");
+        first.write_model(&model, &ExportNote { step: 1, evaluation: None })?;
+        let mut config = first.config.clone();
+        config.run.seed += 1;
+        config.start_from = Some(model.clone());
+        let paths = RunPaths {
+            corpus: dir.path().into(),
+            dev: dir.path().into(),
+            out: dir.path().join("run"),
+            quiet: true,
+        };
+        let second = TranslationTask::new(&config, &paths)?;
+        for (a, b) in first.params.iter().zip(second.params.iter()) {
+            let same = a.with_value(|a| b.with_value(|b| a == b))??;
+            assert!(same, "{}", a.name());
+        }
+        config.model.d_ff += 1;
+        let error = TranslationTask::new(&config, &paths).map(|_| ()).expect_err("another shape");
+        assert!(error.to_string().contains("of another shape"), "{error}");
+        Ok(())
     }
 
     fn pair(route: u32, source: &str, target: &str) -> SentencePair {
@@ -386,7 +444,10 @@ mod tests {
     fn a_pair_gets_its_tag_and_its_end() -> anyhow::Result<()> {
         let dir = tempfile::tempdir()?;
         let task = task(dir.path())?;
-        let example = task.example(pair(0, "a", "b")).expect("the direction is trained");
+        let into_german = ("en".to_string(), "de".to_string());
+        let route = task.corpus.routes().iter().position(|route| *route == into_german);
+        let route = route.expect("the corpus serves both directions") as u32;
+        let example = task.example(pair(route, "a", "b")).expect("the direction is trained");
         let german = task.tokenizer.language_tag("de").expect("the tokenizer knows German");
         let (a, b) = (68 + u32::from(b'a'), 68 + u32::from(b'b'));
         assert_eq!(example.source, [german, a, tokenizer::END]);

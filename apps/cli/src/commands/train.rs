@@ -44,6 +44,10 @@ struct Translation {
     #[arg(long)]
     device: Option<String>,
 
+    /// Begin with the weights of this model instead of chance
+    #[arg(long, value_name = "DIR")]
+    start_from: Option<PathBuf>,
+
     /// Budget of the whole run in minutes, whatever the settings say
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<f64>,
@@ -72,6 +76,7 @@ impl Translation {
     fn run(self) -> anyhow::Result<()> {
         let mut config = TrainConfig::load(&self.config)?;
         config.device = self.device.unwrap_or(config.device);
+        config.start_from = self.start_from.or(config.start_from);
         config.run.budget.minutes = self.minutes.unwrap_or(config.run.budget.minutes);
         config.run.budget.steps = self.steps.unwrap_or(config.run.budget.steps);
         let mut control = Control::default();

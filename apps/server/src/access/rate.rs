@@ -80,7 +80,8 @@ impl Window {
     fn check(&self, caller: &str, cost: usize) -> Result<(), ApiError> {
         let slow_down = || ApiError::Slowdown(format!("{} per 1 {}", self.limit, self.unit));
         let limiter = self.limiter.as_ref().ok_or_else(slow_down)?;
-        if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_BETWEEN_CLEANINGS == 0 {
+        let checks = self.checks.fetch_add(1, Ordering::Relaxed);
+        if checks.is_multiple_of(CHECKS_BETWEEN_CLEANINGS) {
             limiter.retain_recent();
         }
         let cost = u32::try_from(cost).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);

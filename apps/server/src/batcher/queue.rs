@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,8 @@ pub(super) struct Waiting {
     pub(super) model: Arc<Loaded>,
     pub(super) since: Instant,
     pub(super) slot: OwnedSemaphorePermit,
+    /// How many sentences of its request have had their turn.
+    pub(super) served: Arc<AtomicUsize>,
     pub(super) reply: UnboundedSender<Answer>,
 }
 
@@ -31,6 +36,11 @@ impl Waiting {
     /// Sends the answer back, and the slot with it.
     pub(super) fn answer(self, result: Result<Translation, ApiError>) {
         let _ = self.reply.send((self.number, result, self.slot)); // or nobody waits any more
+    }
+
+    /// Whether both are sentences of one request.
+    pub(super) fn is_of_request(&self, other: &Self) -> bool {
+        self.reply.same_channel(&other.reply)
     }
 
     fn len(&self) -> usize {
@@ -66,6 +76,8 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Waiting>,
+    /// Whether the next batch begins with the oldest sentence.
+    is_oldest_next: bool,
     closed: bool,
 }
 
@@ -131,13 +143,22 @@ impl State {
         before - self.waiting.len()
     }
 
-    /// Takes the oldest sentence, and with it those most like it in length.
+    /// Takes the sentence whose turn it is, and with it those most like it in length.
+    ///
+    /// By turns that is the oldest one, so that nobody waits for ever, and one of the request that
+    /// got least so far, so that a word does not wait for a book.
     fn take_batch(&mut self, limits: Limits) -> Vec<Waiting> {
-        let Some(oldest) = self.waiting.front() else { return Vec::new() };
-        let fitting = |(i, other): (usize, &Waiting)| oldest.fits(other).then_some(i);
+        self.is_oldest_next = !self.is_oldest_next;
+        let served = |sentence: &&Waiting| sentence.served.load(Ordering::Relaxed);
+        let oldest = self.waiting.front().filter(|_| self.is_oldest_next);
+        let Some(first) = oldest.or_else(|| self.waiting.iter().min_by_key(served)) else {
+            return Vec::new();
+        };
+        let fitting = |(i, other): (usize, &Waiting)| first.fits(other).then_some(i);
         let mut candidates: Vec<usize> =
             self.waiting.iter().enumerate().filter_map(fitting).collect();
-        candidates.sort_by_key(|&i| self.waiting[i].len().abs_diff(oldest.len()));
+        let is_first = |i: usize| std::ptr::eq(&self.waiting[i], first);
+        candidates.sort_by_key(|&i| (!is_first(i), self.waiting[i].len().abs_diff(first.len())));
 
         let mut longest = 0;
         let mut taken = vec![false; self.waiting.len()];
@@ -147,6 +168,7 @@ impl State {
                 break;
             }
             taken[i] = true;
+            self.waiting[i].served.fetch_add(1, Ordering::Relaxed);
         }
         let all = std::mem::take(&mut self.waiting);
         let (batch, rest) = split(all.into_iter().zip(taken));
@@ -161,4 +183,121 @@ fn split(sentences: impl Iterator<Item = (Waiting, bool)>) -> (Vec<Waiting>, Vec
         if is_taken { batch.push(sentence) } else { rest.push_back(sentence) }
     }
     (batch, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use dragoman_core::translate::Translate;
+    use tokio::sync::{Semaphore, mpsc};
+
+    use super::*;
+
+    struct Mute;
+
+    impl Translate for Mute {
+        fn languages(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn can_translate(&self, _: &str, _: &str) -> bool {
+            false
+        }
+
+        fn domains(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn translate(&self, _: &[Job]) -> dragoman_core::Result<Vec<Translation>> {
+            Ok(Vec::new())
+        }
+
+        fn experts(&self) -> serde_json::Value {
+            serde_json::Value::Null
+        }
+    }
+
+    const LIMITS: Limits = Limits { sentences: 10, chars: 10_000, wait: Duration::ZERO };
+
+    /// The sentences of one request; the receiver keeps them alive.
+    fn request(texts: &[String]) -> (Vec<Waiting>, mpsc::UnboundedReceiver<Answer>) {
+        let (reply, answers) = mpsc::unbounded_channel();
+        let slots = Arc::new(Semaphore::new(texts.len()));
+        let model = Arc::new(Loaded { model: Arc::new(Mute), generation: 0 });
+        let served = Arc::new(AtomicUsize::new(0));
+        let waiting = |(number, text): (usize, &String)| Waiting {
+            number,
+            job: Job {
+                source: "en".into(),
+                target: "de".into(),
+                domains: Vec::new(),
+                text: text.clone(),
+                num_hypotheses: 1,
+                trace: false,
+            },
+            model: Arc::clone(&model),
+            since: Instant::now(),
+            slot: Arc::clone(&slots).try_acquire_owned().expect("a slot for each"),
+            served: Arc::clone(&served),
+            reply: reply.clone(),
+        };
+        (texts.iter().enumerate().map(waiting).collect(), answers)
+    }
+
+    fn book() -> Vec<String> {
+        (0..100).map(|i| format!("A line of the book {i}")).collect()
+    }
+
+    fn texts(batch: Vec<Waiting>) -> Vec<String> {
+        batch.into_iter().map(|waiting| waiting.job.text).collect()
+    }
+
+    #[test]
+    fn a_word_does_not_wait_for_a_book() {
+        let mut state = State::default();
+        let (lines, _book) = request(&book());
+        let (word, _word) = request(&["Word".into()]);
+        state.waiting.extend(lines);
+        state.take_batch(LIMITS);
+        state.waiting.extend(word);
+        let next = [texts(state.take_batch(LIMITS)), texts(state.take_batch(LIMITS))].concat();
+        assert!(next.contains(&"Word".to_owned()), "{next:?}");
+    }
+
+    #[test]
+    fn a_book_does_not_wait_for_all_the_words_that_come() {
+        let mut state = State::default();
+        let (lines, _book) = request(&book());
+        state.waiting.extend(lines);
+        let mut answers = Vec::new();
+        let mut left = 100;
+        for _ in 0..20 {
+            // Too long to go with the lines, so that every word asks for a batch of its own.
+            let (word, answer) = request(&["word".repeat(100)]);
+            state.waiting.extend(word);
+            answers.push(answer);
+            let batch = texts(state.take_batch(LIMITS));
+            left -= batch.iter().filter(|text| text.starts_with("A line")).count();
+        }
+        assert_eq!(left, 0, "lines of the book that still wait");
+    }
+
+    #[test]
+    fn a_batch_keeps_to_its_limits_and_loses_nobody() {
+        let mut state = State::default();
+        let mixed: Vec<String> = (1..200).map(|i| "x".repeat(i * 7 % 390 + 1)).collect();
+        let (sentences, _request) = request(&mixed);
+        state.waiting.extend(sentences);
+        let limits = Limits { chars: 1000, ..LIMITS };
+        let mut all = Vec::new();
+        while !state.waiting.is_empty() {
+            let batch = texts(state.take_batch(limits));
+            let longest = batch.iter().map(String::len).max().unwrap_or_default();
+            assert!(batch.len() <= 10 && batch.len() * longest <= 1000, "{batch:?}");
+            all.extend(batch);
+        }
+        all.sort_unstable();
+        let mut mixed = mixed;
+        mixed.sort_unstable();
+        assert_eq!(all, mixed);
+    }
 }

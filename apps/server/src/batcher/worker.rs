@@ -5,7 +5,10 @@ use std::{
     time::Instant,
 };
 
-use dragoman_core::translate::{Job, Translate, Translation};
+use dragoman_core::{
+    Error,
+    translate::{Job, Translate, Translation},
+};
 
 use super::queue::{Queue, Waiting};
 use crate::{error::ApiError, metrics::Metrics};
@@ -19,6 +22,8 @@ pub(super) fn serve(queue: &Queue, metrics: &Metrics) {
 }
 
 /// Translates one batch; whatever the model does, everyone in it is answered.
+///
+/// When it fails on several requests, each is tried by itself: one cannot spoil the others.
 fn translate(batch: Vec<Waiting>, metrics: &Metrics) {
     let Some(first) = batch.first() else { return };
     let jobs: Vec<Job> = batch.iter().map(|sentence| sentence.job.clone()).collect();
@@ -36,28 +41,50 @@ fn translate(batch: Vec<Waiting>, metrics: &Metrics) {
                 sentence.answer(Ok(translation));
             }
         }
-        Err(reason) => {
+        Err(_) if batch.iter().any(|other| !other.is_of_request(first)) => {
+            for request in by_request(batch) {
+                translate(request, metrics);
+            }
+        }
+        Err(error) => {
             metrics.failed_batches.inc();
-            tracing::error!(reason, sentences = jobs.len(), "a batch failed");
             for sentence in batch {
-                sentence
-                    .answer(Err(ApiError::Internal(format!("Cannot translate text: {reason}"))));
+                sentence.answer(Err(error.clone()));
             }
         }
     }
 }
 
-/// Calls the model, and turns a panic or a wrong number of answers into a reason.
-fn call(model: &dyn Translate, jobs: &[Job]) -> Result<Vec<Translation>, String> {
+/// The sentences of each request in `batch`.
+fn by_request(batch: Vec<Waiting>) -> Vec<Vec<Waiting>> {
+    let mut requests: Vec<Vec<Waiting>> = Vec::new();
+    for sentence in batch {
+        match requests.iter_mut().find(|request| request[0].is_of_request(&sentence)) {
+            Some(request) => request.push(sentence),
+            None => requests.push(vec![sentence]),
+        }
+    }
+    requests
+}
+
+/// Calls the model, and turns a panic or a wrong number of answers into an error.
+fn call(model: &dyn Translate, jobs: &[Job]) -> Result<Vec<Translation>, ApiError> {
+    let failed = |reason: String| ApiError::Internal(format!("Cannot translate text: {reason}"));
     // A model is `&self` and holds no state that a panic could leave half done.
     match catch_unwind(AssertUnwindSafe(|| model.translate(jobs))) {
-        Err(_) => Err("the model crashed; the server's log says where".into()),
-        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(failed("the model crashed; the server's log says where".into())),
+        Ok(Err(
+            error @ (Error::UnknownLanguage { .. }
+            | Error::NoRoute { .. }
+            | Error::UnknownDomain { .. }),
+        )) => Err(ApiError::invalid(error)),
+        Ok(Err(error)) => Err(failed(error.to_string())),
         Ok(Ok(found)) if found.len() != jobs.len() => {
-            Err(format!("the model answered {} of {} sentences", found.len(), jobs.len()))
+            let (found, asked) = (found.len(), jobs.len());
+            Err(failed(format!("the model answered {found} of {asked} sentences")))
         }
         Ok(Ok(found)) if found.iter().any(|translation| translation.hypotheses.is_empty()) => {
-            Err("the model left a sentence without a translation".into())
+            Err(failed("the model left a sentence without a translation".into()))
         }
         Ok(Ok(found)) => Ok(found),
     }

@@ -75,14 +75,6 @@ pub(super) enum MarkKind {
 }
 
 impl Mark {
-    /// Whether it stands in `range` or at its ends.
-    pub(super) fn touches(&self, range: &Range<usize>) -> bool {
-        let is_wide = self.at.start < self.at.end;
-        self.at.start <= range.end
-            && range.start <= self.at.end
-            && !(is_wide && (self.at.start == range.end || self.at.end == range.start))
-    }
-
     /// Whether it does not reach out of `range`.
     pub(super) fn is_within(&self, range: &Range<usize>) -> bool {
         range.start <= self.at.start && self.at.end <= range.end
@@ -108,23 +100,39 @@ impl Run {
         start..end
     }
 
+    /// The marks that stand in `range` or at its ends; wide ones only when they are in it.
+    pub(super) fn marks_at(&self, range: &Range<usize>) -> impl Iterator<Item = &Mark> {
+        // In the order of the text, and none within another.
+        let first = self.marks.partition_point(|mark| mark.at.end < range.start);
+        let last = self.marks.partition_point(|mark| mark.at.start <= range.end);
+        let range = range.clone();
+        self.marks[first..last.max(first)].iter().filter(move |mark| {
+            mark.at.is_empty() || mark.at.start < range.end && range.start < mark.at.end
+        })
+    }
+
     /// The text with a word of the same length in place of each opaque part.
     pub(super) fn masked(&self) -> String {
-        let mut masked = self.text.clone();
+        let mut masked = String::with_capacity(self.text.len());
         for mark in self.marks.iter().filter(|mark| mark.kind == MarkKind::Opaque) {
-            masked.replace_range(mark.at.clone(), &"x".repeat(mark.at.len()));
+            masked.push_str(&self.text[masked.len()..mark.at.start]);
+            masked.extend(std::iter::repeat_n('x', mark.at.len()));
         }
+        masked.push_str(&self.text[masked.len()..]);
         masked
     }
 
     /// Whether there are letters in `range` besides those of opaque parts.
     pub(super) fn has_words(&self, range: &Range<usize>) -> bool {
-        let opaque = |at| {
-            let mut marks = self.marks.iter().filter(|mark| mark.kind == MarkKind::Opaque);
-            marks.any(|mark| mark.at.contains(&at))
-        };
-        let mut chars = self.text[range.clone()].char_indices();
-        chars.any(|(at, c)| c.is_alphabetic() && !opaque(range.start + at))
+        let opaque = self.marks_at(range).filter(|mark| mark.kind == MarkKind::Opaque);
+        let mut at = range.start;
+        for mark in opaque {
+            if at < mark.at.start && has_letters(&self.text[at..mark.at.start]) {
+                return true;
+            }
+            at = at.max(mark.at.end);
+        }
+        at < range.end && has_letters(&self.text[at..range.end])
     }
 
     fn add(&mut self, text: &str, raw: Range<usize>) {

@@ -17,8 +17,9 @@ use crate::error::ApiError;
 struct Files;
 
 /// What pages may load: our own files, and nothing else.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; \
-                      base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
 
 /// `GET /`
 pub(super) async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {

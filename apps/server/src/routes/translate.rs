@@ -1,13 +1,16 @@
 //! `POST /translate`
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Map, Value, json};
+use dragoman_core::translate::Leg;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     access::Caller,
     app::Shared,
+    detect::Detected,
     error::ApiError,
     input::Fields,
     languages,
@@ -17,6 +20,9 @@ use crate::{
 
 /// Alternatives at most, whatever is asked and allowed: one request must not hold all cores.
 const MAX_ALTERNATIVES: usize = 20;
+
+/// Characters of a traced request at most: a trace is a hundred times as large as its text.
+const MAX_TRACE_CHARS: usize = 5000;
 
 /// Translates a text or an array of texts.
 pub(super) async fn translate(
@@ -42,7 +48,7 @@ pub(super) async fn translate(
         trace: fields.flag("trace"),
         scores: fields.flag("scores"),
     };
-    Ok(HttpResponse::Ok().json(reply(done, is_array, extras)))
+    Ok(HttpResponse::Ok().json(Reply::new(done, is_array, extras)))
 }
 
 /// Files are not translated yet: answers as upstream does when that is switched off.
@@ -84,6 +90,12 @@ fn parse(
         return Err(no_route(source, &target));
     }
     let (domains, trace) = (domains(fields, model)?, fields.flag("trace"));
+    let num_chars: usize = texts.iter().map(|text| text.chars().count()).sum();
+    if trace && num_chars > MAX_TRACE_CHARS {
+        return Err(ApiError::invalid(format_args!(
+            "trace is limited to {MAX_TRACE_CHARS} characters, and this has {num_chars}"
+        )));
+    }
     Ok(Order { texts, source, target, is_html, num_alternatives, domains, trace })
 }
 
@@ -173,20 +185,56 @@ struct Extras {
     scores: bool,
 }
 
-/// Writes the reply: each field a value for a text, an array for an array.
-fn reply(done: Vec<Done>, is_array: bool, extras: Extras) -> Value {
-    let mut fields = Map::new();
-    let mut put = |name: &str, is_wanted: bool, value: &dyn Fn(&Done) -> Value| {
-        if is_wanted {
-            let mut values: Vec<Value> = done.iter().map(value).collect();
-            let value = if is_array { Value::Array(values) } else { values.swap_remove(0) };
-            fields.insert(name.to_owned(), value);
+/// The reply; what was not asked for is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply {
+    translated_text: PerText<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detected_language: Option<PerText<Option<Detected>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternatives: Option<PerText<Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<PerText<Trace>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<PerText<Option<f32>>>,
+}
+
+/// A value for a text, or an array of them for an array of texts.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PerText<T> {
+    One(T),
+    Each(Vec<T>),
+}
+
+/// The ways of a text's sentences.
+#[derive(Serialize)]
+struct Trace {
+    legs: Vec<Leg>,
+}
+
+impl Reply {
+    fn new(mut done: Vec<Done>, is_array: bool, extras: Extras) -> Self {
+        Self {
+            translated_text: per_text(&mut done, is_array, |done| mem::take(&mut done.text)),
+            detected_language: extras
+                .detected
+                .then(|| per_text(&mut done, is_array, |done| done.detected.take())),
+            alternatives: extras
+                .alternatives
+                .then(|| per_text(&mut done, is_array, |done| mem::take(&mut done.alternatives))),
+            trace: extras.trace.then(|| {
+                per_text(&mut done, is_array, |done| Trace { legs: mem::take(&mut done.legs) })
+            }),
+            scores: extras.scores.then(|| per_text(&mut done, is_array, |done| done.score)),
         }
-    };
-    put("translatedText", true, &|done| json!(done.text));
-    put("detectedLanguage", extras.detected, &|done| json!(done.detected));
-    put("alternatives", extras.alternatives, &|done| json!(done.alternatives));
-    put("trace", extras.trace, &|done| json!({ "legs": done.legs }));
-    put("scores", extras.scores, &|done| json!(done.score));
-    Value::Object(fields)
+    }
+}
+
+fn per_text<T>(done: &mut [Done], is_array: bool, value: impl Fn(&mut Done) -> T) -> PerText<T> {
+    match done {
+        [one] if !is_array => PerText::One(value(one)),
+        texts => PerText::Each(texts.iter_mut().map(value).collect()),
+    }
 }

@@ -130,6 +130,18 @@ async fn a_megabyte_in_one_line_is_translated() -> Result<()> {
 }
 
 #[actix_web::test]
+async fn what_would_fill_the_memory_is_refused() -> Result<()> {
+    let app = TestApp::start()?;
+    let lines = json!({ "q": "a\n".repeat(100_001), "source": "en", "target": "de" });
+    let traced = json!({ "q": "a b ".repeat(2000), "source": "en", "target": "de", "trace": true });
+    for (body, word) in [(lines, "sentences"), (traced, "trace")] {
+        let (status, reply) = app.json("/translate", &body).await?;
+        assert!(status == 400 && reply["error"].to_string().contains(word), "{status} {reply}");
+    }
+    Ok(())
+}
+
+#[actix_web::test]
 async fn an_array_of_ten_thousand_is_translated_in_order() -> Result<()> {
     let app = TestApp::start()?;
     let q: Vec<String> = (0..10_000).map(|i| format!("Text number {i}")).collect();

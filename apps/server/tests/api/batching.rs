@@ -123,13 +123,21 @@ async fn a_cancelled_request_leaves_the_queue() -> Result<()> {
 }
 
 #[actix_web::test]
-async fn a_failing_batch_fails_alone() -> Result<()> {
-    let config = ServerConfig { batch_sentences: 1, ..ServerConfig::default() };
-    let app = TestApp::with(config, Tagger::slow(20))?;
-    let bodies = [body("Good one"), body("Do panic now"), body("Good two")];
-    let replies = join_all(bodies.iter().map(|body| app.json("/translate", body))).await;
-    let statuses: Vec<u16> =
-        replies.into_iter().map(|reply| Ok(reply?.0)).collect::<Result<_>>()?;
-    assert_eq!(statuses, [200, 500, 200]);
+async fn a_request_that_fails_does_not_spoil_those_in_its_batch() -> Result<()> {
+    let config = ServerConfig { batch_wait_ms: 500, ..ServerConfig::default() };
+    let app = TestApp::configured(config)?;
+    for bad in ["Do panic now", "A failing one"] {
+        let bodies = [
+            body(format!("Before {bad}").replace("panic", "calm").replace("failing", "fine")),
+            body(bad),
+            body("Good two"),
+        ];
+        let replies = join_all(bodies.iter().map(|body| app.json("/translate", body))).await;
+        let statuses: Vec<u16> =
+            replies.into_iter().map(|reply| Ok(reply?.0)).collect::<Result<_>>()?;
+        assert_eq!(statuses, [200, 500, 200]);
+    }
+    let shared = app.model.batches().iter().any(|batch| batch.len() == 3);
+    assert!(shared, "they never shared a batch: {:?}", app.model.batches());
     Ok(())
 }

@@ -26,7 +26,7 @@ async fn pages_load_only_our_own_files() -> Result<()> {
     let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok());
     assert!(header("Content-Type").is_some_and(|kind| kind.starts_with("text/html")));
     assert!(
-        header("Content-Security-Policy").is_some_and(|csp| csp.contains("default-src 'self'"))
+        header("Content-Security-Policy").is_some_and(|csp| csp.contains("default-src 'none'"))
     );
     let tag = header("ETag").expect("files are tagged").to_owned();
     let again = app.get("/").header("If-None-Match", tag).send().await?;

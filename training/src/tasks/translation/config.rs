@@ -1,6 +1,6 @@
 //! The settings of a translation run: the TOML files in `training/configs/`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dragoman_core::{config::TranslationConfig, kernels::matmul::Precision};
 use dragoman_data::batch::BatchConfig;
@@ -22,6 +22,10 @@ pub struct TrainConfig {
     pub model: TranslationConfig,
     /// The experts of the model's layers of experts.
     pub experts: ExpertsConfig,
+    /// A model directory whose weights a new run starts from, instead of from chance; its shape,
+    /// tokenizer and experts must be those of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
     /// Directions to train, such as `["en-de", "de-en"]`; all of the corpus if empty.
     pub directions: Vec<String>,
     /// How batches are made.
@@ -75,6 +79,7 @@ impl Default for TrainConfig {
             precision: Precision::Bf16,
             model: TranslationConfig::default(),
             experts: ExpertsConfig::default(),
+            start_from: None,
             directions: Vec::new(),
             batches: BatchConfig::default(),
             dev: DevConfig::default(),
@@ -106,7 +111,8 @@ impl TrainConfig {
             && experts.free < moe.top_k
         {
             return Err(format!(
-                "[experts] free = {} and one of the direction leave nothing to choose for model.moe.top_k = {}",
+                "[experts] free = {} and one of the direction leave nothing to choose for \
+                 model.moe.top_k = {}",
                 experts.free, moe.top_k
             ));
         }

@@ -24,7 +24,7 @@ use crate::{
 const DECODED_TOGETHER: usize = 64;
 
 /// Reads the development sets of all `directions`; paths start from `base`.
-pub(super) fn load(
+pub fn load(
     config: &DevConfig,
     base: &Path,
     directions: &[(String, String)],

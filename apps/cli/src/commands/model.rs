@@ -1,0 +1,88 @@
+//! `dragoman model`
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use candle::{DType, Device};
+use clap::{Args, Subcommand};
+use dragoman_core::directory::{Loaded, save_translation};
+
+use crate::models::ModelArgs;
+
+/// Handle whole models
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Export(Export),
+    Check(Check),
+}
+
+/// Write the bundled model into a new folder, to change or to serve it there
+#[derive(Debug, Args)]
+struct Export {
+    /// Folder to make
+    dir: PathBuf,
+
+    /// Write the weights in float16, half the size
+    #[arg(long)]
+    half: bool,
+
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// Load a model and check every file of it
+#[derive(Debug, Args)]
+struct Check {
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+impl Model {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            What::Export(command) => command.run(),
+            What::Check(command) => {
+                let translator = command.model.open()?;
+                let register = translator.register();
+                let (experts, routes) = (register.experts.len(), register.routes.len());
+                println!("every file is whole: {experts} experts, {routes} routes");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Export {
+    fn run(self) -> anyhow::Result<()> {
+        if self.dir.join("experts.json").exists() {
+            bail!("there is a model in `{}` already; name another folder", self.dir.display());
+        }
+        let files = self.model.files()?;
+        if self.half {
+            let Loaded { model, params, register, tokenizer } =
+                files.load_translation(&Device::Cpu)?;
+            let form = (&tokenizer, DType::F16);
+            save_translation(&self.dir, model.config(), &register, &params, form)?;
+            println!("{}", self.dir.display());
+            return Ok(());
+        }
+        let register = files.register()?;
+        // The register last: a folder without it is no model.
+        let mut names = vec!["config.json", "tokenizer.json", "shared.safetensors"];
+        names.extend(register.experts.iter().map(|expert| expert.file.as_str()));
+        names.push("experts.json");
+        for name in names {
+            let path = self.dir.join(name);
+            fs_err::create_dir_all(path.parent().unwrap_or(&self.dir))?;
+            fs_err::write(path, files.read(name)?)?;
+        }
+        println!("{}", self.dir.display());
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! `dragoman serve`
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::Args;
+use directories::ProjectDirs;
+use dragoman_core::{directory::Files, translator::TranslatorOptions};
+use dragoman_server::{ModelHandle, ServerConfig};
+use dragoman_store::Store;
+use tracing::{info, warn};
+
+use crate::models::{self, ModelArgs};
+
+/// How often the register of a model folder is looked at.
+const WATCH: Duration = Duration::from_millis(300);
+
+/// Serve the web page and the API
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long)]
+    host: Option<String>,
+
+    /// Port to listen on; 0 takes a free one [default: 5000]
+    #[arg(long)]
+    port: Option<u16>,
+
+    /// Folder for what the services remember [default: in the user's data directory]
+    #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE")]
+    store: Option<PathBuf>,
+
+    /// Settings of the server, a TOML file; the environment and flags override it
+    #[arg(long, value_name = "FILE", env = "DRAGOMAN_CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.settings()?;
+        let store = match &self.store {
+            Some(path) => path.clone(),
+            None => default_store()?,
+        };
+        let store = Store::open(&store).context("opening the store")?;
+        let files = self.model.files()?;
+        let handle = ModelHandle::new(Arc::new(models::open(&files, self.model.options())?));
+        if let Files::Folder(folder) = &files {
+            watch(folder.clone(), self.model.options(), handle.clone())?;
+        }
+        let address = (config.host.as_str(), config.port);
+        let listener = TcpListener::bind(address).with_context(|| {
+            let (host, port) = address;
+            format!("listening on {host}:{port}; is another server there? `--port` takes another")
+        })?;
+        let url = format!("http://{}{}/", listener.local_addr()?, config.prefix());
+        serve(config, listener, handle, store, &url).context("serving")
+    }
+
+    fn settings(&self) -> anyhow::Result<ServerConfig> {
+        let mut config = match &self.config {
+            Some(path) => ServerConfig::from_toml(path)?,
+            None => ServerConfig::default(),
+        };
+        config.apply_env(std::env::vars())?;
+        if let Some(host) = &self.host {
+            config.host.clone_from(host);
+        }
+        config.port = self.port.unwrap_or(config.port);
+        Ok(config)
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM, then finishes what is in flight.
+fn serve(
+    config: ServerConfig,
+    listener: TcpListener,
+    model: ModelHandle,
+    store: Store,
+    url: &str,
+) -> anyhow::Result<()> {
+    let (stop, mut stopped) = tokio::sync::mpsc::channel::<()>(1);
+    let on_signal = move || {
+        stop.try_send(()).ok(); // a second Ctrl-C finds the first one waiting
+    };
+    ctrlc::set_handler(on_signal).context("listening for Ctrl-C")?;
+    actix_web::rt::System::new().block_on(async {
+        let server = dragoman_server::run(config, listener, model, store)?;
+        let handle = server.handle();
+        println!("Dragoman listens on {url} (Ctrl-C stops it)");
+        actix_web::rt::spawn(async move {
+            if stopped.recv().await.is_some() {
+                info!("stopping: requests in flight are finished first");
+                handle.stop(true).await;
+            }
+        });
+        server.await?;
+        anyhow::Ok(())
+    })
+}
+
+/// Takes up the model again whenever its register changes; what cannot be loaded is refused, and
+/// the model that serves goes on.
+fn watch(folder: PathBuf, options: TranslatorOptions, handle: ModelHandle) -> anyhow::Result<()> {
+    let mut seen = register_of(&folder);
+    let look = move || {
+        loop {
+            std::thread::sleep(WATCH);
+            let now = register_of(&folder);
+            if now == seen || now.is_none() {
+                continue;
+            }
+            seen = now;
+            match models::open(&Files::Folder(folder.clone()), options) {
+                Ok(translator) => {
+                    let generation = handle.swap(Arc::new(translator));
+                    info!(generation, "took up the changed model");
+                }
+                Err(error) => warn!("the changed model is refused, the old one serves: {error:#}"),
+            }
+        }
+    };
+    std::thread::Builder::new().name("watch".into()).spawn(look)?;
+    Ok(())
+}
+
+/// The content of the register: it is small, and a time stamp can be too coarse.
+fn register_of(folder: &Path) -> Option<Vec<u8>> {
+    fs_err::read(folder.join("experts.json")).ok()
+}
+
+/// A folder of the user's data directory.
+pub(super) fn default_store() -> anyhow::Result<PathBuf> {
+    let folders = ProjectDirs::from("", "", "dragoman")
+        .context("this user has no home; name a folder with `--store DIR`")?;
+    Ok(folders.data_dir().join("store"))
+}

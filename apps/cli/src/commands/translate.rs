@@ -1,0 +1,202 @@
+//! `dragoman translate`
+
+use std::io::{self, BufRead, BufWriter, Write};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use dragoman_core::{translate::Translate as _, translator::Translator};
+use dragoman_server::Detector;
+use serde_json::json;
+
+use crate::{
+    models::ModelArgs,
+    texts::{Translated, Wish, translate},
+};
+
+/// Lines that are read before they are translated together.
+const LINES: usize = 256;
+
+/// Translate text, or each line of the standard input
+#[derive(Debug, Args)]
+pub(crate) struct Translate {
+    /// Text to translate; without any, the lines of the standard input
+    text: Vec<String>,
+
+    /// Language to translate from, or `auto`
+    #[arg(long, value_name = "LANG", default_value = "auto")]
+    from: String,
+
+    /// Language to translate into
+    #[arg(long, value_name = "LANG")]
+    to: String,
+
+    /// Domain of the text, such as `it`; may be repeated
+    #[arg(long, value_name = "NAME")]
+    domain: Vec<String>,
+
+    /// Other ways to translate each text, beside the best
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=15))]
+    alternatives: u8,
+
+    /// Show which experts every token visited
+    #[arg(long)]
+    trace: bool,
+
+    /// One JSON object for each text
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+impl Translate {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let translator = self.model.open()?;
+        self.check(&translator)?;
+        let detector = Detector::new();
+        if !self.text.is_empty() {
+            let text = self.text.join(" ");
+            return self.write(&translator, &detector, &[text], &mut io::stdout().lock());
+        }
+        self.stream(&translator, &detector)
+    }
+
+    /// Refuses languages before the input is read.
+    fn check(&self, translator: &Translator) -> anyhow::Result<()> {
+        let known = translator.languages();
+        for language in [&self.from, &self.to] {
+            if language != "auto" && !known.contains(language) {
+                bail!("unknown language `{language}`; this model knows {}", known.join(", "));
+            }
+        }
+        if self.to == "auto" {
+            bail!("`--to` wants a language: {}", known.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Translates line by line in constant memory, one line out for each line in.
+    fn stream(&self, translator: &Translator, detector: &Detector) -> anyhow::Result<()> {
+        let mut input = io::stdin().lock();
+        let mut output = BufWriter::new(io::stdout().lock());
+        let (mut lines, mut number, mut buffer) = (Vec::new(), 0usize, Vec::new());
+        loop {
+            buffer.clear();
+            let read = input.read_until(b'\n', &mut buffer).context("reading the input")?;
+            if read > 0 {
+                number += 1;
+                lines.push(self.line(&buffer, number));
+            }
+            if lines.len() == LINES || read == 0 {
+                self.write(translator, detector, &lines, &mut output)?;
+                output.flush()?;
+                lines.clear();
+            }
+            if read == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The text of a line without its end; bytes that are no UTF-8 are replaced, with a warning.
+    fn line(&self, bytes: &[u8], number: usize) -> String {
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        if std::str::from_utf8(bytes).is_err() {
+            eprintln!(
+                "warning: line {number} is not UTF-8; what cannot be read becomes `\u{fffd}`"
+            );
+        }
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    fn write(
+        &self,
+        translator: &Translator,
+        detector: &Detector,
+        texts: &[String],
+        output: &mut impl Write,
+    ) -> anyhow::Result<()> {
+        let known = translator.languages();
+        let languages: Vec<String> = texts
+            .iter()
+            .map(|text| match self.from.as_str() {
+                "auto" => detector.detect(text, &known)[0].language.clone(),
+                from => from.into(),
+            })
+            .collect();
+        let mut answers: Vec<Translated> = vec![Translated::default(); texts.len()];
+        for language in &known {
+            let members: Vec<usize> =
+                (0..texts.len()).filter(|&i| languages[i] == *language).collect();
+            let members_texts: Vec<&str> = members.iter().map(|&i| texts[i].as_str()).collect();
+            let wish = Wish {
+                source: language.clone(),
+                target: self.to.clone(),
+                domains: self.domain.clone(),
+                num_hypotheses: usize::from(self.alternatives) + 1,
+                trace: self.trace,
+            };
+            for (i, answer) in
+                members.into_iter().zip(translate(translator, &members_texts, &wish)?)
+            {
+                answers[i] = answer;
+            }
+        }
+        for (answer, language) in answers.iter().zip(&languages) {
+            self.write_one(answer, language, output)?;
+        }
+        Ok(())
+    }
+
+    fn write_one(
+        &self,
+        answer: &Translated,
+        language: &str,
+        output: &mut impl Write,
+    ) -> anyhow::Result<()> {
+        let best = answer.texts.first().map(String::as_str).unwrap_or_default();
+        let others = answer.texts.get(1..).unwrap_or_default();
+        if self.json {
+            let mut line = json!({
+                "translatedText": best, "source": language, "target": self.to, "score": answer.score,
+            });
+            if self.alternatives > 0 {
+                line["alternatives"] = json!(others);
+            }
+            if self.trace {
+                line["trace"] = json!({ "legs": answer.legs });
+            }
+            writeln!(output, "{line}")?;
+            return Ok(());
+        }
+        writeln!(output, "{best}")?;
+        for other in others {
+            writeln!(output, "  or: {other}")?;
+        }
+        if self.trace {
+            write_trace(answer, output)?;
+        }
+        Ok(())
+    }
+}
+
+/// A line for each token: its experts, layer by layer.
+fn write_trace(answer: &Translated, output: &mut impl Write) -> anyhow::Result<()> {
+    for leg in &answer.legs {
+        for (side, tokens) in [("source", &leg.source), ("target", &leg.target)] {
+            writeln!(output, "  {} {side}", leg.route)?;
+            for token in tokens {
+                let layer = |layer: &dragoman_core::translate::LayerTrace| {
+                    let experts = layer.experts.iter();
+                    let experts = experts.map(|e| format!("{} {:.2}", e.name, e.weight));
+                    format!("{}: {}", layer.layer, experts.collect::<Vec<_>>().join(", "))
+                };
+                let layers: Vec<String> = token.layers.iter().map(layer).collect();
+                writeln!(output, "    {:<16} {}", token.text, layers.join("; "))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Where a command's model comes from: a folder, or the binary itself.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use dragoman_core::{
+    directory::Files,
+    translator::{Translator, TranslatorOptions},
+};
+
+/// Which model to use, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelArgs {
+    /// Model directory to use instead of the bundled model
+    #[arg(long, value_name = "DIR", env = "DRAGOMAN_MODEL")]
+    pub(crate) model: Option<PathBuf>,
+
+    /// Hypotheses kept per sentence: 1 is fastest
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) beam: u8,
+}
+
+impl ModelArgs {
+    /// The files of the model.
+    pub(crate) fn files(&self) -> anyhow::Result<Files> {
+        match &self.model {
+            Some(path) => Ok(Files::Folder(path.clone())),
+            None => bundled(),
+        }
+    }
+
+    /// Loads the model.
+    pub(crate) fn open(&self) -> anyhow::Result<Translator> {
+        open(&self.files()?, self.options())
+    }
+
+    /// How to search.
+    pub(crate) fn options(&self) -> TranslatorOptions {
+        TranslatorOptions { beam_size: self.beam.into(), ..TranslatorOptions::default() }
+    }
+}
+
+/// Loads the translation model that `files` hold.
+pub(crate) fn open(files: &Files, options: TranslatorOptions) -> anyhow::Result<Translator> {
+    Translator::open(files, options).context("loading the model")
+}
+
+/// Files of the model inside the binary, by their path in the model directory.
+#[cfg(feature = "bundled")]
+fn bundled() -> anyhow::Result<Files> {
+    use std::{path::Path, sync::LazyLock};
+
+    use include_dir::{Dir, include_dir};
+
+    static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../data/models/translation");
+    static FILES: LazyLock<Vec<(&str, &[u8])>> = LazyLock::new(|| {
+        let mut files = Vec::new();
+        let mut folders = vec![&FOLDER];
+        while let Some(folder) = folders.pop() {
+            folders.extend(folder.dirs());
+            for file in folder.files() {
+                files.push((file.path().to_str().unwrap_or_default(), file.contents()));
+            }
+        }
+        files
+    });
+    let has_model = FILES.iter().any(|(path, _)| Path::new(path) == Path::new("config.json"));
+    match has_model {
+        true => Ok(Files::Embedded(&FILES)),
+        false => anyhow::bail!("no model is bundled with this build; name one with `--model DIR`"),
+    }
+}
+
+#[cfg(not(feature = "bundled"))]
+fn bundled() -> anyhow::Result<Files> {
+    anyhow::bail!("this build carries no model; name one with `--model DIR`")
+}

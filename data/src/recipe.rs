@@ -1,0 +1,134 @@
+//! A recipe: which corpora become the training data of a model, and how.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result,
+    clean::CleanConfig,
+    corpus::Corpus,
+    pack::{Header, PackConfig, pack},
+    tokenize::{TokenizerConfig, read_texts, train_tokenizer},
+};
+use dragoman_core::tokenizer::Tokenizer;
+
+/// All that leads from files of sentence pairs to a tokenizer and a packed corpus: a TOML file.
+///
+/// Paths start from a folder that is given when the recipe is run. File names say the languages
+/// (`en-de.train.tsv.gz`).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// How the vocabulary is learned.
+    pub tokenizer: TokenizerConfig,
+    /// What is dropped.
+    pub clean: CleanConfig,
+    /// Corpora that serve both directions; of duplicates the first one stays.
+    pub corpora: Vec<PathBuf>,
+    /// Corpora whose targets were made by a machine: they serve one direction.
+    pub one_way: Vec<PathBuf>,
+    /// Corpora that only the tokenizer sees, so that later languages are not spelled in bytes.
+    pub tokenizer_only: Vec<PathBuf>,
+    /// Dev and test sets, whose sentences are dropped from all corpora of their languages.
+    pub held_out: Vec<PathBuf>,
+    /// The same as files with one language each.
+    pub held_out_plain: Vec<PlainPair>,
+}
+
+/// Two plain files, line by line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlainPair {
+    /// Code of the first language.
+    pub source: String,
+    /// Its file.
+    pub source_file: PathBuf,
+    /// Code of the second language.
+    pub target: String,
+    /// Its file.
+    pub target_file: PathBuf,
+}
+
+impl Recipe {
+    /// Reads the TOML file at `path`.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = fs_err::read_to_string(path)?;
+        toml::from_str(&text).map_err(|error| Error::Config(format!("{}: {error}", path.display())))
+    }
+
+    /// Makes `tokenizer.json` (unless it is there already), `corpus.bin` and `corpus.json` in
+    /// `out`, from corpora whose paths start from `base`.
+    pub fn run(&self, base: &Path, out: &Path) -> Result<Header> {
+        fs_err::create_dir_all(out)?;
+        let corpora = self.training(base)?;
+        let tokenizer = self.tokenizer(&corpora, base, &out.join("tokenizer.json"))?;
+        let clean = self.clean.clone();
+        let config = PackConfig { corpora, clean, held_out: self.held_out(base)? };
+        pack(&config, &tokenizer, out.join("corpus.bin"))
+    }
+
+    fn training(&self, base: &Path) -> Result<Vec<Corpus>> {
+        let mut corpora = named(base, &self.corpora)?;
+        corpora.extend(named(base, &self.one_way)?.into_iter().map(Corpus::one_way));
+        Ok(corpora)
+    }
+
+    fn held_out(&self, base: &Path) -> Result<Vec<Corpus>> {
+        let mut sets = named(base, &self.held_out)?;
+        for pair in &self.held_out_plain {
+            let source = (pair.source.as_str(), base.join(&pair.source_file));
+            let target = (pair.target.as_str(), base.join(&pair.target_file));
+            sets.push(Corpus::plain(source, target));
+        }
+        Ok(sets)
+    }
+
+    fn tokenizer(&self, corpora: &[Corpus], base: &Path, path: &Path) -> Result<Tokenizer> {
+        if path.exists() {
+            return Ok(Tokenizer::load(path)?);
+        }
+        let mut texts = corpora.to_vec();
+        texts.extend(named(base, &self.tokenizer_only)?);
+        let tokenizer = train_tokenizer(&self.tokenizer, &read_texts(&texts)?)?;
+        tokenizer.save(path)?;
+        Ok(tokenizer)
+    }
+}
+
+fn named(base: &Path, paths: &[PathBuf]) -> Result<Vec<Corpus>> {
+    paths.iter().map(|path| Corpus::from_name(base.join(path))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_samples_are_packed_as_a_recipe_says() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let recipe: Recipe = toml::from_str(
+            r#"
+            corpora = ["en-de.tsv"]
+            one_way = ["en-fr.tsv"]
+            [tokenizer]
+            vocab_size = 600
+            languages = ["de", "en", "fr"]
+            "#,
+        )?;
+        let header = recipe.run(Path::new("samples"), dir.path())?;
+        let one_way: Vec<bool> = header.segments.iter().map(|segment| segment.one_way).collect();
+        assert_eq!(one_way, [false, true]);
+        // A second run keeps the tokenizer.
+        assert_eq!(recipe.run(Path::new("samples"), dir.path())?.sha256, header.sha256);
+        Ok(())
+    }
+
+    #[test]
+    fn a_missing_corpus_is_named() {
+        let recipe = Recipe { corpora: vec!["nowhere/en-de.tsv".into()], ..Recipe::default() };
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let error = recipe.run(Path::new("samples"), dir.path()).expect_err("no such file");
+        assert!(error.to_string().contains("nowhere/en-de.tsv"), "{error}");
+    }
+}

@@ -1,0 +1,78 @@
+//! `dragoman data`: corpora as people meet them.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use dragoman_e2e::Dragoman;
+use serde_json::Value;
+
+fn samples() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../data/samples")
+}
+
+fn stats(file: &std::path::Path) -> Result<Dragoman> {
+    Ok(Dragoman::new(["data", "stats"])?.args([file]))
+}
+
+#[test]
+fn a_sample_is_described() -> Result<()> {
+    insta::assert_snapshot!(stats(&samples().join("en-de.tsv"))?.stdout()?);
+    let json: Value =
+        serde_json::from_str(&stats(&samples().join("en-nl.tsv"))?.args(["--json"]).stdout()?)?;
+    assert_eq!((&json["lines"], &json["pairs"]), (&32.into(), &32.into()));
+    assert_eq!(json["target"]["language"], "nl");
+    Ok(())
+}
+
+#[test]
+fn malformed_lines_are_counted_and_named() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("en-de.tsv");
+    fs_err::write(
+        &path,
+        b"Good morning.\tGuten Morgen.\nno tab\n\xff\t\xfe\nThe end.\tDas Ende.\n",
+    )?;
+    let stdout = stats(&path)?.stdout()?;
+    assert!(stdout.starts_with("4 lines, 2 pairs kept"), "{stdout}");
+    assert!(stdout.contains("en-de.tsv:2") && stdout.contains("en-de.tsv:3"), "{stdout}");
+    Ok(())
+}
+
+#[test]
+fn plain_files_are_read_side_by_side() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (english, german) = (dir.path().join("a.txt"), dir.path().join("b.txt"));
+    fs_err::write(&english, "Good morning.\nThe cat sleeps.\n")?;
+    fs_err::write(&german, "Guten Morgen.\nDie Katze schläft.\n")?;
+    let command = stats(&english)?.args(["--target-file".as_ref(), german.as_os_str()]);
+    let stdout = command.args(["--pair", "en-de"]).stdout()?;
+    assert!(stdout.starts_with("2 lines, 2 pairs kept"), "{stdout}");
+    Ok(())
+}
+
+#[test]
+fn mistakes_are_named() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let text = dir.path().join("notes.txt");
+    fs_err::write(&text, "x")?;
+    for (command, named) in [
+        (stats("/no/such/en-de.tsv".as_ref())?, "/no/such/en-de.tsv"),
+        (stats(&text)?, "notes.txt"),
+        (stats(&text)?.args(["--pair", "english"]), "`english`"),
+        (Dragoman::new(["data", "fetch", "nonsense"])?, "`nonsense`"),
+        (Dragoman::new(["data", "pack", "/no/such/recipe.toml"])?, "/no/such/recipe.toml"),
+    ] {
+        let error = command.failure()?;
+        assert!(error.contains(named), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn sources_are_listed_with_their_licences() -> Result<()> {
+    let stdout = Dragoman::new(["data", "sources"])?.stdout()?;
+    for name in ["tatoeba", "news-commentary", "europarl", "ml-latest-small", "CC BY 2.0"] {
+        assert!(stdout.contains(name), "{stdout}");
+    }
+    Ok(())
+}

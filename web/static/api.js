@@ -1,0 +1,101 @@
+/** The server's API. Addresses are relative to the page, so a URL prefix works. */
+
+import { recall } from "./storage.js";
+
+/** A request that brought no answer; the message says what happened and how to go on. */
+export class ApiError extends Error {
+  /** `kind` is one of offline, busy, limit, key, long, refused, failed, strange. */
+  constructor(kind, message, { retryAfter = null, reason = "" } = {}) {
+    super(message);
+    this.kind = kind;
+    /** Seconds after which the server wants to be asked again, where it said so. */
+    this.retryAfter = retryAfter;
+    /** The server's own words. */
+    this.reason = reason;
+  }
+}
+
+/** The languages, each with its `targets` and, where there are some, its `domains`. */
+export const languages = () => send("languages");
+
+/** The limits and defaults of this server. */
+export const settings = () => send("frontend/settings");
+
+/** The experts' register. The page of the same address is another representation: never cached as one. */
+export const experts = () => send("experts", { cache: "no-store" });
+
+/** The description of the API. */
+export const spec = () => send("spec");
+
+/** Translates; `request` has the fields of `POST /translate`. */
+export const translate = (request, signal) => post("translate", request, signal);
+
+/** Stores a better translation `s` of `q`. */
+export const suggest = (request) => post("suggest", request);
+
+function post(path, fields, signal) {
+  const key = recall("key");
+  const body = JSON.stringify(key ? { ...fields, api_key: key } : fields);
+  return send(path, { method: "POST", body, signal, headers: { "Content-Type": "application/json" } });
+}
+
+async function send(path, options = {}) {
+  const headers = { Accept: "application/json", ...options.headers };
+  let reply;
+  try {
+    reply = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(
+      "offline",
+      "The server cannot be reached. Your text is kept: check the connection, then try again.",
+    );
+  }
+  const body = await json(reply);
+  if (!reply.ok) throw explain(reply, body);
+  if (body === null) {
+    throw new ApiError(
+      "strange",
+      "The answer is not one this page understands. Is there a proxy in between? Try again, or reload the page.",
+    );
+  }
+  return body;
+}
+
+async function json(reply) {
+  try {
+    return await reply.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    return null;
+  }
+}
+
+/** Puts a refusal into words. */
+function explain(reply, body) {
+  const reason = typeof body?.error === "string" ? body.error : "";
+  const quote = reason ? ` (${reason})` : "";
+  const retryAfter = seconds(reply.headers.get("Retry-After"));
+  const error = (kind, message) => new ApiError(kind, message, { retryAfter, reason });
+  if (reply.status === 503) return error("busy", "The server is busy right now. Your text is kept.");
+  if (reply.status === 429) {
+    return error("limit", `You asked more often than this server allows${quote}. Wait a moment, then try again.`);
+  }
+  if (reply.status === 403 || /API key/i.test(reason)) {
+    return error("key", `The server refused${quote}. If it wants a key, enter yours under “API key” above.`);
+  }
+  if (reply.status === 413 || /exceeds text limit/.test(reason)) {
+    return error("long", `The text is longer than this server takes${quote}. Shorten it, or translate it in parts.`);
+  }
+  if (reply.status < 500) {
+    return error("refused", `The server could not take this request${quote}. Change the text or the languages.`);
+  }
+  return error("failed", "The translation failed on the server. Try again; if it fails again, its log says why.");
+}
+
+/** Seconds of a Retry-After header, which holds a number or a date. */
+function seconds(header) {
+  if (!header) return null;
+  const value = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return Number.isFinite(value) ? Math.max(1, Math.ceil(value)) : null;
+}

@@ -1,0 +1,140 @@
+/** The menus of languages and domains: what can be translated into what. */
+
+import { byId, element } from "./dom.js";
+
+export const AUTO = "auto";
+
+/** Keeps source, target and domain consistent: a target always is one that the source can reach. */
+export class LanguageMenus extends EventTarget {
+  #languages;
+  #detected = null;
+
+  constructor(languages) {
+    super();
+    this.#languages = languages;
+    this.source = byId("source-language");
+    this.target = byId("target-language");
+    this.domain = byId("domain");
+    this.button = byId("detected");
+    this.source.replaceChildren(
+      element("option", { value: AUTO, textContent: "Detect language" }),
+      ...languages.map(({ code, name }) => element("option", { value: code, textContent: name })),
+    );
+    this.source.addEventListener("change", () => this.#sourceChanged());
+    this.target.addEventListener("change", () => this.#changed());
+    this.domain.addEventListener("change", () => this.#changed());
+    this.button.addEventListener("click", () => this.choose(this.#detected, this.target.value));
+  }
+
+  /** The fields of a request that the menus decide. */
+  get fields() {
+    const fields = { source: this.source.value, target: this.target.value };
+    const domain = byId("domain-field").hidden ? "" : this.domain.value;
+    return domain ? { ...fields, domain } : fields;
+  }
+
+  /** The source language, detected where it is not chosen; null where nothing is known. */
+  get spoken() {
+    return this.source.value === AUTO ? this.#detected : this.source.value;
+  }
+
+  /** The name of a language, or its code where the server does not list it. */
+  name(code) {
+    return this.#find(code)?.name ?? code;
+  }
+
+  /** Chooses a pair, as far as the server has it, and tells whoever listens. */
+  choose(source, target) {
+    this.#set(source, target);
+    this.#changed();
+  }
+
+  /** Chooses a pair without telling. */
+  start(source, target) {
+    this.#set(source, target);
+  }
+
+  /** Exchanges source and target; returns whether there is a way back. */
+  swap() {
+    const [source, target] = [this.target.value, this.spoken ?? this.#anyTarget(this.target.value)];
+    if (!target || !this.#targets(source).includes(target)) return false;
+    this.#set(source, target);
+    return true;
+  }
+
+  /** Shows what the server took the text for. */
+  showDetected(detected) {
+    const known = this.source.value === AUTO && detected && detected.confidence > 0;
+    this.#detected = known ? this.#find(detected.language)?.code ?? null : null;
+    this.button.hidden = !known;
+    if (!known) return;
+    this.button.textContent = `${this.name(detected.language)}, ${Math.round(detected.confidence)} %`;
+    this.button.title = `Detected. Press to keep ${this.name(detected.language)} as the source`;
+  }
+
+  #set(source, target) {
+    const previous = this.target.value;
+    this.source.value = this.#find(source)?.code ?? AUTO;
+    this.#detected = null;
+    this.button.hidden = true;
+    this.#fillTargets(this.#find(target)?.code ?? previous);
+    this.#fillDomains();
+  }
+
+  /** Choosing the target's language as the source turns the pair around, as one means by that. */
+  #sourceChanged() {
+    const source = this.source.value;
+    const turned = source === this.target.value ? this.#anyTarget(source) : this.target.value;
+    this.#set(source, turned);
+    this.#changed();
+  }
+
+  #changed() {
+    this.#fillDomains();
+    this.previousTarget = this.target.value;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #fillTargets(wanted) {
+    const codes = this.#targets(this.source.value);
+    this.target.replaceChildren(
+      ...codes.map((code) => element("option", { value: code, textContent: this.name(code) })),
+    );
+    if (codes.includes(wanted)) this.target.value = wanted;
+    this.target.disabled = codes.length === 0;
+  }
+
+  #fillDomains() {
+    const from = this.source.value === AUTO ? this.#languages : [this.#find(this.source.value)];
+    const domains = [...new Set(from.flatMap((language) => language?.domains ?? []))].sort();
+    byId("domain-field").hidden = domains.length === 0;
+    const wanted = this.domain.value;
+    this.domain.replaceChildren(
+      element("option", { value: "", textContent: "General" }),
+      ...domains.map((name) => element("option", { value: name, textContent: domainLabel(name) })),
+    );
+    this.domain.value = domains.includes(wanted) ? wanted : "";
+  }
+
+  /** Codes that can be reached from `source`, in the server's order, without itself. */
+  #targets(source) {
+    const from = source === AUTO ? this.#languages : [this.#find(source)];
+    const reachable = new Set(from.flatMap((language) => language?.targets ?? []));
+    return this.#languages.map(({ code }) => code).filter((code) => code !== source && reachable.has(code));
+  }
+
+  #anyTarget(source) {
+    const codes = this.#targets(source);
+    const wish = [this.previousTarget, navigator.language.split("-")[0], "en"];
+    return wish.find((code) => codes.includes(code)) ?? codes[0] ?? null;
+  }
+
+  #find(code) {
+    const wanted = code?.toLowerCase();
+    return this.#languages.find((language) => language.code.toLowerCase() === wanted);
+  }
+}
+
+function domainLabel(name) {
+  return name.length <= 2 ? name.toUpperCase() : name[0].toUpperCase() + name.slice(1);
+}

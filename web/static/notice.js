@@ -1,0 +1,45 @@
+/** The line that says what went wrong and how to go on, with a countdown where trying again may help. */
+
+import { byId, element } from "./dom.js";
+
+let timer = 0;
+
+/** Shows `text`; with `retry`, a button, and with `seconds`, a countdown that presses it. */
+export function showNotice(text, { retry = null, seconds = null } = {}) {
+  hideNotice();
+  const notice = byId("notice");
+  const message = element("p", { textContent: text });
+  notice.replaceChildren(message);
+  notice.hidden = false;
+  if (!retry) return;
+
+  const again = () => {
+    hideNotice();
+    retry();
+  };
+  // A countdown beside the alert, not within it: it would be read aloud every second.
+  const wait = element("span", { className: "hint", "aria-hidden": "true" });
+  const button = element("button", { type: "button", className: "quiet", textContent: "Try now" });
+  button.addEventListener("click", again);
+  notice.append(wait, button);
+  if (seconds !== null) countDown(seconds, wait, again);
+}
+
+/** Takes the notice away, and with it any waiting attempt. */
+export function hideNotice() {
+  clearInterval(timer);
+  const notice = byId("notice");
+  notice.hidden = true;
+  notice.replaceChildren();
+}
+
+function countDown(seconds, wait, done) {
+  let left = seconds;
+  const tick = () => {
+    wait.textContent = `Trying again in ${left} s`;
+    if (left <= 0) done();
+    left -= 1;
+  };
+  tick();
+  timer = setInterval(tick, 1000);
+}

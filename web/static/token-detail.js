@@ -1,0 +1,38 @@
+/** The weights of one token, layer by layer. */
+
+import { element } from "./dom.js";
+import { hueOf } from "./hue.js";
+
+/** The panel for `token`, or an invitation where it is null. */
+export function tokenDetail(token) {
+  const panel = element("div", { className: "token-detail" });
+  if (!token) {
+    panel.append(
+      element("h3", { textContent: "Weights" }),
+      element("p", { className: "hint", textContent: "Point at a token, or walk to it with Tab and the arrow keys, to see who spoke it in each layer. Press it to keep it here." }),
+    );
+    return panel;
+  }
+  const title = element("h3", {}, "Weights of ", element("span", { className: "text", textContent: token.text.replace("▁", "") || "␣" }));
+  const rows = token.layers.map(({ layer, experts }) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row", textContent: layer }),
+      element("td", {}, element("ul", {}, ...experts.map(weightRow))),
+    ),
+  );
+  const table = element("table", { className: "weights" }, element("tbody", {}, ...rows));
+  panel.append(title, rows.length > 0 ? table : element("p", { className: "hint", textContent: "No expert layer saw this token." }));
+  return panel;
+}
+
+function weightRow({ name, weight }) {
+  return element(
+    "li",
+    { hue: hueOf(name), share: Math.min(1, Math.max(0, weight)) },
+    element("span", { textContent: name }),
+    element("span", { textContent: weight.toFixed(2) }),
+    element("span", { className: "bar", "aria-hidden": "true" }),
+  );
+}

@@ -1,0 +1,189 @@
+/** The two leaves: what is written on the left is asked of the server, and shown on the right. */
+
+import * as api from "./api.js";
+import { announce, byId } from "./dom.js";
+import { hideNotice, showNotice } from "./notice.js";
+
+const MOST_RETRIES = 5;
+
+/**
+ * Translates while one types. Emits `translated` (detail: request and reply), `changed` when the text no longer is
+ * what was translated, and `cleared`.
+ */
+export class TranslatePane extends EventTarget {
+  #menus;
+  #settings;
+  #extras;
+  #timer = 0;
+  #inFlight = null;
+  #retries = 0;
+
+  /** `extras` returns fields to add to a request, such as `trace`. */
+  constructor(menus, settings, extras) {
+    super();
+    this.#menus = menus;
+    this.#settings = settings;
+    this.#extras = extras;
+    /** The last request that was answered, with its reply; null when the right leaf is empty. */
+    this.spoken = null;
+    this.text = byId("source-text");
+    this.output = byId("translation");
+    this.leaf = byId("target-leaf");
+
+    this.text.addEventListener("input", () => this.#edited());
+    byId("clear").addEventListener("click", () => {
+      this.write("");
+      this.text.focus();
+    });
+    menus.addEventListener("change", () => this.translate());
+    addEventListener("online", () => this.text.value.trim() && !this.spoken && this.translate());
+  }
+
+  /** Puts `text` on the left leaf and translates it. */
+  write(text) {
+    this.text.value = text;
+    this.translate();
+  }
+
+  /** Exchanges languages and texts. */
+  swap() {
+    const [text, translation] = [this.text.value, this.output.textContent];
+    if (!this.#menus.swap()) {
+      showNotice("This pair has no way back on this server. Choose the languages in the menus.");
+      return;
+    }
+    if (translation) this.say(text); // the texts change places, until the answer arrives
+    this.write(translation || text);
+    announce(`From ${this.#menus.name(this.#menus.source.value)} to ${this.#menus.name(this.#menus.target.value)}`);
+  }
+
+  /** Translates at once. */
+  translate() {
+    this.#retries = 0;
+    this.#prepare();
+    if (this.#isReady()) this.#ask();
+  }
+
+  /** Shows another wording in place of the best one. */
+  say(wording) {
+    this.output.textContent = wording;
+    fit(this.output, wording);
+  }
+
+  /** Another key press: waits for a pause before it asks. */
+  #edited() {
+    this.#retries = 0;
+    this.#prepare();
+    if (!this.#isReady()) return;
+    this.#timer = setTimeout(() => this.#ask(), Math.max(150, this.#settings.frontendTimeout ?? 500));
+  }
+
+  /** Drops what was under way: its answer would be one to another text. */
+  #prepare() {
+    clearTimeout(this.#timer);
+    this.#inFlight?.abort();
+    this.#inFlight = null;
+    hideNotice();
+    fit(this.text, this.text.value);
+    byId("clear").disabled = this.text.value === "";
+    this.dispatchEvent(new Event("changed"));
+  }
+
+  /** Whether there is something to translate, and not too much of it. */
+  #isReady() {
+    const length = codePoints(this.text.value);
+    const limit = this.#settings.charLimit ?? -1;
+    const excess = limit >= 0 ? length - limit : 0;
+    const counter = byId("count");
+    counter.textContent =
+      limit >= 0 ? `${number(length)} of ${number(limit)} characters` : `${number(length)} ${plural(length)}`;
+    counter.classList.toggle("over", excess > 0);
+    if (this.text.value.trim() === "") {
+      this.#clear();
+      return false;
+    }
+    if (excess > 0) {
+      this.#clear();
+      const most = `This server takes ${number(limit)} characters at a time; these are ${number(excess)} more.`;
+      showNotice(`${most} Shorten the text, or translate it in parts.`);
+      return false;
+    }
+    return true;
+  }
+
+  async #ask() {
+    clearTimeout(this.#timer);
+    const fields = { ...this.#menus.fields, format: "text", scores: true, ...this.#extras() };
+    const request = { q: this.text.value, ...fields };
+    const controller = new AbortController();
+    this.#inFlight = controller;
+    this.#busy(true);
+    try {
+      const reply = await api.translate(request, controller.signal);
+      if (this.#inFlight === controller) this.#show(request, reply);
+    } catch (error) {
+      if (this.#inFlight === controller) this.#fail(error);
+    }
+  }
+
+  #show(request, reply) {
+    this.#busy(false);
+    this.#inFlight = null;
+    this.#retries = 0;
+    this.spoken = { request, reply };
+    this.text.lang = request.source === "auto" ? (reply.detectedLanguage?.language ?? "") : request.source;
+    this.output.lang = request.target;
+    this.say(reply.translatedText);
+    this.#menus.showDetected(reply.detectedLanguage);
+    this.#showScore(reply.scores);
+    this.dispatchEvent(new CustomEvent("translated", { detail: this.spoken }));
+  }
+
+  #fail(error) {
+    this.#inFlight = null;
+    this.#retries += 1;
+    const patient = error.kind === "busy" && this.#retries <= MOST_RETRIES;
+    if (!patient) this.#clear(); // the right leaf would answer another text
+    const retry = () => this.#ask();
+    if (patient) showNotice(error.message, { retry, seconds: error.retryAfter ?? 2 });
+    else if (["refused", "long", "key"].includes(error.kind)) showNotice(error.message);
+    else showNotice(error.message ?? String(error), { retry });
+  }
+
+  #clear() {
+    this.#busy(false);
+    this.spoken = null;
+    this.say("");
+    this.#menus.showDetected(null);
+    this.#showScore(null);
+    this.dispatchEvent(new Event("cleared"));
+  }
+
+  #busy(isBusy) {
+    this.leaf.setAttribute("aria-busy", String(isBusy));
+  }
+
+  /** The mean log-probability as what it means for one token. */
+  #showScore(score) {
+    const hint = byId("score");
+    hint.hidden = typeof score !== "number" || !Number.isFinite(score);
+    if (hint.hidden) return;
+    hint.textContent = `${Math.round(100 * Math.exp(score))} % sure`;
+    hint.title = `The model gave each token of this translation a probability of ${(100 * Math.exp(score)).toFixed(1)} % (geometric mean; log-probability ${score.toFixed(2)}). It says how sure the model is, not whether it is right.`;
+  }
+}
+
+/** Short texts are set large, long ones smaller. */
+function fit(node, text) {
+  node.dataset.length = text.length < 160 ? "short" : text.length < 600 ? "middle" : "long";
+}
+
+/** Characters as the server counts them. */
+function codePoints(text) {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
+const number = (value) => value.toLocaleString("en");
+const plural = (count) => (count === 1 ? "character" : "characters");
