@@ -1,13 +1,15 @@
 //! The grouped feed-forward network of a mixture-of-experts layer, forward and backward.
 //!
-//! `ys[t] = Σₛ weights[t, s] · E(xs[t])` with `E = experts[e(t, s)]` and
-//! `E(x) = down · act(up · x + b) + c`, or with a gate (SwiGLU, arXiv 2002.05202) `down · (act(gate · x) ∘ (up · x + b)) + c`.
+//! `ys[t] = Σₛ weights[t, s] · E(xs[t])` with `E = experts[e(t, s)]`, where
+//! `E(x) = down · act(up · x + b) + c`, or with a gate (SwiGLU, arXiv 2002.05202)
+//! `E(x) = down · (act(gate · x) ∘ (up · x + b)) + c`.
 //!
-//! Rows are gathered while they are packed, so a visit costs no copy. All experts' tiles are one list of tasks, so many
-//! small experts are as fast as few large ones. Nothing is added atomically: visits write rows of their own, and each
-//! token adds its visits in the order of its slots.
+//! Rows are gathered while they are packed, so a visit costs no copy. All experts' tiles are one
+//! list of tasks, so many small experts are as fast as few large ones. Nothing is added atomically:
+//! visits write rows of their own, and each token adds its visits in the order of its slots.
 //!
-//! Shapes: `N` tokens, `S` slots, `E` experts, `D` width, `F` inner width (each expert may have its own).
+//! Shapes: `N` tokens, `S` slots, `E` experts, `D` width, `F` inner width (each expert may have its
+//! own).
 
 mod backward;
 mod forward;
@@ -32,7 +34,8 @@ pub struct ExpertWeights<'a> {
     pub up: &'a [f32],
     /// Added to the up-projection: `(F,)`.
     pub up_bias: Option<&'a [f32]>,
-    /// `(F, D)` in a gated expert: the activation is applied to it, and it multiplies the up-projection.
+    /// `(F, D)` in a gated expert: the activation is applied to it, and it multiplies the
+    /// up-projection.
     pub gate: Option<&'a [f32]>,
     /// `(D, F)`.
     pub down: &'a [f32],
@@ -64,7 +67,8 @@ pub struct FfnInput<'a> {
     pub weights: &'a [f32],
 }
 
-/// What the backward pass needs of the forward pass: each visit's projections, before the activation.
+/// What the backward pass needs of the forward pass: each visit's projections, before the
+/// activation.
 pub struct Saved {
     up: Scratch,
     gate: Scratch,
@@ -76,7 +80,8 @@ impl std::fmt::Debug for Saved {
     }
 }
 
-/// The visits of one expert, and where their rows of `F` begin in a buffer that holds all visits' rows.
+/// The visits of one expert, and where their rows of `F` begin in a buffer that holds all visits'
+/// rows.
 #[derive(Clone, Debug)]
 struct Group {
     expert: usize,
@@ -166,14 +171,15 @@ fn groups(visits: &Visits, d_ff: impl Fn(usize) -> usize) -> Vec<Group> {
     groups
 }
 
-/// About the operations of one projection of all visits: multiplications, additions, and the reading of weights.
+/// About the operations of one projection of all visits: multiplications, additions, and the
+/// reading of weights.
 fn work(groups: &[Group], d_model: usize) -> usize {
     let numbers: usize = groups.iter().map(|group| (group.visits.len() + 2) * group.d_ff).sum();
     2 * numbers * d_model
 }
 
-/// Cuts the matrices of all groups, `size` `(rows, columns)` each, into tiles: as large as pays, but enough of them to
-/// keep the threads busy.
+/// Cuts the matrices of all groups, `size` `(rows, columns)` each, into tiles: as large as pays,
+/// but enough of them to keep the threads busy.
 fn tiles(groups: &[Group], size: impl Fn(&Group) -> (usize, usize)) -> Vec<Tile> {
     let threads = rayon::current_num_threads();
     let mut width = TILE_COLUMNS.end;

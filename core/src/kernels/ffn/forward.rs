@@ -12,7 +12,8 @@ use crate::kernels::{
 };
 
 impl GroupedFfn<'_> {
-    /// Computes `ys`, `(N, D)`, and what [`Self::backward`] needs. A token without visits gets zeros.
+    /// Computes `ys`, `(N, D)`, and what [`Self::backward`] needs. A token without visits gets
+    /// zeros.
     ///
     /// # Panics
     /// When a slice is not of the length that its shape says.

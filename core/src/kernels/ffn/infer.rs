@@ -33,10 +33,12 @@ pub struct PackedFfn<'a> {
 }
 
 impl PackedFfn<'_> {
-    /// Computes `ys`, `(N, D)`; in f32 and bfloat16 the same bits as [`super::GroupedFfn::forward`].
+    /// Computes `ys`, `(N, D)`; in f32 and bfloat16 the same bits as
+    /// [`super::GroupedFfn::forward`].
     ///
     /// # Panics
-    /// When a slice or matrix is not of the size that its shape says, or a token visits an expert that is `None`.
+    /// When a slice or matrix is not of the size that its shape says, or a token visits an expert
+    /// that is `None`.
     pub fn forward(&self, input: &FfnInput<'_>, ys: &mut [f32]) {
         input.check(self.d_model, self.experts.len());
         let experts = self.experts.iter().enumerate();

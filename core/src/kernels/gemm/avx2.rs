@@ -1,5 +1,5 @@
-//! The kernels in AVX2 with FMA, for the many machines without AVX-512: tiles of three rows (two, where words must be
-//! taken apart) times one panel of four registers.
+//! The kernels in AVX2 with FMA, for the many machines without AVX-512: tiles of three rows (two,
+//! where words must be taken apart) times one panel of four registers.
 
 #![expect(unsafe_code, reason = "AVX2 intrinsics on packed operands")]
 
@@ -140,7 +140,8 @@ fn multiply_add<const KIND: u8>(sum: __m256, a: __m256i, b: __m256i) -> __m256 {
             _mm256_fmadd_ps(high_half(a), high_half(b), sum)
         }
         _ => {
-            // Bytes as numbers of 16 bits, whose products are added in pairs: exact, unlike `vpmaddubsw`.
+            // Bytes as numbers of 16 bits, whose products are added in pairs: exact, unlike
+            // `vpmaddubsw`.
             let (a_even, a_odd) =
                 (_mm256_and_si256(a, _mm256_set1_epi16(0xff)), _mm256_srli_epi16::<8>(a));
             let b_even = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b));

@@ -1,7 +1,9 @@
-//! The kernels in AVX-512: register tiles of 12 × 32 sums, fed by one broadcast word and two panel registers a step.
+//! The kernels in AVX-512: register tiles of 12 × 32 sums, fed by one broadcast word and two panel
+//! registers a step.
 //!
-//! With few rows a tile spans several panels instead, so that there are always enough independent sums to hide the
-//! latency of the multiply-add. A sum runs over `K` in one register, in order, whatever the shape of its tile.
+//! With few rows a tile spans several panels instead, so that there are always enough independent
+//! sums to hide the latency of the multiply-add. A sum runs over `K` in one register, in order,
+//! whatever the shape of its tile.
 
 #![expect(unsafe_code, reason = "AVX-512 intrinsics on packed operands")]
 
@@ -20,7 +22,8 @@ const F32: u8 = 0;
 const BF16: u8 = 1;
 const INT8: u8 = 2;
 
-/// How far ahead panels are fetched, in words (2 KiB): with few rows, time goes by in waiting for them.
+/// How far ahead panels are fetched, in words (2 KiB): with few rows, time goes by in waiting for
+/// them.
 const AHEAD: usize = 16 * PANEL;
 
 /// Computes `block` into `c`.

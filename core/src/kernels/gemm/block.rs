@@ -114,8 +114,8 @@ impl Block<'_> {
     /// Computes the block into the rows of `c`, `c_stride` apart.
     ///
     /// # Safety
-    /// `c` points to `rows` rows of at least `columns` elements, `c_stride` apart, that no one else uses meanwhile;
-    /// this machine runs `variant`.
+    /// `c` points to `rows` rows of at least `columns` elements, `c_stride` apart, that no one else
+    /// uses meanwhile; this machine runs `variant`.
     #[expect(unsafe_code, reason = "tiles of one matrix are written by several threads")]
     pub(super) unsafe fn run(&self, variant: Variant, c: *mut f32, c_stride: usize) {
         let panels = self.columns.div_ceil(PANEL);
@@ -162,7 +162,8 @@ pub(super) fn pack_left(
     }
 }
 
-/// Packs the panels of `columns` of the right operand, elements `k` of the sum (from a whole word on), into `into`.
+/// Packs the panels of `columns` of the right operand, elements `k` of the sum (from a whole word
+/// on), into `into`.
 #[expect(unsafe_code, reason = "instructions that this machine was asked for")]
 pub(super) fn pack_right(
     variant: Variant,

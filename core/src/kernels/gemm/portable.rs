@@ -1,4 +1,5 @@
-//! The kernels in plain Rust: for other machines, for Miri, and as what the fast ones are tested against.
+//! The kernels in plain Rust: for other machines, for Miri, and as what the fast ones are tested
+//! against.
 
 use std::ops::Range;
 
@@ -57,7 +58,8 @@ fn add_bf16(sums: &mut [f32; PANEL], a: u32, columns: &[u32; PANEL]) {
     }
 }
 
-/// The left operand's bytes are unsigned, the right one's signed; the sums are whole numbers, kept as their bits.
+/// The left operand's bytes are unsigned, the right one's signed; the sums are whole numbers, kept
+/// as their bits.
 #[inline(always)]
 fn add_int8(sums: &mut [f32; PANEL], a: u32, columns: &[u32; PANEL]) {
     for (sum, &b) in sums.iter_mut().zip(columns) {
