@@ -88,7 +88,7 @@ fn a_config_that_contradicts_itself_is_named() -> Result<()> {
     }
     // One that is consistent, but not what the weights are made for.
     let error = check(|dir| change_config(dir, "d_ff", 64.into()))?;
-    assert!(error.contains("encoder.layers.0"), "the weight is named: {error}");
+    assert!(error.contains("encoder.0.feed_forward"), "the weight is named: {error}");
     Ok(())
 }
 
