@@ -12,5 +12,6 @@ mod data;
 mod train;
 mod help;
 mod clients;
+mod web;
 mod bundled;
 mod web;
