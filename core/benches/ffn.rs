@@ -1,4 +1,5 @@
-//! The grouped feed-forward network, in multiplications and additions a second (twice that is FLOP/s).
+//! The grouped feed-forward network, in multiplications and additions a second (twice that is
+//! FLOP/s).
 //!
 //! `cargo bench --workspace --bench ffn`; `RAYON_NUM_THREADS=1` for one core.
 

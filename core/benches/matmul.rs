@@ -2,8 +2,14 @@
 //!
 //! `cargo bench --workspace --bench matmul`; `RAYON_NUM_THREADS=1` for one core.
 
-use divan::{Bencher, counter::ItemsCount};
-use dragoman_core::kernels::matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
+use dragoman_core::kernels::{
+    matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
+    packed::{PackedMatrix, Packing},
+};
 
 fn main() {
     divan::main();
@@ -49,4 +55,15 @@ fn nn(bencher: Bencher<'_, '_>, &(precision, dims): &(Precision, (usize, usize, 
 #[divan::bench(args = CASES)]
 fn tn(bencher: Bencher<'_, '_>, &(precision, dims): &(Precision, (usize, usize, usize))) {
     bench(bencher, dims, |a, b, c| matmul_tn(precision, a, b, c, dims, false));
+}
+
+/// Weights packed once, `(8192, 2048)`, times a few rows: the bytes of weights read a second.
+#[divan::bench(args = [1, 2, 4, 8], consts = [0, 1, 2])]
+fn decode<const PACKING: usize>(bencher: Bencher<'_, '_>, m: usize) {
+    let (packing, n, k) = ([Packing::F32, Packing::Bf16, Packing::Int8][PACKING], 8192, 2048);
+    let weight = PackedMatrix::new(&numbers(n * k), n, k, packing);
+    let (a, mut c) = (numbers(m * k), vec![0.0; m * n]);
+    bencher
+        .counter(BytesCount::new(weight.bytes()))
+        .bench_local(|| weight.matmul_nt(&a, &mut c, &Epilogue::NONE));
 }

@@ -10,7 +10,7 @@
 //! | [`math`] | `exp` and its like, over slices |
 //! | [`random`] | numbers by counter: dropout, weights |
 //! | [`activation`] | ReLU, GELU, SiLU and their slopes |
-//! | `gemm` | the packed matrix product, in f32 and bfloat16 |
+//! | `gemm` | the packed matrix product, in f32, bfloat16 and int8 |
 //! | [`matmul`] | `a·bᵀ`, `a·b`, `aᵀ·b` on row-major slices |
 //! | [`visits`] | which token visits which expert, sorted by expert |
 //! | [`ffn`] | the experts' feed-forward networks, forward and backward |

@@ -1,5 +1,5 @@
-//! No matrix product is spent on the weight gradients of frozen experts. (A process of its own, because all threads
-//! count together.)
+//! No matrix product is spent on the weight gradients of frozen experts. (A process of its own,
+//! because all threads count together.)
 
 use dragoman_core::kernels::{
     activation::Activation,

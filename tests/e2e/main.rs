@@ -13,3 +13,4 @@ mod train;
 mod help;
 mod clients;
 mod bundled;
+mod web;

@@ -9,6 +9,17 @@
 //! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
 //! | [`task`], [`trainer`] | the loop, and what it asks of a task |
 //! | [`tasks`] | what can be trained |
+//!
+//! Everything random is a function of the seed and the step, and a checkpoint holds all the rest:
+//! a run that was stopped and goes on equals one that was not, bit for bit.
+//!
+//! ```
+//! use dragoman_training::schedule::Schedule;
+//!
+//! let schedule = Schedule::Linear { warmup: 400, hold: 0.5 };
+//! assert_eq!(schedule.factor(100, 0.1), 0.25); // a quarter of the warm-up is done
+//! assert_eq!(schedule.factor(4000, 0.75), 0.5); // half of the way down to zero
+//! ```
 
 mod error;
 pub mod metrics;

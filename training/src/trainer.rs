@@ -8,6 +8,7 @@ use std::{
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Error, Result,
@@ -33,7 +34,7 @@ pub struct Run<'a> {
     /// The run's folder.
     pub dir: &'a Path,
     /// Settings that may not change when the run is resumed, as an object.
-    pub identity: serde_json::Value,
+    pub identity: Value,
     /// All settings as text, kept in the folder as `config.toml`.
     pub settings: String,
     /// What the report says about the run.
@@ -403,23 +404,31 @@ impl<'a, T: Task> Trainer<'a, T> {
 }
 
 /// Refuses to go on with settings that make it another run, and names what differs.
-fn same_run(before: &serde_json::Value, run: &Run<'_>) -> Result<()> {
-    let keys = before.as_object().into_iter().chain(run.identity.as_object());
-    let mut keys = keys.flat_map(serde_json::Map::keys);
-    match keys.find(|key| before.get(key) != run.identity.get(key)) {
-        None => Ok(()),
-        Some(key) => {
-            let show = |value: &serde_json::Value| {
-                value.get(key).map_or("nothing".into(), |v| v.to_string())
-            };
-            let reason = format!(
-                "this run was started with `{key}` = {}, not {}: put it back, or start a new run \
-                 in another folder",
-                show(before),
-                show(&run.identity),
-            );
-            Err(Error::Checkpoint { path: run.dir.into(), reason })
+fn same_run(before: &Value, run: &Run<'_>) -> Result<()> {
+    let Some((key, before, now)) = difference("", before, &run.identity) else { return Ok(()) };
+    let reason = format!(
+        "this run was started with `{key}` = {before}, not {now}: put it back, or start a new run \
+         in another folder"
+    );
+    Err(Error::Checkpoint { path: run.dir.into(), reason })
+}
+
+/// The first place where two objects differ, such as `model.d_model`, and what stands there.
+fn difference<'v>(
+    path: &str,
+    a: &'v Value,
+    b: &'v Value,
+) -> Option<(String, &'v Value, &'v Value)> {
+    match (a, b) {
+        (Value::Object(left), Value::Object(right)) => {
+            let keys = left.keys().chain(right.keys());
+            let mut pairs = keys.map(|key| (key, &a[key.as_str()], &b[key.as_str()]));
+            pairs.find_map(|(key, a, b)| {
+                let dot = if path.is_empty() { "" } else { "." };
+                difference(&format!("{path}{dot}{key}"), a, b)
+            })
         }
+        _ => (a != b).then(|| (path.to_string(), a, b)),
     }
 }
 

@@ -99,7 +99,7 @@ fn config() -> RunConfig {
 }
 
 fn run(config: &RunConfig, dir: &Path, control: &Control, line: &mut Line) -> Result<Summary> {
-    let identity = serde_json::json!({ "width": 4 });
+    let identity = serde_json::json!({ "model": { "width": 4 } });
     let settings = toml::to_string(config).expect("settings are TOML");
     let run = Run { config, dir, identity, settings, info: RunInfo::default(), quiet: true };
     train(line, run, control)
@@ -240,7 +240,7 @@ fn another_model_in_the_same_folder_is_refused() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let config = config();
     run(&config, dir.path(), &Control::default(), &mut Line::new()?)?;
-    let identity = serde_json::json!({ "width": 8 });
+    let identity = serde_json::json!({ "model": { "width": 8 } });
     let settings = "another = true".into();
     let run = Run {
         config: &config,
@@ -251,7 +251,7 @@ fn another_model_in_the_same_folder_is_refused() -> anyhow::Result<()> {
         quiet: true,
     };
     let error = train(&mut Line::new()?, run, &Control::default()).expect_err("another width");
-    assert!(error.to_string().contains("`width` = 4, not 8"), "{error}");
+    assert!(error.to_string().contains("`model.width` = 4, not 8"), "{error}");
     let kept = fs_err::read_to_string(dir.path().join("config.toml"))?;
     assert!(!kept.contains("another"), "the settings of the run are still its own");
     Ok(())

@@ -178,3 +178,12 @@ fn a_direction_that_is_not_in_the_corpus_is_named() -> anyhow::Result<()> {
     assert!(error.to_string().contains("`en-fr`"), "{error}");
     Ok(())
 }
+
+#[test]
+fn a_missing_corpus_is_named_with_the_command_that_makes_one() -> anyhow::Result<()> {
+    let (corpus, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let error = run(&config(3), corpus.path(), out.path(), 1).expect_err("there is no corpus");
+    let message = error.to_string();
+    assert!(message.contains("tokenizer.json") && message.contains("data pack"), "{message}");
+    Ok(())
+}

@@ -5,18 +5,21 @@ use std::sync::OnceLock;
 /// The environment variable that forces a [`Variant`]: `portable`, `avx2` or `avx512`.
 pub const ENV: &str = "DRAGOMAN_KERNELS";
 
-/// The instructions that the kernels are written in. The same input gives the same bits within one variant.
+/// The instructions that the kernels are written in. The same input gives the same bits within one
+/// variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Variant {
     /// Plain Rust, on every machine.
     Portable,
     /// The portable kernels, compiled for AVX2 and FMA.
     Avx2,
-    /// AVX-512 with its bfloat16 and integer dot products (Zen 4 and later, Sapphire Rapids and later).
+    /// AVX-512 with its bfloat16 and integer dot products (Zen 4 and later, Sapphire Rapids and
+    /// later).
     Avx512,
 }
 
-/// The variant that the kernels of this process use: the best one of this machine, unless [`ENV`] names another.
+/// The variant that the kernels of this process use: the best one of this machine, unless [`ENV`]
+/// names another.
 ///
 /// A name that is unknown, or that this machine cannot run, is ignored with a warning.
 pub fn variant() -> Variant {

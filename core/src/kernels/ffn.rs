@@ -1,16 +1,19 @@
 //! The grouped feed-forward network of a mixture-of-experts layer, forward and backward.
 //!
-//! `ys[t] = Σₛ weights[t, s] · E(xs[t])` with `E = experts[e(t, s)]` and
-//! `E(x) = down · act(up · x + b) + c`, or with a gate (SwiGLU, arXiv 2002.05202) `down · (act(gate · x) ∘ (up · x + b)) + c`.
+//! `ys[t] = Σₛ weights[t, s] · E(xs[t])` with `E = experts[e(t, s)]`, where
+//! `E(x) = down · act(up · x + b) + c`, or with a gate (SwiGLU, arXiv 2002.05202)
+//! `E(x) = down · (act(gate · x) ∘ (up · x + b)) + c`.
 //!
-//! Rows are gathered while they are packed, so a visit costs no copy. All experts' tiles are one list of tasks, so many
-//! small experts are as fast as few large ones. Nothing is added atomically: visits write rows of their own, and each
-//! token adds its visits in the order of its slots.
+//! Rows are gathered while they are packed, so a visit costs no copy. All experts' tiles are one
+//! list of tasks, so many small experts are as fast as few large ones. Nothing is added atomically:
+//! visits write rows of their own, and each token adds its visits in the order of its slots.
 //!
-//! Shapes: `N` tokens, `S` slots, `E` experts, `D` width, `F` inner width (each expert may have its own).
+//! Shapes: `N` tokens, `S` slots, `E` experts, `D` width, `F` inner width (each expert may have its
+//! own).
 
 mod backward;
 mod forward;
+mod infer;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -18,6 +21,7 @@ mod tests;
 use std::ops::Range;
 
 pub use backward::{ExpertGrads, Gradients};
+pub use infer::{PackedExpert, PackedFfn};
 
 use super::{
     activation::Activation, gemm::Precision, parallel::SMALL, scratch::Scratch, visits::Visits,
@@ -30,7 +34,8 @@ pub struct ExpertWeights<'a> {
     pub up: &'a [f32],
     /// Added to the up-projection: `(F,)`.
     pub up_bias: Option<&'a [f32]>,
-    /// `(F, D)` in a gated expert: the activation is applied to it, and it multiplies the up-projection.
+    /// `(F, D)` in a gated expert: the activation is applied to it, and it multiplies the
+    /// up-projection.
     pub gate: Option<&'a [f32]>,
     /// `(D, F)`.
     pub down: &'a [f32],
@@ -62,7 +67,8 @@ pub struct FfnInput<'a> {
     pub weights: &'a [f32],
 }
 
-/// What the backward pass needs of the forward pass: each visit's projections, before the activation.
+/// What the backward pass needs of the forward pass: each visit's projections, before the
+/// activation.
 pub struct Saved {
     up: Scratch,
     gate: Scratch,
@@ -74,7 +80,8 @@ impl std::fmt::Debug for Saved {
     }
 }
 
-/// The visits of one expert, and where their rows of `F` begin in a buffer that holds all visits' rows.
+/// The visits of one expert, and where their rows of `F` begin in a buffer that holds all visits'
+/// rows.
 #[derive(Clone, Debug)]
 struct Group {
     expert: usize,
@@ -110,17 +117,7 @@ const TILE_COLUMNS: Range<usize> = 128..512;
 impl GroupedFfn<'_> {
     /// The experts that are visited, in order.
     fn groups(&self, visits: &Visits) -> Vec<Group> {
-        let mut start = 0;
-        let mut groups = Vec::new();
-        for (expert, weights) in self.experts.iter().enumerate() {
-            let visits = visits.of_expert(expert);
-            if !visits.is_empty() {
-                let d_ff = weights.up.len() / self.d_model;
-                groups.push(Group { expert, visits: visits.clone(), d_ff, start });
-                start += visits.len() * d_ff;
-            }
-        }
-        groups
+        groups(visits, |expert| self.experts[expert].up.len() / self.d_model)
     }
 
     /// Whether any visited expert has a gate.
@@ -128,21 +125,9 @@ impl GroupedFfn<'_> {
         groups.iter().any(|group| self.experts[group.expert].gate.is_some())
     }
 
-    /// Multiplications and additions of one projection of all visits.
-    fn work(&self, groups: &[Group]) -> usize {
-        let numbers: usize = groups.iter().map(|group| group.visits.len() * group.d_ff).sum();
-        2 * numbers * self.d_model
-    }
-
     fn check(&self, input: &FfnInput<'_>) {
-        let FfnInput { xs, visits, weights } = input;
+        input.check(self.d_model, self.experts.len());
         let d_model = self.d_model;
-        assert!(d_model > 0, "a layer has a width");
-        assert_eq!(visits.num_experts(), self.experts.len(), "visits number these experts");
-        assert_eq!(weights.len(), visits.num_tokens() * visits.num_slots(), "a weight each slot");
-        if visits.num_slots() > 0 {
-            assert_eq!(xs.len(), visits.num_tokens() * d_model, "a row each token");
-        }
         for (i, expert) in self.experts.iter().enumerate() {
             let d_ff = expert.up.len() / d_model;
             let lengths = [
@@ -159,8 +144,42 @@ impl GroupedFfn<'_> {
     }
 }
 
-/// Cuts the matrices of all groups, `size` `(rows, columns)` each, into tiles: as large as pays, but enough of them to
-/// keep the threads busy.
+impl FfnInput<'_> {
+    fn check(&self, d_model: usize, num_experts: usize) {
+        let Self { xs, visits, weights } = self;
+        assert!(d_model > 0, "a layer has a width");
+        assert_eq!(visits.num_experts(), num_experts, "visits number these experts");
+        assert_eq!(weights.len(), visits.num_tokens() * visits.num_slots(), "a weight each slot");
+        if visits.num_slots() > 0 {
+            assert_eq!(xs.len(), visits.num_tokens() * d_model, "a row each token");
+        }
+    }
+}
+
+/// The experts that are visited, in order; `d_ff` gives the inner width of each.
+fn groups(visits: &Visits, d_ff: impl Fn(usize) -> usize) -> Vec<Group> {
+    let mut start = 0;
+    let mut groups = Vec::new();
+    for expert in 0..visits.num_experts() {
+        let visits = visits.of_expert(expert);
+        if !visits.is_empty() {
+            let d_ff = d_ff(expert);
+            groups.push(Group { expert, visits: visits.clone(), d_ff, start });
+            start += visits.len() * d_ff;
+        }
+    }
+    groups
+}
+
+/// About the operations of one projection of all visits: multiplications, additions, and the
+/// reading of weights.
+fn work(groups: &[Group], d_model: usize) -> usize {
+    let numbers: usize = groups.iter().map(|group| (group.visits.len() + 2) * group.d_ff).sum();
+    2 * numbers * d_model
+}
+
+/// Cuts the matrices of all groups, `size` `(rows, columns)` each, into tiles: as large as pays,
+/// but enough of them to keep the threads busy.
 fn tiles(groups: &[Group], size: impl Fn(&Group) -> (usize, usize)) -> Vec<Tile> {
     let threads = rayon::current_num_threads();
     let mut width = TILE_COLUMNS.end;

@@ -6,12 +6,16 @@
 //! | [`block`] | the product of packed operands; epilogue; choice of variant |
 //! | [`panels`], [`quantise`] | weights packed once; whole numbers with scales |
 //! | `avx512`, `pack_avx512` | the fast variant |
-//! | `portable` | plain Rust, also compiled for AVX2 |
+//! | `avx2` | for machines without AVX-512 |
+//! | `portable` | plain Rust, and the packing for AVX2 |
 //!
-//! Two walks cover all shapes. With many rows the right operand is packed once, for all threads, and each task takes a
-//! stripe of rows; with few rows it is the other way round. A caller that has many products at once gives parts of them
-//! to its own tasks. None of this changes the order of a sum.
+//! Two walks cover all shapes. With many rows the right operand is packed once, for all threads,
+//! and each task takes a stripe of rows; with few rows it is the other way round. A caller that has
+//! many products at once gives parts of them to its own tasks. None of this changes the order of a
+//! sum.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod block;
@@ -178,8 +182,8 @@ impl<'a> Product<'a> {
         });
     }
 
-    /// Computes one part of the product into the same part of `c`, on this thread, and tells `done` of each run of rows
-    /// as soon as it is finished.
+    /// Computes one part of the product into the same part of `c`, on this thread, and tells `done`
+    /// of each run of rows as soon as it is finished.
     ///
     /// # Safety
     /// `c` is the `(M, N)` result, whose part no one else uses meanwhile.
@@ -252,7 +256,8 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// The blocks of `K`, in words; one that is empty when `K` is 0, because the epilogue is still due.
+    /// The blocks of `K`, in words; one that is empty when `K` is 0, because the epilogue is still
+    /// due.
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
         let words = self.packing.words(self.k);
         (0..words.max(1)).step_by(BLOCK).map(move |start| start..(start + BLOCK).min(words))
@@ -315,7 +320,8 @@ impl Out {
     /// Some columns of a row.
     ///
     /// # Safety
-    /// They lie in the matrix that was shared, which is still borrowed, and no one else uses them meanwhile.
+    /// They lie in the matrix that was shared, which is still borrowed, and no one else uses them
+    /// meanwhile.
     #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
     pub(crate) unsafe fn row<'a>(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
         // SAFETY: the caller's promise.

@@ -15,7 +15,8 @@ use super::{
     gemm::{Operand, Product, Rows},
 };
 
-/// `c = a·bᵀ` for `a` `(M, K)`, `b` `(N, K)`, `c` `(M, N)`: the forward pass of a linear layer with weight `b`.
+/// `c = a·bᵀ` for `a` `(M, K)`, `b` `(N, K)`, `c` `(M, N)`: the forward pass of a linear layer with
+/// weight `b`.
 ///
 /// `dims` is `(M, N, K)`.
 ///
@@ -38,7 +39,8 @@ pub fn matmul_nt(
     Product { packing: precision.into(), m, n, k, a, b: b.into() }.run(c, epilogue);
 }
 
-/// `c = a·b`, or `c += a·b`, for `a` `(M, K)`, `b` `(K, N)`, `c` `(M, N)`: the gradient of a linear layer's input.
+/// `c = a·b`, or `c += a·b`, for `a` `(M, K)`, `b` `(K, N)`, `c` `(M, N)`: the gradient of a linear
+/// layer's input.
 ///
 /// `dims` is `(M, N, K)`.
 ///
@@ -59,7 +61,8 @@ pub fn matmul_nn(
         .run(c, &Epilogue { accumulate, ..Epilogue::NONE });
 }
 
-/// `c = aᵀ·b`, or `c += aᵀ·b`, for `a` `(K, M)`, `b` `(K, N)`, `c` `(M, N)`: the gradient of a linear layer's weight.
+/// `c = aᵀ·b`, or `c += aᵀ·b`, for `a` `(K, M)`, `b` `(K, N)`, `c` `(M, N)`: the gradient of a
+/// linear layer's weight.
 ///
 /// `dims` is `(M, N, K)`.
 ///

@@ -8,8 +8,8 @@ use super::{
 
 /// A weight `(N, K)`, laid out for the kernels of this machine.
 ///
-/// With int8, each row of weights has a scale of its own, and so has each row of activations, whose largest magnitude
-/// becomes 127. Sums are exact, so every machine gives the same bits.
+/// With int8, each row of weights has a scale of its own, and so has each row of activations, whose
+/// largest magnitude becomes 127. Sums are exact, so every machine gives the same bits.
 pub struct PackedMatrix(Panels);
 
 impl std::fmt::Debug for PackedMatrix {
@@ -22,7 +22,8 @@ impl PackedMatrix {
     /// Packs `weight`, `(N, K)`.
     ///
     /// # Panics
-    /// When `weight` is not `n · k` long, or `k` is so large (66,311) that an int8 sum could overflow.
+    /// When `weight` is not `n · k` long, or `k` is so large (66,311) that an int8 sum could
+    /// overflow.
     pub fn new(weight: &[f32], n: usize, k: usize, packing: impl Into<Packing>) -> Self {
         Self::new_as(cpu::variant(), weight, n, k, packing.into())
     }
@@ -35,7 +36,8 @@ impl PackedMatrix {
     /// Computes `c = a · weightᵀ`, `(M, N)`, for `a` `(M, K)`.
     ///
     /// # Panics
-    /// When a slice is not of the length that its shape says, or int8 weights are asked to accumulate.
+    /// When a slice is not of the length that its shape says, or int8 weights are asked to
+    /// accumulate.
     pub fn matmul_nt(&self, a: &[f32], c: &mut [f32], epilogue: &Epilogue<'_>) {
         self.matmul_as(cpu::variant(), a, c, epilogue);
     }
@@ -131,7 +133,8 @@ mod tests {
         }
     }
 
-    /// The same rounding in double precision; every variant agrees with it, and with the others to the bit.
+    /// The same rounding in double precision; every variant agrees with it, and with the others to
+    /// the bit.
     #[test]
     fn int8_matches_the_formula_and_every_variant_its_bits() {
         let mut rng = ChaCha8Rng::seed_from_u64(22);

@@ -2,10 +2,12 @@
 
 use rayon::prelude::*;
 
-/// Work below this many operations stays on the calling thread: waking another one costs microseconds.
+/// Work below this many operations stays on the calling thread: waking another one costs
+/// microseconds.
 pub const SMALL: usize = 2_000_000;
 
-/// Runs `task` for each of `0..count`, on rayon's current threads when `work` (about: operations in all) pays for it.
+/// Runs `task` for each of `0..count`, on rayon's current threads when `work` (about: operations in
+/// all) pays for it.
 ///
 /// Which thread runs which task is not fixed, so a task's result must depend on its number alone.
 pub fn for_each(count: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
@@ -16,7 +18,8 @@ pub fn for_each(count: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
     }
 }
 
-/// Runs `task` on each chunk of `chunk_len` elements of `data` with the chunk's number; like [`for_each`] otherwise.
+/// Runs `task` on each chunk of `chunk_len` elements of `data` with the chunk's number; like
+/// [`for_each`] otherwise.
 pub fn for_each_chunk<T: Send>(
     data: &mut [T],
     chunk_len: usize,

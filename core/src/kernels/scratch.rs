@@ -1,10 +1,12 @@
-//! Aligned scratch memory that is kept for the next call: fresh pages cost more than the work done in them.
+//! Aligned scratch memory that is kept for the next call: fresh pages cost more than the work done
+//! in them.
 
 use std::cell::RefCell;
 
 /// Words of 32 bits that share a cache line.
 const LINE: usize = 16;
-/// What a thread keeps at most, in lines (512 MiB); the buffers longest unused are given back to the system.
+/// What a thread keeps at most, in lines (512 MiB); the buffers longest unused are given back to
+/// the system.
 const KEEP: usize = 512 << 20 >> 6;
 
 #[derive(Clone, Copy)]
@@ -31,7 +33,8 @@ impl Words {
     /// The words.
     #[expect(unsafe_code, reason = "lines are words, side by side")]
     pub(crate) fn get(&self) -> &[u32] {
-        // SAFETY: `Line` is `repr(C)` over `[u32; 16]` without padding, and `len` words lie within the lines.
+        // SAFETY: `Line` is `repr(C)` over `[u32; 16]` without padding, and `len` words lie within
+        // the lines.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 
@@ -45,8 +48,8 @@ impl Words {
 
 /// [`Words`] that are lent for one call, with whatever was in them before.
 ///
-/// They belong to their holder, not to the thread, so nested kernels cannot meet in them; when they are dropped, the
-/// dropping thread keeps them for its next call.
+/// They belong to their holder, not to the thread, so nested kernels cannot meet in them; when they
+/// are dropped, the dropping thread keeps them for its next call.
 pub(crate) struct Scratch(Words);
 
 impl Scratch {
@@ -95,7 +98,8 @@ impl Drop for Scratch {
     }
 }
 
-/// The smallest free buffer that is long enough, but not so long that a larger request would miss it.
+/// The smallest free buffer that is long enough, but not so long that a larger request would miss
+/// it.
 fn best_fit(free: &mut Vec<Vec<Line>>, needed: usize) -> Option<Vec<Line>> {
     let longest = 2 * needed + 1024;
     let fits = |i: &usize| (needed..=longest).contains(&free[*i].len());

@@ -1,11 +1,14 @@
 //! Plain loops, compiled for the instructions of the machine they run on.
 
-/// Defines a function whose body is compiled once for each [`Variant`](super::cpu::Variant), and picked at run time.
+/// Defines a function whose body is compiled once for each [`Variant`](super::cpu::Variant), and
+/// picked at run time.
 ///
-/// The compiler then vectorises its loops as wide as the machine allows. It never reorders a sum, so the results are
-/// the same bits in every variant.
+/// The compiler then vectorises its loops as wide as the machine allows. It never reorders a sum,
+/// so the results are the same bits in every variant.
 macro_rules! vectorised {
-    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident(
+        $($arg:ident: $ty:ty),* $(,)?
+    ) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
         $vis fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 /// The visits of a batch: token `t` visits an expert in each of its slots `s`, or none.
 ///
-/// Visits are numbered by expert, then by token, then by slot (a counting sort), so an expert's visits are one range.
+/// Visits are numbered by expert, then by token, then by slot (a counting sort), so an expert's
+/// visits are one range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visits {
     num_slots: usize,
@@ -25,7 +26,8 @@ impl Visits {
     /// Sorts `experts`, `(N, S)`, in which [`Self::NONE`] stands for no visit.
     ///
     /// # Panics
-    /// When `experts` is not `num_tokens · num_slots` long, or names an expert that is not below `num_experts`.
+    /// When `experts` is not `num_tokens · num_slots` long, or names an expert that is not below
+    /// `num_experts`.
     pub fn new(experts: &[u32], num_tokens: usize, num_slots: usize, num_experts: usize) -> Self {
         assert_eq!(experts.len(), num_tokens * num_slots, "an expert for each token and slot");
         assert!(experts.len() < Self::NONE as usize, "visits are numbered in 32 bits");

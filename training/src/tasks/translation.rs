@@ -96,6 +96,13 @@ struct TranslationTask {
 impl TranslationTask {
     fn new(config: &TrainConfig, paths: &RunPaths) -> Result<Self> {
         let device = device::open(&config.device)?;
+        for name in ["tokenizer.json", "corpus.bin", "corpus.json"] {
+            let path = paths.corpus.join(name);
+            if !path.exists() {
+                let reason = "is missing: `dragoman data pack` makes a corpus to train on".into();
+                return Err(Error::Config { path, reason });
+            }
+        }
         let tokenizer = Tokenizer::load(paths.corpus.join("tokenizer.json"))
             .map_err(dragoman_data::Error::from)?;
         let corpus = PackedCorpus::open(paths.corpus.join("corpus.bin"))?;
@@ -437,7 +444,10 @@ mod tests {
     fn a_pair_gets_its_tag_and_its_end() -> anyhow::Result<()> {
         let dir = tempfile::tempdir()?;
         let task = task(dir.path())?;
-        let example = task.example(pair(0, "a", "b")).expect("the direction is trained");
+        let into_german = ("en".to_string(), "de".to_string());
+        let route = task.corpus.routes().iter().position(|route| *route == into_german);
+        let route = route.expect("the corpus serves both directions") as u32;
+        let example = task.example(pair(route, "a", "b")).expect("the direction is trained");
         let german = task.tokenizer.language_tag("de").expect("the tokenizer knows German");
         let (a, b) = (68 + u32::from(b'a'), 68 + u32::from(b'b'));
         assert_eq!(example.source, [german, a, tokenizer::END]);

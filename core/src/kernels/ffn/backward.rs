@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{FfnInput, Group, GroupedFfn, Saved, TOKENS, Tile, row_work, rows, rows::PIECE, tiles};
+use super::{
+    FfnInput, Group, GroupedFfn, Saved, TOKENS, Tile, row_work, rows, rows::PIECE, tiles, work,
+};
 use crate::kernels::{
     counters,
     gemm::{Epilogue, Operand, Out, Product, Rows},
@@ -29,7 +31,8 @@ pub struct Gradients<'a, 'b> {
     pub xs: &'a mut [f32],
     /// Of the visits' weights, `(N, S)`; overwritten, with zero where there is no visit.
     pub weights: &'a mut [f32],
-    /// Of each expert's weights, added to; `None` for a frozen one, on whose gradient nothing is spent.
+    /// Of each expert's weights, added to; `None` for a frozen one, on whose gradient nothing is
+    /// spent.
     pub experts: &'a mut [Option<ExpertGrads<'b>>],
 }
 
@@ -53,8 +56,8 @@ enum Task {
     DownBias(Tile),
 }
 
-/// What the first half leaves to the second: of each visit, the gradients of its projections, its weighted hidden row,
-/// and the parts of its weight's gradient.
+/// What the first half leaves to the second: of each visit, the gradients of its projections, its
+/// weighted hidden row, and the parts of its weight's gradient.
 struct Middle {
     up: Scratch,
     gate: Scratch,
@@ -65,7 +68,8 @@ struct Middle {
 }
 
 impl GroupedFfn<'_> {
-    /// Computes the gradients from `dys`, `(N, D)`, the gradient of what [`Self::forward`] gave for the same input.
+    /// Computes the gradients from `dys`, `(N, D)`, the gradient of what [`Self::forward`] gave for
+    /// the same input.
     ///
     /// # Panics
     /// When a slice is not of the length that its shape says.
@@ -87,7 +91,7 @@ impl GroupedFfn<'_> {
         let mut visit_dxs = Scratch::words(input.visits.len() * self.d_model);
         let dxs = Out::new(visit_dxs.floats_mut(), self.d_model);
         let tasks = self.tasks(&groups, &outs);
-        parallel::for_each(tasks.len(), 3 * self.work(&groups), |i| {
+        parallel::for_each(tasks.len(), 3 * work(&groups, self.d_model), |i| {
             Second { ffn: self, input, dys, groups: &groups, middle: &middle }
                 .run(&tasks[i], &outs, dxs);
         });
@@ -150,7 +154,7 @@ impl GroupedFfn<'_> {
         let shared = [&mut middle.up, &mut middle.gate, &mut middle.hidden, &mut middle.parts]
             .map(|part| Out::new(part.floats_mut(), pieces));
         let tiles = tiles(groups, |group| (group.visits.len(), group.d_ff));
-        parallel::for_each(tiles.len(), self.work(groups), |i| {
+        parallel::for_each(tiles.len(), work(groups, self.d_model), |i| {
             let group = &groups[tiles[i].group];
             let trained = outs[group.expert].is_some();
             self.middle_tile(input, saved, dys, group, &tiles[i], trained, shared);
@@ -188,7 +192,8 @@ impl GroupedFfn<'_> {
                 let columns = start..(start + PIECE).min(tile.columns.end);
                 let at = group.start + row * d_ff;
                 let from = at + columns.start..at + columns.end;
-                // SAFETY: the tiles of all groups are disjoint parts of these buffers, and begin with whole pieces.
+                // SAFETY: the tiles of all groups are disjoint parts of these buffers, and begin
+                // with whole pieces.
                 #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
                 unsafe {
                     let piece = rows::Piece {
@@ -212,7 +217,8 @@ impl GroupedFfn<'_> {
         }
     }
 
-    /// The second half's work: the gradient of every visit's token, and of every trained expert's weights.
+    /// The second half's work: the gradient of every visit's token, and of every trained expert's
+    /// weights.
     fn tasks(&self, groups: &[Group], outs: &[Option<Outs>]) -> Vec<Task> {
         let trained = |has: &dyn Fn(&Outs) -> bool, rows: Range<usize>, of: &Group| {
             if outs[of.expert].as_ref().is_some_and(has) { rows } else { 0..0 }
@@ -339,7 +345,8 @@ impl Second<'_> {
     ) {
         let product = Product { packing: self.ffn.precision.into(), m, n, k, a, b: b.into() };
         let part = (tile.rows.clone(), tile.columns.clone());
-        // SAFETY: the tiles of one matrix are disjoint, and each matrix is written by one kind of task.
+        // SAFETY: the tiles of one matrix are disjoint, and each matrix is written by one kind of
+        // task.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {
             product.run_part(part, out, epilogue, |_| ());
@@ -374,7 +381,8 @@ impl Second<'_> {
 
 /// The part of a bias that is this tile's.
 fn columns_of<'a>(tile: &Tile, bias: Out) -> &'a mut [f32] {
-    // SAFETY: the tiles of one bias are disjoint, and the caller of the pass holds it borrowed until all are done.
+    // SAFETY: the tiles of one bias are disjoint, and the caller of the pass holds it borrowed
+    // until all are done.
     #[expect(unsafe_code, reason = "tasks write disjoint parts of one vector")]
     unsafe {
         bias.row(0, tile.columns.clone())

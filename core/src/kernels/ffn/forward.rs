@@ -1,44 +1,92 @@
-//! The forward pass.
+//! The forward pass, for weights that are packed or not.
 
-use super::{FfnInput, Group, GroupedFfn, Saved, TOKENS, Tile, row_work, rows, tiles};
+use super::{
+    FfnInput, Group, GroupedFfn, Saved, TOKENS, Tile, groups, row_work, rows, tiles, work,
+};
 use crate::kernels::{
-    gemm::{Epilogue, Operand, Out, Product, Rows},
+    activation::Activation,
+    gemm::{Epilogue, Operand, Out, Packing, Product, Right, Rows},
     parallel,
     scratch::Scratch,
     visits::Visits,
 };
 
 impl GroupedFfn<'_> {
-    /// Computes `ys`, `(N, D)`, and what [`Self::backward`] needs. A token without visits gets zeros.
+    /// Computes `ys`, `(N, D)`, and what [`Self::backward`] needs. A token without visits gets
+    /// zeros.
     ///
     /// # Panics
     /// When a slice is not of the length that its shape says.
     pub fn forward(&self, input: &FfnInput<'_>, ys: &mut [f32]) -> Saved {
         self.check(input);
+        let experts = self.experts.iter().map(|weights| {
+            let d_ff = weights.up.len() / self.d_model;
+            let right = |weight, k| Right::Plain(Operand::KInner(Rows::new(weight, k)));
+            Some(Expert {
+                packing: self.precision.into(),
+                d_ff,
+                up: right(weights.up, self.d_model),
+                up_bias: weights.up_bias,
+                gate: weights.gate.map(|gate| right(gate, self.d_model)),
+                down: right(weights.down, d_ff),
+                down_bias: weights.down_bias,
+            })
+        });
+        let experts = experts.collect();
+        Forward { activation: self.activation, d_model: self.d_model, experts }.run(input, ys)
+    }
+}
+
+/// An expert as the forward pass sees it.
+pub(super) struct Expert<'a> {
+    pub(super) packing: Packing,
+    pub(super) d_ff: usize,
+    pub(super) up: Right<'a>,
+    pub(super) up_bias: Option<&'a [f32]>,
+    pub(super) gate: Option<Right<'a>>,
+    pub(super) down: Right<'a>,
+    pub(super) down_bias: Option<&'a [f32]>,
+}
+
+/// The forward pass of a layer; an expert that is not visited may be absent.
+pub(super) struct Forward<'a> {
+    pub(super) activation: Activation,
+    pub(super) d_model: usize,
+    pub(super) experts: Vec<Option<Expert<'a>>>,
+}
+
+impl Forward<'_> {
+    pub(super) fn run(&self, input: &FfnInput<'_>, ys: &mut [f32]) -> Saved {
         assert_eq!(ys.len(), input.xs.len(), "`ys` has the shape of `xs`");
-        let groups = self.groups(input.visits);
+        let groups = groups(input.visits, |expert| self.expert(expert).d_ff);
+        let gated = groups.iter().any(|group| self.expert(group.expert).gate.is_some());
         let numbers = groups.last().map_or(0, |group| group.part().end);
         let mut up = Scratch::words(numbers);
-        let mut gate = Scratch::words(if self.any_gate(&groups) { numbers } else { 0 });
+        let mut gate = Scratch::words(if gated { numbers } else { 0 });
         let mut hidden = Scratch::words(numbers);
         let mut outs = Scratch::words(input.visits.len() * self.d_model);
 
         let parts = [&mut up, &mut gate, &mut hidden].map(|part| Out::new(part.floats_mut(), 0));
         let hidden_tiles = tiles(&groups, |group| (group.visits.len(), group.d_ff));
-        parallel::for_each(hidden_tiles.len(), self.work(&groups), |i| {
+        parallel::for_each(hidden_tiles.len(), work(&groups, self.d_model), |i| {
             let tile = &hidden_tiles[i];
             self.hidden_tile(input, &groups[tile.group], tile, parts);
         });
 
         let out = Out::new(outs.floats_mut(), self.d_model);
         let out_tiles = tiles(&groups, |group| (group.visits.len(), self.d_model));
-        parallel::for_each(out_tiles.len(), self.work(&groups), |i| {
+        parallel::for_each(out_tiles.len(), work(&groups, self.d_model), |i| {
             let tile = &out_tiles[i];
             self.out_tile(&groups[tile.group], tile, hidden.floats(), out);
         });
 
         combine(input.visits, input.weights, self.d_model, outs.floats(), ys);
         Saved { up, gate }
+    }
+
+    fn expert(&self, expert: usize) -> &Expert<'_> {
+        let weights = self.experts[expert].as_ref();
+        weights.unwrap_or_else(|| panic!("expert {expert} is visited, so its weights are here"))
     }
 
     /// A tile of the projections and of the hidden rows of one group.
@@ -49,16 +97,16 @@ impl GroupedFfn<'_> {
         tile: &Tile,
         [up, gate, hidden]: [Out; 3],
     ) {
-        let weights = &self.experts[group.expert];
+        let weights = self.expert(group.expert);
         let [up, gate, hidden] = [up, gate, hidden].map(|part| part.part(group.start, group.d_ff));
         let tokens = &input.visits.tokens()[group.visits.clone()];
-        let product = |weight| Product {
-            packing: self.precision.into(),
+        let product = |b| Product {
+            packing: weights.packing,
             m: group.visits.len(),
             n: group.d_ff,
             k: self.d_model,
             a: Operand::KInner(Rows::gather(input.xs, self.d_model, tokens)),
-            b: Operand::KInner(Rows::new(weight, self.d_model)).into(),
+            b,
         };
         let part = (tile.rows.clone(), tile.columns.clone());
         let bias = Epilogue { bias: weights.up_bias, ..Epilogue::NONE };
@@ -81,14 +129,14 @@ impl GroupedFfn<'_> {
 
     /// A tile of the visits' results.
     fn out_tile(&self, group: &Group, tile: &Tile, hidden: &[f32], out: Out) {
-        let weights = &self.experts[group.expert];
+        let weights = self.expert(group.expert);
         let product = Product {
-            packing: self.precision.into(),
+            packing: weights.packing,
             m: group.visits.len(),
             n: self.d_model,
             k: group.d_ff,
             a: Operand::KInner(Rows::new(&hidden[group.part()], group.d_ff)),
-            b: Operand::KInner(Rows::new(weights.down, group.d_ff)).into(),
+            b: weights.down,
         };
         let out = out.part(group.visits.start * self.d_model, self.d_model);
         let bias = Epilogue { bias: weights.down_bias, ..Epilogue::NONE };

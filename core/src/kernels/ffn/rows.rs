@@ -10,7 +10,12 @@ pub(super) const PIECE: usize = 128;
 
 vectorised! {
     /// `hidden = act(up)`, or `act(gate) ∘ up`.
-    pub(super) fn activate(activation: Activation, up: &[f32], gate: Option<&[f32]>, hidden: &mut [f32]) {
+    pub(super) fn activate(
+        activation: Activation,
+        up: &[f32],
+        gate: Option<&[f32]>,
+        hidden: &mut [f32],
+    ) {
         hidden.copy_from_slice(gate.unwrap_or(up));
         activation::apply(activation, hidden);
         if gate.is_some() {
@@ -35,7 +40,8 @@ pub(super) struct Piece<'a> {
 }
 
 vectorised! {
-    /// Goes back through the activation; gives the piece's part in the gradient of the visit's weight.
+    /// Goes back through the activation; gives the piece's part in the gradient of the visit's
+    /// weight.
     pub(super) fn backward(activation: Activation, piece: Piece<'_>) -> f32 {
         match activation {
             Activation::Relu => back(piece, |x| (Activation::Relu.value(x), Activation::Relu.slope(x))),
@@ -55,7 +61,8 @@ fn back(piece: Piece<'_>, function: impl Fn(f32) -> (f32, f32)) -> f32 {
         (*value, *slope) = function(*x);
     }
 
-    // `up_slope` is what the hidden row gains per unit of `up`: the slope, or with a gate the activation.
+    // `up_slope` is what the hidden row gains per unit of `up`: the slope, or with a gate the
+    // activation.
     let mut products = [0.0; PIECE];
     let (row, up_slope): (&[f32], &[f32]) = match gate {
         None => (values, slopes),

@@ -4,6 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::kernels::{gemm::Packing, packed::PackedMatrix};
 
 /// A layer that owns what the kernels borrow.
 struct Layer {
@@ -383,6 +384,63 @@ fn bits_depend_on_neither_threads_nor_other_tokens() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn packed_experts_give_the_bits_of_plain_ones_and_int8_comes_close() {
+    let mut rng = ChaCha8Rng::seed_from_u64(16);
+    let widths = [300, 64, 520, 100];
+    for gated in [false, true] {
+        let layer = Layer::new(&mut rng, 96, &widths, Activation::Gelu, gated, true);
+        let slots: Vec<u32> = random_slots(&mut rng, 2 * 150, 3); // expert 3 is never visited
+        let batch = Batch::new(&mut rng, 96, 2, 4, &slots);
+        for packing in [Packing::F32, Packing::Bf16, Packing::Int8] {
+            let pack = |weight: &Vec<f32>, n: usize| {
+                PackedMatrix::new(weight, n, weight.len() / n, packing)
+            };
+            let matrices: Vec<_> = layer.experts.iter().zip(widths).take(3).collect();
+            let matrices: Vec<_> = matrices
+                .into_iter()
+                .map(|(e, f)| {
+                    (pack(&e.up, f), e.gate.as_ref().map(|g| pack(g, f)), pack(&e.down, 96))
+                })
+                .collect();
+            let experts = matrices.iter().zip(&layer.experts).map(|((up, gate, down), e)| {
+                let (up_bias, down_bias) = (e.up_bias.as_deref(), e.down_bias.as_deref());
+                Some(PackedExpert { up, up_bias, gate: gate.as_ref(), down, down_bias })
+            });
+            let experts: Vec<_> = experts.chain([None]).collect();
+            let ffn = PackedFfn { activation: layer.activation, d_model: 96, experts: &experts };
+            let mut ys = vec![f32::NAN; batch.xs.len()];
+            ffn.forward(&batch.input(), &mut ys);
+
+            let precision = match packing {
+                Packing::Bf16 => Precision::Bf16,
+                _ => Precision::F32,
+            };
+            let plain = layer.run(precision, &batch, |_| false).ys;
+            if packing == Packing::Int8 {
+                let plain: Vec<_> = plain.iter().map(|&y| f64::from(y)).collect();
+                assert_close("ys", &ys, &plain, 0.03);
+            } else {
+                assert_eq!(ys, plain, "{packing:?}, gated: {gated}");
+            }
+
+            // Fewer tokens, the same bits.
+            let few = batch.first(3, &slots, 4);
+            let mut first = vec![f32::NAN; 3 * 96];
+            ffn.forward(&few.input(), &mut first);
+            assert_eq!(first, ys[..3 * 96], "{packing:?}, gated: {gated}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "expert 0 is visited")]
+fn a_visited_expert_must_be_loaded() {
+    let ffn = PackedFfn { activation: Activation::Relu, d_model: 1, experts: &[None] };
+    let visits = Visits::new(&[0], 1, 1, 1);
+    ffn.forward(&FfnInput { xs: &[1.0], visits: &visits, weights: &[1.0] }, &mut [0.0]);
 }
 
 #[test]

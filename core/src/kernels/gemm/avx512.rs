@@ -1,7 +1,9 @@
-//! The kernels in AVX-512: register tiles of 12 × 32 sums, fed by one broadcast word and two panel registers a step.
+//! The kernels in AVX-512: register tiles of 12 × 32 sums, fed by one broadcast word and two panel
+//! registers a step.
 //!
-//! With few rows a tile spans several panels instead, so that there are always enough independent sums to hide the
-//! latency of the multiply-add. A sum runs over `K` in one register, in order, whatever the shape of its tile.
+//! With few rows a tile spans several panels instead, so that there are always enough independent
+//! sums to hide the latency of the multiply-add. A sum runs over `K` in one register, in order,
+//! whatever the shape of its tile.
 
 #![expect(unsafe_code, reason = "AVX-512 intrinsics on packed operands")]
 
@@ -20,9 +22,8 @@ const F32: u8 = 0;
 const BF16: u8 = 1;
 const INT8: u8 = 2;
 
-/// With up to this many rows, time goes by in waiting for panels.
-const FEW: usize = 6;
-/// How far ahead panels are then fetched, in words: 2 KiB.
+/// How far ahead panels are fetched, in words (2 KiB): with few rows, time goes by in waiting for
+/// them.
 const AHEAD: usize = 16 * PANEL;
 
 /// Computes `block` into `c`.
@@ -171,15 +172,10 @@ unsafe fn tile<
         let mut panels = [[_mm512_setzero_si512(); 2]; P];
         for p in 0..P {
             for half in 0..2 {
-                if R <= FEW {
-                    _mm_prefetch::<_MM_HINT_T0>(
-                        b.wrapping_add(p * block.panel_stride + half * LANES + AHEAD).cast(),
-                    );
-                }
+                let place = b.wrapping_add(p * block.panel_stride + half * LANES);
+                _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD).cast());
                 // SAFETY: this word of a panel that the block holds.
-                panels[p][half] = unsafe {
-                    _mm512_loadu_si512(b.wrapping_add(p * block.panel_stride + half * LANES).cast())
-                };
+                panels[p][half] = unsafe { _mm512_loadu_si512(place.cast()) };
             }
         }
         for r in 0..R {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
-use super::{avx512, pack_avx512};
+use super::{avx2, avx512, pack_avx512};
 use super::{
     layout::{BLOCK, Layout, Operand, PANEL, Packing, ROW_STRIDE, TILE_ROWS},
     portable,
@@ -114,8 +114,8 @@ impl Block<'_> {
     /// Computes the block into the rows of `c`, `c_stride` apart.
     ///
     /// # Safety
-    /// `c` points to `rows` rows of at least `columns` elements, `c_stride` apart, that no one else uses meanwhile;
-    /// this machine runs `variant`.
+    /// `c` points to `rows` rows of at least `columns` elements, `c_stride` apart, that no one else
+    /// uses meanwhile; this machine runs `variant`.
     #[expect(unsafe_code, reason = "tiles of one matrix are written by several threads")]
     pub(super) unsafe fn run(&self, variant: Variant, c: *mut f32, c_stride: usize) {
         let panels = self.columns.div_ceil(PANEL);
@@ -127,7 +127,7 @@ impl Block<'_> {
                 #[cfg(target_arch = "x86_64")]
                 Variant::Avx512 => avx512::block(self, c, c_stride),
                 #[cfg(target_arch = "x86_64")]
-                Variant::Avx2 => portable::block_avx2(self, c, c_stride),
+                Variant::Avx2 => avx2::block(self, c, c_stride),
                 _ => portable::block(self, c, c_stride),
             }
         }
@@ -162,7 +162,8 @@ pub(super) fn pack_left(
     }
 }
 
-/// Packs the panels of `columns` of the right operand, elements `k` of the sum (from a whole word on), into `into`.
+/// Packs the panels of `columns` of the right operand, elements `k` of the sum (from a whole word
+/// on), into `into`.
 #[expect(unsafe_code, reason = "instructions that this machine was asked for")]
 pub(super) fn pack_right(
     variant: Variant,

@@ -1,12 +1,15 @@
 //! How operands lie in memory once packed.
 //!
-//! The unit is the **word** of 32 bits: one `f32`, or along `K` two neighbours in bfloat16, or four in int8. All else is
-//! the same for all three, so only packing and one instruction tell them apart.
+//! The unit is the **word** of 32 bits: one `f32`, or along `K` two neighbours in bfloat16, or four
+//! in int8. All else is the same for all three, so only packing and one instruction tell them
+//! apart.
 //!
-//! - The left operand (`A`, rows of the result) is read one word at a time and broadcast. One block of `K` lies as rows
-//!   of [`ROW_STRIDE`] words (`Layout::Rows`), or as runs of [`TILE_ROWS`] rows with `K` outermost (`Layout::Columns`).
-//! - The right operand (`B`, columns of the result) lies in **panels** of [`PANEL`] columns: for each word of `K`, the
-//!   words of the panel's columns side by side. Missing columns and an odd last `K` are zeros.
+//! - The left operand (`A`, rows of the result) is read one word at a time and broadcast. One block
+//!   of `K` lies as rows of [`ROW_STRIDE`] words (`Layout::Rows`), or as runs of [`TILE_ROWS`] rows
+//!   with `K` outermost (`Layout::Columns`).
+//! - The right operand (`B`, columns of the result) lies in **panels** of [`PANEL`] columns: for
+//!   each word of `K`, the words of the panel's columns side by side. Missing columns and an odd
+//!   last `K` are zeros.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +19,8 @@ pub(crate) const PANEL: usize = 32;
 pub(crate) const TILE_ROWS: usize = 12;
 /// Words of `K` in one block: a block of a panel (32 KiB) stays in the first-level cache.
 pub(crate) const BLOCK: usize = 256;
-/// Distance of two rows of a packed left operand; an odd number of cache lines, so that rows spread over all sets.
+/// Distance of two rows of a packed left operand; an odd number of cache lines, so that rows spread
+/// over all sets.
 pub(crate) const ROW_STRIDE: usize = BLOCK + 16;
 
 /// The numbers that are multiplied; sums and results are `f32` in either case.
@@ -26,7 +30,8 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Operands rounded to the nearest bfloat16 (ties to even): twice the speed, 8 bits of mantissa.
+    /// Operands rounded to the nearest bfloat16 (ties to even): twice the speed, 8 bits of
+    /// mantissa.
     Bf16,
 }
 
@@ -39,8 +44,8 @@ pub enum Packing {
     F32,
     /// bfloat16, 2 bytes.
     Bf16,
-    /// Whole numbers up to ±127 with a scale for each row of weights; activations are rounded likewise when they are
-    /// multiplied, and the sums are exact.
+    /// Whole numbers up to ±127 with a scale for each row of weights; activations are rounded
+    /// likewise when they are multiplied, and the sums are exact.
     Int8,
 }
 
@@ -74,7 +79,8 @@ impl Packing {
 pub(crate) enum Layout {
     /// Row by row, [`ROW_STRIDE`] apart.
     Rows,
-    /// [`TILE_ROWS`] rows side by side for each word of `K`; a run of them takes `BLOCK · TILE_ROWS` words.
+    /// [`TILE_ROWS`] rows side by side for each word of `K`; a run of them takes `BLOCK ·
+    /// TILE_ROWS` words.
     Columns,
 }
 
@@ -133,7 +139,8 @@ impl<'a> Rows<'a> {
 /// A matrix operand: which of its two sides is summed over.
 #[derive(Clone, Copy)]
 pub(crate) enum Operand<'a> {
-    /// `(outer, K)`: a row for each row (of the left operand) or column (of the right one) of the result.
+    /// `(outer, K)`: a row for each row (of the left operand) or column (of the right one) of the
+    /// result.
     KInner(Rows<'a>),
     /// `(K, outer)`: a row for each step of the sum.
     KOuter(Rows<'a>),

@@ -245,8 +245,8 @@ fn interleave() -> __m512i {
 /// Rows between the one that is packed and the one that is fetched, where rows are read across.
 const AHEAD: usize = 8;
 
-/// Fetches the cache lines `distance` elements after the beginning of `row`: rows are read in parts too short for the
-/// machine to see where they go on.
+/// Fetches the cache lines `distance` elements after the beginning of `row`: rows are read in parts
+/// too short for the machine to see where they go on.
 #[inline(always)]
 fn prefetch<const LINES: usize>(row: &[f32], distance: usize) {
     for line in 0..LINES {

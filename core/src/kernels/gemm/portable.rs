@@ -1,38 +1,20 @@
-//! The kernels in plain Rust: for other machines, for Miri, and as what the fast ones are tested against.
+//! The kernels in plain Rust: for other machines, for Miri, and as what the fast ones are tested
+//! against.
 
 use std::ops::Range;
 
 use super::{
     block::Block,
-    layout::{BLOCK, Operand, PANEL, Packing, ROW_STRIDE, TILE_ROWS},
+    layout::{BLOCK, Operand, PANEL, Packing, ROW_STRIDE, Rows, TILE_ROWS},
 };
+use crate::kernels::vectorised::vectorised;
 
-/// Computes `block` into `c`.
+/// Computes `block` into `c`: panels, then rows, so that a panel stays in the first-level cache.
 ///
 /// # Safety
 /// As [`Block::run`].
 #[expect(unsafe_code, reason = "tiles of one matrix are written by several threads")]
 pub(super) unsafe fn block(block: &Block<'_>, c: *mut f32, c_stride: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { rows::<false>(block, c, c_stride) }
-}
-
-/// The same code, compiled for AVX2 and with fused multiply-add.
-///
-/// # Safety
-/// As [`Block::run`]; the machine has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-#[expect(unsafe_code, reason = "tiles of one matrix are written by several threads")]
-pub(super) unsafe fn block_avx2(block: &Block<'_>, c: *mut f32, c_stride: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { rows::<true>(block, c, c_stride) }
-}
-
-/// Walks over panels, then rows: a panel stays in the first-level cache.
-#[inline(always)]
-#[expect(unsafe_code, reason = "tiles of one matrix are written by several threads")]
-unsafe fn rows<const FUSED: bool>(block: &Block<'_>, c: *mut f32, c_stride: usize) {
     for start in (0..block.columns).step_by(PANEL) {
         let width = PANEL.min(block.columns - start);
         let panel = &block.b[start / PANEL * block.panel_stride..][..block.words * PANEL];
@@ -45,10 +27,11 @@ unsafe fn rows<const FUSED: bool>(block: &Block<'_>, c: *mut f32, c_stride: usiz
             }
             let (first, step) = block.row_start(i);
             let words = block.a[first..].iter().step_by(step);
+            let each = words.zip(panel.as_chunks::<PANEL>().0);
             match block.packing {
-                Packing::F32 => sum_f32::<FUSED>(words, panel, &mut sums),
-                Packing::Bf16 => sum_bf16::<FUSED>(words, panel, &mut sums),
-                Packing::Int8 => sum_int8(words, panel, &mut sums),
+                Packing::F32 => each.for_each(|(a, b)| add_f32(&mut sums, *a, b)),
+                Packing::Bf16 => each.for_each(|(a, b)| add_bf16(&mut sums, *a, b)),
+                Packing::Int8 => each.for_each(|(a, b)| add_int8(&mut sums, *a, b)),
             }
             row.copy_from_slice(&sums[..width]);
             if let Some(finish) = &block.finish {
@@ -59,58 +42,34 @@ unsafe fn rows<const FUSED: bool>(block: &Block<'_>, c: *mut f32, c_stride: usiz
 }
 
 #[inline(always)]
-fn sum_f32<'a, const FUSED: bool>(
-    words: impl Iterator<Item = &'a u32>,
-    panel: &[u32],
-    sums: &mut [f32; PANEL],
-) {
-    let mut totals = *sums;
-    for (word, columns) in words.zip(panel.as_chunks::<PANEL>().0) {
-        let a = f32::from_bits(*word);
-        for (total, b) in totals.iter_mut().zip(columns) {
-            *total = multiply_add::<FUSED>(a, f32::from_bits(*b), *total);
-        }
+fn add_f32(sums: &mut [f32; PANEL], a: u32, columns: &[u32; PANEL]) {
+    for (sum, b) in sums.iter_mut().zip(columns) {
+        *sum += f32::from_bits(a) * f32::from_bits(*b);
     }
-    *sums = totals;
 }
 
 #[inline(always)]
-fn sum_bf16<'a, const FUSED: bool>(
-    words: impl Iterator<Item = &'a u32>,
-    panel: &[u32],
-    sums: &mut [f32; PANEL],
-) {
+fn add_bf16(sums: &mut [f32; PANEL], a: u32, columns: &[u32; PANEL]) {
     let low = |word: u32| f32::from_bits(word << 16);
     let high = |word: u32| f32::from_bits(word & 0xffff_0000);
-    let mut totals = *sums;
-    for (&a, columns) in words.zip(panel.as_chunks::<PANEL>().0) {
-        for (total, &b) in totals.iter_mut().zip(columns) {
-            let even = multiply_add::<FUSED>(low(a), low(b), *total);
-            *total = multiply_add::<FUSED>(high(a), high(b), even);
-        }
+    for (sum, &b) in sums.iter_mut().zip(columns) {
+        *sum += low(a) * low(b);
+        *sum += high(a) * high(b);
     }
-    *sums = totals;
 }
 
-/// The left operand's bytes are unsigned, the right one's signed; the sums are whole numbers, kept as their bits.
+/// The left operand's bytes are unsigned, the right one's signed; the sums are whole numbers, kept
+/// as their bits.
 #[inline(always)]
-fn sum_int8<'a>(words: impl Iterator<Item = &'a u32>, panel: &[u32], sums: &mut [f32; PANEL]) {
-    let mut totals = sums.map(|sum| sum.to_bits() as i32);
-    for (&a, columns) in words.zip(panel.as_chunks::<PANEL>().0) {
-        for (total, &b) in totals.iter_mut().zip(columns) {
-            for shift in [0, 8, 16, 24] {
-                let product = ((a >> shift) & 0xff) as i32 * i32::from((b >> shift) as i8);
-                *total = total.wrapping_add(product);
-            }
+fn add_int8(sums: &mut [f32; PANEL], a: u32, columns: &[u32; PANEL]) {
+    for (sum, &b) in sums.iter_mut().zip(columns) {
+        let mut total = sum.to_bits() as i32;
+        for shift in [0, 8, 16, 24] {
+            let product = ((a >> shift) & 0xff) as i32 * i32::from((b >> shift) as i8);
+            total = total.wrapping_add(product);
         }
+        *sum = f32::from_bits(total as u32);
     }
-    *sums = totals.map(|total| f32::from_bits(total as u32));
-}
-
-/// Fused only where it is an instruction: elsewhere it is a slow library call.
-#[inline(always)]
-fn multiply_add<const FUSED: bool>(a: f32, b: f32, sum: f32) -> f32 {
-    if FUSED { a.mul_add(b, sum) } else { a * b + sum }
 }
 
 /// See [`super::block::pack_left`].
@@ -121,20 +80,21 @@ pub(super) fn pack_left(
     k: Range<usize>,
     into: &mut [u32],
 ) {
-    for word in 0..packing.words(k.len()) {
-        let steps = steps(packing, word, k.clone());
-        for (i, row) in rows.clone().enumerate() {
-            let run = i / TILE_ROWS * TILE_ROWS * BLOCK;
-            let (place, values) = match a {
-                Operand::KInner(source) => {
-                    (i * ROW_STRIDE + word, steps.map(|k| k.map_or(0.0, |k| source.row(row)[k])))
+    match a {
+        Operand::KInner(source) => {
+            for (row, words) in rows.zip(into.chunks_mut(ROW_STRIDE)) {
+                pack_row(packing, &source.row(row)[k.clone()], words);
+            }
+        }
+        Operand::KOuter(source) => {
+            for word in 0..packing.words(k.len()) {
+                let [first, second] = rows_of(packing, source, word, &k, &rows);
+                for start in (0..rows.len()).step_by(TILE_ROWS) {
+                    let part = start..(start + TILE_ROWS).min(rows.len());
+                    let place = &mut into[start * BLOCK + word * TILE_ROWS..][..part.len()];
+                    join_rows(packing, &first[part.clone()], part_of(second, part), place);
                 }
-                Operand::KOuter(source) => (
-                    run + word * TILE_ROWS + i % TILE_ROWS,
-                    steps.map(|k| k.map_or(0.0, |k| source.row(k)[row])),
-                ),
-            };
-            into[place] = join(packing, values);
+            }
         }
     }
 }
@@ -148,40 +108,104 @@ pub(super) fn pack_right(
     into: &mut [u32],
 ) {
     let words = packing.words(k.len());
-    for (panel, start) in columns.clone().step_by(PANEL).enumerate() {
-        let panel = &mut into[panel * words * PANEL..][..words * PANEL];
-        for (word, places) in panel.chunks_exact_mut(PANEL).enumerate() {
-            let steps = steps(packing, word, k.clone());
-            for (column, place) in (start..).zip(places) {
-                let values = match b {
-                    _ if column >= columns.end => [0.0; 2],
-                    Operand::KInner(source) => {
-                        steps.map(|k| k.map_or(0.0, |k| source.row(column)[k]))
-                    }
-                    Operand::KOuter(source) => {
-                        steps.map(|k| k.map_or(0.0, |k| source.row(k)[column]))
-                    }
-                };
-                *place = join(packing, values);
+    into[..columns.len().div_ceil(PANEL) * PANEL * words].fill(0);
+    match b {
+        Operand::KInner(source) => {
+            let mut packed = vec![0; words];
+            for (i, column) in columns.enumerate() {
+                pack_row(packing, &source.row(column)[k.clone()], &mut packed);
+                let panel = &mut into[i / PANEL * PANEL * words..];
+                let places = panel.iter_mut().skip(i % PANEL).step_by(PANEL);
+                places.zip(&packed).for_each(|(place, word)| *place = *word);
+            }
+        }
+        Operand::KOuter(source) => {
+            for word in 0..words {
+                let [first, second] = rows_of(packing, source, word, &k, &columns);
+                for start in (0..columns.len()).step_by(PANEL) {
+                    let part = start..(start + PANEL).min(columns.len());
+                    let place = &mut into[start * words + word * PANEL..][..part.len()];
+                    join_rows(packing, &first[part.clone()], part_of(second, part), place);
+                }
             }
         }
     }
 }
 
-/// The steps of the sum that go into a word: none past the end, nor a second one in `f32`.
-fn steps(packing: Packing, word: usize, k: Range<usize>) -> [Option<usize>; 2] {
+/// The parts of the rows that a word joins; the second is empty past the end, and in `f32`.
+fn rows_of<'a>(
+    packing: Packing,
+    source: &Rows<'a>,
+    word: usize,
+    k: &Range<usize>,
+    part: &Range<usize>,
+) -> [&'a [f32]; 2] {
     let first = k.start + word * packing.per_word();
-    let second = (packing == Packing::Bf16 && first + 1 < k.end).then_some(first + 1);
-    [Some(first), second]
+    let second = packing == Packing::Bf16 && first + 1 < k.end;
+    let second = if second { &source.row(first + 1)[part.clone()] } else { &[] };
+    [&source.row(first)[part.clone()], second]
 }
 
-fn join(packing: Packing, [first, second]: [f32; 2]) -> u32 {
-    match packing {
-        Packing::F32 => first.to_bits(),
-        Packing::Bf16 => {
-            let bits = |x| u32::from(half::bf16::from_f32(x).to_bits());
-            bits(first) | bits(second) << 16
+fn part_of(row: &[f32], part: Range<usize>) -> &[f32] {
+    row.get(part).unwrap_or_default()
+}
+
+vectorised! {
+    /// Packs neighbours of one row.
+    fn pack_row(packing: Packing, row: &[f32], words: &mut [u32]) {
+        match packing {
+            Packing::F32 => words.iter_mut().zip(row).for_each(|(word, x)| *word = x.to_bits()),
+            Packing::Bf16 => {
+                let (pairs, rest) = row.as_chunks::<2>();
+                for (word, [low, high]) in words.iter_mut().zip(pairs) {
+                    *word = bf16(*low) | bf16(*high) << 16;
+                }
+                if let [last] = rest {
+                    words[pairs.len()] = bf16(*last);
+                }
+            }
+            Packing::Int8 => unreachable!("whole numbers are packed with their scales"),
         }
-        Packing::Int8 => unreachable!("whole numbers are packed with their scales"),
+    }
+}
+
+vectorised! {
+    /// Packs two rows, or one, side by side.
+    fn join_rows(packing: Packing, first: &[f32], second: &[f32], words: &mut [u32]) {
+        match packing {
+            Packing::F32 => words.iter_mut().zip(first).for_each(|(word, x)| *word = x.to_bits()),
+            Packing::Bf16 if second.is_empty() => {
+                words.iter_mut().zip(first).for_each(|(word, x)| *word = bf16(*x));
+            }
+            Packing::Bf16 => {
+                for ((word, low), high) in words.iter_mut().zip(first).zip(second) {
+                    *word = bf16(*low) | bf16(*high) << 16;
+                }
+            }
+            Packing::Int8 => unreachable!("whole numbers are packed with their scales"),
+        }
+    }
+}
+
+/// The bits of the nearest bfloat16, ties to even.
+#[inline(always)]
+fn bf16(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    if x.is_nan() { (bits >> 16) | 0x40 } else { rounded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bfloat16_is_rounded_as_the_half_crate_does() {
+        let odd = [0.0, -0.0, 1.0, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, 1e-40];
+        let near = (0..200_000u32).map(|i| f32::from_bits(0x3f80_0000 + 77 * i));
+        for x in odd.into_iter().chain(near) {
+            assert_eq!(bf16(x), u32::from(half::bf16::from_f32(x).to_bits()), "{x:e}");
+        }
+        assert!(half::bf16::from_bits(bf16(f32::NAN) as u16).is_nan());
     }
 }

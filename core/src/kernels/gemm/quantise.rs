@@ -9,7 +9,8 @@ use crate::kernels::vectorised::vectorised;
 pub(super) const OFFSET: i32 = 128;
 
 vectorised! {
-    /// What one stands for in `row`: its largest magnitude becomes 127. NaN when an element is not finite.
+    /// What one stands for in `row`: its largest magnitude becomes 127. NaN when an element is not
+    /// finite.
     pub(super) fn scale(row: &[f32]) -> f32 {
         const LANES: usize = 16;
         let mut most = [0.0; LANES];
@@ -31,7 +32,8 @@ vectorised! {
     }
 }
 
-/// What numbers are multiplied with to become whole: zero for a row of zeros, or one without a scale.
+/// What numbers are multiplied with to become whole: zero for a row of zeros, or one without a
+/// scale.
 pub(super) fn inverse(scale: f32) -> f32 {
     // A scale so small that its inverse is infinite belongs to numbers that are as good as zero.
     let inverse = 1.0 / scale;
@@ -39,8 +41,8 @@ pub(super) fn inverse(scale: f32) -> f32 {
 }
 
 vectorised! {
-    /// Rounds `row · inverse` to whole numbers (ties to even), adds `offset`, and packs four bytes a word; gives the sum
-    /// of the whole numbers. Missing bytes of the last word are zero.
+    /// Rounds `row · inverse` to whole numbers (ties to even), adds `offset`, and packs four bytes
+    /// a word; gives the sum of the whole numbers. Missing bytes of the last word are zero.
     pub(super) fn pack(row: &[f32], inverse: f32, offset: i32, into: &mut [u32]) -> i32 {
         let (fours, rest) = row.as_chunks::<4>();
         let mut total = 0i32;

@@ -1,0 +1,43 @@
+//! The pages, in a real browser.
+//!
+//! With `DRAGOMAN_TEST_URL` they are tested on a server that runs already, such as
+//! `web/mock_server.py`; otherwise each test starts its own.
+
+mod page;
+mod typing;
+mod panels;
+mod experts;
+mod trouble;
+mod pages;
+
+use anyhow::{Context, Result};
+use dragoman_e2e::{
+    Options, TestApp,
+    browser::{Browser, Screen},
+};
+
+use page::Page;
+
+/// Runs `steps` in a browser of its own.
+async fn visit(
+    test: &str,
+    screen: Screen,
+    steps: impl AsyncFnOnce(&Page) -> Result<()>,
+) -> Result<()> {
+    let Some(browser) = Browser::open(test, screen).await? else { return Ok(()) };
+    let running = std::env::var("DRAGOMAN_TEST_URL").ok();
+    let app = match running {
+        Some(_) => None,
+        None => Some(TestApp::start(Options::default().env("LT_SUGGESTIONS", "true")).await?),
+    };
+    let url = running.or(app.as_ref().map(|app| app.url.clone())).context("a server runs")?;
+
+    let page = Page::new(browser.client.clone(), &url);
+    let outcome = steps(&page).await;
+    let outcome = match outcome {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(page.state().await)),
+    };
+    browser.close().await?;
+    outcome
+}

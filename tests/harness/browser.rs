@@ -1,0 +1,154 @@
+//! A headless Chromium, driven through chromedriver; both end with the browser.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::skip::skip_unless_ci;
+
+/// Time chromedriver has to start, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The screen that the page is shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    /// 1280 by 900 pixels.
+    Desktop,
+    /// 390 by 844 pixels, two to a dot, with touch.
+    Phone,
+}
+
+/// A browser with an empty profile.
+#[derive(Debug)]
+pub struct Browser {
+    /// Steers it.
+    pub client: Client,
+    driver: Driver,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Opens a browser for `test`.
+    ///
+    /// Without chromedriver there is none: the reason is printed, and under `CI` it is an error.
+    pub async fn open(test: &str, screen: Screen) -> Result<Option<Self>> {
+        let Some(program) = find("chromedriver") else {
+            skip_unless_ci(test, "there is no `chromedriver` in PATH; install chromium-driver")?;
+            return Ok(None);
+        };
+        let driver = Driver::start(program)?;
+        let profile = tempfile::tempdir()?;
+        let options = options(screen, &profile);
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(options)
+            .connect(&driver.url)
+            .await
+            .context("opening a browser; chromedriver needs Chromium of the same version")?;
+        Ok(Some(Self { client, driver, _profile: profile }))
+    }
+
+    /// Closes the browser, and after it the driver.
+    pub async fn close(self) -> Result<()> {
+        let Self { client, driver, .. } = self;
+        client.close().await?;
+        drop(driver);
+        Ok(())
+    }
+}
+
+/// How Chromium is started: without a screen, and without calling home.
+fn options(screen: Screen, profile: &TempDir) -> serde_json::Map<String, Value> {
+    let mut args: Vec<String> = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-proxy-server",
+        "--lang=en",
+        "--window-size=1280,900",
+    ]
+    .map(String::from)
+    .to_vec();
+    args.push(format!("--user-data-dir={}", profile.path().display()));
+    let mut chrome = json!({ "args": args });
+    if screen == Screen::Phone {
+        let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 2.0, "touch": true });
+        chrome["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+    }
+    let mut capabilities = serde_json::Map::new();
+    capabilities.insert("browserName".into(), json!("chrome"));
+    capabilities.insert("goog:chromeOptions".into(), chrome);
+    capabilities
+}
+
+/// A chromedriver on a port of its own; it is killed, with its browsers, when this is dropped.
+#[derive(Debug)]
+struct Driver {
+    url: String,
+    process: Child,
+}
+
+impl Driver {
+    fn start(program: PathBuf) -> Result<Self> {
+        let mut process = Command::new(program)
+            // Quieter than this it would not name its port.
+            .args(["--port=0", "--log-level=WARNING"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0) // so that its browsers can be ended with it
+            .spawn()
+            .context("starting chromedriver")?;
+        let output = process.stdout.take().context("stdout is piped")?;
+        let mut driver = Self { url: String::new(), process };
+        driver.url = format!("http://127.0.0.1:{}", announced_port(output)?);
+        Ok(driver)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // A driver that is killed leaves its browsers behind: the group is ended as a whole.
+        let group = format!("-{}", self.process.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.process.wait();
+    }
+}
+
+/// Reads the port from what the driver says, and goes on reading, so that it never waits.
+fn announced_port(output: ChildStdout) -> Result<u16> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let port = line.split_once("started successfully on port ");
+            if let Some(port) = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok()) {
+                let _ = sender.send(port); // nobody listens any more for a second one
+            }
+        }
+    });
+    receiver.recv_timeout(PATIENCE).context("chromedriver does not name its port")
+}
+
+/// The first executable called `program` in `PATH`.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
