@@ -14,4 +14,3 @@ mod help;
 mod clients;
 mod web;
 mod bundled;
-mod web;
