@@ -18,26 +18,56 @@ use crate::{
 
 pub use crate::kernels::visits::Visits;
 
-/// The weights of one expert, `down(act(up(x)))`.
+/// The weights of one expert, `down(act(up(x)))`, or with a gate `down(act(gate(x)) ∘ up(x))`
+/// (SwiGLU, Shazeer 2020).
 #[derive(Debug, Clone)]
 pub struct ExpertParams {
     /// `(F, D)`.
     pub up: Param,
     /// `(F,)`.
-    pub up_bias: Param,
+    pub up_bias: Option<Param>,
+    /// `(F, D)`; absent in an expert without a gate.
+    pub gate: Option<Param>,
     /// `(D, F)`.
     pub down: Param,
     /// `(D,)`.
-    pub down_bias: Param,
+    pub down_bias: Option<Param>,
 }
 
 impl ExpertParams {
-    fn all(&self) -> [&Param; 4] {
-        [&self.up, &self.up_bias, &self.down, &self.down_bias]
+    /// All weights of the expert.
+    pub fn all(&self) -> impl Iterator<Item = &Param> {
+        let Self { up, up_bias, gate, down, down_bias } = self;
+        let options = [up_bias.as_ref(), gate.as_ref(), down_bias.as_ref()];
+        [up, down].into_iter().chain(options.into_iter().flatten())
     }
 
     fn is_trainable(&self) -> bool {
-        self.all().iter().any(|param| param.is_trainable())
+        self.all().any(Param::is_trainable)
+    }
+}
+
+/// One of something for each weight of an expert.
+struct Each<T> {
+    up: T,
+    up_bias: Option<T>,
+    gate: Option<T>,
+    down: T,
+    down_bias: Option<T>,
+}
+
+impl<T> Each<T> {
+    fn new<'a>(
+        expert: &'a ExpertParams,
+        mut f: impl FnMut(&'a Param) -> Result<T>,
+    ) -> Result<Self> {
+        Ok(Self {
+            up: f(&expert.up)?,
+            up_bias: expert.up_bias.as_ref().map(&mut f).transpose()?,
+            gate: expert.gate.as_ref().map(&mut f).transpose()?,
+            down: f(&expert.down)?,
+            down_bias: expert.down_bias.as_ref().map(&mut f).transpose()?,
+        })
     }
 }
 
@@ -87,15 +117,13 @@ fn composite(
             continue;
         }
         let rows = Tensor::from_slice(&visits.tokens()[visit.clone()], n, device)?;
-        let inner = matmul_t(&xs.index_select(&rows, 0)?, &expert.up.tensor(), precision)?;
-        let inner = inner.broadcast_add(&expert.up_bias.tensor())?; // (n, F)
-        let inner = match activation {
-            Activation::Relu => inner.relu()?,
-            Activation::Gelu => inner.gelu_erf()?,
-            Activation::Silu => inner.silu()?,
+        let tokens = xs.index_select(&rows, 0)?; // (n, D)
+        let up = project(&tokens, &expert.up, expert.up_bias.as_ref(), precision)?; // (n, F)
+        let inner = match &expert.gate {
+            None => activate(&up, activation)?,
+            Some(gate) => (activate(&project(&tokens, gate, None, precision)?, activation)? * up)?,
         };
-        let out = matmul_t(&inner, &expert.down.tensor(), precision)?;
-        let mut out = out.broadcast_add(&expert.down_bias.tensor())?; // (n, D)
+        let mut out = project(&inner, &expert.down, expert.down_bias.as_ref(), precision)?; // (n, D)
         if let Some(flat) = &flat {
             let places = Tensor::from_slice(&visits.positions()[visit], n, device)?;
             out = out.broadcast_mul(&flat.index_select(&places, 0)?.unsqueeze(1)?)?;
@@ -103,6 +131,27 @@ fn composite(
         ys = ys.index_add(&rows, &out, 0)?;
     }
     Ok(ys)
+}
+
+fn project(
+    xs: &Tensor,
+    weight: &Param,
+    bias: Option<&Param>,
+    precision: Precision,
+) -> candle::Result<Tensor> {
+    let ys = matmul_t(xs, &weight.tensor(), precision)?;
+    match bias {
+        Some(bias) => ys.broadcast_add(&bias.tensor()),
+        None => Ok(ys),
+    }
+}
+
+fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Tensor> {
+    match activation {
+        Activation::Relu => xs.relu(),
+        Activation::Gelu => xs.gelu_erf(),
+        Activation::Silu => xs.silu(),
+    }
 }
 
 /// The kernel form: one grouped operation.
@@ -118,16 +167,17 @@ struct Experts {
 impl Experts {
     /// Runs `f` on the kernel, while nobody changes the weights.
     fn with_kernel<R>(&self, f: impl FnOnce(&GroupedFfn<'_>) -> R) -> candle::Result<R> {
-        let values: Result<Vec<[Values<'_>; 4]>> = self.experts.iter().map(values_of).collect();
+        let values: Result<Vec<Each<Values<'_>>>> =
+            self.experts.iter().map(|expert| Each::new(expert, Param::values)).collect();
         let values = values.map_err(candle::Error::wrap)?;
         let experts: Vec<ExpertWeights<'_>> = values
             .iter()
-            .map(|[up, up_bias, down, down_bias]| ExpertWeights {
-                up: up.as_slice(),
-                up_bias: Some(up_bias.as_slice()),
-                gate: None,
-                down: down.as_slice(),
-                down_bias: Some(down_bias.as_slice()),
+            .map(|values| ExpertWeights {
+                up: values.up.as_slice(),
+                up_bias: values.up_bias.as_ref().map(Values::as_slice),
+                gate: values.gate.as_ref().map(Values::as_slice),
+                down: values.down.as_slice(),
+                down_bias: values.down_bias.as_ref().map(Values::as_slice),
             })
             .collect();
         let d_model = self.experts.first().map_or(1, |expert| expert.up.shape().dims()[1]);
@@ -158,14 +208,19 @@ impl Experts {
             candle::bail!("experts: backward before forward");
         };
         let (mut dxs, mut dweights) = (vec![0.0; xs.len()], vec![0.0; weights.len()]);
-        let mut held: Vec<Option<[MutexGuard<'_, Vec<f32>>; 4]>> =
-            self.experts.iter().map(grads_of).collect();
+        let held: Result<Vec<Option<Held<'_>>>> = self.experts.iter().map(grads_of).collect();
+        let mut held = held.map_err(candle::Error::wrap)?;
         let mut grads: Vec<Option<ExpertGrads<'_>>> = held
             .iter_mut()
             .map(|held| {
-                let [up, up_bias, down, down_bias] = held.as_mut()?;
-                let (up_bias, down_bias) = (Some(&mut up_bias[..]), Some(&mut down_bias[..]));
-                Some(ExpertGrads { up, up_bias, gate: None, down, down_bias })
+                let Each { up, up_bias, gate, down, down_bias } = held.as_mut()?;
+                Some(ExpertGrads {
+                    up,
+                    up_bias: up_bias.as_mut().map(|grad| &mut grad[..]),
+                    gate: gate.as_mut().map(|grad| &mut grad[..]),
+                    down,
+                    down_bias: down_bias.as_mut().map(|grad| &mut grad[..]),
+                })
             })
             .collect();
         let input = FfnInput { xs, visits: &self.visits, weights };
@@ -177,14 +232,15 @@ impl Experts {
     }
 }
 
-fn values_of(expert: &ExpertParams) -> Result<[Values<'_>; 4]> {
-    let [up, up_bias, down, down_bias] = expert.all();
-    Ok([up.values()?, up_bias.values()?, down.values()?, down_bias.values()?])
-}
+/// Gradients of one expert, while nobody else adds to them.
+type Held<'a> = Each<MutexGuard<'a, Vec<f32>>>;
 
 /// Where the gradients of an expert gather; none if it is frozen, and nothing is spent on it.
-fn grads_of(expert: &ExpertParams) -> Option<[MutexGuard<'_, Vec<f32>>; 4]> {
-    expert.is_trainable().then(|| expert.all().map(Param::grad))
+fn grads_of(expert: &ExpertParams) -> Result<Option<Held<'_>>> {
+    match expert.is_trainable() {
+        true => Each::new(expert, |param| Ok(param.grad())).map(Some),
+        false => Ok(None),
+    }
 }
 
 impl CustomOp1 for Experts {
