@@ -189,8 +189,9 @@ pub fn router_losses(
     }
     let (rows, columns) = logits.dims2()?;
     let slopes = Tensor::from_vec(slopes, (rows, columns), logits.device())?;
-    let balance = (masked_softmax(logits, groups)? * slopes)?.sum_all()?;
-    let z = masked(logits, groups)?.log_sum_exp(D::Minus1)?.sqr()?.mean_all()?;
+    let logits = masked(logits, groups)?;
+    let balance = (softmax(&logits, D::Minus1)? * slopes)?.sum_all()?;
+    let z = logits.log_sum_exp(D::Minus1)?.sqr()?.mean_all()?;
     Ok(Tensor::stack(&[balance, z], 0)?)
 }
 
