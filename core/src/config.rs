@@ -131,7 +131,7 @@ impl TranslationConfig {
     pub fn moe_layers(&self) -> Vec<String> {
         let Some(moe) = &self.moe else { return Vec::new() };
         let layers = |side: &str, count: usize, freq: usize| {
-            let holds = move |i: &usize| freq > 0 && (i + 1) % freq == 0;
+            let holds = move |i: &usize| freq > 0 && (i + 1).is_multiple_of(freq);
             (0..count).filter(holds).map(|i| format!("{side}.{i}")).collect::<Vec<_>>()
         };
         let mut names = layers("encoder", self.encoder_layers, moe.encoder_freq);

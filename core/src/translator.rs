@@ -61,6 +61,14 @@ struct Piece {
     ids: Vec<u32>,
 }
 
+/// What became of a piece.
+struct Answer<'a> {
+    piece: &'a Piece,
+    hypotheses: Vec<Found>,
+    /// Where its source tokens went, the tag and the end included; only in a trace.
+    visits: Vec<TokenVisits>,
+}
+
 impl Translator {
     /// Loads the model that `files` hold.
     pub fn open(files: &Files, options: TranslatorOptions) -> Result<Self> {
@@ -119,8 +127,6 @@ impl Translator {
     /// Translates texts, each along its route, in one batch.
     fn run(&self, tasks: &[Task<'_>]) -> Result<Vec<Translation>> {
         let pieces = self.pieces(tasks);
-        let mut found: Vec<Option<(Vec<Found>, Vec<TokenVisits>)>> = Vec::new();
-        found.resize_with(pieces.len(), || None);
         // Sentences that ask for different beams or traces cannot be searched together.
         let mut groups: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
         for (i, piece) in pieces.iter().enumerate() {
@@ -128,20 +134,17 @@ impl Translator {
             let beam_size = task.num_hypotheses.max(self.options.beam_size);
             groups.entry((beam_size, task.trace)).or_default().push(i);
         }
+        let mut answers: BTreeMap<usize, Answer<'_>> = BTreeMap::new();
         for ((beam_size, trace), members) in groups {
             let batch: Vec<&Piece> = members.iter().map(|&i| &pieces[i]).collect();
-            let answers = self.search(&batch, tasks, beam_size, trace)?;
-            for (i, answer) in members.into_iter().zip(answers) {
-                found[i] = Some(answer);
-            }
+            answers.extend(members.into_iter().zip(self.search(&batch, tasks, beam_size, trace)?));
         }
-        let mut by_task: Vec<Vec<(&Piece, Vec<Found>, Vec<TokenVisits>)>> = Vec::new();
+        let mut by_task: Vec<Vec<Answer<'_>>> = Vec::new();
         by_task.resize_with(tasks.len(), Vec::new);
-        for (piece, answer) in pieces.iter().zip(found) {
-            let (hypotheses, visits) = answer.unwrap_or_default();
-            by_task[piece.task].push((piece, hypotheses, visits));
+        for answer in answers.into_values() {
+            by_task[answer.piece.task].push(answer);
         }
-        Ok(tasks.iter().zip(by_task).map(|(task, pieces)| self.join(task, pieces)).collect())
+        Ok(tasks.iter().zip(by_task).map(|(task, answers)| self.join(task, &answers)).collect())
     }
 
     /// Cuts the texts into pieces that fit the model.
@@ -158,13 +161,13 @@ impl Translator {
     }
 
     /// Hypotheses of every piece, and where its source tokens went.
-    fn search(
+    fn search<'a>(
         &self,
-        pieces: &[&Piece],
+        pieces: &[&'a Piece],
         tasks: &[Task<'_>],
         beam_size: usize,
         trace: bool,
-    ) -> Result<Vec<(Vec<Found>, Vec<TokenVisits>)>> {
+    ) -> Result<Vec<Answer<'a>>> {
         let (mut ids, mut lengths) = (Vec::new(), Vec::new());
         let (mut routes, mut starts) = (Vec::new(), Vec::new());
         for piece in pieces {
@@ -185,7 +188,9 @@ impl Translator {
         let config = SearchConfig { beam_size, length_penalty, ..SearchConfig::greedy(END) };
         let found = search(&self.model, &encoded, (&routes, &starts), &config, &context)?;
         let visits = source_visits(&encoded.routing, &layout, trace);
-        Ok(found.into_iter().zip(visits).collect())
+        let answers = pieces.iter().zip(found).zip(visits);
+        let answer = |((&piece, hypotheses), visits)| Answer { piece, hypotheses, visits };
+        Ok(answers.map(answer).collect())
     }
 
     fn tag(&self, route: usize) -> Result<u32> {
@@ -196,36 +201,31 @@ impl Translator {
     }
 
     /// Puts the pieces of one text together again.
-    fn join(
-        &self,
-        task: &Task<'_>,
-        pieces: Vec<(&Piece, Vec<Found>, Vec<TokenVisits>)>,
-    ) -> Translation {
-        let count = pieces.iter().map(|(_, found, _)| found.len()).min().unwrap_or(0);
+    fn join(&self, task: &Task<'_>, answers: &[Answer<'_>]) -> Translation {
+        let count = answers.iter().map(|answer| answer.hypotheses.len()).min().unwrap_or(0);
         let hypothesis = |rank: usize| {
-            let texts =
-                pieces.iter().map(|(_, found, _)| self.tokenizer.decode(&found[rank].tokens));
-            let text = texts.collect::<Vec<_>>().join(" ");
-            let log_probs = pieces.iter().flat_map(|(_, found, _)| &found[rank].log_probs);
+            let found = || answers.iter().map(|answer| &answer.hypotheses[rank]);
+            let texts: Vec<String> = found().map(|f| self.tokenizer.decode(&f.tokens)).collect();
+            let log_probs = found().flat_map(|found| &found.log_probs);
             let (sum, tokens) = log_probs.fold((0.0, 0usize), |(sum, n), p| (sum + p, n + 1));
-            Hypothesis { text, score: sum / tokens.max(1) as f32 }
+            Hypothesis { text: texts.join(" "), score: sum / tokens.max(1) as f32 }
         };
         let mut hypotheses: Vec<Hypothesis> =
             (0..count.min(task.num_hypotheses)).map(hypothesis).collect();
         if hypotheses.is_empty() {
             hypotheses.push(Hypothesis { text: task.text.into(), score: 0.0 });
         }
-        let legs = if task.trace { vec![self.leg(task, &pieces)] } else { Vec::new() };
+        let legs = if task.trace { vec![self.leg(task, answers)] } else { Vec::new() };
         Translation { hypotheses, legs }
     }
 
-    fn leg(&self, task: &Task<'_>, pieces: &[(&Piece, Vec<Found>, Vec<TokenVisits>)]) -> Leg {
+    fn leg(&self, task: &Task<'_>, answers: &[Answer<'_>]) -> Leg {
         let (mut source, mut target) = (Vec::new(), Vec::new());
-        for (piece, found, visits) in pieces {
+        for Answer { piece, hypotheses, visits } in answers {
             // The tag stands before the tokens, and the end behind them.
             let visits = visits.get(1..).unwrap_or_default();
             source.extend(piece.ids.iter().zip(visits).map(|(&id, visits)| self.token(id, visits)));
-            if let Some(best) = found.first() {
+            if let Some(best) = hypotheses.first() {
                 let tokens = best.tokens.iter().zip(&best.visits);
                 target.extend(tokens.map(|(&id, visits)| self.token(id, visits)));
             }

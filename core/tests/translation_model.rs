@@ -63,13 +63,16 @@ fn training(precision: Precision, dropout: f32) -> Context {
     Context::training(precision, training)
 }
 
+/// The gradients of all weights by name.
+type Gradients = Vec<(String, Vec<f32>)>;
+
 /// A loss that depends on every output, and the gradients of all weights by name.
 fn gradients(
     batch: &Batch,
     context: &Context,
     params: &ParamStore,
     model: &TranslationModel,
-) -> Result<(f32, Vec<(String, Vec<f32>)>)> {
+) -> Result<(f32, Gradients)> {
     params.zero_grads();
     let output = model.forward(batch, context)?;
     let logits = model.logits(&output.hidden, context)?;
@@ -184,7 +187,7 @@ fn a_sentence_does_not_depend_on_its_neighbours() -> Result<()> {
 fn the_number_of_threads_changes_no_bit() -> Result<()> {
     let config = config();
     let batch = Batch::new(&examples(40, 8), None);
-    let run = |threads: usize| -> Result<Vec<(String, Vec<f32>)>> {
+    let run = |threads: usize| -> Result<Gradients> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         pool.install(|| {
             let (model, params) = model(&config)?;
@@ -260,7 +263,6 @@ fn a_sentence_that_is_too_long_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// Keeps the import of `Tensor` honest: logits of one row are those of the tied embedding.
 #[test]
 fn logits_are_products_with_the_embedding() -> Result<()> {
     let (model, _) = model(&config())?;

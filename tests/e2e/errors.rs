@@ -28,7 +28,10 @@ async fn mistakes_are_answered_in_upstreams_words() -> Result<()> {
             ask(json!("x".repeat(31)), "en", "de"),
             "Invalid request: request (31) exceeds text limit (30)",
         ),
-        (ask(json!(vec!["a"; 4]), "en", "de"), "Invalid request: request (4) exceeds text limit (3)"),
+        (
+            ask(json!(vec!["a"; 4]), "en", "de"),
+            "Invalid request: request (4) exceeds text limit (3)",
+        ),
         (with("alternatives", json!(3)), "Invalid request: alternatives parameter must be <= 2"),
         (
             with("alternatives", json!("many")),

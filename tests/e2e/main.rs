@@ -12,4 +12,5 @@ mod data;
 mod train;
 mod help;
 mod clients;
+mod web;
 mod bundled;

@@ -147,6 +147,19 @@ async fn a_compose_file_of_libretranslate_carries_over() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_variable_that_is_not_text_does_no_harm() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let not_text: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]);
+    for (name, named) in [("SOMEBODY_ELSES", "/no/such/folder"), ("LT_PORT", "LT_PORT")] {
+        let options = Options { model: Some("/no/such/folder".into()), ..Options::default() };
+        let command = options.command(folder.path())?.env(name, &not_text);
+        let error = command.failure()?; // without a panic
+        assert!(error.contains(named), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_changed_model_serves_the_next_request_and_a_broken_one_never() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let dir = folder.path().join("model");

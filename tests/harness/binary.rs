@@ -21,8 +21,11 @@ pub fn target_dir() -> Result<PathBuf> {
     Ok(target.to_owned())
 }
 
-/// The binary under test.
+/// The binary under test: the one that was built with the test, or the one that `DRAGOMAN` names.
 pub fn path() -> Result<PathBuf> {
+    if let Some(binary) = std::env::var_os("DRAGOMAN") {
+        return Ok(binary.into());
+    }
     let test = std::env::current_exe()?;
     let binary = test.ancestors().nth(2).context("a test lies in target/PROFILE/deps")?;
     let binary = binary.join("dragoman");

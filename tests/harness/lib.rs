@@ -4,6 +4,7 @@
 //! - [`binary`] finds `dragoman` and runs its commands;
 //! - [`model`] trains [`model::SENTENCES`] once for each build of the tests;
 //! - [`app`] starts `dragoman serve` on a free port and a temporary store;
+//! - [`browser`] opens a headless Chromium;
 //! - [`skip`] says aloud which test could not run, and why.
 //!
 //! Nothing here calls the server's code: the tests see what a user sees.
@@ -12,6 +13,7 @@ pub mod skip;
 pub mod binary;
 pub mod model;
 pub mod app;
+pub mod browser;
 
 pub use app::{Options, TestApp};
 pub use binary::{Dragoman, Finished};

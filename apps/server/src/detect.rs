@@ -21,6 +21,7 @@ pub struct Detected {
 }
 
 /// lingua, restricted to some languages.
+#[derive(Default)]
 pub struct Detector {
     /// The languages, and lingua for them: made when first needed, and when the model changes.
     current: Mutex<Option<(Vec<String>, Arc<Guesser>)>>,
@@ -39,7 +40,7 @@ enum Guesser {
 impl Detector {
     /// Loads nothing yet.
     pub fn new() -> Self {
-        Self { current: Mutex::new(None) }
+        Self::default()
     }
 
     /// Loads what guessing among `known` needs. Takes a moment, and blocks.

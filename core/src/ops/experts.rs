@@ -17,7 +17,10 @@ use crate::{
     config::Activation,
     context::Context,
     kernels::{
-        ffn::{ExpertGrads, ExpertWeights, FfnInput, Gradients, GroupedFfn, Saved},
+        ffn::{
+            ExpertGrads, ExpertWeights, FfnInput, Gradients, GroupedFfn, PackedExpert, PackedFfn,
+            Saved,
+        },
         matmul::Precision,
     },
     params::{Param, Values},
@@ -66,6 +69,7 @@ pub fn experts(
         experts: experts.to_vec(),
         activation,
         precision: context.precision,
+        packed: !context.is_training(),
         saved: OnceLock::new(),
     };
     let xs = xs.contiguous()?;
@@ -174,6 +178,8 @@ struct Experts {
     experts: Vec<ExpertParams>,
     activation: Activation,
     precision: Precision,
+    /// Whether the weights stay as they are, so that it pays to pack them once.
+    packed: bool,
     /// What the backward pass needs of the forward pass.
     saved: OnceLock<Saved>,
 }
@@ -205,9 +211,41 @@ impl Experts {
     fn forward(&self, xs: &[f32], weights: &[f32]) -> candle::Result<Vec<f32>> {
         let mut ys = vec![0.0; xs.len()];
         let input = FfnInput { xs, visits: &self.visits, weights };
+        if self.packed {
+            self.infer(&input, &mut ys).map_err(candle::Error::wrap)?;
+            return Ok(ys);
+        }
         let saved = self.with_kernel(|kernel| kernel.forward(&input, &mut ys))?;
         self.saved.get_or_init(|| saved);
         Ok(ys)
+    }
+
+    /// The forward pass over weights packed once; experts that nobody visits are not packed.
+    fn infer(&self, input: &FfnInput<'_>, ys: &mut [f32]) -> Result<()> {
+        let mut held = Vec::with_capacity(self.experts.len());
+        for (e, expert) in self.experts.iter().enumerate() {
+            held.push(match self.visits.of_expert(e).is_empty() {
+                true => None,
+                false => {
+                    let up = expert.up.packed(self.precision)?;
+                    let down = expert.down.packed(self.precision)?;
+                    Some((up, expert.up_bias.values()?, down, expert.down_bias.values()?))
+                }
+            });
+        }
+        let mut experts = Vec::with_capacity(held.len());
+        for held in &held {
+            experts.push(held.as_ref().map(|(up, up_bias, down, down_bias)| PackedExpert {
+                up,
+                up_bias: Some(up_bias.as_slice()),
+                gate: None,
+                down,
+                down_bias: Some(down_bias.as_slice()),
+            }));
+        }
+        let d_model = self.experts.first().map_or(1, |expert| expert.up.shape().dims()[1]);
+        PackedFfn { activation: self.activation, d_model, experts: &experts }.forward(input, ys);
+        Ok(())
     }
 
     /// Gradients of `xs` and `weights`.

@@ -1,6 +1,7 @@
 //! `dragoman serve`
 
 use std::{
+    ffi::OsString,
     net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
@@ -70,7 +71,11 @@ impl Serve {
             Some(path) => ServerConfig::from_toml(path)?,
             None => ServerConfig::default(),
         };
-        config.apply_env(std::env::vars())?;
+        // `vars` would panic on a variable of somebody else's that is not text.
+        let text = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        };
+        config.apply_env(std::env::vars_os().filter_map(text))?;
         if let Some(host) = &self.host {
             config.host.clone_from(host);
         }
