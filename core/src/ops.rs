@@ -14,6 +14,7 @@ pub mod residual;
 pub mod gate;
 pub mod experts;
 
+mod select;
 mod slices;
 
 pub use attention::{Attention, attention};
