@@ -2,7 +2,6 @@
 
 /// Tells the languages of texts apart.
 #[cfg(feature = "server")]
-#[derive(Default)]
 pub(crate) struct Detector(dragoman_server::Detector);
 
 #[cfg(feature = "server")]

@@ -82,13 +82,16 @@ impl Moments {
 fn sum_of_squares(values: &Tensor) -> Result<Tensor> {
     const WIDTH: usize = 1024;
     let count = values.elem_count();
-    let rows = count / WIDTH;
-    let rest = values.narrow(0, rows * WIDTH, count - rows * WIDTH)?.sqr()?.sum_all()?;
-    if rows == 0 {
-        return Ok(rest);
+    let (rows, rest) = (count / WIDTH, count % WIDTH);
+    let mut sums = Vec::new();
+    if rows > 0 {
+        let whole = values.narrow(0, 0, rows * WIDTH)?.reshape((rows, WIDTH))?;
+        sums.push(whole.sqr()?.sum(1)?.sum_all()?);
     }
-    let head = values.narrow(0, 0, rows * WIDTH)?.reshape((rows, WIDTH))?;
-    Ok((head.sqr()?.sum(1)?.sum_all()? + rest)?)
+    if rest > 0 {
+        sums.push(values.narrow(0, rows * WIDTH, rest)?.sqr()?.sum_all()?);
+    }
+    Ok(Tensor::stack(&sums, 0)?.sum_all()?)
 }
 
 impl Group {
