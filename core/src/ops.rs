@@ -14,13 +14,15 @@ pub mod residual;
 pub mod gate;
 pub mod experts;
 
+mod select;
 mod slices;
 
 pub use attention::{Attention, attention};
 pub use embedding::embed;
 pub use experts::{ExpertParams, Visits, experts};
+pub(crate) use gate::group_probs;
 pub use gate::{Choice, Groups, choose, gate_logits, router_losses};
-pub use linear::linear;
+pub use linear::{linear, linear_in};
 pub use norm::layer_norm;
 pub use residual::{add_dropped, dropped};
 pub(crate) use slices::with_values;

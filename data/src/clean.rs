@@ -1,12 +1,14 @@
 //! Decides which pairs are worth learning from, and counts why the others are not.
 
+mod foreign;
+
 use std::collections::{BTreeMap, HashSet};
 
-use lingua::{LanguageDetector, LanguageDetectorBuilder};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{corpus::Pair, lang::Language, split::stable_hash};
+use crate::{Result, corpus::Pair, lang::Language, split::stable_hash};
+use foreign::Detector;
 
 /// What a clean pair looks like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub struct CleanConfig {
     /// … after so many characters are added to both: short texts vary more.
     pub ratio_slack: f64,
     /// Whether to drop texts that are surely in another language. Slow; the script of the letters
-    /// is always checked.
+    /// is always checked. Needs the feature `detection`.
     pub detect_language: bool,
 }
 
@@ -85,19 +87,19 @@ pub type Rejected = BTreeMap<Reason, u64>;
 pub struct Cleaner {
     config: CleanConfig,
     languages: [Option<&'static Language>; 2],
-    detector: Option<(LanguageDetector, [Option<lingua::Language>; 2])>,
+    detector: Option<Detector>,
 }
 
 impl Cleaner {
     /// Creates a cleaner for pairs of `source` and `target` text. A language that this crate does
     /// not know is not checked for its script.
-    pub fn new(config: &CleanConfig, source: &str, target: &str) -> Self {
+    ///
+    /// # Errors
+    /// Fails when languages are to be told apart and this crate was built without `detection`.
+    pub fn new(config: &CleanConfig, source: &str, target: &str) -> Result<Self> {
         let languages = [Language::find(source), Language::find(target)];
-        let detector = config.detect_language.then(|| {
-            let detector = LanguageDetectorBuilder::from_all_languages().build();
-            (detector, languages.map(|language| language.and_then(detectable)))
-        });
-        Self { config: config.clone(), languages, detector }
+        let detector = config.detect_language.then(|| Detector::new(languages)).transpose()?;
+        Ok(Self { config: config.clone(), languages, detector })
     }
 
     /// Returns the pair in NFC, its blanks tidied, or why it should be dropped.
@@ -126,24 +128,13 @@ impl Cleaner {
                 return Err(Reason::WrongScript);
             }
         }
-        if (0..2).any(|side| self.is_foreign(&sides[side], side)) {
+        if let Some(detector) = &self.detector
+            && (0..2).any(|side| detector.is_foreign(&sides[side], side))
+        {
             return Err(Reason::WrongLanguage);
         }
         let [source, target] = sides;
         Ok(Pair { source, target, set: pair.set.clone() })
-    }
-
-    /// Whether a text is surely in another language than its side should be.
-    fn is_foreign(&self, text: &str, side: usize) -> bool {
-        let Some((detector, expected)) = &self.detector else { return false };
-        let Some(expected) = expected[side] else { return false };
-        if text.chars().filter(|c| c.is_alphabetic()).count() < 20 {
-            return false;
-        }
-        let confidences = detector.compute_language_confidence_values(text);
-        let best = confidences.first().map_or(0.0, |&(_, confidence)| confidence);
-        let own = confidences.iter().find(|&&(language, _)| language == expected);
-        best > 0.9 && own.is_some_and(|&(_, confidence)| confidence < 0.02)
     }
 }
 
@@ -167,12 +158,6 @@ pub fn tidy(text: &str) -> String {
 /// Characters, where one of East Asia counts as two and a half: so much text it stands for.
 fn width(text: &str) -> f64 {
     text.chars().map(|c| if ('\u{2E80}'..'\u{1F000}').contains(&c) { 2.5 } else { 1.0 }).sum()
-}
-
-fn detectable(language: &Language) -> Option<lingua::Language> {
-    lingua::Language::all().into_iter().find(|candidate| {
-        candidate.iso_code_639_1().to_string().eq_ignore_ascii_case(language.code)
-    })
 }
 
 /// The pairs, or texts, seen so far, as hashes.
@@ -229,9 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_is_found() {
+    #[cfg(feature = "detection")]
+    fn each_reason_is_found() -> Result<()> {
         let config = CleanConfig { max_chars: 80, detect_language: true, ..Default::default() };
-        let cleaner = Cleaner::new(&config, "en", "de");
+        let cleaner = Cleaner::new(&config, "en", "de")?;
         let long = "very ".repeat(40);
         let cases = [
             ("Good morning.", "Guten Morgen.", None),
@@ -253,6 +239,7 @@ mod tests {
         for (source, target, reason) in cases {
             assert_eq!(cleaner.check(&pair(source, target)).err(), reason, "{source} | {target}");
         }
+        Ok(())
     }
 
     #[test]

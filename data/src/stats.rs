@@ -52,7 +52,7 @@ pub struct SideStats {
 impl Stats {
     /// Reads a corpus to its end.
     pub fn of(corpus: &Corpus, clean: &CleanConfig) -> Result<Self> {
-        let cleaner = Cleaner::new(clean, &corpus.source, &corpus.target);
+        let cleaner = Cleaner::new(clean, &corpus.source, &corpus.target)?;
         let languages = [corpus.source.as_str(), corpus.target.as_str()];
         let mut stats = Self::default();
         let mut seen = Seen::default();

@@ -4,7 +4,9 @@ mod data;
 mod evaluate;
 mod expert;
 mod model;
+#[cfg(feature = "server")]
 mod serve;
+#[cfg(feature = "server")]
 mod store;
 mod train;
 mod translate;
@@ -21,6 +23,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "server")]
     Serve(serve::Serve),
     Translate(translate::Translate),
     Train(train::Train),
@@ -28,6 +31,7 @@ enum Command {
     Data(data::Data),
     Model(model::Model),
     Expert(expert::Expert),
+    #[cfg(feature = "server")]
     Store(store::StoreCommand),
 }
 
@@ -35,6 +39,7 @@ impl Cli {
     /// Does what the command says.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
+            #[cfg(feature = "server")]
             Command::Serve(command) => command.run(),
             Command::Translate(command) => command.run(),
             Command::Train(command) => command.run(),
@@ -42,6 +47,7 @@ impl Cli {
             Command::Data(command) => command.run(),
             Command::Model(command) => command.run(),
             Command::Expert(command) => command.run(),
+            #[cfg(feature = "server")]
             Command::Store(command) => command.run(),
         }
     }

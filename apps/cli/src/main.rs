@@ -1,6 +1,7 @@
 //! The binary: one command for each thing that can be done.
 
 mod commands;
+mod detect;
 mod models;
 mod texts;
 

@@ -7,7 +7,7 @@ use candle_nn::ops::softmax;
 
 use super::slices;
 use crate::{
-    Result,
+    Error, Result,
     context::Context,
     kernels::{
         attention::{self, Heads, Qkv, QkvGrads},
@@ -84,8 +84,8 @@ fn composite(
         .map(|(xs, layout)| to_heads(&xs, layout, attention.num_heads));
     let (q, k, v) = (q?, k?, v?); // (B, H, T, D/H)
     let scores = (q.matmul(&k.t()?)? * f64::from(scale))?; // (B, H, T, S)
-    let mask = mask(layout, source, scores.dims4()?, attention.causal, xs)?;
-    let probs = softmax(&scores.broadcast_add(&mask)?, D::Minus1)?;
+    let scores = masked(&scores, layout, source, attention.causal)?;
+    let probs = softmax(&scores, D::Minus1)?;
     from_heads(&probs.matmul(&v)?, layout)
 }
 
@@ -116,23 +116,37 @@ fn from_heads(xs: &Tensor, layout: &Ragged) -> Result<Tensor> {
     }
 }
 
-/// Zero where a row may look and very low elsewhere, `(B, 1, T, S)`.
-fn mask(
-    layout: &Ragged,
-    source: &Ragged,
-    (batch, _, time, keys): (usize, usize, usize, usize),
-    causal: bool,
-    like: &Tensor,
-) -> Result<Tensor> {
-    let mut mask = vec![-1e9f32; batch * time * keys];
-    for (i, mask) in mask.chunks_mut(time * keys).enumerate() {
-        let (queries, length) = (layout.lengths()[i], source.lengths()[i]);
-        for (t, row) in mask.chunks_mut(keys).enumerate() {
-            let seen = if causal { (t + 1 + length).saturating_sub(queries) } else { length };
-            row[..seen.min(length)].fill(0.0);
+/// Scores `(B, H, T, S)`, very low where a row may not look: behind the end of its source and, if
+/// `causal`, behind itself.
+///
+/// Both masks are small and are spread on the device: the whole one, `(B, 1, T, S)`, would take
+/// longer to fill on the host than all else.
+fn masked(scores: &Tensor, layout: &Ragged, source: &Ragged, causal: bool) -> Result<Tensor> {
+    const NEVER: f32 = -1e9;
+    let (batch, _, time, keys) = scores.dims4()?;
+    let device = scores.device();
+    let mut scores = scores.clone();
+    if source.lengths().iter().any(|&length| length != keys) {
+        let mut mask = vec![NEVER; batch * keys];
+        for (mask, &length) in mask.chunks_mut(keys).zip(source.lengths()) {
+            mask[..length].fill(0.0);
         }
+        let mask = Tensor::from_vec(mask, (batch, 1, 1, keys), device)?;
+        scores = scores.broadcast_add(&mask)?;
     }
-    Ok(Tensor::from_vec(mask, (batch, 1, time, keys), like.device())?)
+    if causal {
+        if layout != source {
+            let reason = "causal attention is that of a sentence to itself";
+            return Err(Error::Invalid(reason.into()));
+        }
+        let mut mask = vec![NEVER; time * keys];
+        for (t, mask) in mask.chunks_mut(keys).enumerate() {
+            mask[..=t].fill(0.0);
+        }
+        let mask = Tensor::from_vec(mask, (1, 1, time, keys), device)?;
+        scores = scores.broadcast_add(&mask)?;
+    }
+    Ok(scores)
 }
 
 /// The kernel form.

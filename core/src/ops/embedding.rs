@@ -2,7 +2,7 @@
 
 use candle::{CpuStorage, CustomOp1, Layout, Shape, Tensor, Var};
 
-use super::slices;
+use super::{select::select, slices};
 use crate::{
     Result,
     context::Context,
@@ -23,7 +23,7 @@ pub fn embed(
     let scale = (width as f64).sqrt();
     if !context.uses_kernels(device) {
         let places = sinusoids.index_select(&Tensor::new(positions, device)?, 0)?; // (N, D)
-        let rows = weight.tensor().index_select(&Tensor::new(ids, device)?, 0)?;
+        let rows = select(&weight.tensor(), ids.to_vec())?;
         return Ok(((rows * scale)? + places)?);
     }
     let (ids, positions) = (ids.to_vec(), positions.to_vec());

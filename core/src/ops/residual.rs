@@ -1,6 +1,6 @@
 //! Dropout, and residual connections with it.
 
-use candle::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor};
+use candle::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Shape, Tensor};
 
 use super::slices;
 use crate::{
@@ -32,8 +32,14 @@ pub fn add_dropped(xs: &Tensor, ys: &Tensor, context: &Context) -> Result<Tensor
     }
 }
 
-/// The composite form; the mask is made by the same generator, on the CPU.
+/// The composite form. On the CPU the mask is that of the kernel; another device draws its own,
+/// since a mask of the host would take longer to get there than the rest of the layer.
 fn composite(xs: &Tensor, mask: Dropout) -> Result<Tensor> {
+    if !xs.device().is_cpu() {
+        let keep = 1.0 - f64::from(mask.probability);
+        let kept = Tensor::rand(0f32, 1f32, xs.shape(), xs.device())?.lt(keep as f32)?;
+        return Ok((xs * (kept.to_dtype(DType::F32)? / keep)?)?);
+    }
     let mut scale = vec![1.0; xs.elem_count()];
     random::dropout(&mask, &mut scale);
     let scale = Tensor::from_vec(scale, xs.shape(), xs.device())?;

@@ -85,7 +85,7 @@ impl Packer<'_> {
             rejected: Rejected::new(),
             faults: Faults::default(),
         };
-        let cleaner = Cleaner::new(clean, &corpus.source, &corpus.target);
+        let cleaner = Cleaner::new(clean, &corpus.source, &corpus.target)?;
         let mut lines = corpus.lines()?;
         loop {
             let chunk = lines.by_ref().take(CHUNK).collect::<Result<Vec<Line>>>()?;

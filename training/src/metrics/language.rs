@@ -1,22 +1,16 @@
 //! What n-gram scores miss: the wrong language, loops, copies of the source.
 
-use std::{collections::HashMap, str::FromStr, sync::LazyLock};
+#[cfg(feature = "detection")]
+mod detector;
 
-use lingua::{IsoCode639_1, Language, LanguageDetector, LanguageDetectorBuilder};
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
-use super::text::{is_space, words};
+#[cfg(feature = "detection")]
+use super::text::is_space;
+use super::text::words;
 
-/// Knows the languages that the workspace compiles lingua for.
-static DETECTOR: LazyLock<LanguageDetector> =
-    LazyLock::new(|| LanguageDetectorBuilder::from_all_languages().build());
-
-/// The detector's confidence above which another language counts as the wrong one.
-///
-/// Short sentences of sister languages are hard to tell apart, and a guess is no evidence. At 0.6,
-/// of human translations in de, en, es, fr and nl, at most 0.3 % are called wrong, while 75 % to 89 %
-/// of everyday sentences (seven words) and 99 % of newspaper sentences are recognised.
-const CERTAIN: f64 = 0.6;
 /// Words of the n-gram whose repetition makes a loop.
 const LOOP_ORDER: usize = 4;
 /// How often it must occur.
@@ -25,10 +19,19 @@ const LOOP_COUNT: usize = 3;
 /// Share of `texts` that are certainly not in `language` (ISO 639-1), 0 to 1.
 ///
 /// Empty texts are in no language, and count as wrong. `None` for a language that the detector
-/// does not know. Detection errs: read the rate beside that of the references.
+/// does not know, and in a build without the feature `detection`. Detection errs: read the rate
+/// beside that of the references.
+#[cfg(feature = "detection")]
 pub fn off_target_rate<T: AsRef<str> + Sync>(texts: &[T], language: &str) -> Option<f64> {
-    let wanted = detectable(language)?;
-    Some(share(texts, |text| is_other_language(text, wanted)))
+    let wanted = detector::detectable(language)?;
+    let is_other = |text: &str| text.chars().all(is_space) || detector::is_other(text, wanted);
+    Some(share(texts, is_other))
+}
+
+/// Nothing: this build was made without the feature `detection`.
+#[cfg(not(feature = "detection"))]
+pub fn off_target_rate<T: AsRef<str> + Sync>(_: &[T], _: &str) -> Option<f64> {
+    None
 }
 
 /// Share of `texts` in which some four words in a row occur at least three times, 0 to 1.
@@ -59,19 +62,6 @@ fn share<T: AsRef<str> + Sync>(texts: &[T], is_bad: impl Fn(&str) -> bool + Sync
     bad as f64 / texts.len().max(1) as f64
 }
 
-fn detectable(language: &str) -> Option<Language> {
-    let code = IsoCode639_1::from_str(language).ok()?;
-    Language::all().into_iter().find(|language| language.iso_code_639_1() == code)
-}
-
-fn is_other_language(text: &str, wanted: Language) -> bool {
-    if text.chars().all(is_space) {
-        return true;
-    }
-    let ranking = DETECTOR.compute_language_confidence_values(text);
-    ranking.first().is_some_and(|&(best, confidence)| best != wanted && confidence > CERTAIN)
-}
-
 fn is_loop(text: &str) -> bool {
     let spaced: Vec<&str> = words(text).collect();
     let is_spaceless = spaced.len() < LOOP_ORDER && text.chars().count() >= LOOP_ORDER * 4;
@@ -92,6 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(feature = "detection")]
     fn other_languages_and_empty_lines_are_off_target() {
         let texts = [
             "Der Zug nach München fährt heute nicht.",

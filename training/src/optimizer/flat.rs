@@ -43,7 +43,7 @@ impl Moments {
             .groups
             .iter()
             .filter_map(|group| group.grad.as_ref())
-            .map(|grad| Ok(f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?)));
+            .map(|grad| Ok(f64::from(sum_of_squares(grad)?.to_scalar::<f32>()?)));
         squares.sum()
     }
 
@@ -76,6 +76,19 @@ impl Moments {
         }
         Ok(())
     }
+}
+
+/// Sums in two stages: candle's CUDA kernel would sum all values to one by a single block.
+fn sum_of_squares(values: &Tensor) -> Result<Tensor> {
+    const WIDTH: usize = 1024;
+    let count = values.elem_count();
+    let rows = count / WIDTH;
+    let rest = values.narrow(0, rows * WIDTH, count - rows * WIDTH)?.sqr()?.sum_all()?;
+    if rows == 0 {
+        return Ok(rest);
+    }
+    let head = values.narrow(0, 0, rows * WIDTH)?.reshape((rows, WIDTH))?;
+    Ok((head.sqr()?.sum(1)?.sum_all()? + rest)?)
 }
 
 impl Group {

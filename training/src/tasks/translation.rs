@@ -137,6 +137,7 @@ impl TranslationTask {
         let tags = directions.iter().map(tag).collect::<Result<_>>()?;
         let dev = dev::load(&config.dev, &paths.dev, &directions)?;
         let cursor = Cursor::start(config.run.seed);
+        seed_masks(&device, &cursor)?;
         let batcher = Batcher::new(corpus.clone(), config.batches.clone(), cursor)?;
         let tokenizer = Arc::new(tokenizer);
         Ok(Self { config, params, register, model, tokenizer, corpus, batcher, routes, tags, dev })
@@ -204,6 +205,7 @@ impl Task for TranslationTask {
     }
 
     fn seek(&mut self, cursor: Cursor) -> Result<()> {
+        seed_masks(self.params.device(), &cursor)?;
         self.batcher = Batcher::new(self.corpus.clone(), self.config.batches.clone(), cursor)?;
         Ok(())
     }
@@ -264,6 +266,15 @@ impl Task for TranslationTask {
     fn export(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
         self.write_model(dir, note)
     }
+}
+
+/// Lets a device that draws its own masks (not the CPU) draw others than before a resumption.
+fn seed_masks(device: &Device, cursor: &Cursor) -> Result<()> {
+    if !device.is_cpu() {
+        let at = cursor.window.wrapping_mul(1 << 20).wrapping_add(cursor.batch);
+        device.set_seed(cursor.seed.wrapping_add(at))?;
+    }
+    Ok(())
 }
 
 /// Visits by layer and expert.
@@ -376,6 +387,26 @@ mod tests {
         config.model.d_ff += 1;
         let error = TranslationTask::new(&config, &paths).map(|_| ()).expect_err("another shape");
         assert!(error.to_string().contains("of another shape"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_copy_on_the_cpu_is_the_same_model_with_weights_of_its_own() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let task = task(dir.path())?;
+        let copy = task.copy_on_cpu()?;
+        let example = task.example(pair(0, "dog", "Hund")).expect("the direction is trained");
+        let batch = Batch::new(&[example], None);
+        let hidden = |model: &TranslationModel| -> anyhow::Result<Vec<f32>> {
+            let context = Context::inference(task.config.precision);
+            Ok(model.forward(&batch, &context)?.hidden.flatten_all()?.to_vec1()?)
+        };
+        let before = hidden(&copy)?;
+        assert_eq!(before, hidden(&task.model)?);
+        let weight = task.model.output_weight();
+        weight.set(&(weight.tensor() * 2.0)?)?;
+        assert_ne!(before, hidden(&task.model)?);
+        assert_eq!(before, hidden(&copy)?);
         Ok(())
     }
 

@@ -5,10 +5,10 @@ use std::io::{self, BufRead, BufWriter, Write};
 use anyhow::{Context, bail};
 use clap::Args;
 use dragoman_core::{translate::Translate as _, translator::Translator};
-use dragoman_server::Detector;
 use serde_json::json;
 
 use crate::{
+    detect::Detector,
     models::ModelArgs,
     texts::{Translated, Wish, translate},
 };
@@ -54,12 +54,13 @@ impl Translate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let translator = self.model.open()?;
         self.check(&translator)?;
-        let detector = Detector::new();
+        let detector = (self.from == "auto").then(Detector::new).transpose()?;
+        let detector = detector.as_ref();
         if !self.text.is_empty() {
             let text = self.text.join(" ");
-            return self.write(&translator, &detector, &[text], &mut io::stdout().lock());
+            return self.write(&translator, detector, &[text], &mut io::stdout().lock());
         }
-        self.stream(&translator, &detector)
+        self.stream(&translator, detector)
     }
 
     /// Refuses languages before the input is read.
@@ -77,7 +78,7 @@ impl Translate {
     }
 
     /// Translates line by line in constant memory, one line out for each line in.
-    fn stream(&self, translator: &Translator, detector: &Detector) -> anyhow::Result<()> {
+    fn stream(&self, translator: &Translator, detector: Option<&Detector>) -> anyhow::Result<()> {
         let mut input = io::stdin().lock();
         let mut output = BufWriter::new(io::stdout().lock());
         let (mut lines, mut number, mut buffer) = (Vec::new(), 0usize, Vec::new());
@@ -114,16 +115,16 @@ impl Translate {
     fn write(
         &self,
         translator: &Translator,
-        detector: &Detector,
+        detector: Option<&Detector>,
         texts: &[String],
         output: &mut impl Write,
     ) -> anyhow::Result<()> {
         let known = translator.languages();
         let languages: Vec<String> = texts
             .iter()
-            .map(|text| match self.from.as_str() {
-                "auto" => detector.detect(text, &known)[0].language.clone(),
-                from => from.into(),
+            .map(|text| match detector {
+                Some(detector) => detector.detect(text, &known),
+                None => self.from.clone(),
             })
             .collect();
         let mut answers: Vec<Translated> = vec![Translated::default(); texts.len()];

@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
+use candle::Device;
 use dragoman_core::{
     context::Context,
     decoding::search::{Hypothesis, SearchConfig, search},
+    models::translation::TranslationModel,
+    params::ParamStore,
     ragged::Ragged,
     tokenizer::END,
 };
@@ -90,6 +93,10 @@ pub(super) fn evaluate(task: &TranslationTask, control: &Control) -> Result<Opti
     if task.dev.is_empty() {
         return Ok(None);
     }
+    let model = match task.params.device() {
+        Device::Cpu => task.model.clone(),
+        _ => task.copy_on_cpu()?, // decoding runs there
+    };
     let mut rows: Vec<TranslationScores> = Vec::new();
     let mut samples = Vec::new();
     let mut loads: BTreeMap<String, ExpertLoad> = BTreeMap::new();
@@ -99,7 +106,7 @@ pub(super) fn evaluate(task: &TranslationTask, control: &Control) -> Result<Opti
         }
         let started = Instant::now();
         let load = loads.entry(set.pair.to_string()).or_default();
-        let hypotheses = task.translate(&set.sources, &set.pair, load)?;
+        let hypotheses = task.translate(&model, &set.sources, &set.pair, load)?;
         let seconds = started.elapsed().as_secs_f64();
         let scores =
             score_translations(&set.pair, &hypotheses, &set.references, &set.sources, seconds)?;
@@ -129,11 +136,18 @@ fn start(text: &str) -> String {
 }
 
 impl TranslationTask {
+    /// The model as it is now, with copies of its weights on the CPU.
+    pub(super) fn copy_on_cpu(&self) -> Result<TranslationModel> {
+        let params = ParamStore::from_tensors(&Device::Cpu, self.params.tensors()?);
+        Ok(TranslationModel::new(&self.config.model, &self.register, &params)?)
+    }
+
     /// Translates `sources`, greedily: what is asked for is which weights are best, not their best.
     ///
     /// Adds to `load` where the tokens went in the encoder.
     fn translate(
         &self,
+        model: &TranslationModel,
         sources: &[String],
         pair: &LanguagePair,
         load: &mut ExpertLoad,
@@ -153,7 +167,7 @@ impl TranslationTask {
         let mut texts = vec![String::new(); sources.len()];
         for batch in order.chunks(DECODED_TOGETHER) {
             let sources: Vec<_> = batch.iter().map(|&i| encoded[i].as_slice()).collect();
-            let targets = self.decode(&sources, (route as u32, tag), load)?;
+            let targets = self.decode(model, &sources, (route as u32, tag), load)?;
             for (&i, tokens) in batch.iter().zip(targets) {
                 texts[i] = self.tokenizer.decode(&tokens);
             }
@@ -164,6 +178,7 @@ impl TranslationTask {
     /// The greedy targets of `sources`, tags and ends included there, and left out here.
     fn decode(
         &self,
+        model: &TranslationModel,
         sources: &[&[u32]],
         (route, tag): (u32, u32),
         load: &mut ExpertLoad,
@@ -172,11 +187,11 @@ impl TranslationTask {
         let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
         let layout = Ragged::contiguous(&lengths);
         let routes = vec![route; sources.len()];
-        let encoded = self.model.encode(&sources.concat(), &layout, &routes, &context)?;
+        let encoded = model.encode(&sources.concat(), &layout, &routes, &context)?;
         add_load(load, expert_load(&encoded.routing));
         let starts = vec![tag; sources.len()];
         let greedy = SearchConfig::greedy(END);
-        let found = search(&self.model, &encoded, (&routes, &starts), &greedy, &context)?;
+        let found = search(model, &encoded, (&routes, &starts), &greedy, &context)?;
         let best = |hypotheses: Vec<Hypothesis>| hypotheses.into_iter().next().unwrap_or_default();
         Ok(found.into_iter().map(|hypotheses| best(hypotheses).tokens).collect())
     }

@@ -1,0 +1,33 @@
+//! Which language a text is in, where this build can tell.
+
+/// Tells the languages of texts apart.
+#[cfg(feature = "server")]
+#[derive(Default)]
+pub(crate) struct Detector(dragoman_server::Detector);
+
+#[cfg(feature = "server")]
+impl Detector {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self(dragoman_server::Detector::new()))
+    }
+
+    /// The most likely language of `text` among the `known` ones.
+    pub(crate) fn detect(&self, text: &str, known: &[String]) -> String {
+        self.0.detect(text, known)[0].language.clone()
+    }
+}
+
+/// Cannot be made in a build without the server, whose part it is.
+#[cfg(not(feature = "server"))]
+pub(crate) enum Detector {}
+
+#[cfg(not(feature = "server"))]
+impl Detector {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        anyhow::bail!("this build cannot tell languages apart; name one with `--from`")
+    }
+
+    pub(crate) fn detect(&self, _: &str, _: &[String]) -> String {
+        match *self {}
+    }
+}
