@@ -4,7 +4,10 @@ use std::cell::Cell;
 
 use candle::Device;
 
-use crate::kernels::{matmul::Precision, random::Dropout};
+use crate::kernels::{
+    matmul::Precision,
+    random::{self, Dropout},
+};
 
 /// How a forward pass is run: handed down through all layers.
 #[derive(Debug)]
@@ -70,14 +73,27 @@ impl Context {
         self.mask(|training| training.expert_dropout)
     }
 
+    /// Numbers uniform in [0, 1), for the next place that draws some; none at inference.
+    pub(crate) fn uniform(&self, count: usize) -> Option<Vec<f32>> {
+        let (training, stream) = self.next_stream()?;
+        let mut numbers = vec![0.0; count];
+        random::uniform_fill(training.seed, stream, &mut numbers);
+        Some(numbers)
+    }
+
     fn mask(&self, rate: impl Fn(&Training) -> f32) -> Option<Dropout> {
-        let training = self.training.as_ref()?;
         // Numbered whether it is used or not: a rate of zero changes no other mask.
+        let (training, stream) = self.next_stream()?;
+        let rate = rate(training);
+        (rate > 0.0).then_some(Dropout { probability: rate, seed: training.seed, stream })
+    }
+
+    /// The number of the next place that draws random numbers; none at inference.
+    fn next_stream(&self) -> Option<(&Training, u64)> {
+        let training = self.training.as_ref()?;
         let place = self.next_stream.get();
         self.next_stream.set(place + 1);
-        let rate = rate(training);
-        let stream = training.step.wrapping_mul(1 << 16).wrapping_add(place);
-        (rate > 0.0).then_some(Dropout { probability: rate, seed: training.seed, stream })
+        Some((training, training.step.wrapping_mul(1 << 16).wrapping_add(place)))
     }
 }
 

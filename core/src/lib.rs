@@ -6,6 +6,7 @@
 //! | [`kernels`] | arithmetic on slices |
 //! | [`params`], [`context`], [`ragged`] | weights, how a pass is run, sentences in one matrix |
 //! | [`ops`], [`layers`], [`models`] | tensors with gradients, and what is made of them |
+//! | [`moe`] | every published router as a preset, with its losses and a block of experts |
 //! | [`decoding`] | greedy and beam search |
 //! | [`tokenizer`], [`text`] | text to tokens; texts to sentences |
 //! | [`directory`] | models on disk |
@@ -21,6 +22,7 @@ pub mod params;
 pub mod context;
 pub mod ragged;
 pub mod ops;
+pub mod moe;
 pub mod layers;
 pub mod models;
 pub mod decoding;

@@ -12,5 +12,5 @@ mod data;
 mod train;
 mod help;
 mod clients;
-mod bundled;
 mod web;
+mod bundled;

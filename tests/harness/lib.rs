@@ -4,7 +4,7 @@
 //! - [`binary`] finds `dragoman` and runs its commands;
 //! - [`model`] trains [`model::SENTENCES`] once for each build of the tests;
 //! - [`app`] starts `dragoman serve` on a free port and a temporary store;
-//! - [`browser`] opens Chromium through its driver;
+//! - [`browser`] opens a headless Chromium;
 //! - [`skip`] says aloud which test could not run, and why.
 //!
 //! Nothing here calls the server's code: the tests see what a user sees.

@@ -16,7 +16,7 @@ export class ApiError extends Error {
 }
 
 /** The languages, each with its `targets` and, where there are some, its `domains`. */
-export const languages = () => send("languages");
+export const languages = async () => checked(await send("languages"), Array.isArray);
 
 /** The limits and defaults of this server. */
 export const settings = () => send("frontend/settings");
@@ -28,7 +28,9 @@ export const experts = () => send("experts", { cache: "no-store" });
 export const spec = () => send("spec");
 
 /** Translates; `request` has the fields of `POST /translate`. */
-export const translate = (request, signal) => post("translate", request, signal);
+export async function translate(request, signal) {
+  return checked(await post("translate", request, signal), (reply) => typeof reply.translatedText === "string");
+}
 
 /** Stores a better translation `s` of `q`. */
 export const suggest = (request) => post("suggest", request);
@@ -53,13 +55,16 @@ async function send(path, options = {}) {
   }
   const body = await json(reply);
   if (!reply.ok) throw explain(reply, body);
-  if (body === null) {
-    throw new ApiError(
-      "strange",
-      "The answer is not one this page understands. Is there a proxy in between? Try again, or reload the page.",
-    );
-  }
-  return body;
+  return checked(body, (value) => value !== null);
+}
+
+/** `body`, if it is what was asked for. */
+function checked(body, isValid) {
+  if (isValid(body)) return body;
+  throw new ApiError(
+    "strange",
+    "The answer is not one this page understands. Is there a proxy in between? Try again, or reload the page.",
+  );
 }
 
 async function json(reply) {

@@ -6,7 +6,9 @@ import { recall, remember } from "./storage.js";
 import { tokenDetail } from "./token-detail.js";
 import { ALL_LAYERS, layersOf, sharesOf, totalShares } from "./weights.js";
 
-const MOST_TOKENS = 1500; // of one side: more would not be read, and would make the page slow
+// More than this would not be read, and would make the page slow.
+const MOST_LEGS = 60;
+const MOST_TOKENS = 500; // of one side of a leg
 
 /** Shows the trace of a translation below it. Emits `toggled`. */
 export class TraceView extends EventTarget {
@@ -67,7 +69,12 @@ export class TraceView extends EventTarget {
     }
     const menus = [this.#layerMenu("source", "Read in"), this.#layerMenu("target", "Spoken in")];
     head.append(element("div", { className: "layers" }, ...menus));
-    const spoken = element("div", { className: "trace-spoken" }, ...this.#legs.map((leg) => this.#leg(leg)));
+    const shown = this.#legs.slice(0, MOST_LEGS);
+    const spoken = element("div", { className: "trace-spoken" }, ...shown.map((leg) => this.#leg(leg)));
+    if (shown.length < this.#legs.length) {
+      const more = `and ${this.#legs.length - shown.length} more sentences, which the shares count too`;
+      spoken.append(element("p", { className: "hint", textContent: more }));
+    }
     const aside = element("aside", { className: "trace-aside", "aria-label": "Legend and weights" });
     aside.append(this.#legend(), tokenDetail(null));
     this.#panel.replaceChildren(head, element("div", { className: "trace-body" }, spoken, aside));

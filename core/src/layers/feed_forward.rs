@@ -43,8 +43,9 @@ pub(super) fn expert_params(d_model: usize, d_ff: usize, vb: &Builder<'_>) -> Re
     let (up, down) = (vb.pp("up"), vb.pp("down"));
     Ok(ExpertParams {
         up: up.get((d_ff, d_model), "weight", init)?,
-        up_bias: up.get(d_ff, "bias", Init::Zeros)?,
+        up_bias: Some(up.get(d_ff, "bias", Init::Zeros)?),
+        gate: None,
         down: down.get((d_model, d_ff), "weight", init)?,
-        down_bias: down.get(d_model, "bias", Init::Zeros)?,
+        down_bias: Some(down.get(d_model, "bias", Init::Zeros)?),
     })
 }

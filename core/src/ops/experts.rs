@@ -1,6 +1,6 @@
 //! The feed-forward networks of experts, each on the rows that visit it.
 
-use std::sync::{MutexGuard, OnceLock};
+use std::sync::{Arc, MutexGuard, OnceLock};
 
 use candle::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor};
 
@@ -15,32 +15,63 @@ use crate::{
             Saved,
         },
         matmul::Precision,
+        packed::PackedMatrix,
     },
     params::{Param, Values},
 };
 
 pub use crate::kernels::visits::Visits;
 
-/// The weights of one expert, `down(act(up(x)))`.
+/// The weights of one expert, `down(act(up(x)))`, or with a gate `down(act(gate(x)) ∘ up(x))`
+/// (SwiGLU, Shazeer 2020).
 #[derive(Debug, Clone)]
 pub struct ExpertParams {
     /// `(F, D)`.
     pub up: Param,
     /// `(F,)`.
-    pub up_bias: Param,
+    pub up_bias: Option<Param>,
+    /// `(F, D)`; absent in an expert without a gate.
+    pub gate: Option<Param>,
     /// `(D, F)`.
     pub down: Param,
     /// `(D,)`.
-    pub down_bias: Param,
+    pub down_bias: Option<Param>,
 }
 
 impl ExpertParams {
-    fn all(&self) -> [&Param; 4] {
-        [&self.up, &self.up_bias, &self.down, &self.down_bias]
+    /// All weights of the expert.
+    pub fn all(&self) -> impl Iterator<Item = &Param> {
+        let Self { up, up_bias, gate, down, down_bias } = self;
+        let options = [up_bias.as_ref(), gate.as_ref(), down_bias.as_ref()];
+        [up, down].into_iter().chain(options.into_iter().flatten())
     }
 
     fn is_trainable(&self) -> bool {
-        self.all().iter().any(|param| param.is_trainable())
+        self.all().any(Param::is_trainable)
+    }
+}
+
+/// One of something for each weight of an expert.
+struct Each<T> {
+    up: T,
+    up_bias: Option<T>,
+    gate: Option<T>,
+    down: T,
+    down_bias: Option<T>,
+}
+
+impl<T> Each<T> {
+    fn new<'a>(
+        expert: &'a ExpertParams,
+        mut f: impl FnMut(&'a Param) -> Result<T>,
+    ) -> Result<Self> {
+        Ok(Self {
+            up: f(&expert.up)?,
+            up_bias: expert.up_bias.as_ref().map(&mut f).transpose()?,
+            gate: expert.gate.as_ref().map(&mut f).transpose()?,
+            down: f(&expert.down)?,
+            down_bias: expert.down_bias.as_ref().map(&mut f).transpose()?,
+        })
     }
 }
 
@@ -62,7 +93,7 @@ pub fn experts(
         experts: experts.to_vec(),
         activation,
         precision: context.precision,
-        packed: !context.is_training(),
+        packed: !is_followed(xs) && !weights.is_some_and(is_followed),
         saved: OnceLock::new(),
     };
     let xs = xs.contiguous()?;
@@ -70,6 +101,11 @@ pub fn experts(
         Some(weights) => Ok(xs.apply_op2(&weights.contiguous()?, op)?),
         None => Ok(xs.apply_op1(op)?),
     }
+}
+
+/// Whether gradients may be asked for with regard to `xs`, or what it was made of.
+fn is_followed(xs: &Tensor) -> bool {
+    xs.track_op()
 }
 
 /// The composite form: a loop over the experts.
@@ -91,15 +127,13 @@ fn composite(
             continue;
         }
         let rows = Tensor::from_slice(&visits.tokens()[visit.clone()], n, device)?;
-        let inner = matmul_t(&xs.index_select(&rows, 0)?, &expert.up.tensor(), precision)?;
-        let inner = inner.broadcast_add(&expert.up_bias.tensor())?; // (n, F)
-        let inner = match activation {
-            Activation::Relu => inner.relu()?,
-            Activation::Gelu => inner.gelu_erf()?,
-            Activation::Silu => inner.silu()?,
+        let tokens = xs.index_select(&rows, 0)?; // (n, D)
+        let up = project(&tokens, &expert.up, expert.up_bias.as_ref(), precision)?; // (n, F)
+        let inner = match &expert.gate {
+            None => activate(&up, activation)?,
+            Some(gate) => (activate(&project(&tokens, gate, None, precision)?, activation)? * up)?,
         };
-        let out = matmul_t(&inner, &expert.down.tensor(), precision)?;
-        let mut out = out.broadcast_add(&expert.down_bias.tensor())?; // (n, D)
+        let mut out = project(&inner, &expert.down, expert.down_bias.as_ref(), precision)?; // (n, D)
         if let Some(flat) = &flat {
             let places = Tensor::from_slice(&visits.positions()[visit], n, device)?;
             out = out.broadcast_mul(&flat.index_select(&places, 0)?.unsqueeze(1)?)?;
@@ -109,13 +143,34 @@ fn composite(
     Ok(ys)
 }
 
+fn project(
+    xs: &Tensor,
+    weight: &Param,
+    bias: Option<&Param>,
+    precision: Precision,
+) -> candle::Result<Tensor> {
+    let ys = matmul_t(xs, &weight.tensor(), precision)?;
+    match bias {
+        Some(bias) => ys.broadcast_add(&bias.tensor()),
+        None => Ok(ys),
+    }
+}
+
+fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Tensor> {
+    match activation {
+        Activation::Relu => xs.relu(),
+        Activation::Gelu => xs.gelu_erf(),
+        Activation::Silu => xs.silu(),
+    }
+}
+
 /// The kernel form: one grouped operation.
 struct Experts {
     visits: Visits,
     experts: Vec<ExpertParams>,
     activation: Activation,
     precision: Precision,
-    /// Whether the weights stay as they are, so that it pays to pack them once.
+    /// Whether only results are wanted, so that weights can be packed once for many passes.
     packed: bool,
     /// What the backward pass needs of the forward pass.
     saved: OnceLock<Saved>,
@@ -124,16 +179,17 @@ struct Experts {
 impl Experts {
     /// Runs `f` on the kernel, while nobody changes the weights.
     fn with_kernel<R>(&self, f: impl FnOnce(&GroupedFfn<'_>) -> R) -> candle::Result<R> {
-        let values: Result<Vec<[Values<'_>; 4]>> = self.experts.iter().map(values_of).collect();
+        let values: Result<Vec<Each<Values<'_>>>> =
+            self.experts.iter().map(|expert| Each::new(expert, Param::values)).collect();
         let values = values.map_err(candle::Error::wrap)?;
         let experts: Vec<ExpertWeights<'_>> = values
             .iter()
-            .map(|[up, up_bias, down, down_bias]| ExpertWeights {
-                up: up.as_slice(),
-                up_bias: Some(up_bias.as_slice()),
-                gate: None,
-                down: down.as_slice(),
-                down_bias: Some(down_bias.as_slice()),
+            .map(|values| ExpertWeights {
+                up: values.up.as_slice(),
+                up_bias: values.up_bias.as_ref().map(Values::as_slice),
+                gate: values.gate.as_ref().map(Values::as_slice),
+                down: values.down.as_slice(),
+                down_bias: values.down_bias.as_ref().map(Values::as_slice),
             })
             .collect();
         let d_model = self.experts.first().map_or(1, |expert| expert.up.shape().dims()[1]);
@@ -161,25 +217,11 @@ impl Experts {
     fn infer(&self, input: &FfnInput<'_>, ys: &mut [f32]) -> Result<()> {
         let mut held = Vec::with_capacity(self.experts.len());
         for (e, expert) in self.experts.iter().enumerate() {
-            held.push(match self.visits.of_expert(e).is_empty() {
-                true => None,
-                false => {
-                    let up = expert.up.packed(self.precision)?;
-                    let down = expert.down.packed(self.precision)?;
-                    Some((up, expert.up_bias.values()?, down, expert.down_bias.values()?))
-                }
-            });
+            let is_visited = !self.visits.of_expert(e).is_empty();
+            held.push(is_visited.then(|| Packed::new(expert, self.precision)).transpose()?);
         }
-        let mut experts = Vec::with_capacity(held.len());
-        for held in &held {
-            experts.push(held.as_ref().map(|(up, up_bias, down, down_bias)| PackedExpert {
-                up,
-                up_bias: Some(up_bias.as_slice()),
-                gate: None,
-                down,
-                down_bias: Some(down_bias.as_slice()),
-            }));
-        }
+        let experts: Vec<Option<PackedExpert<'_>>> =
+            held.iter().map(|held| held.as_ref().map(Packed::borrow)).collect();
         let d_model = self.experts.first().map_or(1, |expert| expert.up.shape().dims()[1]);
         PackedFfn { activation: self.activation, d_model, experts: &experts }.forward(input, ys);
         Ok(())
@@ -196,14 +238,19 @@ impl Experts {
             candle::bail!("experts: backward before forward");
         };
         let (mut dxs, mut dweights) = (vec![0.0; xs.len()], vec![0.0; weights.len()]);
-        let mut held: Vec<Option<[MutexGuard<'_, Vec<f32>>; 4]>> =
-            self.experts.iter().map(grads_of).collect();
+        let held: Result<Vec<Option<Held<'_>>>> = self.experts.iter().map(grads_of).collect();
+        let mut held = held.map_err(candle::Error::wrap)?;
         let mut grads: Vec<Option<ExpertGrads<'_>>> = held
             .iter_mut()
             .map(|held| {
-                let [up, up_bias, down, down_bias] = held.as_mut()?;
-                let (up_bias, down_bias) = (Some(&mut up_bias[..]), Some(&mut down_bias[..]));
-                Some(ExpertGrads { up, up_bias, gate: None, down, down_bias })
+                let Each { up, up_bias, gate, down, down_bias } = held.as_mut()?;
+                Some(ExpertGrads {
+                    up,
+                    up_bias: up_bias.as_mut().map(|grad| &mut grad[..]),
+                    gate: gate.as_mut().map(|grad| &mut grad[..]),
+                    down,
+                    down_bias: down_bias.as_mut().map(|grad| &mut grad[..]),
+                })
             })
             .collect();
         let input = FfnInput { xs, visits: &self.visits, weights };
@@ -215,14 +262,46 @@ impl Experts {
     }
 }
 
-fn values_of(expert: &ExpertParams) -> Result<[Values<'_>; 4]> {
-    let [up, up_bias, down, down_bias] = expert.all();
-    Ok([up.values()?, up_bias.values()?, down.values()?, down_bias.values()?])
-}
+/// Gradients of one expert, while nobody else adds to them.
+type Held<'a> = Each<MutexGuard<'a, Vec<f32>>>;
 
 /// Where the gradients of an expert gather; none if it is frozen, and nothing is spent on it.
-fn grads_of(expert: &ExpertParams) -> Option<[MutexGuard<'_, Vec<f32>>; 4]> {
-    expert.is_trainable().then(|| expert.all().map(Param::grad))
+fn grads_of(expert: &ExpertParams) -> Result<Option<Held<'_>>> {
+    match expert.is_trainable() {
+        true => Each::new(expert, |param| Ok(param.grad())).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// The packed weights and the biases of an expert, held for one pass.
+struct Packed<'a> {
+    up: Arc<PackedMatrix>,
+    up_bias: Option<Values<'a>>,
+    gate: Option<Arc<PackedMatrix>>,
+    down: Arc<PackedMatrix>,
+    down_bias: Option<Values<'a>>,
+}
+
+impl<'a> Packed<'a> {
+    fn new(expert: &'a ExpertParams, precision: Precision) -> Result<Self> {
+        Ok(Self {
+            up: expert.up.packed(precision)?,
+            up_bias: expert.up_bias.as_ref().map(Param::values).transpose()?,
+            gate: expert.gate.as_ref().map(|gate| gate.packed(precision)).transpose()?,
+            down: expert.down.packed(precision)?,
+            down_bias: expert.down_bias.as_ref().map(Param::values).transpose()?,
+        })
+    }
+
+    fn borrow(&self) -> PackedExpert<'_> {
+        PackedExpert {
+            up: &self.up,
+            up_bias: self.up_bias.as_ref().map(Values::as_slice),
+            gate: self.gate.as_deref(),
+            down: &self.down,
+            down_bias: self.down_bias.as_ref().map(Values::as_slice),
+        }
+    }
 }
 
 impl CustomOp1 for Experts {

@@ -141,7 +141,7 @@ fn composite_weights(
     let (rows, device, top_k) = (logits.dim(0)?, logits.device(), groups.top_k);
     let index = Tensor::from_slice(chosen, (rows, top_k), device)?;
     let weights = match top_k {
-        1 => masked_softmax(logits, groups)?.gather(&index, D::Minus1)?,
+        1 => group_probs(logits, groups)?.gather(&index, D::Minus1)?,
         _ => softmax(&logits.gather(&index, D::Minus1)?, D::Minus1)?, // (N, K)
     };
     let weights = match kept {
@@ -158,7 +158,7 @@ fn composite_weights(
 }
 
 /// Softmax over the columns of each row's group, `(N, E)`; zero elsewhere.
-fn masked_softmax(logits: &Tensor, groups: &Groups) -> Result<Tensor> {
+pub(crate) fn group_probs(logits: &Tensor, groups: &Groups) -> Result<Tensor> {
     Ok(softmax(&masked(logits, groups)?, D::Minus1)?)
 }
 
@@ -189,7 +189,7 @@ pub fn router_losses(
     }
     let (rows, columns) = logits.dims2()?;
     let slopes = Tensor::from_vec(slopes, (rows, columns), logits.device())?;
-    let balance = (masked_softmax(logits, groups)? * slopes)?.sum_all()?;
+    let balance = (group_probs(logits, groups)? * slopes)?.sum_all()?;
     let z = masked(logits, groups)?.log_sum_exp(D::Minus1)?.sqr()?.mean_all()?;
     Ok(Tensor::stack(&[balance, z], 0)?)
 }

@@ -17,13 +17,25 @@ pub fn linear(
     bias: Option<&Param>,
     context: &Context,
 ) -> Result<Tensor> {
+    linear_in(context.precision, xs, weight, bias, context)
+}
+
+/// The same with products in this precision: gates choose in float32 whatever the rest of the
+/// model does (Switch, Fedus et al. 2021, section 2.4).
+pub fn linear_in(
+    precision: Precision,
+    xs: &Tensor,
+    weight: &Param,
+    bias: Option<&Param>,
+    context: &Context,
+) -> Result<Tensor> {
     if !context.uses_kernels(xs.device()) {
-        return composite(xs, weight, bias, context.precision);
+        return composite(xs, weight, bias, precision);
     }
     let op = Linear {
         weight: weight.clone(),
         bias: bias.cloned(),
-        precision: context.precision,
+        precision,
         packed: !context.is_training(),
     };
     Ok(xs.contiguous()?.apply_op1(op)?)
