@@ -77,15 +77,16 @@ def leg(text, translation, source, target):
     pair = f"pair.{source}-{target}"
     return {
         "route": f"{source}-{target}",
-        "source": tokens(text, pair, ["encoder.1", "encoder.3", "encoder.5"], target),
-        "target": tokens(translation, pair, ["decoder.0", "decoder.1"], None),
+        "source": tokens(text, pair, ["encoder.1", "encoder.3", "encoder.5"]),
+        "target": tokens(translation, pair, ["decoder.0", "decoder.1"]),
     }
 
 
-def tokens(text, pair, layers, tag):
-    pieces = [f"<2{tag}>"] if tag else []
+def tokens(text, pair, layers):
+    pieces = []
     for word in re.findall(r"\w+|[^\w\s]", text):
-        pieces += ["▁" + word[:6], word[6:]] if len(word) > 8 else ["▁" + word if word[0].isalnum() else word]
+        space = " " if pieces and word[0].isalnum() else ""
+        pieces += [space + word[:6], word[6:]] if len(word) > 8 else [space + word]
     return [{"text": piece, "layers": [visit(piece, layer, pair) for layer in layers]} for piece in pieces]
 
 

@@ -1,7 +1,7 @@
 /** The API page: every call of the server's own description, with a form to try it. */
 
 import * as api from "./api.js";
-import { byId, element } from "./dom.js";
+import { byId, element, prose } from "./dom.js";
 import { showNotice } from "./notice.js";
 import { bodyOf, callsOf, parametersOf, resolve } from "./spec.js";
 import { tryForm } from "./try.js";
@@ -46,9 +46,9 @@ function endpoint(spec, call) {
   const node = element("section", { className: "endpoint", id: anchor(call), "aria-label": `${call.method} ${call.path}` });
   node.append(
     element("h2", {}, badge(call.method), element("span", { className: "path", textContent: call.path })),
-    element("p", { textContent: operation.summary ?? "" }),
+    element("p", {}, ...prose(operation.summary ?? "")),
   );
-  if (operation.description) node.append(element("p", { className: "hint", textContent: operation.description }));
+  if (operation.description) node.append(element("p", { className: "hint" }, ...prose(operation.description)));
   const fields = [...parameters, ...(body?.fields ?? [])];
   if (fields.length > 0) node.append(fieldTable(fields));
   node.append(responseTable(spec, operation.responses ?? {}));
@@ -62,7 +62,7 @@ function endpoint(spec, call) {
 
 function fieldTable(fields) {
   const row = ({ name, type, required, description, standard }) => {
-    const about = element("td", { textContent: description });
+    const about = element("td", {}, ...prose(description));
     if (required) about.prepend(element("strong", { textContent: "Required. " }));
     if (standard !== null) about.append(element("span", { className: "hint", textContent: ` Default ${JSON.stringify(standard)}.` }));
     const kind = element("td", { className: "hint", textContent: type });
@@ -77,7 +77,7 @@ function responseTable(spec, responses) {
       "tr",
       {},
       element("th", { scope: "row" }, element("code", { textContent: status })),
-      element("td", { colSpan: 2, textContent: resolve(spec, response).description ?? "" }),
+      element("td", { colSpan: 2 }, ...prose(resolve(spec, response).description ?? "")),
     );
   return table("Answers", Object.entries(responses).map(row));
 }

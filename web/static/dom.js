@@ -17,6 +17,11 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
+/** The parts of a sentence in which `code` stands in backticks. */
+export function prose(text) {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? element("code", { textContent: part }) : part));
+}
+
 /** Says `text` to screen readers, without moving anything on the page. */
 export function announce(text) {
   byId("status").textContent = text;

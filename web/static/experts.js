@@ -102,7 +102,7 @@ function dateOf(created) {
 
 function metricsOf(metrics) {
   return Object.entries(metrics)
-    .map(([name, value]) => `${name} ${Number(value).toFixed(1)}`)
+    .map(([name, value]) => `${name} ${Number.isInteger(value) && value > 100 ? value : Number(value).toFixed(1)}`)
     .join(", ");
 }
 

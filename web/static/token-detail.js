@@ -3,6 +3,12 @@
 import { element } from "./dom.js";
 import { hueOf } from "./hue.js";
 
+/** Whether `token` begins a word: vocabularies mark that with a space, or with a character for one. */
+export const startsWord = (token) => /^[ ▁Ġ]/.test(token.text);
+
+/** The text of `token` without that mark. */
+export const wordOf = (token) => token.text.replace(/^[ ▁Ġ]/, "");
+
 /** The panel for `token`, or an invitation where it is null. */
 export function tokenDetail(token) {
   const panel = element("div", { className: "token-detail" });
@@ -13,7 +19,7 @@ export function tokenDetail(token) {
     );
     return panel;
   }
-  const title = element("h3", {}, "Weights of ", element("span", { className: "text", textContent: token.text.replace("▁", "") || "␣" }));
+  const title = element("h3", {}, "Weights of ", element("span", { className: "text", textContent: wordOf(token) || "␣" }));
   const rows = token.layers.map(({ layer, experts }) =>
     element(
       "tr",

@@ -3,7 +3,7 @@
 import { element } from "./dom.js";
 import { hueOf, kindOf } from "./hue.js";
 import { recall, remember } from "./storage.js";
-import { tokenDetail } from "./token-detail.js";
+import { startsWord, tokenDetail, wordOf } from "./token-detail.js";
 import { ALL_LAYERS, layersOf, sharesOf, totalShares } from "./weights.js";
 
 // More than this would not be read, and would make the page slow.
@@ -70,7 +70,9 @@ export class TraceView extends EventTarget {
     const menus = [this.#layerMenu("source", "Read in"), this.#layerMenu("target", "Spoken in")];
     head.append(element("div", { className: "layers" }, ...menus));
     const shown = this.#legs.slice(0, MOST_LEGS);
-    const spoken = element("div", { className: "trace-spoken" }, ...shown.map((leg) => this.#leg(leg)));
+    const isNew = (leg, index) => leg.route !== shown[index - 1]?.route;
+    const sections = shown.map((leg, index) => this.#leg(leg, isNew(leg, index)));
+    const spoken = element("div", { className: "trace-spoken" }, ...sections);
     if (shown.length < this.#legs.length) {
       const more = `and ${this.#legs.length - shown.length} more sentences, which the shares count too`;
       spoken.append(element("p", { className: "hint", textContent: more }));
@@ -82,9 +84,9 @@ export class TraceView extends EventTarget {
   }
 
   /** One sentence on one route; a sentence without a direct route has two. */
-  #leg(leg) {
+  #leg(leg, isNewRoute) {
     const node = element("section", { className: "leg", "aria-label": `Route ${leg.route}` });
-    node.append(element("h3", { className: "route", textContent: leg.route.replace("-", " → ") }));
+    if (isNewRoute) node.append(element("h3", { className: "route", textContent: leg.route.replace("-", " → ") }));
     node.append(this.#side(leg, "source", "Read"), this.#side(leg, "target", "Spoken"));
     return node;
   }
@@ -124,7 +126,7 @@ export class TraceView extends EventTarget {
   #words(tokens, side) {
     const words = [];
     for (const [index, token] of tokens.entries()) {
-      if (index === 0 || token.text.startsWith("▁")) words.push(element("span", { className: "word" }));
+      if (index === 0 || startsWord(token)) words.push(element("span", { className: "word" }));
       words.at(-1).append(this.#token(token, side, index));
     }
     return words;
@@ -133,7 +135,7 @@ export class TraceView extends EventTarget {
   #token(token, side, index) {
     const shares = sharesOf(token, this.#layers[side]);
     const [name] = shares[0] ?? [];
-    const text = token.text.replace(/^▁/, "");
+    const text = wordOf(token);
     const spokenBy = shares.map(([expert, share]) => `${expert} ${Math.round(100 * share)} %`).join(", ") || "no expert";
     const chip = element("button", {
       type: "button",

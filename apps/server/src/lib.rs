@@ -6,7 +6,7 @@
 //! requests (`batcher`), and everything is put back in its place.
 //!
 //! [`run`] wants a model as [`Translate`](dragoman_core::translate::Translate), a
-//! [`Store`] and a listener, and gives a server to be awaited:
+//! [`Store`](dragoman_store::Store) and a listener, and gives a server to be awaited:
 //!
 //! ```no_run
 //! use std::{net::TcpListener, sync::Arc};

@@ -6,7 +6,7 @@ use candle_nn::ops::sigmoid;
 use super::{
     config::{DeepseekV2Config, DeepseekV3Config, Masked},
     plan::{Gated, Plan, pick},
-    rank::best,
+    rank::{best, best_as_torch},
 };
 use crate::Result;
 
@@ -82,7 +82,9 @@ impl Limits {
             Masked::Zero => {
                 let inside = |e: u32| groups.contains(&(e / size as u32));
                 let score = |e| if inside(e) { score(e) } else { 0.0 };
-                best(0..scores.len() as u32, self.top_k, score)
+                // Masked experts are equal: which of them is chosen is torch's to say.
+                let masked: Vec<f32> = (0..scores.len() as u32).map(score).collect();
+                best(best_as_torch(&masked, self.top_k), self.top_k, score)
             }
         }
     }

@@ -14,10 +14,10 @@ async fn each_token_has_the_colour_of_its_expert() -> Result<()> {
         page.eval("document.getElementById('trace-toggle').click()").await?;
         page.until("return document.querySelectorAll('.token').length > 0").await?;
 
-        // The pieces of the right side are the translation.
+        // The pieces of the right side, put together word by word, are the translation.
         let spoken = "return [...document.querySelectorAll('[data-side=target] .word')]
             .map((word) => [...word.querySelectorAll('.text')]
-                .map((text) => text.textContent).join('')).join(' ').replace('</s>', '').trim()";
+                .map((text) => text.textContent).join('')).join(' ').replaceAll('␣', '')";
         let spoken = page.eval(spoken).await?;
         ensure!(spoken == json!("Guten Morgen."), "the tokens say {spoken}");
 

@@ -20,18 +20,28 @@ fn once(reply: &str) -> String {
     )
 }
 
+/// Answers that the server is busy for so many seconds.
+fn busy(seconds: u32) -> String {
+    once(&format!(
+        "const headers = {{ 'Retry-After': '{seconds}' }};
+        return Promise.resolve(Response.json({{ error: 'busy' }}, {{ status: 503, headers }}));"
+    ))
+}
+
 #[tokio::test]
 async fn a_busy_server_is_asked_again() -> Result<()> {
     visit("a_busy_server_is_asked_again", Desktop, async |page| {
         page.open("#en/de/").await?;
-        let busy = "const headers = { 'Retry-After': '2' };
-            return Promise.resolve(Response.json({ error: 'busy' }, { status: 503, headers }));";
-        page.eval(&once(busy)).await?;
+        page.eval(&busy(3600)).await?;
         page.write("source-text", "Good morning.").await?;
         page.until("return !document.getElementById('notice').hidden").await?;
         let notice = page.element("notice").await?.text().await?;
         ensure!(notice.contains("The server is busy right now"), "the notice says {notice:?}");
-        ensure!(notice.contains("Trying again in"), "the notice says {notice:?}");
+        ensure!(notice.contains("Trying again in 3"), "the notice says {notice:?}");
+
+        // Asked at once, it is busy for another second, and then it is asked without a press.
+        page.eval(&busy(1)).await?;
+        page.eval("document.querySelector('#notice button').click()").await?;
         page.until_translated("Guten Morgen.").await?;
         ensure!(!page.element("notice").await?.is_displayed().await?, "the notice stays");
         Ok(())

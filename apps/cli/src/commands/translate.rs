@@ -1,6 +1,6 @@
 //! `dragoman translate`
 
-use std::io::{self, BufRead, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -13,8 +13,11 @@ use crate::{
     texts::{Translated, Wish, translate},
 };
 
-/// Lines that are read before they are translated together.
+/// Lines that are translated together at most.
 const LINES: usize = 256;
+
+/// Bytes that are read ahead; what has come is translated when there is no more for now.
+const READ_AHEAD: usize = 64 << 10;
 
 /// Translate text, or each line of the standard input
 #[derive(Debug, Args)]
@@ -56,11 +59,17 @@ impl Translate {
         self.check(&translator)?;
         let detector = (self.from == "auto").then(Detector::new).transpose()?;
         let detector = detector.as_ref();
-        if !self.text.is_empty() {
-            let text = self.text.join(" ");
-            return self.write(&translator, detector, &[text], &mut io::stdout().lock());
+        let result = match self.text.is_empty() {
+            true => self.stream(&translator, detector),
+            false => {
+                let text = self.text.join(" ");
+                self.write(&translator, detector, &[text], &mut io::stdout().lock())
+            }
+        };
+        match result {
+            Err(error) if is_closed_pipe(&error) => Ok(()), // the reader has seen enough
+            result => result,
         }
-        self.stream(&translator, detector)
     }
 
     /// Refuses languages before the input is read.
@@ -79,7 +88,7 @@ impl Translate {
 
     /// Translates line by line in constant memory, one line out for each line in.
     fn stream(&self, translator: &Translator, detector: Option<&Detector>) -> anyhow::Result<()> {
-        let mut input = io::stdin().lock();
+        let mut input = BufReader::with_capacity(READ_AHEAD, io::stdin().lock());
         let mut output = BufWriter::new(io::stdout().lock());
         let (mut lines, mut number, mut buffer) = (Vec::new(), 0usize, Vec::new());
         loop {
@@ -89,9 +98,11 @@ impl Translate {
                 number += 1;
                 lines.push(self.line(&buffer, number));
             }
-            if lines.len() == LINES || read == 0 {
+            // A person who types, or a program that waits for its answer, gets it at once.
+            let no_more_for_now = input.buffer().is_empty();
+            if lines.len() == LINES || no_more_for_now {
                 self.write(translator, detector, &lines, &mut output)?;
-                output.flush()?;
+                output.flush().context("writing the translation")?;
                 lines.clear();
             }
             if read == 0 {
@@ -123,7 +134,11 @@ impl Translate {
         let languages: Vec<String> = texts
             .iter()
             .map(|text| match detector {
-                Some(detector) => detector.detect(text, &known),
+                Some(detector) => {
+                    let guess = detector.detect(text, &known);
+                    // What is in no language of the model comes back as it is.
+                    if known.contains(&guess) { guess } else { self.to.clone() }
+                }
                 None => self.from.clone(),
             })
             .collect();
@@ -146,7 +161,7 @@ impl Translate {
             }
         }
         for (answer, language) in answers.iter().zip(&languages) {
-            self.write_one(answer, language, output)?;
+            self.write_one(answer, language, output).context("writing the translation")?;
         }
         Ok(())
     }
@@ -181,6 +196,12 @@ impl Translate {
         }
         Ok(())
     }
+}
+
+/// Whether nobody reads the output any more, as behind `head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let error = error.root_cause().downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// A line for each token: its experts, layer by layer.
