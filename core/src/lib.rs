@@ -11,6 +11,7 @@
 //! | [`tokenizer`], [`text`] | text to tokens; texts to sentences |
 //! | [`directory`] | models on disk |
 //! | [`translate`], [`translator`] | what services ask of a model, and the model that answers |
+//! | [`recommend`] | the same of a recommendation model |
 //!
 //! It knows no corpus, no optimiser and no HTTP.
 
@@ -31,5 +32,6 @@ pub mod text;
 pub mod directory;
 pub mod translate;
 pub mod translator;
+pub mod recommend;
 
 pub use error::{Error, Result};
