@@ -50,15 +50,15 @@ impl StoreCommand {
         match self.what {
             What::Export => {
                 let counts = store.export(BufWriter::new(io::stdout().lock()))?;
-                eprintln!("{} suggestions, {} keys", counts.suggestions, counts.keys);
+                eprintln!("{counts}");
             }
             What::Import { file } if file.as_os_str() == "-" => {
                 let counts = store.import(io::stdin().lock())?;
-                eprintln!("{} suggestions, {} keys", counts.suggestions, counts.keys);
+                eprintln!("{counts}");
             }
             What::Import { file } => {
                 let counts = store.import(BufReader::new(fs_err::File::open(file)?))?;
-                eprintln!("{} suggestions, {} keys", counts.suggestions, counts.keys);
+                eprintln!("{counts}");
             }
             What::AddKey => println!("{}", store.create_key(KeyLimits::default())?),
             What::RemoveKey { key } => {
