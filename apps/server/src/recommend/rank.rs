@@ -7,6 +7,9 @@ use super::{boost::Weights, catalogue::Catalogue};
 /// The best items among which diversity chooses; fixed, so that pages of one list fit together.
 const POOL: usize = 500;
 
+/// Standard deviations between two tiers, where boosts may cross from one to the other.
+const BELOW: f32 = 4.0;
+
 /// How an item stands in a list: items of a lower tier come after all of a higher one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Candidate {
@@ -61,7 +64,8 @@ fn compare(catalogue: &Catalogue, a: &Candidate, b: &Candidate) -> Ordering {
     a.tier.cmp(&b.tier).then_with(|| b.score.total_cmp(&a.score)).then_with(by_id)
 }
 
-/// Puts each tier on a scale of standard deviations, and adds boosts and noise to it.
+/// Puts each tier on a scale of standard deviations, [`BELOW`] of them under the one above, and
+/// adds boosts and noise, which may move an item from tier to tier.
 ///
 /// Gumbel noise makes the order a draw without putting back from the softmax of the scores (Kool
 /// and others, 2019); it is a function of seed and item, so that pages fit together.
@@ -73,7 +77,7 @@ fn shift(catalogue: &Catalogue, candidates: &mut [Candidate], order: &Order) {
         let variance = of_tier().map(|one| (one.score - mean).powi(2)).sum::<f32>() / count;
         let scale = variance.sqrt().max(1e-9);
         for one in candidates.iter_mut().filter(|one| one.tier == tier) {
-            one.score = (one.score - mean) / scale;
+            one.score = (one.score - mean) / scale - BELOW * f32::from(tier);
             if let Some(weights) = &order.boost {
                 one.score += weights.of(catalogue, one.number);
             }
@@ -83,6 +87,7 @@ fn shift(catalogue: &Catalogue, candidates: &mut [Candidate], order: &Order) {
             }
         }
     }
+    candidates.iter_mut().for_each(|one| one.tier = 0);
 }
 
 /// A Gumbel-distributed number that depends on `seed` and `id` alone.
