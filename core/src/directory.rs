@@ -26,8 +26,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
+    memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
-    params::{Param, ParamStore},
+    params::{Container, Param, ParamStore, Stored},
     register::Register,
     tokenizer::Tokenizer,
 };
@@ -126,6 +127,10 @@ impl Files {
 
     /// Loads a translation model, and checks every file on the way.
     pub fn load_translation(&self, device: &Device) -> Result<Loaded> {
+        self.translation(|register| Ok(ParamStore::from_tensors(device, self.tensors(register)?)))
+    }
+
+    fn translation(&self, params: impl FnOnce(&Register) -> Result<ParamStore>) -> Result<Loaded> {
         let ModelConfig::Translation(config) = self.config()?;
         let register = self.register()?;
         let tokenizer = self.read_checked(TOKENIZER, &register.tokenizer_sha256)?;
@@ -138,9 +143,46 @@ impl Files {
             );
             return Err(self.error(TOKENIZER, reason));
         }
-        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
+        let params = params(&register)?;
         let model = TranslationModel::new(&config, &register, &params)?;
         Ok(Loaded { model, params, register, tokenizer })
+    }
+
+    /// Opens a translation model for serving on the CPU: every file is checked, but weights stay
+    /// where they are until they are used, and packed experts are kept in `memory`.
+    pub fn open_translation(&self, memory: &ExpertMemory) -> Result<Loaded> {
+        self.translation(|register| Ok(ParamStore::from_stored(self.stored(register)?, memory)))
+    }
+
+    /// Where all weights are, under the names that the model knows them by, and for those of
+    /// experts the unit of memory they belong to.
+    fn stored(&self, register: &Register) -> Result<BTreeMap<String, (Stored, Option<Unit>)>> {
+        let mut weights = BTreeMap::new();
+        for (name, stored) in self.index(SHARED, &register.shared_sha256)? {
+            weights.insert(name, (stored, None));
+        }
+        for expert in &register.experts {
+            for (name, stored) in self.index(&expert.file, &expert.sha256)? {
+                let within = |layer: &&String| {
+                    name.strip_prefix(layer.as_str()).is_some_and(|rest| rest.starts_with('.'))
+                };
+                let layer = expert.layers.iter().find(within).cloned();
+                let unit = layer.map(|layer| Unit { expert: expert.name.clone(), layer });
+                weights.insert(format!("experts.{}.{name}", expert.name), (stored, unit));
+            }
+        }
+        Ok(weights)
+    }
+
+    /// What the safetensors file `name` holds, if its sha256 is what the register says.
+    fn index(&self, name: &str, sha256: &str) -> Result<BTreeMap<String, Stored>> {
+        let content = self.read_checked(name, sha256)?;
+        let container = match (self, &content) {
+            (Self::Folder(path), _) => Container::File(path.join(name)),
+            (Self::Embedded(_), Cow::Borrowed(content)) => Container::Memory(content),
+            (Self::Embedded(_), Cow::Owned(_)) => return Err(self.missing(name)),
+        };
+        Stored::index(container, &content).map_err(|error| self.error(name, error.to_string()))
     }
 
     /// All weights, under the names that the model knows them by.
@@ -179,7 +221,7 @@ pub fn save_translation(
     let mut shared = HashMap::new();
     let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
     for param in params.iter() {
-        let value = param.tensor().detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
+        let value = param.tensor()?.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
         match expert_of(&param, &register) {
             Some((expert, name)) => {
                 experts.entry(expert).or_default().insert(name, value);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::Result;
+use crate::{Result, memory::MemoryStats};
 
 /// One sentence to translate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -90,6 +90,11 @@ pub trait Translate: Send + Sync {
 
     /// Translates `jobs` as one batch, and answers in their order; blocks and is CPU-bound.
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>>;
+
+    /// What happened in the memory of experts, where there is one.
+    fn memory(&self) -> Option<MemoryStats> {
+        None
+    }
 
     /// The register of experts, for people to read.
     fn experts(&self) -> serde_json::Value;

@@ -19,6 +19,10 @@ pub(crate) struct ModelArgs {
     /// Hypotheses kept per sentence: 1 is fastest
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) beam: u8,
+
+    /// MiB of packed experts kept in memory; the least recently used make room [default: all]
+    #[arg(long, value_name = "MIB", env = "DRAGOMAN_EXPERT_MEMORY")]
+    pub(crate) expert_memory: Option<u32>,
 }
 
 impl ModelArgs {
@@ -37,7 +41,9 @@ impl ModelArgs {
 
     /// How to search.
     pub(crate) fn options(&self) -> TranslatorOptions {
-        TranslatorOptions { beam_size: self.beam.into(), ..TranslatorOptions::default() }
+        let expert_memory = self.expert_memory.map(|mib| (mib as usize) << 20);
+        let beam_size = self.beam.into();
+        TranslatorOptions { beam_size, expert_memory, ..TranslatorOptions::default() }
     }
 }
 

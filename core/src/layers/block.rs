@@ -14,7 +14,7 @@ use crate::{
         norm::LayerNorm,
     },
     ops,
-    params::Builder,
+    params::{Builder, Param},
     ragged::Ragged,
     register::Register,
 };
@@ -102,6 +102,13 @@ impl FeedForwardBlock {
         })?;
         Ok((ys, routing))
     }
+
+    fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
+        match &self.inner {
+            Inner::Dense(_) => Vec::new(),
+            Inner::Experts(layer) => layer.matrices(routes),
+        }
+    }
 }
 
 /// A layer of the encoder.
@@ -141,6 +148,11 @@ impl EncoderLayer {
         let xs = self.attention_residual.around(xs, context, attend)?;
         self.feed_forward.forward(&xs, routes, context)
     }
+
+    /// The matrices of the experts that rows of `routes` may visit.
+    pub(crate) fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
+        self.feed_forward.expert_matrices(routes)
+    }
 }
 
 /// A layer of the decoder.
@@ -170,6 +182,11 @@ impl DecoderLayer {
             cross_residual: Residual::new(config, &vb.pp("cross_norm"))?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
+    }
+
+    /// The matrices of the experts that rows of `routes` may visit.
+    pub(crate) fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
+        self.feed_forward.expert_matrices(routes)
     }
 
     /// Keys and values of the encoder's output `memory` `(S, D)`: `(S, 2D)`.

@@ -207,6 +207,14 @@ impl TranslationModel {
         Ok(Encoded { memory, layout: layout.clone(), routing })
     }
 
+    /// The matrices of all experts that sentences of `routes` may visit, in the order in which a
+    /// pass wants them.
+    pub fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
+        let encoder = self.encoder.iter().flat_map(|layer| layer.expert_matrices(routes));
+        let decoder = self.decoder.iter().flat_map(|layer| layer.expert_matrices(routes));
+        encoder.chain(decoder).collect()
+    }
+
     /// The cache from which [`TranslationModel::step`] starts, before the first token.
     pub fn start(&self, encoded: &Encoded, context: &Context) -> Result<DecoderCache> {
         let memories: Result<Vec<Tensor>> =

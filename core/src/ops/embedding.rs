@@ -23,7 +23,7 @@ pub fn embed(
     let scale = (width as f64).sqrt();
     if !context.uses_kernels(device) {
         let places = sinusoids.index_select(&Tensor::new(positions, device)?, 0)?; // (N, D)
-        let rows = select(&weight.tensor(), ids.to_vec())?;
+        let rows = select(&weight.tensor()?, ids.to_vec())?;
         return Ok(((rows * scale)? + places)?);
     }
     let (ids, positions) = (ids.to_vec(), positions.to_vec());

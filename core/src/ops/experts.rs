@@ -46,6 +46,11 @@ impl ExpertParams {
         [up, down].into_iter().chain(options.into_iter().flatten())
     }
 
+    /// The weights that are packed for inference.
+    pub(crate) fn matrices(&self) -> impl Iterator<Item = &Param> {
+        [&self.up, &self.down].into_iter().chain(self.gate.as_ref())
+    }
+
     fn is_trainable(&self) -> bool {
         self.all().any(Param::is_trainable)
     }
@@ -148,10 +153,10 @@ fn project(
     weight: &Param,
     bias: Option<&Param>,
     precision: Precision,
-) -> candle::Result<Tensor> {
-    let ys = matmul_t(xs, &weight.tensor(), precision)?;
+) -> Result<Tensor> {
+    let ys = matmul_t(xs, &weight.tensor()?, precision)?;
     match bias {
-        Some(bias) => ys.broadcast_add(&bias.tensor()),
+        Some(bias) => Ok(ys.broadcast_add(&bias.tensor()?)?),
         None => Ok(ys),
     }
 }
