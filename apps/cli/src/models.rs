@@ -1,6 +1,6 @@
 //! Where a command's model comes from: a folder, or the binary itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -28,10 +28,7 @@ pub(crate) struct ModelArgs {
 impl ModelArgs {
     /// The files of the model.
     pub(crate) fn files(&self) -> anyhow::Result<Files> {
-        match &self.model {
-            Some(path) => Ok(Files::Folder(path.clone())),
-            None => bundled(),
-        }
+        files(self.model.as_deref())
     }
 
     /// Loads the model.
@@ -47,6 +44,14 @@ impl ModelArgs {
     }
 }
 
+/// The files of the model in `folder`, or of the bundled one.
+pub(crate) fn files(folder: Option<&Path>) -> anyhow::Result<Files> {
+    match folder {
+        Some(folder) => Ok(Files::Folder(folder.into())),
+        None => bundled(),
+    }
+}
+
 /// Loads the translation model that `files` hold.
 pub(crate) fn open(files: &Files, options: TranslatorOptions) -> anyhow::Result<Translator> {
     Translator::open(files, options).context("loading the model")
@@ -55,7 +60,7 @@ pub(crate) fn open(files: &Files, options: TranslatorOptions) -> anyhow::Result<
 /// Files of the model inside the binary, by their path in the model directory.
 #[cfg(feature = "bundled")]
 fn bundled() -> anyhow::Result<Files> {
-    use std::{path::Path, sync::LazyLock};
+    use std::sync::LazyLock;
 
     use include_dir::{Dir, include_dir};
 
