@@ -12,6 +12,9 @@
 //! Expert files never change. The register is replaced by fsync and rename, last of all, and is
 //! the only commit point: whoever reads it finds files that are complete.
 
+mod edit;
+mod grow;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
@@ -28,9 +31,11 @@ use crate::{
     config::{ModelConfig, TranslationConfig},
     models::translation::TranslationModel,
     params::{Param, ParamStore},
-    register::Register,
+    register::{ExpertEntry, Register},
     tokenizer::Tokenizer,
 };
+
+pub use edit::Edit;
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -126,10 +131,16 @@ impl Files {
 
     /// Loads a translation model, and checks every file on the way.
     pub fn load_translation(&self, device: &Device) -> Result<Loaded> {
-        let ModelConfig::Translation(config) = self.config()?;
         let register = self.register()?;
+        let tensors = self.tensors(&register)?;
+        self.load(register, ParamStore::from_tensors(device, tensors))
+    }
+
+    /// Makes the model of `register` from the weights in `params`.
+    fn load(&self, register: Register, params: ParamStore) -> Result<Loaded> {
+        let ModelConfig::Translation(config) = self.config()?;
         let tokenizer = self.read_checked(TOKENIZER, &register.tokenizer_sha256)?;
-        let tokenizer = Tokenizer::from_bytes(&tokenizer)?;
+        let mut tokenizer = Tokenizer::from_bytes(&tokenizer)?;
         if tokenizer.vocab_size() != config.vocab_size {
             let reason = format!(
                 "has {} tokens, but `{CONFIG}` says {}: it is of another model",
@@ -138,7 +149,9 @@ impl Files {
             );
             return Err(self.error(TOKENIZER, reason));
         }
-        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
+        for tag in register.experts.iter().filter_map(|expert| expert.tag.as_ref()) {
+            tokenizer.assign_language(&tag.language, tag.id)?;
+        }
         let model = TranslationModel::new(&config, &register, &params)?;
         Ok(Loaded { model, params, register, tokenizer })
     }
@@ -149,12 +162,22 @@ impl Files {
         let mut tensors: BTreeMap<String, Tensor> =
             self.parse(SHARED, &shared)?.into_iter().collect();
         for expert in &register.experts {
-            let content = self.read_checked(&expert.file, &expert.sha256)?;
-            for (name, tensor) in self.parse(&expert.file, &content)? {
-                tensors.insert(format!("experts.{}.{name}", expert.name), tensor);
-            }
+            let own = self.expert_tensors(expert)?.into_iter();
+            tensors.extend(own.map(|(name, value)| (weight_name(&expert.name, &name), value)));
         }
         Ok(tensors)
+    }
+
+    /// The weights in the file of one expert, under the names they have there.
+    pub fn expert_tensors(&self, expert: &ExpertEntry) -> Result<BTreeMap<String, Tensor>> {
+        let content = self.read_checked(&expert.file, &expert.sha256)?;
+        Ok(self.parse(&expert.file, &content)?.into_iter().collect())
+    }
+
+    /// The type in which the weights are stored.
+    pub fn dtype(&self) -> Result<DType> {
+        let shared = self.parse(SHARED, &self.read(SHARED)?)?;
+        Ok(shared.values().next().map_or(DType::F32, Tensor::dtype))
     }
 
     fn parse(&self, name: &str, content: &[u8]) -> Result<HashMap<String, Tensor>> {
@@ -193,7 +216,7 @@ pub fn save_translation(
     register.shared_sha256 = sha256_of(&content);
     write_whole(&folder.join(SHARED), &content)?;
     for entry in &mut register.experts {
-        let content = to_bytes(experts.entry(entry.name.clone()).or_default())?;
+        let content = to_bytes(&*experts.entry(entry.name.clone()).or_default())?;
         entry.sha256 = sha256_of(&content);
         entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
         write_whole(&folder.join(&entry.file), &content)?;
@@ -206,6 +229,11 @@ pub fn save_translation(
     Ok(register)
 }
 
+/// What the weight called `name` in the file of an expert is called in the model.
+fn weight_name(expert: &str, name: &str) -> String {
+    format!("experts.{expert}.{name}")
+}
+
 /// The expert that a weight belongs to, and its name in the expert's file.
 fn expert_of(param: &Param, register: &Register) -> Option<(String, String)> {
     let path = param.name().strip_prefix("experts.")?;
@@ -213,9 +241,9 @@ fn expert_of(param: &Param, register: &Register) -> Option<(String, String)> {
     register.experts.iter().find_map(|e| Some((e.name.clone(), within(&e.name)?)))
 }
 
-fn to_bytes(tensors: &HashMap<String, Tensor>) -> Result<Vec<u8>> {
+fn to_bytes<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<Vec<u8>> {
     // Sorted, so that equal weights make equal files.
-    let sorted: BTreeMap<&String, &Tensor> = tensors.iter().collect();
+    let sorted: BTreeMap<&String, &Tensor> = tensors.into_iter().collect();
     safetensors::serialize(sorted, None)
         .map_err(|error| Error::Invalid(format!("weights cannot be written: {error}")))
 }

@@ -246,6 +246,8 @@ pub struct ParamStore {
     seed: u64,
     /// Weights read from files, waiting to be asked for; absent while a new model is made.
     loaded: Option<Mutex<BTreeMap<String, Tensor>>>,
+    /// Weights below this path may start by chance although others are loaded.
+    fresh: Option<String>,
     params: Mutex<BTreeMap<String, Param>>,
 }
 
@@ -253,13 +255,28 @@ impl ParamStore {
     /// An empty store whose weights will start from `seed`: each from its own name, so that the
     /// order in which layers are made does not matter.
     pub fn new(device: &Device, seed: u64) -> Self {
-        Self { device: device.clone(), seed, loaded: None, params: Mutex::default() }
+        let params = Mutex::default();
+        Self { device: device.clone(), seed, loaded: None, fresh: None, params }
     }
 
     /// A store whose weights are `tensors`; asking for another one is an error.
     pub fn from_tensors(device: &Device, tensors: BTreeMap<String, Tensor>) -> Self {
         let loaded = Some(Mutex::new(tensors));
-        Self { device: device.clone(), seed: 0, loaded, params: Mutex::default() }
+        Self { device: device.clone(), seed: 0, loaded, fresh: None, params: Mutex::default() }
+    }
+
+    /// The same, where weights below `path` that are not among the tensors start from `seed`.
+    #[must_use]
+    pub fn growing(self, path: &str, seed: u64) -> Self {
+        Self { fresh: Some(format!("{path}.")), seed, ..self }
+    }
+
+    /// A store of those weights that `keep` wants; both share them.
+    #[must_use]
+    pub fn subset(&self, keep: impl Fn(&Param) -> bool) -> Self {
+        let params = self.iter().filter(keep).map(|param| (param.name().to_string(), param));
+        let params = Mutex::new(params.collect());
+        Self { device: self.device.clone(), seed: self.seed, loaded: None, fresh: None, params }
     }
 
     /// Where the weights lie.
@@ -333,11 +350,16 @@ impl ParamStore {
         if let Some(param) = self.get(name) {
             return Ok(param);
         }
-        let value = match &self.loaded {
-            Some(loaded) => {
-                let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = self.fresh.as_ref().is_some_and(|path| name.starts_with(path));
+        let loaded = self.loaded.as_ref();
+        let loaded = loaded.map(|l| l.lock().unwrap_or_else(PoisonError::into_inner).remove(name));
+        let value = match loaded {
+            Some(None) if is_fresh => {
+                Tensor::from_vec(self.start(name, &shape, init), shape, &self.device)?
+            }
+            Some(value) => {
                 let error = |reason| Error::Weight { name: name.into(), reason };
-                let value = loaded.remove(name).ok_or_else(|| error("is missing".into()))?;
+                let value = value.ok_or_else(|| error("is missing".into()))?;
                 if *value.shape() != shape {
                     let reason = format!("has shape {:?}, not {shape:?}", value.shape());
                     return Err(error(reason));

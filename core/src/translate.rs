@@ -88,6 +88,25 @@ pub trait Translate: Send + Sync {
     /// Names of the domain experts, sorted.
     fn domains(&self) -> Vec<String>;
 
+    /// Whether the expert of `domain` has a part in translating `source` into `target`.
+    fn covers(&self, domain: &str, source: &str, target: &str) -> bool {
+        let _ = (source, target);
+        self.domains().iter().any(|known| known == domain)
+    }
+
+    /// The domain that `text` is likely of, with a probability, among those that cover the way from
+    /// `source` to `target`; none if it is likely of no known domain.
+    fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {
+        let _ = (text, source, target);
+        None
+    }
+
+    /// Tokens that each expert has computed since the model was loaded, by name; only of experts
+    /// that are added, which nobody computes without being asked.
+    fn added_tokens(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+
     /// Translates `jobs` as one batch, and answers in their order; blocks and is CPU-bound.
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>>;
 

@@ -46,7 +46,8 @@ impl ExpertParams {
         [up, down].into_iter().chain(options.into_iter().flatten())
     }
 
-    fn is_trainable(&self) -> bool {
+    /// Whether training may change any of them.
+    pub fn learns(&self) -> bool {
         self.all().any(Param::is_trainable)
     }
 }
@@ -156,7 +157,7 @@ fn project(
     }
 }
 
-fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Tensor> {
+pub(crate) fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Tensor> {
     match activation {
         Activation::Relu => xs.relu(),
         Activation::Gelu => xs.gelu_erf(),
@@ -267,7 +268,7 @@ type Held<'a> = Each<MutexGuard<'a, Vec<f32>>>;
 
 /// Where the gradients of an expert gather; none if it is frozen, and nothing is spent on it.
 fn grads_of(expert: &ExpertParams) -> Result<Option<Held<'_>>> {
-    match expert.is_trainable() {
+    match expert.learns() {
         true => Each::new(expert, |param| Ok(param.grad())).map(Some),
         false => Ok(None),
     }

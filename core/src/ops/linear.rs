@@ -6,7 +6,10 @@ use super::slices;
 use crate::{
     Result,
     context::Context,
-    kernels::matmul::{self, Epilogue, Precision},
+    kernels::{
+        counters,
+        matmul::{self, Epilogue, Precision},
+    },
     params::Param,
 };
 
@@ -36,7 +39,7 @@ pub fn linear_in(
         weight: weight.clone(),
         bias: bias.cloned(),
         precision,
-        packed: !context.is_training(),
+        packed: !(context.is_training() && weight.is_trainable()),
     };
     Ok(xs.contiguous()?.apply_op1(op)?)
 }
@@ -66,7 +69,7 @@ pub(super) fn matmul_t(xs: &Tensor, w: &Tensor, precision: Precision) -> candle:
     }
 }
 
-/// The kernel form; in inference the weight is packed once.
+/// The kernel form; a weight that does not change is packed once.
 struct Linear {
     weight: Param,
     bias: Option<Param>,
@@ -117,6 +120,7 @@ impl CustomOp1 for Linear {
             slices::with_values(xs, |xs| {
                 let (rows, outs, ins) = self.sizes(xs);
                 if self.weight.is_trainable() {
+                    counters::count_weight_gradients(1);
                     self.weight.with_grad(|grad| {
                         let dims = (outs, ins, rows);
                         matmul::matmul_tn(self.precision, dys, xs, grad, dims, true);
