@@ -29,8 +29,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
+    memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
-    params::{Param, ParamStore},
+    params::{Container, Param, ParamStore, Stored},
     register::{ExpertEntry, Register},
     tokenizer::Tokenizer,
 };
@@ -156,6 +157,45 @@ impl Files {
         Ok(Loaded { model, params, register, tokenizer })
     }
 
+    /// Opens a translation model for serving on the CPU: every file is checked, but weights stay
+    /// where they are until they are used, and packed experts are kept in `memory`.
+    pub fn open_translation(&self, memory: &ExpertMemory) -> Result<Loaded> {
+        let register = self.register()?;
+        let weights = self.stored(&register)?;
+        self.load(register, ParamStore::from_stored(weights, memory))
+    }
+
+    /// Where all weights are, under the names that the model knows them by, and for those of
+    /// experts the unit of memory they belong to.
+    fn stored(&self, register: &Register) -> Result<BTreeMap<String, (Stored, Option<Unit>)>> {
+        let mut weights = BTreeMap::new();
+        for (name, stored) in self.index(SHARED, &register.shared_sha256)? {
+            weights.insert(name, (stored, None));
+        }
+        for expert in &register.experts {
+            for (name, stored) in self.index(&expert.file, &expert.sha256)? {
+                let within = |layer: &&String| {
+                    name.strip_prefix(layer.as_str()).is_some_and(|rest| rest.starts_with('.'))
+                };
+                let layer = expert.layers.iter().find(within).cloned();
+                let unit = layer.map(|layer| Unit { expert: expert.name.clone(), layer });
+                weights.insert(weight_name(&expert.name, &name), (stored, unit));
+            }
+        }
+        Ok(weights)
+    }
+
+    /// What the safetensors file `name` holds, if its sha256 is what the register says.
+    fn index(&self, name: &str, sha256: &str) -> Result<BTreeMap<String, Stored>> {
+        let content = self.read_checked(name, sha256)?;
+        let container = match (self, &content) {
+            (Self::Folder(path), _) => Container::File(path.join(name)),
+            (Self::Embedded(_), Cow::Borrowed(content)) => Container::Memory(content),
+            (Self::Embedded(_), Cow::Owned(_)) => return Err(self.missing(name)),
+        };
+        Stored::index(container, &content).map_err(|error| self.error(name, error.to_string()))
+    }
+
     /// All weights, under the names that the model knows them by.
     fn tensors(&self, register: &Register) -> Result<BTreeMap<String, Tensor>> {
         let shared = self.read_checked(SHARED, &register.shared_sha256)?;
@@ -202,7 +242,7 @@ pub fn save_translation(
     let mut shared = HashMap::new();
     let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
     for param in params.iter() {
-        let value = param.tensor().detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
+        let value = param.tensor()?.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
         match expert_of(&param, &register) {
             Some((expert, name)) => {
                 experts.entry(expert).or_default().insert(name, value);

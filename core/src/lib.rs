@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`], [`register`] | what a model is: its shape; its experts and routes |
 //! | [`kernels`] | arithmetic on slices |
+//! | [`memory`] | packed experts under a budget of bytes |
 //! | [`params`], [`context`], [`ragged`] | weights, how a pass is run, sentences in one matrix |
 //! | [`ops`], [`layers`], [`models`] | tensors with gradients, and what is made of them |
 //! | [`moe`] | every published router as a preset, with its losses and a block of experts |
@@ -19,6 +20,7 @@ pub mod error;
 pub mod config;
 pub mod register;
 pub mod kernels;
+pub mod memory;
 pub mod params;
 pub mod context;
 pub mod ragged;

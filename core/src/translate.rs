@@ -1,8 +1,10 @@
 //! What the services need of a translation model: jobs in, translations out.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::Result;
+use crate::{Result, memory::MemoryStats};
 
 /// One sentence to translate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,14 +103,19 @@ pub trait Translate: Send + Sync {
         None
     }
 
-    /// Tokens that each expert has computed since the model was loaded, by name; only of experts
-    /// that are added, which nobody computes without being asked.
-    fn added_tokens(&self) -> Vec<(String, u64)> {
-        Vec::new()
+    /// Rows that each added expert has computed since the model was loaded, by name: one for each
+    /// token in each layer. Nobody computes one without being asked.
+    fn added(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
     }
 
     /// Translates `jobs` as one batch, and answers in their order; blocks and is CPU-bound.
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>>;
+
+    /// What happened in the memory of experts, where there is one.
+    fn memory(&self) -> Option<MemoryStats> {
+        None
+    }
 
     /// The register of experts, for people to read.
     fn experts(&self) -> serde_json::Value;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use candle::Device;
-
 use crate::{
     Error, Result,
     context::Context,
@@ -11,6 +9,7 @@ use crate::{
     directory::{Files, Loaded},
     kernels::matmul::Precision,
     layers::moe::LayerRouting,
+    memory::{ExpertMemory, MemoryStats, Prefetcher},
     models::translation::TranslationModel,
     ragged::Ragged,
     register::{ExpertEntry, Register},
@@ -29,12 +28,14 @@ pub struct TranslatorOptions {
     pub precision: Precision,
     /// Longest piece of text in tokens; what is longer is translated piece by piece.
     pub max_tokens: usize,
+    /// Bytes of packed experts that are kept in memory; none is no limit.
+    pub expert_memory: Option<usize>,
 }
 
 impl Default for TranslatorOptions {
     fn default() -> Self {
         let precision = Precision::Bf16;
-        Self { beam_size: 1, length_penalty: 1.0, precision, max_tokens: 200 }
+        Self { beam_size: 1, length_penalty: 1.0, precision, max_tokens: 200, expert_memory: None }
     }
 }
 
@@ -45,6 +46,8 @@ pub struct Translator {
     register: Register,
     tokenizer: Tokenizer,
     options: TranslatorOptions,
+    memory: Option<ExpertMemory>,
+    prefetcher: Option<Prefetcher>,
 }
 
 /// One leg of one job: a text and the route it takes.
@@ -74,8 +77,14 @@ struct Answer<'a> {
 impl Translator {
     /// Loads the model that `files` hold.
     pub fn open(files: &Files, options: TranslatorOptions) -> Result<Self> {
-        let Loaded { model, register, tokenizer, .. } = files.load_translation(&Device::Cpu)?;
-        Self::new(model, register, tokenizer, options)
+        let memory = ExpertMemory::new(options.expert_memory);
+        let Loaded { model, register, tokenizer, .. } = files.open_translation(&memory)?;
+        let prefetcher = match memory.is_limited() {
+            true => Some(Prefetcher::start(&memory, options.precision.into())?),
+            false => None, // each expert is read once, whoever comes first
+        };
+        let translator = Self::new(model, register, tokenizer, options)?;
+        Ok(Self { memory: Some(memory), prefetcher, ..translator })
     }
 
     /// Puts a translator together; the weights of `model` lie on the CPU.
@@ -91,7 +100,7 @@ impl Translator {
                 return Err(Error::Invalid(reason));
             }
         }
-        Ok(Self { model, register, tokenizer, options })
+        Ok(Self { model, register, tokenizer, options, memory: None, prefetcher: None })
     }
 
     /// The register of experts and routes.
@@ -209,6 +218,9 @@ impl Translator {
             lengths.push(piece.ids.len() + 2);
             ways.push(tasks[piece.task].way);
             starts.push(tag);
+        }
+        if let Some(prefetcher) = &self.prefetcher {
+            prefetcher.want(self.model.expert_matrices(&ways));
         }
         let mut context = Context::inference(self.options.precision);
         context.trace = trace;
@@ -349,6 +361,10 @@ impl Translate for Translator {
             }
         }
         Ok(answers)
+    }
+
+    fn memory(&self) -> Option<MemoryStats> {
+        self.memory.as_ref().map(ExpertMemory::stats)
     }
 
     fn experts(&self) -> serde_json::Value {

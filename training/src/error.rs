@@ -52,6 +52,10 @@ pub enum Error {
     #[error("a test set could not be translated: {0}")]
     Translate(String),
 
+    /// A model has nothing to inspect, or not for these languages.
+    #[error("{0}")]
+    Inspect(String),
+
     /// A corpus could not be read.
     #[error(transparent)]
     Data(#[from] dragoman_data::Error),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`], [`schedule`] | the settings of a run, and its learning rate |
 //! | [`metrics`], [`evaluate`] | BLEU, chrF and what else is measured of translations |
+//! | [`inspect`] | which experts the tokens of test sets visit |
 //! | [`tensorboard`], [`report`] | what a run leaves behind for people |
 //! | [`control`], [`progress`], [`device`] | a run and the world around it |
 //! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
@@ -24,6 +25,7 @@
 mod error;
 pub mod metrics;
 pub mod evaluate;
+pub mod inspect;
 pub mod tensorboard;
 pub mod report;
 pub mod schedule;

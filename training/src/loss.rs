@@ -150,7 +150,7 @@ impl OutputLoss {
         let device = hidden.device();
         let first = self.first_output;
         let outputs = self.weight.shape().dims()[0] - first as usize;
-        let weight = self.weight.tensor().narrow(0, first as usize, outputs)?; // (V', D)
+        let weight = self.weight.tensor()?.narrow(0, first as usize, outputs)?; // (V', D)
         let columns: Vec<u32> = labels.iter().map(|label| self.target(*label) - first).collect();
         let columns = Tensor::new(columns, device)?; // (N,)
         let counts = |label: &u32| if *label == IGNORED { 0.0 } else { 1.0 };
@@ -225,7 +225,7 @@ mod tests {
         let store = ParamStore::new(&Device::Cpu, 5);
         let weight = store.root().get((12, 8), "weight", Init::Normal(1.0))?;
         let hidden = store.root().get((7, 8), "hidden", Init::Normal(1.0))?;
-        let hidden = Var::from_tensor(&hidden.tensor())?;
+        let hidden = Var::from_tensor(&hidden.tensor()?)?;
         let loss =
             OutputLoss { weight, first_output: 5, label_smoothing: 0.1, scale: 0.25, precision };
         Ok((store, loss, hidden))

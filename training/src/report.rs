@@ -10,10 +10,13 @@ mod compute;
 mod event;
 mod format;
 mod heatmap;
+mod inspection;
 mod page;
 mod plot;
 
 pub mod log;
+
+pub use inspection::inspection_page;
 
 use std::{
     io::Write,

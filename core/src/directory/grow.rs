@@ -112,7 +112,7 @@ fn widened(name: &str, value: &Tensor, more: usize, seed: u64) -> Result<Tensor>
     }
     let fresh = |shape: (usize, usize), init: Init| -> Result<Tensor> {
         let store = ParamStore::new(value.device(), seed);
-        Ok(store.root().get(shape, name, init)?.tensor().detach())
+        Ok(store.root().get(shape, name, init)?.tensor()?.detach())
     };
     if name.ends_with(".up.weight") {
         let width = value.dim(1)?;

@@ -4,6 +4,11 @@
 //! layer without groups that of its language pair. The down-projection starts at zero, so a new
 //! expert changes nothing. Rows that add no expert cost nothing and keep their bits.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use candle::{D, DType, Tensor};
 
 use super::{feed_forward::expert_shapes, low_rank::LowRank, moe::LayerRouting, ways::Ways};
@@ -31,6 +36,8 @@ struct Added {
     /// Its row of gates, `(D,)`.
     gate: Param,
     weights: Weights,
+    /// Counts the rows it has computed.
+    rows: Arc<AtomicU64>,
 }
 
 /// Which rows add an expert.
@@ -98,6 +105,23 @@ impl AddedExperts {
                     Weights::LowRank(change) => change.learns(),
                 }
         })
+    }
+
+    /// The matrices of all experts that any of these rows asks for, for reading ahead.
+    pub(super) fn matrices(&self, ways: &Ways) -> Vec<Param> {
+        let rows = 0..ways.routes().len();
+        let asked = |expert: &&Added| rows.clone().any(|row| expert.is_asked(ways, row));
+        let of = |expert: &Added| match &expert.weights {
+            Weights::Full(weights) => weights.matrices().cloned().collect::<Vec<_>>(),
+            Weights::LowRank(change) => change.matrices().cloned().collect(),
+        };
+        self.experts.iter().filter(asked).flat_map(of).collect()
+    }
+
+    /// Rows that each expert has computed, by name.
+    pub(super) fn rows_computed(&self) -> impl Iterator<Item = (&str, u64)> {
+        let rows = |expert: &Added| expert.rows.load(Ordering::Relaxed);
+        self.experts.iter().map(move |expert| (expert.name.as_str(), rows(expert)))
     }
 
     /// What the experts add for `xs` `(N, D)`, of the same shape, and which rows visited which;
@@ -204,11 +228,15 @@ impl AddedExperts {
                 visits[row as usize] = own.map(|(slot, (_, weight))| (slot, weight)).collect();
             }
         }
+        let load: Vec<usize> = active.iter().map(of).collect();
+        for (&e, &rows) in active.iter().zip(&load) {
+            self.experts[e].rows.fetch_add(rows as u64, Ordering::Relaxed);
+        }
         Ok(LayerRouting {
             layer: self.layer.clone(),
             losses: None,
             experts: active.iter().map(|&e| self.experts[e].name.clone()).collect(),
-            load: active.iter().map(of).collect(),
+            load,
             visits,
         })
     }
@@ -241,7 +269,8 @@ impl Added {
         };
         let init = Init::Normal(0.1 / (host.d_model as f32).sqrt());
         let gate = vb.get(host.d_model, "gate.weight", init)?;
-        Ok(Self { name: entry.name.clone(), asked_by, gate, weights })
+        let rows = Arc::default();
+        Ok(Self { name: entry.name.clone(), asked_by, gate, weights, rows })
     }
 
     fn is_asked(&self, ways: &Ways, row: usize) -> bool {

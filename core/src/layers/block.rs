@@ -16,7 +16,7 @@ use crate::{
         ways::Ways,
     },
     ops,
-    params::Builder,
+    params::{Builder, Param},
     ragged::Ragged,
     register::Register,
 };
@@ -96,6 +96,10 @@ impl FeedForwardBlock {
         Ok(Self { residual, inner, added })
     }
 
+    fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.added.iter().flat_map(AddedExperts::rows_computed)
+    }
+
     /// Whether training may change any weight of the block's networks.
     fn learns(&self) -> bool {
         let inner = match &self.inner {
@@ -138,6 +142,15 @@ impl FeedForwardBlock {
         })?;
         Ok((ys, routing))
     }
+
+    fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        let mut matrices = match &self.inner {
+            Inner::Dense(_) => Vec::new(),
+            Inner::Experts(layer) => layer.matrices(ways.routes()),
+        };
+        matrices.extend(self.added.iter().flat_map(|added| added.matrices(ways)));
+        matrices
+    }
 }
 
 /// A layer of the encoder.
@@ -177,6 +190,16 @@ impl EncoderLayer {
         let xs = self.attention_residual.around(xs, context, attend)?;
         self.feed_forward.forward(&xs, ways, context)
     }
+
+    /// Rows that each added expert has computed, by name.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.feed_forward.added()
+    }
+
+    /// The matrices of the experts that rows of these `ways` may visit.
+    pub(crate) fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        self.feed_forward.expert_matrices(ways)
+    }
 }
 
 /// A layer of the decoder.
@@ -206,6 +229,16 @@ impl DecoderLayer {
             cross_residual: Residual::new(config, &vb.pp("cross_norm"))?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
+    }
+
+    /// Rows that each added expert has computed, by name.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.feed_forward.added()
+    }
+
+    /// The matrices of the experts that rows of these `ways` may visit.
+    pub(crate) fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        self.feed_forward.expert_matrices(ways)
     }
 
     /// Keys and values of the encoder's output `memory` `(S, D)`: `(S, 2D)`.

@@ -45,6 +45,11 @@ impl LowRank {
         self.up.iter().chain(&self.down).any(Param::is_trainable)
     }
 
+    /// The weights that are packed for inference.
+    pub(super) fn matrices(&self) -> impl Iterator<Item = &Param> {
+        self.up.iter().chain(&self.down)
+    }
+
     /// Maps `xs` `(N, D)` to the difference, of the same shape.
     pub(super) fn forward(&self, xs: &Tensor, context: &Context) -> Result<Tensor> {
         let low = |xs: &Tensor, [a, b]: &[Param; 2]| -> Result<Tensor> {

@@ -141,6 +141,12 @@ impl MoeLayer {
         Ok((ys, LayerRouting { layer: self.name.clone(), losses, experts, load, visits }))
     }
 
+    /// The matrices of all experts that any of `routes` may use, for reading ahead.
+    pub(crate) fn matrices(&self, routes: &[u32]) -> Vec<Param> {
+        let experts = self.active(routes).into_iter().map(|e| &self.experts[e].weights);
+        experts.flat_map(ExpertParams::matrices).cloned().collect()
+    }
+
     /// Experts that any of `routes` may use, in the order of their names: no other is touched.
     fn active(&self, routes: &[u32]) -> Vec<usize> {
         let mut seen = vec![false; self.groups.len()];

@@ -1,5 +1,7 @@
 //! The translation model: an encoder-decoder transformer with experts.
 
+use std::collections::BTreeMap;
+
 use candle::Tensor;
 
 use crate::{
@@ -215,6 +217,26 @@ impl TranslationModel {
         }
         let memory = self.last_norm(&self.encoder_norm, xs, context)?;
         Ok(Encoded { memory, layout: layout.clone(), routing })
+    }
+
+    /// The matrices of all experts that sentences of these ways may visit, in the order in which a
+    /// pass wants them.
+    pub fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
+        let ways = Ways::new(routes, self.num_routes);
+        let encoder = self.encoder.iter().flat_map(|layer| layer.expert_matrices(&ways));
+        let decoder = self.decoder.iter().flat_map(|layer| layer.expert_matrices(&ways));
+        encoder.chain(decoder).collect()
+    }
+
+    /// Rows that each added expert has computed in all its layers, by name.
+    pub fn added(&self) -> BTreeMap<String, u64> {
+        let encoder = self.encoder.iter().flat_map(EncoderLayer::added);
+        let decoder = self.decoder.iter().flat_map(DecoderLayer::added);
+        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+        for (name, rows) in encoder.chain(decoder) {
+            *sums.entry(name.into()).or_default() += rows;
+        }
+        sums
     }
 
     /// The cache from which [`TranslationModel::step`] starts, before the first token.

@@ -25,9 +25,10 @@ impl Table {
     }
 
     /// All rows as one tensor, the replacing ones last, and `ids` as rows of it.
-    fn flat(&self, ids: &[u32]) -> candle::Result<(Tensor, Vec<u32>)> {
+    fn flat(&self, ids: &[u32]) -> Result<(Tensor, Vec<u32>)> {
         let rows = self.replaced.iter().map(|(_, row)| row.tensor());
-        let all: Vec<Tensor> = [self.weight.tensor()].into_iter().chain(rows).collect();
+        let all: Result<Vec<Tensor>> = [self.weight.tensor()].into_iter().chain(rows).collect();
+        let all = all?;
         let size = self.weight.shape().dims()[0];
         let place = |id: &u32| match self.replaced.iter().position(|(other, _)| other == id) {
             Some(i) => (size + i) as u32,
@@ -51,7 +52,7 @@ pub fn embed(
     if !context.uses_kernels(device) {
         let places = sinusoids.index_select(&Tensor::new(positions, device)?, 0)?; // (N, D)
         let (weight, ids) = match table.replaced.is_empty() {
-            true => (table.weight.tensor(), ids.to_vec()),
+            true => (table.weight.tensor()?, ids.to_vec()),
             false => table.flat(ids)?,
         };
         let rows = select(&weight, ids)?;

@@ -46,6 +46,11 @@ impl ExpertParams {
         [up, down].into_iter().chain(options.into_iter().flatten())
     }
 
+    /// The weights that are packed for inference.
+    pub(crate) fn matrices(&self) -> impl Iterator<Item = &Param> {
+        [&self.up, &self.down].into_iter().chain(self.gate.as_ref())
+    }
+
     /// Whether training may change any of them.
     pub fn learns(&self) -> bool {
         self.all().any(Param::is_trainable)
@@ -149,10 +154,10 @@ fn project(
     weight: &Param,
     bias: Option<&Param>,
     precision: Precision,
-) -> candle::Result<Tensor> {
-    let ys = matmul_t(xs, &weight.tensor(), precision)?;
+) -> Result<Tensor> {
+    let ys = matmul_t(xs, &weight.tensor()?, precision)?;
     match bias {
-        Some(bias) => ys.broadcast_add(&bias.tensor()),
+        Some(bias) => Ok(ys.broadcast_add(&bias.tensor()?)?),
         None => Ok(ys),
     }
 }

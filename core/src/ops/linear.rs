@@ -51,9 +51,9 @@ fn composite(
     bias: Option<&Param>,
     precision: Precision,
 ) -> Result<Tensor> {
-    let ys = matmul_t(xs, &weight.tensor(), precision)?;
+    let ys = matmul_t(xs, &weight.tensor()?, precision)?;
     match bias {
-        Some(bias) => Ok(ys.broadcast_add(&bias.tensor())?),
+        Some(bias) => Ok(ys.broadcast_add(&bias.tensor()?)?),
         None => Ok(ys),
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Colours, type and layout, for light and dark.
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 
 /// Renders the whole page.
 pub(super) fn render(log: &RunLog) -> String {

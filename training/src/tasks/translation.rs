@@ -404,7 +404,7 @@ mod tests {
         let before = hidden(&copy)?;
         assert_eq!(before, hidden(&task.model)?);
         let weight = task.model.output_weight();
-        weight.set(&(weight.tensor() * 2.0)?)?;
+        weight.set(&(weight.tensor()? * 2.0)?)?;
         assert_ne!(before, hidden(&task.model)?);
         assert_eq!(before, hidden(&copy)?);
         Ok(())
