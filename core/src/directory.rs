@@ -29,6 +29,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
+    detector::Detector,
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
     params::{Container, Param, ParamStore, Stored},
@@ -63,6 +64,8 @@ pub struct Loaded {
     pub register: Register,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// What tells the texts of its domains from others.
+    pub detectors: Vec<Detector>,
 }
 
 impl Files {
@@ -154,7 +157,12 @@ impl Files {
             tokenizer.assign_language(&tag.language, tag.id)?;
         }
         let model = TranslationModel::new(&config, &register, &params)?;
-        Ok(Loaded { model, params, register, tokenizer })
+        let detector = |expert: &ExpertEntry| {
+            let vb = params.root().pp("experts").pp(&expert.name).pp("detector");
+            Some(Detector::new(&expert.name, expert.detector?, &vb))
+        };
+        let detectors = register.experts.iter().filter_map(detector).collect::<Result<_>>()?;
+        Ok(Loaded { model, params, register, tokenizer, detectors })
     }
 
     /// Opens a translation model for serving on the CPU: every file is checked, but weights stay
@@ -212,6 +220,18 @@ impl Files {
     pub fn expert_tensors(&self, expert: &ExpertEntry) -> Result<BTreeMap<String, Tensor>> {
         let content = self.read_checked(&expert.file, &expert.sha256)?;
         Ok(self.parse(&expert.file, &content)?.into_iter().collect())
+    }
+
+    /// Writes the files that `register` names, as they are, into the folder `out`, and the register
+    /// at last.
+    pub fn copy_to(&self, out: &Path, register: &Register) -> Result<Register> {
+        fs::create_dir_all(out.join("experts"))?;
+        let experts = register.experts.iter().map(|expert| expert.file.as_str());
+        for name in [CONFIG, TOKENIZER, SHARED].into_iter().chain(experts) {
+            write_whole(&out.join(name), &self.read(name)?)?;
+        }
+        write_whole(&out.join(REGISTER), &to_json(register)?)?;
+        Ok(register.clone())
     }
 
     /// The type in which the weights are stored.
@@ -300,10 +320,13 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".part");
     let part = path.with_file_name(name);
-    let mut file = fs::File::create(&part)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
+    let written = fs::File::create(&part)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    if let Err(error) = written {
+        fs::remove_file(&part).ok(); // on a full disk, what is there of it is in the way
+        return Err(error.into());
+    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::File::open(folder)?.sync_all()?;
     }

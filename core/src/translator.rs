@@ -6,6 +6,7 @@ use crate::{
     Error, Result,
     context::Context,
     decoding::search::{Hypothesis as Found, SearchConfig, TokenVisits, search},
+    detector::Detector,
     directory::{Files, Loaded},
     kernels::matmul::Precision,
     layers::moe::LayerRouting,
@@ -48,6 +49,7 @@ pub struct Translator {
     options: TranslatorOptions,
     memory: Option<ExpertMemory>,
     prefetcher: Option<Prefetcher>,
+    detectors: Vec<Detector>,
 }
 
 /// One leg of one job: a text and the route it takes.
@@ -78,13 +80,14 @@ impl Translator {
     /// Loads the model that `files` hold.
     pub fn open(files: &Files, options: TranslatorOptions) -> Result<Self> {
         let memory = ExpertMemory::new(options.expert_memory);
-        let Loaded { model, register, tokenizer, .. } = files.open_translation(&memory)?;
+        let Loaded { model, register, tokenizer, detectors, .. } =
+            files.open_translation(&memory)?;
         let prefetcher = match memory.is_limited() {
             true => Some(Prefetcher::start(&memory, options.precision.into())?),
             false => None, // each expert is read once, whoever comes first
         };
         let translator = Self::new(model, register, tokenizer, options)?;
-        Ok(Self { memory: Some(memory), prefetcher, ..translator })
+        Ok(Self { memory: Some(memory), prefetcher, detectors, ..translator })
     }
 
     /// Puts a translator together; the weights of `model` lie on the CPU.
@@ -100,7 +103,8 @@ impl Translator {
                 return Err(Error::Invalid(reason));
             }
         }
-        Ok(Self { model, register, tokenizer, options, memory: None, prefetcher: None })
+        let (memory, prefetcher, detectors) = (None, None, Vec::new());
+        Ok(Self { model, register, tokenizer, options, memory, prefetcher, detectors })
     }
 
     /// The register of experts and routes.
@@ -361,6 +365,26 @@ impl Translate for Translator {
             }
         }
         Ok(answers)
+    }
+
+    fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {
+        let mut best: Option<(String, f32)> = None;
+        for detector in &self.detectors {
+            let domain = detector.name().split_once('.').map_or("", |(_, name)| name);
+            if !self.covers(domain, source, target) {
+                continue;
+            }
+            // A detector that cannot be read finds nothing.
+            let probability = detector.probability(text).unwrap_or(0.0);
+            if probability > best.as_ref().map_or(0.5, |(_, best)| *best) {
+                best = Some((domain.into(), probability));
+            }
+        }
+        best
+    }
+
+    fn added(&self) -> BTreeMap<String, u64> {
+        self.model.added()
     }
 
     fn memory(&self) -> Option<MemoryStats> {

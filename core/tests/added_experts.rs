@@ -123,7 +123,7 @@ fn rows_of_one_batch_ask_for_different_domains() -> Result<()> {
         let params = ParamStore::from_tensors(&Device::Cpu, one.params.tensors()?);
         let params = params.growing("experts.domain.law", 2);
         let model = TranslationModel::new(one.model.config(), &register, &params)?;
-        let loaded = Loaded { model, params, register, tokenizer: one.tokenizer };
+        let loaded = Loaded { model, params, register, ..one };
         stir(&loaded, "domain.")?;
         let both = ["domain.it".to_string(), "domain.law".to_string()];
         let way = |domains: &[String]| loaded.register.way(0, domains);
