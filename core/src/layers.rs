@@ -5,5 +5,8 @@ pub mod norm;
 pub mod embedding;
 pub mod attention;
 pub mod feed_forward;
+pub mod ways;
+mod low_rank;
 pub mod moe;
+mod added;
 pub mod block;

@@ -350,6 +350,8 @@ pub struct ParamStore {
     seed: u64,
     /// Weights of files, waiting to be asked for; absent while a new model is made.
     loaded: Option<Mutex<BTreeMap<String, Source>>>,
+    /// Weights below this path may start by chance although others are loaded.
+    fresh: Option<String>,
     params: Mutex<BTreeMap<String, Param>>,
 }
 
@@ -357,14 +359,29 @@ impl ParamStore {
     /// An empty store whose weights will start from `seed`: each from its own name, so that the
     /// order in which layers are made does not matter.
     pub fn new(device: &Device, seed: u64) -> Self {
-        Self { device: device.clone(), seed, loaded: None, params: Mutex::default() }
+        let params = Mutex::default();
+        Self { device: device.clone(), seed, loaded: None, fresh: None, params }
     }
 
     /// A store whose weights are `tensors`; asking for another one is an error.
     pub fn from_tensors(device: &Device, tensors: BTreeMap<String, Tensor>) -> Self {
         let read = |(name, tensor)| (name, Source::Read(tensor));
         let loaded = Some(Mutex::new(tensors.into_iter().map(read).collect()));
-        Self { device: device.clone(), seed: 0, loaded, params: Mutex::default() }
+        Self { device: device.clone(), seed: 0, loaded, fresh: None, params: Mutex::default() }
+    }
+
+    /// The same, where weights below `path` that are not among the tensors start from `seed`.
+    #[must_use]
+    pub fn growing(self, path: &str, seed: u64) -> Self {
+        Self { fresh: Some(format!("{path}.")), seed, ..self }
+    }
+
+    /// A store of those weights that `keep` wants; both share them.
+    #[must_use]
+    pub fn subset(&self, keep: impl Fn(&Param) -> bool) -> Self {
+        let params = self.iter().filter(keep).map(|param| (param.name().to_string(), param));
+        let params = Mutex::new(params.collect());
+        Self { device: self.device.clone(), seed: self.seed, loaded: None, fresh: None, params }
     }
 
     /// A store for serving on the CPU, whose weights are read when they are used; the packed
@@ -381,7 +398,7 @@ impl ParamStore {
             (name, Source::Stored(Serving { stored, memory }))
         };
         let loaded = Some(Mutex::new(weights.into_iter().map(source).collect()));
-        Self { device: Device::Cpu, seed: 0, loaded, params: Mutex::default() }
+        Self { device: Device::Cpu, seed: 0, loaded, fresh: None, params: Mutex::default() }
     }
 
     /// Where the weights lie.
@@ -456,11 +473,13 @@ impl ParamStore {
         if let Some(param) = self.get(name) {
             return Ok(param);
         }
-        let param = match &self.loaded {
-            Some(loaded) => {
-                let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = self.fresh.as_ref().is_some_and(|path| name.starts_with(path));
+        let loaded = self.loaded.as_ref();
+        let source = loaded.map(|l| l.lock().unwrap_or_else(PoisonError::into_inner).remove(name));
+        let param = match source {
+            Some(source) if source.is_some() || !is_fresh => {
                 let error = |reason| Error::Weight { name: name.into(), reason };
-                let source = loaded.remove(name).ok_or_else(|| error("is missing".into()))?;
+                let source = source.ok_or_else(|| error("is missing".into()))?;
                 if *source.shape() != shape {
                     let reason = format!("has shape {:?}, not {shape:?}", source.shape());
                     return Err(error(reason));
@@ -472,7 +491,7 @@ impl ParamStore {
                     Source::Stored(serving) => Param::stored(name, serving),
                 }
             }
-            None => {
+            _ => {
                 let start = self.start(name, &shape, init);
                 Param::new(name, Tensor::from_vec(start, shape, &self.device)?)?
             }

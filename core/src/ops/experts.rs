@@ -51,7 +51,8 @@ impl ExpertParams {
         [&self.up, &self.down].into_iter().chain(self.gate.as_ref())
     }
 
-    fn is_trainable(&self) -> bool {
+    /// Whether training may change any of them.
+    pub fn learns(&self) -> bool {
         self.all().any(Param::is_trainable)
     }
 }
@@ -161,7 +162,7 @@ fn project(
     }
 }
 
-fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Tensor> {
+pub(crate) fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Tensor> {
     match activation {
         Activation::Relu => xs.relu(),
         Activation::Gelu => xs.gelu_erf(),
@@ -279,7 +280,7 @@ struct Held<'a> {
 impl<'a> Held<'a> {
     /// Where the gradients of an expert gather; none if it is frozen, and nothing is spent on it.
     fn new(expert: &'a ExpertParams, is_visited: bool) -> Option<Self> {
-        if !expert.is_trainable() {
+        if !expert.learns() {
             return None;
         }
         // What one of the matrices has gathered, the others add to as well; and nothing comes to

@@ -36,7 +36,7 @@ pub fn linear_in(
         weight: weight.clone(),
         bias: bias.cloned(),
         precision,
-        packed: !context.is_training(),
+        packed: !(context.is_training() && weight.is_trainable()),
     };
     Ok(xs.contiguous()?.apply_op1(op)?)
 }
@@ -66,7 +66,7 @@ pub(super) fn matmul_t(xs: &Tensor, w: &Tensor, precision: Precision) -> candle:
     }
 }
 
-/// The kernel form; in inference the weight is packed once.
+/// The kernel form; a weight that does not change is packed once.
 struct Linear {
     weight: Param,
     bias: Option<Param>,

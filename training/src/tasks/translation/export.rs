@@ -17,8 +17,7 @@ use crate::{Result, task::ExportNote};
 impl TranslationTask {
     /// Writes the model to `dir`, in f32, and says in its register what it learned from.
     pub(super) fn write_model(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let created = rfc3339(now.as_secs());
+        let created = now();
         let mut register = self.register.clone();
         for expert in &mut register.experts {
             expert.created.clone_from(&created);
@@ -26,7 +25,7 @@ impl TranslationTask {
             add_scores(expert, &self.register, note);
         }
         let tokenizer = (&*self.tokenizer, DType::F32);
-        save_translation(dir, &self.config.model, &register, &self.params, tokenizer)?;
+        save_translation(dir, &self.config.model, &register, &self.all, tokenizer)?;
         Ok(())
     }
 
@@ -52,6 +51,12 @@ fn add_scores(expert: &mut ExpertEntry, register: &Register, note: &ExportNote<'
             expert.metrics.insert(format!("{} {}", evaluation.chosen_by, row.label), *score);
         }
     }
+}
+
+/// The time as `2026-01-31T12:00:00Z`.
+pub(crate) fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    rfc3339(now.as_secs())
 }
 
 /// A time in seconds since 1970 as `2026-01-31T12:00:00Z`.
