@@ -2,6 +2,17 @@
 //!
 //! A model knows its items by an index, the place in [`Recommend::items`]; whoever holds a store
 //! of identifiers maps them once, when a model is opened.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`behaviour`], [`segments`] | how users differ: what a gate reads, and the rules it begins with |
+//! | [`scorer`] | what the cheap experts have in common |
+//! | [`popularity`] | counts, in windows and fading |
+
+pub mod behaviour;
+pub mod segments;
+pub mod scorer;
+pub mod popularity;
 
 use std::sync::Arc;
 
