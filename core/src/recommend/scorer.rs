@@ -30,3 +30,14 @@ pub(super) fn vector<T: WithDType>(tensors: &Tensors, name: &str) -> Result<Vec<
     let tensor = tensors.get(name).ok_or_else(|| error("it is missing".into()))?;
     tensor.to_vec1().map_err(|cause| error(cause.to_string()))
 }
+
+/// The single number called `name`.
+pub(super) fn number<T: WithDType>(tensors: &Tensors, name: &str) -> Result<T> {
+    match vector(tensors, name)?.as_slice() {
+        [value] => Ok(*value),
+        values => Err(Error::Weight {
+            name: name.to_owned(),
+            reason: format!("it holds {} numbers, not one", values.len()),
+        }),
+    }
+}
