@@ -12,6 +12,8 @@
 //! Expert files never change. The register is replaced by fsync and rename, last of all, and is
 //! the only commit point: whoever reads it finds files that are complete.
 
+mod recommendation;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
@@ -32,6 +34,8 @@ use crate::{
     register::Register,
     tokenizer::Tokenizer,
 };
+
+pub use recommendation::{LoadedRecommendation, RecommendationParts, save_recommendation};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -131,7 +135,9 @@ impl Files {
     }
 
     fn translation(&self, params: impl FnOnce(&Register) -> Result<ParamStore>) -> Result<Loaded> {
-        let ModelConfig::Translation(config) = self.config()?;
+        let ModelConfig::Translation(config) = self.config()? else {
+            return Err(self.error(CONFIG, "is not of a model that translates"));
+        };
         let register = self.register()?;
         let tokenizer = self.read_checked(TOKENIZER, &register.tokenizer_sha256)?;
         let tokenizer = Tokenizer::from_bytes(&tokenizer)?;
@@ -218,11 +224,27 @@ pub fn save_translation(
 ) -> Result<Register> {
     fs::create_dir_all(folder.join("experts"))?;
     let mut register = register.clone();
+    write_weights(folder, &mut register, params, dtype)?;
+    register.tokenizer_sha256 = tokenizer.sha256().into();
+    write_whole(&folder.join(TOKENIZER), tokenizer.as_json())?;
+    let config = ModelConfig::Translation(config.clone());
+    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
+    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
+    Ok(register)
+}
+
+/// Writes the shared weights and the experts, and notes their names and sums in `register`.
+fn write_weights(
+    folder: &Path,
+    register: &mut Register,
+    params: &ParamStore,
+    dtype: DType,
+) -> Result<()> {
     let mut shared = HashMap::new();
     let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
     for param in params.iter() {
         let value = param.tensor()?.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
-        match expert_of(&param, &register) {
+        match expert_of(&param, register) {
             Some((expert, name)) => {
                 experts.entry(expert).or_default().insert(name, value);
             }
@@ -240,12 +262,7 @@ pub fn save_translation(
         entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
         write_whole(&folder.join(&entry.file), &content)?;
     }
-    register.tokenizer_sha256 = tokenizer.sha256().into();
-    write_whole(&folder.join(TOKENIZER), tokenizer.as_json())?;
-    let config = ModelConfig::Translation(config.clone());
-    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
-    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
-    Ok(register)
+    Ok(())
 }
 
 /// The expert that a weight belongs to, and its name in the expert's file.

@@ -6,4 +6,5 @@ pub mod embedding;
 pub mod attention;
 pub mod feed_forward;
 pub mod moe;
+pub mod segments;
 pub mod block;

@@ -21,17 +21,17 @@ use crate::{
 
 /// What a block does to the stream: `x + f(norm(x))` or `norm(x + f(x))`.
 #[derive(Debug, Clone)]
-struct Residual {
+pub(crate) struct Residual {
     norm: LayerNorm,
     placement: NormPlacement,
 }
 
 impl Residual {
-    fn new(config: &TranslationConfig, vb: &Builder<'_>) -> Result<Self> {
-        Ok(Self { norm: LayerNorm::new(config.d_model, vb)?, placement: config.norm })
+    pub(crate) fn new(d_model: usize, placement: NormPlacement, vb: &Builder<'_>) -> Result<Self> {
+        Ok(Self { norm: LayerNorm::new(d_model, vb)?, placement })
     }
 
-    fn around(
+    pub(crate) fn around(
         &self,
         xs: &Tensor,
         context: &Context,
@@ -82,7 +82,10 @@ impl FeedForwardBlock {
                 Inner::Dense(FeedForward::new(config.d_model, config.d_ff, config.activation, &vb)?)
             }
         };
-        Ok(Self { residual: Residual::new(config, &vb.pp("feed_forward_norm"))?, inner })
+        Ok(Self {
+            residual: Residual::new(config.d_model, config.norm, &vb.pp("feed_forward_norm"))?,
+            inner,
+        })
     }
 
     fn forward(
@@ -131,7 +134,11 @@ impl EncoderLayer {
         let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
             attention: SelfAttention::new(d_model, num_heads, false, &vb.pp("attention"))?,
-            attention_residual: Residual::new(config, &vb.pp("attention_norm"))?,
+            attention_residual: Residual::new(
+                config.d_model,
+                config.norm,
+                &vb.pp("attention_norm"),
+            )?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
     }
@@ -177,9 +184,13 @@ impl DecoderLayer {
         let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
             attention: SelfAttention::new(d_model, num_heads, true, &vb.pp("attention"))?,
-            attention_residual: Residual::new(config, &vb.pp("attention_norm"))?,
+            attention_residual: Residual::new(
+                config.d_model,
+                config.norm,
+                &vb.pp("attention_norm"),
+            )?,
             cross: CrossAttention::new(d_model, num_heads, &vb.pp("cross"))?,
-            cross_residual: Residual::new(config, &vb.pp("cross_norm"))?,
+            cross_residual: Residual::new(config.d_model, config.norm, &vb.pp("cross_norm"))?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
     }
