@@ -174,7 +174,7 @@ impl Default for ServerConfig {
             feedback_weights: Vec::new(),
             recommend_replacement: false,
             history_limit: 200,
-            popularity_half_life: 24.0 * 14.0,
+            popularity_half_life: 24.0 * 21.0,
             recommend_groups: Vec::new(),
             recommender_aliases: Vec::new(),
             suggestions: true,
