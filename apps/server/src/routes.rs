@@ -53,6 +53,7 @@ pub(crate) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig
         scope = scope
             .service(get("/", pages::index))
             .service(get("/docs", pages::docs))
+            .service(get("/recommend", pages::recommend))
             .service(get("/static/{path:.*}", pages::file));
         if !prefix.is_empty() {
             scope = scope.service(get("", pages::with_slash));

@@ -33,6 +33,7 @@ pub(crate) struct Catalogue {
     entries: Vec<Entry>,
     numbers: HashMap<Arc<str>, u32>,
     words: HashMap<Arc<str>, u32>,
+    names: Vec<Arc<str>>,
     latest: BTreeSet<(Reverse<i64>, Arc<str>, u32)>,
     popularity: Popularity,
     changes: u64,
@@ -158,9 +159,16 @@ impl Catalogue {
         for entry in self.entries.iter().filter(|entry| entry.is_shown) {
             entry.categories.iter().for_each(|&word| *counts.entry(word).or_default() += 1);
         }
-        let name = |word: &Arc<str>| word.strip_prefix("c:").map(str::to_owned);
-        let named = |(word, number)| Some((name(word)?, *counts.get(number)?));
-        self.words.iter().filter_map(named).collect()
+        counts.into_iter().map(|(word, count)| (self.category_name(word), count)).collect()
+    }
+
+    /// Names of the categories of the item `number`.
+    pub(crate) fn categories_of(&self, number: u32) -> Vec<String> {
+        self.entry(number).categories.iter().map(|&word| self.category_name(word)).collect()
+    }
+
+    fn category_name(&self, word: u32) -> String {
+        self.names[word as usize].trim_start_matches("c:").to_owned()
     }
 
     /// Items whose identifier or title has `text` in it, whatever the case, at most `n`.
@@ -188,8 +196,10 @@ impl Catalogue {
         if let Some(&number) = self.words.get(text) {
             return number;
         }
-        let number = u32::try_from(self.words.len()).expect("fewer than 4 billion words");
-        self.words.insert(text.into(), number);
+        let number = u32::try_from(self.names.len()).expect("fewer than 4 billion words");
+        let text: Arc<str> = text.into();
+        self.words.insert(Arc::clone(&text), number);
+        self.names.push(text);
         number
     }
 }

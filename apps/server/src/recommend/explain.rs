@@ -27,6 +27,8 @@ pub(crate) struct Why {
     pub(crate) segments: Vec<(String, f32)>,
     /// Scorers that were blended with their weights.
     pub(crate) blend: Vec<(String, f32)>,
+    /// Titles and categories of the items of the list.
+    pub(crate) about: Vec<(String, Vec<String>)>,
     /// For each item of the list the events that it rests on, the strongest first.
     pub(crate) because: Vec<Vec<Because>>,
 }
@@ -64,9 +66,15 @@ impl Recommendations {
             (Scores::Live { scores, .. }, _) if !scores.is_empty() => (Vec::new(), live_shares()),
             _ => (Vec::new(), vec![("popularity".into(), 1.0)]),
         };
+        let about = {
+            let catalogue = shop.catalogue();
+            let title = |number| catalogue.entry(number).title.to_string();
+            let about = |&number: &u32| (title(number), catalogue.categories_of(number));
+            numbers.iter().map(about).collect()
+        };
         let numbers = &numbers[..numbers.len().min(MAX_EXPLAINED)];
         let because = numbers.iter().map(|&number| because(shop, moment, scores, number));
-        Ok(Why { segments, blend, because: because.collect::<Result<_, _>>()? })
+        Ok(Why { segments, blend, about, because: because.collect::<Result<_, _>>()? })
     }
 }
 

@@ -75,6 +75,7 @@ fn system(services: &mut web::ServiceConfig) {
         .service(at("/health/live").route(web::get().to(health::live)))
         .service(at("/health/ready").route(web::get().to(health::ready)))
         .service(at("/dashboard/stats").route(web::get().to(dashboard::stats)))
+        .service(at("/dashboard/feedback-types").route(web::get().to(dashboard::feedback_types)))
         .service(at("/dashboard/categories").route(web::get().to(dashboard::categories)))
         .service(
             at("/bulk/{rows}")

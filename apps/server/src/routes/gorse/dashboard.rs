@@ -47,6 +47,12 @@ pub(super) async fn categories(visitor: Visitor) -> Answer {
     Ok(HttpResponse::Ok().json(counts.into_iter().map(category).collect::<Vec<_>>()))
 }
 
+/// Lists the types of feedback that there are, which Gorse does not tell.
+pub(super) async fn feedback_types(visitor: Visitor) -> Answer {
+    let types = visitor.block(|_, shop| Ok(shop.tenant.feedback_types()?));
+    Ok(HttpResponse::Ok().json(types.await?))
+}
+
 /// Measurements of version 0.4, of which there are none: `/metrics` has ours.
 pub(super) async fn measurements(_visitor: Visitor) -> Answer {
     Ok(HttpResponse::Ok().json(Vec::<()>::new()))

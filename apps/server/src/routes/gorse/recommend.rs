@@ -37,6 +37,8 @@ struct Weight {
 struct ExplainedItem {
     #[serde(flatten)]
     score: Score,
+    title: String,
+    categories: Vec<String>,
     because: Vec<Reason>,
 }
 
@@ -145,10 +147,11 @@ fn explained(group: String, items: Vec<Scored>, why: Why) -> Explained {
         timestamp: because.time,
         share: because.share,
     };
-    let mut because = why.because.into_iter();
-    let item = |scored: Scored| ExplainedItem {
-        score: scored.into(),
-        because: because.next().unwrap_or_default().into_iter().map(reason).collect(),
+    let (mut about, mut because) = (why.about.into_iter(), why.because.into_iter());
+    let item = |scored: Scored| {
+        let (title, categories) = about.next().unwrap_or_default();
+        let because = because.next().unwrap_or_default().into_iter().map(reason).collect();
+        ExplainedItem { score: scored.into(), title, categories, because }
     };
     Explained {
         group,

@@ -93,6 +93,8 @@ async fn a_list_says_why() -> Result<()> {
     let why = app.fetch("/api/recommend/carl?explain=true&n=2").await?;
     assert_eq!(why["Group"], "all");
     assert_eq!(why["Items"][0]["Id"], "atlas");
+    let about = (&why["Items"][0]["Title"], &why["Items"][0]["Categories"]);
+    assert_eq!(about, (&json!("Item atlas"), &json!(["books"])));
     let because = &why["Items"][0]["Because"][0];
     assert_eq!((&because["ItemId"], &because["Title"]), (&json!("novel"), &json!("Item novel")));
     assert!(because["Share"].as_f64().is_some_and(|share| share > 0.0), "{because}");
