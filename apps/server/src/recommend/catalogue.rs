@@ -117,6 +117,11 @@ impl Catalogue {
         &self.entries
     }
 
+    /// How many categories and labels have numbers.
+    pub(crate) fn words(&self) -> usize {
+        self.names.len()
+    }
+
     /// Counts the changes of items.
     pub(crate) fn changes(&self) -> u64 {
         self.changes

@@ -63,7 +63,9 @@ impl Recommendations {
                 (ranking.segments.clone(), ranking.blend.clone())
             }
             (Scores::Latest, _) => (Vec::new(), vec![("latest".into(), 1.0)]),
-            (Scores::Live { scores, .. }, _) if !scores.is_empty() => (Vec::new(), live_shares()),
+            (Scores::Live { scores, .. }, _) if scores.iter().any(|score| *score > 0.0) => {
+                (Vec::new(), live_shares())
+            }
             _ => (Vec::new(), vec![("popularity".into(), 1.0)]),
         };
         let about = {

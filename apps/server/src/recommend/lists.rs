@@ -149,12 +149,11 @@ impl Recommendations {
     }
 
     fn by_users(&self, shop: &Shop, item: &str) -> Result<Vec<Candidate>, ApiError> {
-        let near = shop.neighbours.of_item(&shop.tenant, &self.settings, item)?;
         let catalogue = shop.catalogue();
-        let candidate = |(id, score): &(String, f32)| {
-            Some(Candidate { number: catalogue.number(id)?, tier: 0, score: *score })
-        };
-        Ok(near.iter().filter_map(candidate).collect())
+        let numbers = |id: &str| catalogue.number(id);
+        let near = shop.neighbours.of_item(&shop.tenant, &self.settings, (item, &numbers))?;
+        let candidate = |&(number, score): &(u32, f32)| Candidate { number, tier: 0, score };
+        Ok(near.iter().map(candidate).collect())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{
     collections::{HashMap, HashSet},
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use dragoman_store::{Happened, Result, Tenant, Timestamp};
@@ -15,99 +15,137 @@ use lru::LruCache;
 use super::settings::Settings;
 
 /// The latest users of an item that are asked what else they touched.
-const USERS: usize = 100;
+const USERS: usize = 60;
 
 /// The latest items of each of them that count.
-const ITEMS: usize = 30;
+const ITEMS: usize = 25;
 
 /// Neighbours kept of an item.
-const KEPT: usize = 200;
+const KEPT: usize = 100;
 
-/// Lists in memory at most.
+/// Items whose neighbours are in memory at most.
 const LISTS: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 
-/// Items or users with how near they are, nearest first.
-pub(crate) type Near = Arc<Vec<(String, f32)>>;
+/// Users whose latest items are in memory at most.
+const TASTES: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+
+/// Items by number with how near they are, nearest first.
+pub(crate) type Near = Arc<Vec<(u32, f32)>>;
+
+/// Tells the number of an item.
+pub(crate) type Numbers<'a> = &'a dyn Fn(&str) -> Option<u32>;
 
 /// Neighbours of items, live.
 pub(crate) struct Neighbours {
     lists: Mutex<LruCache<String, Near>>,
+    tastes: Mutex<LruCache<String, Arc<Vec<u32>>>>,
 }
 
 impl Neighbours {
     pub(crate) fn new() -> Self {
-        Self { lists: Mutex::new(LruCache::new(LISTS)) }
+        let (lists, tastes) = (LruCache::new(LISTS), LruCache::new(TASTES));
+        Self { lists: Mutex::new(lists), tastes: Mutex::new(tastes) }
     }
 
     /// Items that the latest users of `item` liked too, by the cosine of their users.
-    pub(crate) fn of_item(&self, tenant: &Tenant, settings: &Settings, item: &str) -> Result<Near> {
-        if let Some(found) = self.lock().get(item) {
+    pub(crate) fn of_item(
+        &self,
+        tenant: &Tenant,
+        settings: &Settings,
+        (item, numbers): (&str, Numbers<'_>),
+    ) -> Result<Near> {
+        if let Some(found) = lock(&self.lists).get(item) {
             return Ok(Arc::clone(found));
         }
-        let now = Timestamp::now();
-        let users = distinct(tenant.events_of_item(item), USERS, |event| {
-            (event.time <= now && settings.is_positive(&event.feedback_type, event.value))
-                .then(|| event.user_id.clone())
-        })?;
-        let mut counts: HashMap<String, f32> = HashMap::new();
+        let users = users_of(tenant, settings, item)?;
+        let mut counts: HashMap<u32, f32> = HashMap::new();
         for user in &users {
-            for other in liked(tenant, settings, user, ITEMS)? {
+            for &other in self.taste(tenant, settings, (user, numbers))?.iter() {
                 *counts.entry(other).or_default() += 1.0;
             }
         }
-        counts.remove(item);
+        if let Some(own) = numbers(item) {
+            counts.remove(&own);
+        }
         // Of the others only those users are known who touched this item too: their share of the
         // users looked at, damped for pairs that met once.
         let all = users.len() as f32;
-        let near = ranked(counts, |count| count / (all * (count + 1.0)).sqrt());
-        self.lock().put(item.into(), Arc::clone(&near));
+        let near = Arc::new(ranked(counts, |count| count / (all * (count + 1.0)).sqrt()));
+        lock(&self.lists).put(item.into(), Arc::clone(&near));
         Ok(near)
     }
 
-    /// Users who liked the latest items of `user` too.
-    pub(crate) fn of_user(&self, tenant: &Tenant, settings: &Settings, user: &str) -> Result<Near> {
-        let now = Timestamp::now();
-        let items = liked(tenant, settings, user, ITEMS)?;
+    /// Users who liked the latest items of `user` too, nearest first.
+    pub(crate) fn of_user(
+        &self,
+        tenant: &Tenant,
+        settings: &Settings,
+        user: &str,
+    ) -> Result<Vec<(String, f32)>> {
+        let items = liked(tenant, settings, user)?;
         let mut counts: HashMap<String, f32> = HashMap::new();
         for item in &items {
-            let users = distinct(tenant.events_of_item(item), USERS, |event| {
-                (event.time <= now && settings.is_positive(&event.feedback_type, event.value))
-                    .then(|| event.user_id.clone())
-            })?;
-            for other in &users {
-                *counts.entry(other.clone()).or_default() += 1.0 / (users.len() as f32).sqrt();
-            }
+            let users = users_of(tenant, settings, item)?;
+            let share = 1.0 / (users.len() as f32).sqrt();
+            users.into_iter().for_each(|other| *counts.entry(other).or_default() += share);
         }
         counts.remove(user);
         Ok(ranked(counts, |count| count / (items.len() as f32).sqrt()))
     }
 
-    /// Forgets what an event changed: the lists of its item and of the user's latest ones.
+    /// Forgets what events changed: the lists of their items and of their users' latest ones.
     pub(crate) fn forget(&self, tenant: &Tenant, events: &[Happened]) -> Result<()> {
         let users: HashSet<&str> = events.iter().map(|event| event.user_id.as_str()).collect();
-        let mut gone: HashSet<String> = events.iter().map(|event| event.item_id.clone()).collect();
         if users.len() > USERS {
-            self.lock().clear(); // an import: cheaper than asking every user
+            lock(&self.lists).clear(); // an import: cheaper than asking every user
+            lock(&self.tastes).clear();
             return Ok(());
         }
+        let mut gone: HashSet<String> = events.iter().map(|event| event.item_id.clone()).collect();
         for user in users {
+            lock(&self.tastes).pop(user);
             for event in tenant.history(user).take(ITEMS) {
                 gone.insert(event?.item_id);
             }
         }
-        let mut lists = self.lock();
+        let mut lists = lock(&self.lists);
         gone.iter().for_each(|item| drop(lists.pop(item)));
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, Near>> {
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Numbers of the latest items that `user` liked.
+    fn taste(
+        &self,
+        tenant: &Tenant,
+        settings: &Settings,
+        (user, numbers): (&str, Numbers<'_>),
+    ) -> Result<Arc<Vec<u32>>> {
+        if let Some(found) = lock(&self.tastes).get(user) {
+            return Ok(Arc::clone(found));
+        }
+        let items = liked(tenant, settings, user)?;
+        let taste: Arc<Vec<u32>> = Arc::new(items.iter().filter_map(|id| numbers(id)).collect());
+        lock(&self.tastes).put(user.into(), Arc::clone(&taste));
+        Ok(taste)
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The latest users who liked `item`, without repeats.
+fn users_of(tenant: &Tenant, settings: &Settings, item: &str) -> Result<Vec<String>> {
+    let now = Timestamp::now();
+    distinct(tenant.events_of_item(item), USERS, |event| {
+        let counts = event.time <= now && settings.is_positive(&event.feedback_type, event.value);
+        counts.then(|| event.user_id.clone())
+    })
+}
+
 /// The latest items that `user` liked, without repeats.
-fn liked(tenant: &Tenant, settings: &Settings, user: &str, n: usize) -> Result<Vec<String>> {
-    distinct(tenant.history_before(user, Some(Timestamp::now())), n, |event| {
+fn liked(tenant: &Tenant, settings: &Settings, user: &str) -> Result<Vec<String>> {
+    distinct(tenant.history_before(user, Some(Timestamp::now())), ITEMS, |event| {
         settings.is_positive(&event.feedback_type, event.value).then(|| event.item_id.clone())
     })
 }
@@ -133,12 +171,16 @@ fn distinct(
     Ok(names)
 }
 
-fn ranked(counts: HashMap<String, f32>, score: impl Fn(f32) -> f32) -> Near {
-    let mut near: Vec<(String, f32)> =
+/// The nearest of `counts`, ties by name.
+fn ranked<T: Ord + std::hash::Hash>(
+    counts: HashMap<T, f32>,
+    score: impl Fn(f32) -> f32,
+) -> Vec<(T, f32)> {
+    let mut near: Vec<(T, f32)> =
         counts.into_iter().map(|(name, count)| (name, score(count))).collect();
     near.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     near.truncate(KEPT);
-    Arc::new(near)
+    near
 }
 
 #[cfg(test)]
@@ -159,10 +201,6 @@ mod tests {
         neighbours.forget(tenant, &written.added)
     }
 
-    fn names(near: &Near) -> Vec<&str> {
-        near.iter().map(|(name, _)| name.as_str()).collect()
-    }
-
     #[test]
     fn the_next_answer_knows_of_every_event() -> anyhow::Result<()> {
         let dir = tempfile::tempdir()?;
@@ -172,12 +210,22 @@ mod tests {
         for (user, item) in [("u", "a"), ("u", "b"), ("v", "a"), ("v", "b"), ("v", "c")] {
             read(&tenant, &live, user, item)?;
         }
-        assert_eq!(names(&live.of_item(&tenant, &settings, "a")?), ["b", "c"]);
-        assert_eq!(names(&live.of_item(&tenant, &settings, "c")?), ["a", "b"]);
-        assert_eq!(names(&live.of_user(&tenant, &settings, "u")?), ["v"]);
+        // The number of an item is its letter's.
+        let numbers = |id: &str| id.bytes().next().map(u32::from);
+        let of_item = |item: &str| {
+            let near = live.of_item(&tenant, &settings, (item, &numbers))?;
+            let letter = |&(number, _): &(u32, f32)| char::from_u32(number);
+            anyhow::Ok(near.iter().filter_map(letter).collect::<String>())
+        };
+        assert_eq!((of_item("a")?.as_str(), of_item("c")?.as_str()), ("bc", "ab"));
+        let of_user = |user: &str| {
+            let near = live.of_user(&tenant, &settings, user)?;
+            anyhow::Ok(near.into_iter().map(|(name, _)| name).collect::<String>())
+        };
+        assert_eq!(of_user("u")?, "v");
         read(&tenant, &live, "u", "d")?;
-        assert_eq!(names(&live.of_item(&tenant, &settings, "a")?), ["b", "c", "d"]);
-        assert!(live.of_item(&tenant, &settings, "nothing")?.is_empty());
+        assert_eq!(of_item("a")?, "bcd");
+        assert_eq!(of_item("nothing")?, "");
         Ok(())
     }
 }

@@ -62,7 +62,12 @@ impl Popularity {
 
     /// Events of the item `number` that are left at `now`, each counted by what did not fade.
     pub(crate) fn at(&self, number: u32, now: i64) -> f64 {
-        (self.sums[number as usize] - self.rate * now as f64).exp()
+        self.log_at(number, now).exp()
+    }
+
+    /// The logarithm of [`at`](Self::at), which costs less; minus infinity where nothing happened.
+    pub(crate) fn log_at(&self, number: u32, now: i64) -> f64 {
+        self.sums[number as usize] - self.rate * now as f64
     }
 
     /// Numbers of the items that anything happened to, most popular first, ties by identifier.

@@ -10,7 +10,7 @@ use dragoman_store::{Happened, Timestamp};
 
 use super::{
     Audience, Recommendations, Recommender, Settings, Shop,
-    catalogue::Catalogue,
+    catalogue::{Catalogue, Entry},
     features,
     filter::Sieve,
     link::Link,
@@ -23,7 +23,9 @@ use crate::error::ApiError;
 const RECENT: usize = 20;
 
 /// The latest of these whose neighbours are asked.
-const SEEDS: usize = 8;
+const SEEDS: usize = 5;
+
+const SECONDS_OF_A_YEAR: f32 = 365.25 * 86_400.0;
 
 /// Shares of neighbours, content and popularity in a score without a model.
 pub(super) const SHARES: [f32; 3] = [1.0, 0.5, 0.25];
@@ -41,8 +43,9 @@ pub(super) struct Moment {
 pub(super) enum Scores {
     /// By a model.
     Model { link: Arc<Link>, ranking: Ranking, asked: Asked },
-    /// By neighbours, content and popularity, by number; `from` says which items each rests on.
-    Live { scores: HashMap<u32, f32>, from: HashMap<u32, Vec<(String, f32)>> },
+    /// By neighbours, content and popularity, by number, 0 for what nothing speaks for; `from` says
+    /// which items each rests on.
+    Live { scores: Vec<f32>, from: HashMap<u32, Vec<(String, f32)>> },
     /// Nobody's: what is popular comes first.
     Popular,
     /// Nobody's: what is new comes first.
@@ -167,70 +170,65 @@ impl Recommendations {
     /// among these the popular ones.
     fn live(&self, shop: &Shop, moment: &Moment) -> Result<Scores, ApiError> {
         let recent = moment.recent(&self.settings);
-        let mut together: HashMap<u32, f32> = HashMap::new();
+        let catalogue = shop.catalogue();
+        let numbers = |id: &str| catalogue.number(id);
+        let mut together = vec![0f32; catalogue.entries().len()];
         let mut from: HashMap<u32, Vec<(String, f32)>> = HashMap::new();
         for (place, id) in recent.iter().take(SEEDS).enumerate() {
-            let near = shop.neighbours.of_item(&shop.tenant, &self.settings, id)?;
-            let catalogue = shop.catalogue();
-            for (other, score) in near.iter() {
-                if let Some(number) = catalogue.number(other) {
-                    let share = score / (1.0 + place as f32).sqrt();
-                    *together.entry(number).or_default() += share;
+            let near = shop.neighbours.of_item(&shop.tenant, &self.settings, (id, &numbers))?;
+            for &(number, score) in near.iter() {
+                let share = score / (1.0 + place as f32).sqrt();
+                if let Some(sum) = together.get_mut(number as usize) {
+                    *sum += share;
                     from.entry(number).or_default().push(((*id).to_owned(), share));
                 }
             }
         }
-        let catalogue = shop.catalogue();
-        let numbers: Vec<u32> = recent.iter().filter_map(|id| catalogue.number(id)).collect();
-        let content = alike(&catalogue, &numbers);
-        Ok(Scores::Live { scores: blend(&catalogue, together, content, moment.now.seconds), from })
+        let recent: Vec<u32> = recent.iter().filter_map(|id| catalogue.number(id)).collect();
+        let content = alike(&catalogue, &recent);
+        Ok(Scores::Live {
+            scores: blend(&catalogue, &together, &content, moment.now.seconds),
+            from,
+        })
     }
 }
 
-/// How much of what the items `numbers` have in common each item has.
-fn alike(catalogue: &Catalogue, numbers: &[u32]) -> HashMap<u32, f32> {
-    let mut weights: HashMap<u32, f32> = HashMap::new();
+/// How much each item has of what the items `numbers` are made of.
+fn alike(catalogue: &Catalogue, numbers: &[u32]) -> Vec<f32> {
+    let mut weights = vec![0f32; catalogue.words()];
     for &number in numbers {
         let entry = catalogue.entry(number);
         for &word in entry.categories.iter().chain(&entry.labels) {
-            *weights.entry(word).or_default() += 1.0 / numbers.len() as f32;
+            weights[word as usize] += 1.0 / numbers.len() as f32;
         }
     }
-    if weights.is_empty() {
-        return HashMap::new();
-    }
-    let score = |number: usize| {
-        let entry = &catalogue.entries()[number];
-        let words = entry.categories.iter().chain(&entry.labels);
-        let sum: f32 = words.filter_map(|word| weights.get(word)).sum();
+    let score = |entry: &Entry| {
         let count = entry.categories.len() + entry.labels.len();
-        sum / (count.max(1) as f32).sqrt()
+        let words = entry.categories.iter().chain(&entry.labels);
+        words.map(|&word| weights[word as usize]).sum::<f32>() / (count.max(1) as f32).sqrt()
     };
-    let numbers = (0..catalogue.entries().len()).filter(|&i| catalogue.entries()[i].is_shown);
-    let scored = numbers.map(|i| (i as u32, score(i)));
-    scored.filter(|(_, score)| *score > 0.0).collect()
+    match numbers.is_empty() {
+        true => vec![0.0; catalogue.entries().len()],
+        false => catalogue.entries().iter().map(score).collect(),
+    }
 }
 
 /// Adds the parts up, each on a scale up to one; popularity alone makes nothing personal.
-fn blend(
-    catalogue: &Catalogue,
-    together: HashMap<u32, f32>,
-    content: HashMap<u32, f32>,
-    now: i64,
-) -> HashMap<u32, f32> {
-    let top = |part: &HashMap<u32, f32>| part.values().copied().fold(f32::MIN_POSITIVE, f32::max);
-    let mut scores: HashMap<u32, f32> = HashMap::with_capacity(content.len());
-    for (part, share) in [(&together, SHARES[0]), (&content, SHARES[1])] {
-        let scale = share / top(part);
-        part.iter()
-            .for_each(|(&number, score)| *scores.entry(number).or_default() += score * scale);
-    }
+fn blend(catalogue: &Catalogue, together: &[f32], content: &[f32], now: i64) -> Vec<f32> {
+    let scale =
+        |part: &[f32], share: f32| share / part.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    let (by_users, by_content) = (scale(together, SHARES[0]), scale(content, SHARES[1]));
     let popularity = catalogue.popularity();
-    let best = popularity.ranked().next().map_or(1.0, |number| popularity.at(number, now));
-    for (&number, score) in &mut scores {
-        *score += SHARES[2] * (popularity.at(number, now) / best.max(1e-30)) as f32;
-    }
-    scores
+    let best = popularity.ranked().next().map_or(0.0, |number| popularity.log_at(number, now));
+    let sum = |number: usize| {
+        let own = together[number] * by_users + content[number] * by_content;
+        match own > 0.0 {
+            // An item of the catalogue has a number of 32 bits.
+            true => own + SHARES[2] * (popularity.log_at(number as u32, now) - best).exp() as f32,
+            false => 0.0,
+        }
+    };
+    (0..together.len()).map(sum).collect()
 }
 
 impl Scores {
@@ -248,18 +246,20 @@ impl Scores {
                 let index = link.index(number)?;
                 ranking.scores.get(index as usize).copied().filter(|score| !score.is_nan())
             }
-            Self::Live { scores, .. } => scores.get(&number).copied(),
+            Self::Live { scores, .. } => {
+                scores.get(number as usize).copied().filter(|score| *score > 0.0)
+            }
             Self::Popular | Self::Latest => None,
         };
         let candidate = |number: u32| {
             // Relative to now, because single precision cannot tell the seconds since 1970 apart.
-            let time = catalogue.entry(number).time - now;
+            let years = (catalogue.entry(number).time - now) as f32 / SECONDS_OF_A_YEAR;
             let (tier, score) = match own(number) {
                 Some(score) => (0, score),
-                None if matches!(self, Self::Latest) => (2, time as f32),
-                None => match popularity.at(number, now) as f32 {
-                    popular if popular > 0.0 => (1, popular),
-                    _ => (2, time as f32),
+                None if matches!(self, Self::Latest) => (2, years),
+                None => match popularity.log_at(number, now) as f32 {
+                    f32::NEG_INFINITY => (2, years),
+                    popular => (1, popular),
                 },
             };
             Candidate { number, tier, score }
