@@ -129,7 +129,10 @@ fn watch(folder: PathBuf, options: TranslatorOptions, handle: ModelHandle) -> an
                     let generation = handle.swap(Arc::new(translator));
                     info!(generation, "took up the changed model");
                 }
-                Err(error) => warn!("the changed model is refused, the old one serves: {error:#}"),
+                Err(error) => {
+                    warn!("the changed model is refused, the old one serves: {error:#}");
+                    handle.refuse(format!("{error:#}"));
+                }
             }
         }
     };
