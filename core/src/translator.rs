@@ -112,6 +112,11 @@ impl Translator {
         &self.register
     }
 
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// The routes from `source` to `target`: one, or two through a third language.
     ///
     /// # Errors

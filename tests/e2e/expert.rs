@@ -1,7 +1,7 @@
 //! `dragoman expert`: a model learns something new, and nothing else changes.
 
 mod bad;
-mod corpora;
+pub(crate) mod corpora;
 mod language;
 mod living;
 mod smaller;

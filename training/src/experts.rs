@@ -15,8 +15,10 @@ mod measure;
 mod quantise;
 mod prune;
 mod merge;
+mod distil;
 
 pub use add::{Added, Outcome, add};
+pub use distil::{DistilRequest, Distilled, distil};
 pub use edit::{extract, remove, rename};
 pub use merge::{Merged, merge};
 pub use prune::{By, Pruned, prune};

@@ -6,7 +6,7 @@ use anyhow::Result;
 use dragoman_e2e::{Dragoman, model::SENTENCES};
 
 /// Pairs of the house's own German, where every sentence ends with a word to the reader.
-pub(super) fn house() -> Vec<(String, String)> {
+pub(crate) fn house() -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (i, first) in SENTENCES.iter().enumerate() {
         for (j, second) in SENTENCES.iter().enumerate().filter(|(j, _)| *j != i) {
@@ -19,7 +19,7 @@ pub(super) fn house() -> Vec<(String, String)> {
 }
 
 /// Texts of other things.
-pub(super) fn general(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn general(folder: &Path) -> Result<PathBuf> {
     let what = ["violin", "piano", "harp", "flute", "drum", "cello", "horn"];
     let who = ["They", "Some pupils", "Two brothers", "The teachers", "Old friends", "Singers"];
     let mut lines = String::new();
@@ -38,7 +38,7 @@ pub(super) fn general(folder: &Path) -> Result<PathBuf> {
 }
 
 /// Writes `pairs` as `NAME.tsv`.
-pub(super) fn write(folder: &Path, name: &str, pairs: &[(String, String)]) -> Result<PathBuf> {
+pub(crate) fn write(folder: &Path, name: &str, pairs: &[(String, String)]) -> Result<PathBuf> {
     let path = folder.join(format!("{name}.tsv"));
     let lines = pairs.iter().map(|(a, b)| format!("{a}\t{b}\n"));
     fs_err::write(&path, lines.collect::<String>())?;
@@ -46,7 +46,7 @@ pub(super) fn write(folder: &Path, name: &str, pairs: &[(String, String)]) -> Re
 }
 
 /// `dragoman expert add domain.house` on [`house`], with its run in `work`.
-pub(super) fn add(model: &Path, work: &Path, more: &[&str]) -> Result<Dragoman> {
+pub(crate) fn add(model: &Path, work: &Path, more: &[&str]) -> Result<Dragoman> {
     let data = write(work, "en-de", &house())?;
     let args = ["expert", "add", "domain.house", "--pairs", "en-de", "--quiet"];
     let command = Dragoman::new(args)?.args(["--licence", "written for this test"]);

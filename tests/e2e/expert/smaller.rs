@@ -63,3 +63,26 @@ fn what_would_cost_too_much_is_not_done() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_dense_student_learns_a_route() -> Result<()> {
+    let work = tempfile::tempdir()?;
+    let [german, _] = model::write_corpus(work.path())?;
+    let german = german.display().to_string();
+    let dev = work.path().join("{pair}.tsv").display().to_string();
+    let path = |name: &str| work.path().join(name).display().to_string();
+    let (student, run) = (path("student"), path("run"));
+    let model = model::dir()?;
+    let args = ["--route", "en-de", "--data", &german, "--dev", &dev, "--work", &run, "--quiet"];
+    let args = [&[student.as_str()][..], &args, &["--steps", "60", "--max-drop", "5"]].concat();
+    let said = expert("distil", &args, &model)?.stdout()?;
+    assert!(said.contains("mean chrF++"), "{said}");
+    let list = expert("list", &[], Path::new(&student))?.stdout()?;
+    assert!(list.contains("en-de") && !list.contains("free."), "{list}");
+    let said =
+        super::translated(Path::new(&student), &["--from", "en", "--to", "de", "Good morning."])?;
+    assert_eq!(said, "Guten Morgen.");
+    let error = expert("distil", &args, &model)?.failure()?;
+    assert!(error.contains("already"), "{error}");
+    Ok(())
+}

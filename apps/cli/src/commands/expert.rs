@@ -1,6 +1,7 @@
 //! `dragoman expert`
 
 mod add;
+mod distil;
 mod edit;
 mod extract;
 mod list;
@@ -29,6 +30,7 @@ enum What {
     Remove(edit::Remove),
     Rename(edit::Rename),
     Extract(extract::Extract),
+    Distil(Box<distil::Distil>),
     Quantise(shrink::Quantise),
     Prune(shrink::Prune),
     Merge(shrink::Merge),
@@ -68,6 +70,7 @@ impl Expert {
             What::Remove(command) => command.run(),
             What::Rename(command) => command.run(),
             What::Extract(command) => command.run(),
+            What::Distil(command) => command.run(),
             What::Quantise(command) => command.run(),
             What::Prune(command) => command.run(),
             What::Merge(command) => command.run(),

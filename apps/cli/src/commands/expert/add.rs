@@ -61,7 +61,7 @@ pub(super) struct Add {
     minutes: Option<f64>,
 
     /// Learning rate at its peak
-    #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
+    #[arg(long, value_name = "RATE", default_value_t = 5e-3)]
     learning_rate: f64,
 
     /// Pairs that choose the best weights [default: some of the corpora are held out]
