@@ -15,6 +15,7 @@
 mod edit;
 mod grow;
 mod quantised;
+mod recommendation;
 
 use std::{
     borrow::Cow,
@@ -40,6 +41,7 @@ use crate::{
 
 pub use edit::Edit;
 pub use quantised::{Bits, quantise};
+pub use recommendation::{LoadedRecommendation, RecommendationParts, save_recommendation};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -130,6 +132,17 @@ impl Files {
         ModelConfig::parse(&self.read_text(CONFIG)?, &self.root().join(CONFIG))
     }
 
+    /// The configuration of a translation model.
+    ///
+    /// # Errors
+    /// Fails when the model does something else.
+    pub fn translation_config(&self) -> Result<TranslationConfig> {
+        match self.config()? {
+            ModelConfig::Translation(config) => Ok(config),
+            _ => Err(self.error(CONFIG, "is not of a model that translates")),
+        }
+    }
+
     /// The register of the model.
     pub fn register(&self) -> Result<Register> {
         Register::parse(&self.read_text(REGISTER)?, &self.root().join(REGISTER))
@@ -148,7 +161,7 @@ impl Files {
 
     /// Makes the model of `register` from the weights in `params`.
     fn load(&self, register: Register, params: ParamStore) -> Result<Loaded> {
-        let ModelConfig::Translation(config) = self.config()?;
+        let config = self.translation_config()?;
         let tokenizer = self.read_checked(TOKENIZER, &register.tokenizer_sha256)?;
         let mut tokenizer = Tokenizer::from_bytes(&tokenizer)?;
         if tokenizer.vocab_size() != config.vocab_size {
@@ -265,11 +278,27 @@ pub fn save_translation(
 ) -> Result<Register> {
     fs::create_dir_all(folder.join("experts"))?;
     let mut register = register.clone();
+    write_weights(folder, &mut register, params, dtype)?;
+    register.tokenizer_sha256 = tokenizer.sha256().into();
+    write_whole(&folder.join(TOKENIZER), tokenizer.as_json())?;
+    let config = ModelConfig::Translation(config.clone());
+    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
+    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
+    Ok(register)
+}
+
+/// Writes the shared weights and the experts, and notes their names and sums in `register`.
+fn write_weights(
+    folder: &Path,
+    register: &mut Register,
+    params: &ParamStore,
+    dtype: DType,
+) -> Result<()> {
     let mut shared = HashMap::new();
     let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
     for param in params.iter() {
         let value = param.tensor()?.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
-        match expert_of(&param, &register) {
+        match expert_of(&param, register) {
             Some((expert, name)) => {
                 experts.entry(expert).or_default().insert(name, value);
             }
@@ -287,12 +316,7 @@ pub fn save_translation(
         entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
         write_whole(&folder.join(&entry.file), &content)?;
     }
-    register.tokenizer_sha256 = tokenizer.sha256().into();
-    write_whole(&folder.join(TOKENIZER), tokenizer.as_json())?;
-    let config = ModelConfig::Translation(config.clone());
-    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
-    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
-    Ok(register)
+    Ok(())
 }
 
 /// What the weight called `name` in the file of an expert is called in the model.

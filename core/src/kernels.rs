@@ -12,6 +12,7 @@
 //! | [`activation`] | ReLU, GELU, SiLU and their slopes |
 //! | `gemm` | the packed matrix product, in f32, bfloat16 and int8 |
 //! | [`matmul`] | `a·bᵀ`, `a·b`, `aᵀ·b` on row-major slices |
+//! | [`inverse`] | of a positive definite matrix |
 //! | [`visits`] | which token visits which expert, sorted by expert |
 //! | [`ffn`] | the experts' feed-forward networks, forward and backward |
 //! | [`packed`] | weights packed once, for inference |
@@ -37,6 +38,7 @@ pub mod random;
 pub mod activation;
 mod gemm;
 pub mod matmul;
+pub mod inverse;
 pub mod visits;
 pub mod ffn;
 pub mod packed;

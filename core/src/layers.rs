@@ -9,4 +9,5 @@ pub mod ways;
 mod low_rank;
 pub mod moe;
 mod added;
+pub mod segments;
 pub mod block;

@@ -51,6 +51,9 @@ struct Inner {
     version: AtomicU64,
     /// Sum of gradients since the last step; empty until the first.
     grad: Mutex<Vec<f32>>,
+    /// Whether a gradient came since the last step; if not, `grad` is left over from before. Only
+    /// changed by who holds `grad`.
+    has_grad: AtomicBool,
     packed: Mutex<Option<(u64, Arc<PackedMatrix>)>>,
 }
 
@@ -100,6 +103,7 @@ impl Param {
             stored,
             version: AtomicU64::new(0),
             grad: Mutex::default(),
+            has_grad: AtomicBool::new(false),
             packed: Mutex::default(),
         }))
     }
@@ -189,11 +193,22 @@ impl Param {
     /// The gradient gathered so far, zeros if nothing came yet; nobody changes it while it is
     /// held.
     pub(crate) fn grad(&self) -> MutexGuard<'_, Vec<f32>> {
+        let (mut grad, is_left_over) = self.grad_to_overwrite();
+        if is_left_over {
+            grad.fill(0.0);
+        }
+        grad
+    }
+
+    /// The gradient, and whether it is left over from before: then whoever asks overwrites all of
+    /// it, which saves filling it with zeros and reading them again.
+    pub(crate) fn grad_to_overwrite(&self) -> (MutexGuard<'_, Vec<f32>>, bool) {
         let mut grad = self.lock_grad();
+        let is_left_over = !self.0.has_grad.swap(true, Ordering::Relaxed);
         if grad.is_empty() {
             grad.resize(self.elem_count(), 0.0);
         }
-        grad
+        (grad, is_left_over)
     }
 
     /// Runs `f` on the gradient gathered so far; zeros if nothing came yet.
@@ -211,12 +226,13 @@ impl Param {
 
     /// Whether a gradient arrived since the last [`Param::clear_grad`].
     pub fn has_grad(&self) -> bool {
-        !self.lock_grad().is_empty()
+        self.0.has_grad.load(Ordering::Relaxed)
     }
 
     /// Forgets the gradient; its memory is kept for the next one.
     pub fn clear_grad(&self) {
-        self.lock_grad().clear();
+        let _held = self.lock_grad();
+        self.0.has_grad.store(false, Ordering::Relaxed);
     }
 
     /// Lets `f` change the value, given the gradient; both lie on the CPU.
@@ -224,16 +240,8 @@ impl Param {
     /// # Errors
     /// Fails when the value lies on another device.
     pub fn update(&self, f: impl FnMut(&mut [f32], &[f32]) + Send) -> Result<()> {
-        let grad = self.lock_grad();
-        let zeros;
-        let grad: &[f32] = match grad.is_empty() {
-            true => {
-                zeros = vec![0.0; self.elem_count()];
-                &zeros
-            }
-            false => &grad,
-        };
-        self.var()?.inplace_op1(&Update { f: Mutex::new(f), grad })?;
+        let grad = self.grad();
+        self.var()?.inplace_op1(&Update { f: Mutex::new(f), grad: &grad })?;
         self.0.version.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -582,6 +590,23 @@ mod tests {
         param.with_grad(|grad| grad[1] = 2.0);
         param.update(|value, grad| value.iter_mut().zip(grad).for_each(|(v, g)| *v -= g))?;
         assert_eq!(param.with_value(<[f32]>::to_vec)?, [1.0, -1.0, 1.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_step_left_over_counts_no_more() -> Result<()> {
+        let store = ParamStore::new(&Device::Cpu, 0);
+        let param = store.root().get(2, "w", Init::Ones)?;
+        param.with_grad(|grad| grad.fill(3.0));
+        param.clear_grad();
+        assert!(!param.has_grad());
+        let (mut grad, is_left_over) = param.grad_to_overwrite();
+        assert!(is_left_over);
+        grad[0] = 1.0;
+        drop(grad);
+        assert!(param.has_grad() && !param.grad_to_overwrite().1);
+        param.clear_grad();
+        assert_eq!(param.with_grad(|grad| grad.to_vec()), [0.0, 0.0]);
         Ok(())
     }
 

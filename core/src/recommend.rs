@@ -2,10 +2,37 @@
 //!
 //! A model knows its items by an index, the place in [`Recommend::items`]; whoever holds a store
 //! of identifiers maps them once, when a model is opened.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`behaviour`], [`segments`] | how users differ: what a gate reads, and the rules it begins with |
+//! | [`scorer`] | what the cheap experts have in common |
+//! | [`popularity`] | counts, in windows and fading |
+//! | [`sparse`] | what relates items to items |
+//! | [`ease`], [`neighbours`], [`cooccurrence`] | cheap experts that read the history |
+
+pub mod behaviour;
+pub mod segments;
+pub mod scorer;
+pub mod popularity;
+pub mod sparse;
+mod sets;
+pub mod ease;
+pub mod neighbours;
+pub mod cooccurrence;
+mod bags;
+mod blend;
+mod catalogue;
+mod profile;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use bags::Bags;
+pub use blend::Blend;
+pub use catalogue::Catalogue;
+pub use profile::Profiler;
 
 use crate::Result;
 

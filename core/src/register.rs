@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+/// Name of the route that the users of a recommendation model take.
+pub const ALL_USERS: &str = "users";
+
 /// Every expert of a model, and every route that leads to them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +19,9 @@ pub struct Register {
     /// sha256 of `tokenizer.json`, hexadecimal.
     #[serde(default)]
     pub tokenizer_sha256: String,
+    /// sha256 of every other file, hexadecimal, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// Experts, in the order in which they came.
     #[serde(default)]
     pub experts: Vec<ExpertEntry>,
@@ -107,14 +113,16 @@ pub struct TrainedOn {
 }
 
 /// What the caller knows before the first layer runs, and the experts it leads to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// Name, such as `en-de`.
     pub name: String,
-    /// Language of the source.
+    /// Language of the source; empty in a model that recommends.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// Language of the target.
+    /// Language of the target; empty in a model that recommends.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
     /// Experts that a token may choose among, by slot.
     #[serde(default)]
@@ -157,7 +165,7 @@ impl Register {
         d_ff: usize,
         layers: &[String],
     ) -> Self {
-        let expert = |name: String, kind| ExpertEntry::new(name, kind, layers, d_ff);
+        let expert = |name, kind| ExpertEntry::new(name, kind, layers, d_ff);
         let mut register = Self::default();
         let free: Vec<String> = match layers.is_empty() {
             true => Vec::new(),
@@ -178,6 +186,17 @@ impl Register {
             register.routes.push(Route { name, source, target, group });
         }
         register
+    }
+
+    /// The register of a new recommendation model: one group of segment experts, called `names`,
+    /// each covering all `layers`, on one route that all users take.
+    pub fn for_segments(names: &[&str], d_ff: usize, layers: &[String]) -> Self {
+        let entry =
+            |name: &&str| ExpertEntry::new((*name).into(), ExpertKind::Segment, layers, d_ff);
+        let group = names.iter().map(|name| (*name).into()).collect();
+        let route = Route { name: ALL_USERS.into(), group, ..Route::default() };
+        let experts = names.iter().map(entry).collect();
+        Self { experts, routes: vec![route], ..Self::default() }
     }
 
     /// Reads and checks the text of the file at `path`.
@@ -258,6 +277,7 @@ impl Register {
     pub fn languages(&self) -> Vec<String> {
         let both = |route: &Route| [route.source.clone(), route.target.clone()];
         let mut languages: Vec<String> = self.routes.iter().flat_map(both).collect();
+        languages.retain(|language| !language.is_empty());
         languages.sort();
         languages.dedup();
         languages

@@ -18,6 +18,10 @@ pub enum Error {
     #[error("cannot read the corpus `{path}`: {reason}")]
     Corpus { path: PathBuf, reason: String },
 
+    /// A log of interactions cannot be read at all, or not to its end.
+    #[error("cannot read the interactions `{}`: {reason}", path.display())]
+    Interactions { path: PathBuf, reason: String },
+
     /// A packed corpus is damaged, or belongs to something else.
     #[error("cannot use the packed corpus `{path}`: {reason}")]
     Packed { path: PathBuf, reason: String },

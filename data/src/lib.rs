@@ -4,7 +4,8 @@
 //! are worth learning from, [`tokenize`] learns the vocabulary, [`pack`] turns the pairs into one
 //! memory-mapped file of ids, as a [`recipe`] says, and [`batch`] draws endless batches from it, mixed from all
 //! directions, that a later run continues exactly where an earlier one stopped. [`fetch`] downloads
-//! public corpora; [`stats`] describes one.
+//! public corpora; [`stats`] describes one. [`interactions`] are what people did with items: logs in
+//! many formats, and how they are split for an honest evaluation.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -51,5 +52,6 @@ pub mod shuffle;
 pub mod batch;
 pub mod fetch;
 pub mod stats;
+pub mod interactions;
 
 pub use error::{Error, Result};

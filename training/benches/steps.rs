@@ -17,9 +17,7 @@ use dragoman_core::{
     register::{ExpertEntry, ExpertKind, Register},
     tokenizer::END,
 };
-use dragoman_training::{
-    Result, config::OptimizerConfig, loss::OutputLoss, optimizer::AdamW,
-};
+use dragoman_training::{Result, config::OptimizerConfig, loss::OutputLoss, optimizer::AdamW};
 
 fn main() {
     divan::main();

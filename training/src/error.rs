@@ -48,6 +48,10 @@ pub enum Error {
     #[error(transparent)]
     Core(#[from] dragoman_core::Error),
 
+    /// A log of interactions cannot be learned from.
+    #[error("{0}")]
+    Recommendation(String),
+
     /// A test set could not be translated.
     #[error("a test set could not be translated: {0}")]
     Translate(String),

@@ -23,17 +23,17 @@ use crate::{
 
 /// What a block does to the stream: `x + f(norm(x))` or `norm(x + f(x))`.
 #[derive(Debug, Clone)]
-struct Residual {
+pub(crate) struct Residual {
     norm: LayerNorm,
     placement: NormPlacement,
 }
 
 impl Residual {
-    fn new(config: &TranslationConfig, vb: &Builder<'_>) -> Result<Self> {
-        Ok(Self { norm: LayerNorm::new(config.d_model, vb)?, placement: config.norm })
+    pub(crate) fn new(d_model: usize, placement: NormPlacement, vb: &Builder<'_>) -> Result<Self> {
+        Ok(Self { norm: LayerNorm::new(d_model, vb)?, placement })
     }
 
-    fn around(
+    pub(crate) fn around(
         &self,
         xs: &Tensor,
         context: &Context,
@@ -92,7 +92,7 @@ impl FeedForwardBlock {
         let TranslationConfig { d_model, activation, .. } = *config;
         let host = Host { name, network, has_groups, d_model, activation };
         let added = AddedExperts::new(host, register, root)?;
-        let residual = Residual::new(config, &vb.pp("feed_forward_norm"))?;
+        let residual = Residual::new(d_model, config.norm, &vb.pp("feed_forward_norm"))?;
         Ok(Self { residual, inner, added })
     }
 
@@ -173,7 +173,11 @@ impl EncoderLayer {
         let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
             attention: SelfAttention::new(d_model, num_heads, false, &vb.pp("attention"))?,
-            attention_residual: Residual::new(config, &vb.pp("attention_norm"))?,
+            attention_residual: Residual::new(
+                config.d_model,
+                config.norm,
+                &vb.pp("attention_norm"),
+            )?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
     }
@@ -224,9 +228,13 @@ impl DecoderLayer {
         let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
             attention: SelfAttention::new(d_model, num_heads, true, &vb.pp("attention"))?,
-            attention_residual: Residual::new(config, &vb.pp("attention_norm"))?,
+            attention_residual: Residual::new(
+                config.d_model,
+                config.norm,
+                &vb.pp("attention_norm"),
+            )?,
             cross: CrossAttention::new(d_model, num_heads, &vb.pp("cross"))?,
-            cross_residual: Residual::new(config, &vb.pp("cross_norm"))?,
+            cross_residual: Residual::new(config.d_model, config.norm, &vb.pp("cross_norm"))?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
     }

@@ -6,10 +6,7 @@ use super::slices;
 use crate::{
     Result,
     context::Context,
-    kernels::{
-        counters,
-        matmul::{self, Epilogue, Precision},
-    },
+    kernels::matmul::{self, Epilogue, Precision},
     params::Param,
 };
 
@@ -120,11 +117,9 @@ impl CustomOp1 for Linear {
             slices::with_values(xs, |xs| {
                 let (rows, outs, ins) = self.sizes(xs);
                 if self.weight.is_trainable() {
-                    counters::count_weight_gradients(1);
-                    self.weight.with_grad(|grad| {
-                        let dims = (outs, ins, rows);
-                        matmul::matmul_tn(self.precision, dys, xs, grad, dims, true);
-                    });
+                    let (mut grad, is_left_over) = self.weight.grad_to_overwrite();
+                    let dims = (outs, ins, rows);
+                    matmul::matmul_tn(self.precision, dys, xs, &mut grad, dims, !is_left_over);
                 }
                 if let Some(bias) = self.bias.as_ref().filter(|bias| bias.is_trainable()) {
                     bias.with_grad(|grad| slices::add_rows(dys, grad));

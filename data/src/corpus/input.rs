@@ -11,13 +11,13 @@ use crate::Result;
 type Text = Option<String>;
 
 /// A file being read line by line, counting from 1.
-pub(super) struct Input {
+pub(crate) struct Input {
     reader: Box<dyn BufRead + Send>,
     number: usize,
 }
 
 /// Opens the file at `path`.
-pub(super) fn open(path: &Path) -> Result<Input> {
+pub(crate) fn open(path: &Path) -> Result<Input> {
     let file = fs_err::File::open(path)?;
     let packing = path.extension().and_then(|extension| extension.to_str());
     let reader: Box<dyn Read + Send> = match packing {
@@ -29,7 +29,7 @@ pub(super) fn open(path: &Path) -> Result<Input> {
 }
 
 /// The extension below `.gz` and `.zst`, in lower case: `tsv` of `en-de.tsv.gz`.
-pub(super) fn extension(path: &Path) -> Option<String> {
+pub(crate) fn extension(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
     Some(name.rsplit_once('.')?.1.to_owned())
@@ -37,7 +37,7 @@ pub(super) fn extension(path: &Path) -> Option<String> {
 
 impl Input {
     /// The bytes themselves, for formats that are not made of lines.
-    pub(super) fn into_reader(self) -> Box<dyn BufRead + Send> {
+    pub(crate) fn into_reader(self) -> Box<dyn BufRead + Send> {
         self.reader
     }
 }

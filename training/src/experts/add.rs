@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use candle::{DType, Device, Tensor};
 use dragoman_core::{
-    config::ModelConfig,
     detector::BUCKETS,
     directory::{Edit, Files, Loaded},
     kernels::matmul::Precision,
@@ -119,7 +118,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn plan(&self, kind: &Kind, base: &Loaded) -> Result<Plan> {
-        let ModelConfig::Translation(config) = self.files.config()?;
+        let config = self.files.translation_config()?;
         let Kind::Pair(pair) = kind else {
             return Plan::domain(self.request, self.register, &config, &self.prepared.directions);
         };
@@ -190,7 +189,7 @@ impl Job<'_> {
 
     /// The settings of the run.
     fn config(&self, plan: &Plan) -> Result<TrainConfig> {
-        let ModelConfig::Translation(model) = self.files.config()?;
+        let model = self.files.translation_config()?;
         let Self { request, prepared, .. } = self;
         let Budget { steps, minutes } = request.budget;
         let evaluate = match steps {
@@ -320,7 +319,7 @@ impl Job<'_> {
 
     /// Notes in the register's entry where the expert comes from and how good it is.
     fn describe(&self, entry: &mut ExpertEntry, summary: &Summary, rows: &[Row]) {
-        entry.created = translation::now();
+        entry.created = crate::tasks::date::now();
         entry.trained_on.clone_from(&self.prepared.trained_on);
         let mut note = |name: String, value: f64| entry.metrics.insert(name, value);
         note("steps".into(), summary.step as f64);

@@ -12,7 +12,7 @@ use std::{
 
 use candle::{DType, Device, Tensor};
 use dragoman_core::{
-    config::{ModelConfig, TranslationConfig},
+    config::TranslationConfig,
     directory::{Files, Loaded, save_translation},
     models::translation::TranslationModel,
     params::{Init, ParamStore},
@@ -144,7 +144,7 @@ fn taught(text: &str, register: &Register) -> Result<(Route, Vec<String>)> {
 }
 
 fn student_config(files: &Files) -> Result<TranslationConfig> {
-    let ModelConfig::Translation(config) = files.config()?;
+    let config = files.translation_config()?;
     match config.moe {
         Some(_) => Ok(TranslationConfig { moe: None, ..config }),
         None => Err(refuse("this model is dense already")),
@@ -233,7 +233,7 @@ fn write_start(
 ) -> Result<()> {
     let loaded = files.load_translation(&Device::Cpu)?;
     let visits = total(&usage(&Measure::new(&request.dev, &loaded, SENTENCES)?, &loaded)?);
-    let ModelConfig::Translation(teacher) = files.config()?;
+    let teacher = files.translation_config()?;
     let top_k = teacher.moe.as_ref().map_or(0, |moe| moe.top_k);
     let mut group = route.group.clone();
     let used = |name: &String| visits.get(name).copied().unwrap_or_default();

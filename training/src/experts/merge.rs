@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use candle::{DType, Device, Tensor};
 use dragoman_core::{
-    config::ModelConfig,
     directory::{Edit, Files},
     register::{ExpertEntry, ExpertKind, Register},
 };
@@ -89,7 +88,7 @@ pub fn merge(
 
 /// The register without `second`, in whose place stands `first`.
 fn joined(register: &Register, first: &str, second: &str, files: &Files) -> Result<Register> {
-    let ModelConfig::Translation(config) = files.config()?;
+    let config = files.translation_config()?;
     let top_k = config.moe.map_or(0, |moe| moe.top_k);
     let mut joined = register.clone();
     joined.experts.retain(|expert| expert.name != second);

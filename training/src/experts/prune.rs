@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use candle::Device;
 use dragoman_core::{
-    config::ModelConfig,
     directory::{Edit, Loaded},
     register::{ExpertEntry, ExpertKind, Register},
 };
@@ -45,7 +44,7 @@ pub fn prune(edit: Edit, keep: f64, by: By, dev: &[String], max_drop: f64) -> Re
         return Err(Error::Expert(format!("`--keep {keep}` is no share between 0 and 1")));
     }
     let files = edit.files();
-    let ModelConfig::Translation(config) = files.config()?;
+    let config = files.translation_config()?;
     let Some(moe) = config.moe else {
         return Err(Error::Expert("a dense model has no groups to prune".into()));
     };

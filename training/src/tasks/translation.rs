@@ -29,7 +29,6 @@ use serde_json::json;
 
 pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
 pub use dev::load as load_test_sets;
-pub(crate) use export::now;
 
 use crate::{
     Error, Result,

@@ -1,0 +1,171 @@
+//! Puts a log together from what the readers find, line by line.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use dragoman_core::recommend::{Event, Item};
+
+use super::{Interactions, User};
+use crate::{Error, Result, corpus::Faults, corpus::input};
+
+/// A log in the making; identifiers have numbers in the order in which they were met.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    users: Numbers<User>,
+    items: Numbers<Item>,
+    kinds: Numbers<String>,
+    histories: Vec<Vec<Event>>,
+    faults: Faults,
+}
+
+/// Things with identifiers, numbered.
+#[derive(Debug)]
+struct Numbers<T> {
+    things: Vec<T>,
+    by_id: HashMap<String, u32>,
+}
+
+/// One event as a line has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    pub(super) user: String,
+    pub(super) item: String,
+    /// Empty where the log has no kinds.
+    pub(super) kind: String,
+    pub(super) value: f32,
+    pub(super) time: i64,
+}
+
+impl<T> Default for Numbers<T> {
+    fn default() -> Self {
+        Self { things: Vec::new(), by_id: HashMap::new() }
+    }
+}
+
+impl<T> Numbers<T> {
+    /// The number of `id`, which `new` describes if it is met for the first time.
+    fn number(&mut self, id: &str, new: impl FnOnce() -> T) -> u32 {
+        if let Some(&number) = self.by_id.get(id) {
+            return number;
+        }
+        let number = self.things.len() as u32;
+        self.things.push(new());
+        self.by_id.insert(id.to_owned(), number);
+        number
+    }
+}
+
+impl Builder {
+    /// Reads a file line by line: what `read` refuses is counted as a fault.
+    pub(super) fn each_line(
+        &mut self,
+        path: &Path,
+        mut read: impl FnMut(&mut Self, usize, &str) -> Result<(), String>,
+    ) -> Result<()> {
+        for (number, line) in input::open(path)? {
+            let line = line.map_err(|error| Error::Interactions {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })?;
+            let read = match &line {
+                Some(text) if text.trim().is_empty() => Ok(()),
+                Some(text) => read(self, number, text.trim_start_matches('\u{feff}')),
+                None => Err("not UTF-8".to_owned()),
+            };
+            if let Err(reason) = read {
+                self.faults.add(path, number, &reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an event.
+    pub(super) fn event(&mut self, row: Row) -> Result<(), String> {
+        if row.user.is_empty() || row.item.is_empty() {
+            return Err("the user or the item is empty".into());
+        }
+        if !row.value.is_finite() {
+            return Err(format!("the value {} is no number", row.value));
+        }
+        let kinds = self.kinds.things.len();
+        let kind = self.kinds.number(&row.kind, || row.kind.clone());
+        let kind = u16::try_from(kind).map_err(|_| format!("there are {kinds} kinds already"))?;
+        let user = self.users.number(&row.user, || User { id: row.user.clone(), labels: vec![] });
+        let item =
+            self.items.number(&row.item, || Item { id: row.item.clone(), ..Item::default() });
+        self.histories.resize_with(self.users.things.len(), Vec::new);
+        let event = Event { item, kind, value: row.value, time: row.time };
+        self.histories[user as usize].push(event);
+        Ok(())
+    }
+
+    /// Describes an item, whether or not anybody touched it.
+    pub(super) fn item(&mut self, item: Item) -> Result<(), String> {
+        if item.id.is_empty() {
+            return Err("the item has no identifier".into());
+        }
+        let number = self.items.number(&item.id, Item::default);
+        self.items.things[number as usize] = item;
+        Ok(())
+    }
+
+    /// Describes a user.
+    pub(super) fn user(&mut self, user: User) -> Result<(), String> {
+        if user.id.is_empty() {
+            return Err("the user has no identifier".into());
+        }
+        let number = self.users.number(&user.id, User::default);
+        self.users.things[number as usize] = user;
+        Ok(())
+    }
+
+    /// Whether any event was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.histories.iter().all(Vec::is_empty)
+    }
+
+    /// The log, in its order; `path` is where it came from.
+    pub(super) fn finish(self, path: &Path) -> Result<(Interactions, Faults)> {
+        if self.is_empty() {
+            let first = self.faults.first.first();
+            let reason = match first {
+                Some(fault) => format!("no line of it is an event; the first fault: {fault}"),
+                None => "it holds no events".to_owned(),
+            };
+            return Err(Error::Interactions { path: PathBuf::from(path), reason });
+        }
+        let mut histories = self.histories;
+        histories.resize_with(self.users.things.len(), Vec::new);
+        let items = order(&self.items.things, |item| &item.id);
+        let users = order(&self.users.things, |user| &user.id);
+        let mut place_of = vec![0; items.len()];
+        items.iter().enumerate().for_each(|(place, &item)| place_of[item] = place as u32);
+        let events = users.iter().enumerate().flat_map(|(place, &user)| {
+            let of = |event: Event| Event { item: place_of[event.item as usize], ..event };
+            std::mem::take(&mut histories[user])
+                .into_iter()
+                .map(move |event| (place as u32, of(event)))
+                .collect::<Vec<_>>()
+        });
+        let log = Interactions::new(
+            users.iter().map(|&user| self.users.things[user].clone()).collect(),
+            items.iter().map(|&item| self.items.things[item].clone()).collect(),
+            self.kinds.things,
+            events.collect::<Vec<_>>(),
+        );
+        Ok((log, self.faults))
+    }
+}
+
+/// The numbers of things in the order of their identifiers: as numbers if all are, else as text.
+fn order<T>(things: &[T], id: impl Fn(&T) -> &str) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..things.len()).collect();
+    let numbers: Option<Vec<u64>> = things.iter().map(|thing| id(thing).parse().ok()).collect();
+    match numbers {
+        Some(numbers) => order.sort_by_key(|&thing| numbers[thing]),
+        None => order.sort_by_key(|&thing| id(&things[thing])),
+    }
+    order
+}

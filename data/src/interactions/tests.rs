@@ -1,0 +1,181 @@
+//! Every format, with what is wrong in it.
+
+use std::{io::Write, path::Path};
+
+use anyhow::Result;
+
+use super::*;
+
+/// A log as text: `user: item/kind/value@time …`.
+fn shown(log: &Interactions) -> Vec<String> {
+    let event = |event: &Event| {
+        let (item, kind) = (&log.items[event.item as usize].id, &log.kinds[event.kind as usize]);
+        format!(" {item}/{kind}/{}@{}", event.value, event.time)
+    };
+    let line = |(user, history): (&User, &Vec<Event>)| {
+        format!("{}:{}", user.id, history.iter().map(event).collect::<String>())
+    };
+    log.users.iter().zip(&log.histories).map(line).collect()
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let path = folder.join(name);
+    fs_err::create_dir_all(path.parent().unwrap_or(folder))?;
+    if name.ends_with(".gz") {
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(text.as_bytes())?;
+        fs_err::write(path, gz.finish()?)?;
+    } else {
+        fs_err::write(path, text)?;
+    }
+    Ok(())
+}
+
+/// Writes files into a folder and reads them as a log.
+fn load(files: &[(&str, &str)]) -> Result<(Interactions, Faults)> {
+    let folder = tempfile::tempdir()?;
+    files.iter().try_for_each(|(name, text)| write(folder.path(), name, text))?;
+    Ok(Interactions::load(folder.path())?)
+}
+
+#[test]
+fn movielens_as_tables_with_and_without_headers() -> Result<()> {
+    let (csv, faults) = load(&[
+        (
+            "ratings.csv.gz",
+            "userId,movieId,rating,timestamp\n10,2,4.5,300\n2,10,3.0,200\n10,9,1.0,100\n",
+        ),
+        (
+            "movies.csv",
+            "movieId,title,genres\n2,\"Odd, The (1995)\",Crime|Drama\n9,Even,(no genres listed)\n\
+             11,Untouched (2001),Drama\n",
+        ),
+    ])?;
+    assert_eq!(faults.count, 0, "{faults:?}");
+    assert_eq!(shown(&csv), ["2: 10//3@200", "10: 9//1@100 2//4.5@300"]);
+    let ids: Vec<_> = csv.items.iter().map(|item| item.id.as_str()).collect();
+    assert_eq!(ids, ["2", "9", "10", "11"]);
+    assert_eq!(csv.items[0].title, "Odd, The");
+    assert_eq!(csv.items[0].categories, ["Crime", "Drama"]);
+    assert_eq!(csv.items[0].labels, ["year:1995"]);
+    assert!(csv.items[1].categories.is_empty());
+
+    let (dat, faults) = load(&[
+        ("ratings.dat", "10::2::4.5::300\n2::10::3::200\n10::9::1::100\n"),
+        ("movies.dat", "2::Odd, The (1995)::Crime|Drama\n"),
+        ("users.dat", "10::F::1::10::48067\n"),
+    ])?;
+    assert_eq!(faults.count, 0, "{faults:?}");
+    assert_eq!(shown(&dat), shown(&csv));
+    assert_eq!(dat.items[0], csv.items[0]);
+    assert_eq!(dat.users[1].labels, ["gender:F", "age:1", "occupation:10", "zip_code:48067"]);
+    Ok(())
+}
+
+#[test]
+fn recbole_has_typed_headers() -> Result<()> {
+    let (log, faults) = load(&[
+        (
+            "x.inter",
+            "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu\ti\t3\t8.9e8\n",
+        ),
+        (
+            "x.item",
+            "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n\
+             i\tSome Title\t1995\tCrime Drama\n",
+        ),
+        ("x.user", "user_id:token\tage:token\tgender:token\nu\t24\tM\n"),
+    ])?;
+    assert_eq!(faults.count, 0, "{faults:?}");
+    assert_eq!(shown(&log), ["u: i//3@890000000"]);
+    assert_eq!(log.items[0].title, "Some Title");
+    assert_eq!(log.items[0].categories, ["Crime", "Drama"]);
+    assert_eq!(log.items[0].labels, ["year:1995"]);
+    assert_eq!(log.users[0].labels, ["age:24", "gender:M"]);
+    Ok(())
+}
+
+#[test]
+fn events_in_tables_and_in_the_words_of_gorse() -> Result<()> {
+    let expected = ["ann: x/read/1@1709209815 y/like/2@1709209816"];
+    let (table, faults) = load(&[(
+        "events.tsv",
+        "ann\ty\tlike\t2\t1709209816\nann\tx\tread\t2024-02-29T12:30:15Z\n",
+    )])?;
+    assert_eq!(faults.count, 0, "{faults:?}");
+    assert_eq!(shown(&table), expected);
+    let (gorse, faults) = load(&[
+        (
+            "feedback.jsonl",
+            "{\"FeedbackType\":\"like\",\"UserId\":\"ann\",\"ItemId\":\"y\",\"Value\":2,\
+             \"Timestamp\":\"2024-02-29T12:30:16Z\"}\n{\"feedbackType\":\"read\",\"userId\":\"ann\",\
+             \"itemId\":\"x\",\"timestamp\":1709209815}\n",
+        ),
+        (
+            "items.jsonl",
+            "{\"ItemId\":\"x\",\"IsHidden\":false,\"Categories\":[\"tools\"],\"Labels\":{\"of\":\
+             {\"tags\":[\"a\",1]}},\"Timestamp\":\"1970-01-02\",\"Comment\":\"a saw\"}\n",
+        ),
+        ("users.jsonl", "{\"UserId\":\"ann\",\"Labels\":[\"b\"]}\n"),
+    ])?;
+    assert_eq!(faults.count, 0, "{faults:?}");
+    assert_eq!(shown(&gorse), expected);
+    let item = Item {
+        id: "x".into(),
+        title: "a saw".into(),
+        categories: vec!["tools".into()],
+        labels: vec!["of.tags:a".into(), "of.tags:1".into()],
+        time: 86_400,
+    };
+    assert_eq!(gorse.items[0], item);
+    assert_eq!(gorse.users[0].labels, ["b"]);
+    Ok(())
+}
+
+#[test]
+fn sequences_have_an_order_and_no_times() -> Result<()> {
+    let (users, _) = load(&[("sequences.txt.gz", "7 3 1 3\n2 5\n7 2\n")])?;
+    assert_eq!(shown(&users), ["2: 5//1@0", "7: 3//1@0 1//1@0 3//1@0 2//1@0"]);
+    assert!(!users.has_times);
+    let (lines, _) = load(&[("train/input.txt", "3 1 3\n5\n")])?;
+    assert_eq!(shown(&lines), ["1: 3//1@0 1//1@0 3//1@0", "2: 5//1@0"]);
+    Ok(())
+}
+
+#[test]
+fn malformed_lines_are_named_and_the_rest_is_read() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("log.csv");
+    let text = b"user,item,rating,time\na,x,1,5\na\na,y,many,6\na,z,1,noon\n,x,1,7\n\xFF,x,1,7\n\na,w,NaN,8\nb,x,2,9";
+    fs_err::write(&path, text)?;
+    let (log, faults) = Interactions::load(&path)?;
+    assert_eq!(shown(&log), ["a: x//1@5", "b: x//2@9"]);
+    assert_eq!(faults.count, 6, "{faults:?}");
+    for (fault, wanted) in faults.first.iter().zip([
+        "log.csv:3: it has 1 columns",
+        "log.csv:4: the value `many`",
+        "log.csv:5: the time `noon`",
+        "log.csv:6: the user or the item is empty",
+        "log.csv:7: not UTF-8",
+        "log.csv:9: the value `NaN`",
+    ]) {
+        assert!(fault.contains(wanted), "{fault}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_log_says_what_would_be_one() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let message = |path: &Path| {
+        Interactions::load(path).map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    assert!(message(folder.path()).contains("events.jsonl"));
+    assert!(message(&folder.path().join("absent.tsv")).contains("absent.tsv"));
+    write(folder.path(), "a.docx", "x")?;
+    assert!(message(&folder.path().join("a.docx")).contains(".jsonl"));
+    write(folder.path(), "a.jsonl", "{\n")?;
+    assert!(message(&folder.path().join("a.jsonl")).contains("a.jsonl:1: "));
+    assert!("spss".parse::<Format>().is_err_and(|error| error.to_string().contains("recbole")));
+    Ok(())
+}
