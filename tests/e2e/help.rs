@@ -19,6 +19,8 @@ fn every_command_explains_itself() -> Result<()> {
         "model export",
         "model check",
         "expert",
+        "expert add",
+        "expert quantise",
         "store",
         "demo recommend",
     ] {

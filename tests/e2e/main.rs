@@ -9,6 +9,7 @@ mod suggest;
 mod serving;
 mod command;
 mod folder;
+mod expert;
 mod data;
 mod train;
 mod help;

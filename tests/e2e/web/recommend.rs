@@ -33,7 +33,8 @@ async fn an_event_changes_the_list_at_once() -> Result<()> {
     visit("an_event_changes_the_list_at_once", Desktop, async |page| {
         page.open("recommend").await?;
         page.until("return !document.getElementById('nothing').hidden").await?;
-        let command = page.eval("return document.getElementById('demo-command').textContent").await?;
+        let command =
+            page.eval("return document.getElementById('demo-command').textContent").await?;
         ensure!(command.to_string().contains("--url http://127.0.0.1"), "{command}");
 
         stock(page).await?;
@@ -43,7 +44,8 @@ async fn an_event_changes_the_list_at_once() -> Result<()> {
         let because = "return document.querySelector('#list li .because').textContent";
         let because = page.eval(because).await?;
         ensure!(because.to_string().contains("A novel (read, 100 %)"), "{because}");
-        let bars = "return [...document.querySelectorAll('#gate li')].map((row) => row.dataset.name)";
+        let bars =
+            "return [...document.querySelectorAll('#gate li')].map((row) => row.dataset.name)";
         ensure!(page.eval(bars).await? == json!(["neighbours", "content", "popularity"]));
 
         page.eval("document.querySelector('#list li[data-item=lamp] button').click()").await?;
@@ -52,7 +54,8 @@ async fn an_event_changes_the_list_at_once() -> Result<()> {
         ensure!(!after.contains(&json!("lamp")) && after.len() == 3, "{after:?}");
         let chair = after.iter().position(|id| id == "chair").context("a chair is offered")?;
         ensure!(chair < 2, "the chair is like the lamp: {after:?}");
-        let moved = "return document.querySelector('#list li[data-item=chair] .moved')?.textContent";
+        let moved =
+            "return document.querySelector('#list li[data-item=chair] .moved')?.textContent";
         ensure!(page.eval(moved).await?.as_str().is_some_and(|text| text.starts_with('↑')));
 
         page.eval("document.querySelector('#history li button').click()").await?;
@@ -70,7 +73,8 @@ async fn users_are_searched_and_shown_as_text() -> Result<()> {
         page.eval("document.getElementById('person').value = ''").await?;
         page.write("person", "holt").await?;
         page.until("return document.querySelectorAll('#people li').length === 1").await?;
-        let shown = page.eval("return document.querySelector('#people li span').textContent").await?;
+        let shown =
+            page.eval("return document.querySelector('#people li span').textContent").await?;
         ensure!(shown == json!("Anna <b>Holt</b>"), "{shown}");
         page.write("person", "\u{E015}\u{E007}").await?; // the arrow down, and Enter
         page.until("return location.hash === '#u1'").await?;
