@@ -13,6 +13,12 @@ mod heatmap;
 mod page;
 mod plot;
 
+pub(crate) use self::{
+    format::escape,
+    page::document,
+    plot::{Line, plot},
+};
+
 pub mod log;
 
 use std::{
