@@ -8,6 +8,7 @@ use dragoman_core::recommend::{
     scorer::Scorer,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     blend::{self, Blend, BlendConfig},
@@ -62,7 +63,7 @@ impl Settings {
             }
         }
         settings.neighbours = best.take().unwrap_or_default();
-        say(&format!("ItemKNN: {:?}", settings.neighbours));
+        say(&format!("ItemKNN: {}", json!(settings.neighbours)));
 
         let mut best = Best::default();
         let lambdas: &[f32] = match num_items {
@@ -71,7 +72,7 @@ impl Settings {
             _ => &[200.0, 500.0, 1000.0],
         };
         for &lambda in lambdas {
-            let config = EaseConfig { lambda, keep: usize::MAX, ..Default::default() };
+            let config = EaseConfig { lambda, keep: 0, ..Default::default() };
             let mut model = Ease::fit(histories, num_items, &config)?;
             for decay in [1.0, 0.98, 0.95, 0.9, 0.8] {
                 model = model.with_decay(decay);
@@ -79,7 +80,7 @@ impl Settings {
             }
         }
         settings.ease = best.take();
-        say(&format!("EASE: {:?}", settings.ease));
+        say(&format!("EASE: {}", json!(settings.ease)));
 
         let mut best = Best::default();
         for (factors, alpha, lambda) in
@@ -89,7 +90,7 @@ impl Settings {
             best.offer(trial, &Ials::fit(histories, num_items, &config), config);
         }
         settings.ials = best.take().unwrap_or_default();
-        say(&format!("iALS: {:?}", settings.ials));
+        say(&format!("iALS: {}", json!(settings.ials)));
 
         let mut best = Best::default();
         for (window, decay, shrink) in
@@ -99,11 +100,11 @@ impl Settings {
             best.offer(trial, &Cooccurrence::fit(histories, num_items, &config), config);
         }
         settings.markov = best.take().unwrap_or_default();
-        say(&format!("Markov: {:?}", settings.markov));
+        say(&format!("Markov: {}", json!(settings.markov)));
 
         let scorers = Baselines::fit(trial, &settings)?.scorers;
         settings.blend = blend::choose(trial, &scorers);
-        say(&format!("blend: {:?}", settings.blend));
+        say(&format!("blend: {}", json!(settings.blend)));
         Ok(settings)
     }
 }

@@ -1,6 +1,9 @@
 //! Implicit alternating least squares (Hu, Koren and Volinsky, 2008): a baseline.
 
-use dragoman_core::recommend::{Event, scorer::Scorer, sparse::by_recency};
+use dragoman_core::{
+    kernels::matmul::{Precision, matmul_tn},
+    recommend::{Event, scorer::Scorer, sparse::by_recency},
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -88,43 +91,49 @@ fn solve_all(met: &[Vec<u32>], others: &[f32], config: &IalsConfig) -> Vec<f32> 
 fn gram(ys: &[f32], config: &IalsConfig) -> Vec<f32> {
     let width = config.factors;
     let mut gram = vec![0.0f32; width * width];
-    ys.chunks_exact(width).for_each(|y| add_outer(&mut gram, y, 1.0));
+    let dims = (width, width, ys.len() / width);
+    matmul_tn(Precision::F32, ys, ys, &mut gram, dims, false);
     (0..width).for_each(|i| gram[i * width + i] += config.lambda);
     gram
 }
 
-fn add_outer(matrix: &mut [f32], y: &[f32], weight: f32) {
-    for (row, &left) in matrix.chunks_exact_mut(y.len()).zip(y) {
-        row.iter_mut().zip(y).for_each(|(x, right)| *x += weight * left * right);
-    }
-}
-
-/// Solves `(YᵀY + λ·I + α·Σ y·yᵀ)·x = (1 + α)·Σ y` over what was met, by Cholesky.
+/// Solves `(YᵀY + λ·I + α·Σ y·yᵀ)·x = (1 + α)·Σ y` over what was met.
 fn solve(met: &[u32], ys: &[f32], gram: &[f32], config: &IalsConfig) -> Vec<f32> {
     let width = config.factors;
     let (mut a, mut x) = (gram.to_vec(), vec![0.0f32; width]);
+    let mut chosen = Vec::with_capacity(met.len() * width); // (n, F), times √α
     for &other in met {
         let y = &ys[other as usize * width..][..width];
-        add_outer(&mut a, y, config.alpha);
+        chosen.extend(y.iter().map(|y| y * config.alpha.sqrt()));
         x.iter_mut().zip(y).for_each(|(x, y)| *x += (1.0 + config.alpha) * y);
     }
-    for i in 0..width {
-        for j in 0..=i {
-            let dot: f32 = (0..j).map(|k| a[i * width + k] * a[j * width + k]).sum();
-            let rest = a[i * width + j] - dot;
-            a[i * width + j] =
-                if i == j { rest.max(1e-12).sqrt() } else { rest / a[j * width + j] };
-        }
-    }
-    for i in 0..width {
-        let dot: f32 = (0..i).map(|k| a[i * width + k] * x[k]).sum();
-        x[i] = (x[i] - dot) / a[i * width + i];
-    }
-    for i in (0..width).rev() {
-        let dot: f32 = (i + 1..width).map(|k| a[k * width + i] * x[k]).sum();
-        x[i] = (x[i] - dot) / a[i * width + i];
-    }
+    matmul_tn(Precision::F32, &chosen, &chosen, &mut a, (width, width, met.len()), true);
+    solve_positive_definite(&mut a, &mut x);
     x
+}
+
+/// Replaces `x` by `A⁻¹·x`, and the upper half of `A`, `(F, F)`, by `U` with `UᵀU = A` (Cholesky).
+fn solve_positive_definite(a: &mut [f32], x: &mut [f32]) {
+    let width = x.len();
+    for k in 0..width {
+        let (done, rest) = a.split_at_mut((k + 1) * width);
+        let row = &mut done[k * width..];
+        let scale = 1.0 / row[k].max(1e-12).sqrt();
+        row[k..].iter_mut().for_each(|u| *u *= scale);
+        for (i, other) in rest.chunks_exact_mut(width).enumerate() {
+            let i = k + 1 + i;
+            let factor = row[i];
+            other[i..].iter_mut().zip(&row[i..]).for_each(|(a, u)| *a -= factor * u);
+        }
+        x[k] *= scale; // Uᵀ·y = x, as the rows of U become known
+        let known = x[k];
+        x[k + 1..].iter_mut().zip(&row[k + 1..]).for_each(|(x, u)| *x -= u * known);
+    }
+    for k in (0..width).rev() {
+        let row = &a[k * width..(k + 1) * width];
+        let dot: f32 = row[k + 1..].iter().zip(&x[k + 1..]).map(|(u, x)| u * x).sum();
+        x[k] = (x[k] - dot) / row[k];
+    }
 }
 
 #[cfg(test)]

@@ -113,14 +113,15 @@ impl Trial {
     pub fn after_first(&self, log: &Interactions, k: usize, most: usize) -> Self {
         let split = log.split_at(self.now, None);
         let mut cases = Vec::new();
-        for (before, after) in split.train.histories.iter().zip(&split.targets) {
+        for (user, after) in split.targets.iter().enumerate() {
+            let before = &split.train.histories[user];
             if before.is_empty() && after.len() > most {
                 let history = after[..k].to_vec();
                 let now = history.last().map_or(self.now, |event| event.time);
                 cases.push(Case {
                     targets: distinct(&after[k..]),
                     history,
-                    labels: Vec::new(),
+                    labels: log.users[user].labels.clone(),
                     now,
                     groups: vec!["all".into()],
                 });
