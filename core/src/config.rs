@@ -1,8 +1,12 @@
 //! The typed description of a model, `config.json`.
 
+mod recommendation;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+pub use recommendation::{RecommendationConfig, SegmentGate};
 
 pub use crate::kernels::activation::Activation;
 use crate::{Error, Result};
@@ -13,6 +17,8 @@ use crate::{Error, Result};
 pub enum ModelConfig {
     /// Translates sentences.
     Translation(TranslationConfig),
+    /// Recommends items.
+    Recommendation(RecommendationConfig),
 }
 
 /// Shape of an encoder-decoder transformer with experts.
@@ -100,6 +106,7 @@ impl ModelConfig {
         let config: Self = serde_json::from_str(text).map_err(|e| error(e.to_string()))?;
         match &config {
             Self::Translation(translation) => translation.check().map_err(error)?,
+            Self::Recommendation(recommendation) => recommendation.check().map_err(error)?,
         }
         Ok(config)
     }

@@ -12,6 +12,10 @@
 //! Expert files never change. The register is replaced by fsync and rename, last of all, and is
 //! the only commit point: whoever reads it finds files that are complete.
 
+mod edit;
+mod grow;
+mod recommendation;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
@@ -26,11 +30,16 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
+    detector::Detector,
+    memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
-    params::{Param, ParamStore},
-    register::Register,
+    params::{Container, Param, ParamStore, Stored},
+    register::{ExpertEntry, Register},
     tokenizer::Tokenizer,
 };
+
+pub use edit::Edit;
+pub use recommendation::{LoadedRecommendation, RecommendationParts, save_recommendation};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -57,6 +66,8 @@ pub struct Loaded {
     pub register: Register,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// What tells the texts of its domains from others.
+    pub detectors: Vec<Detector>,
 }
 
 impl Files {
@@ -119,6 +130,17 @@ impl Files {
         ModelConfig::parse(&self.read_text(CONFIG)?, &self.root().join(CONFIG))
     }
 
+    /// The configuration of a translation model.
+    ///
+    /// # Errors
+    /// Fails when the model does something else.
+    pub fn translation_config(&self) -> Result<TranslationConfig> {
+        match self.config()? {
+            ModelConfig::Translation(config) => Ok(config),
+            _ => Err(self.error(CONFIG, "is not of a model that translates")),
+        }
+    }
+
     /// The register of the model.
     pub fn register(&self) -> Result<Register> {
         Register::parse(&self.read_text(REGISTER)?, &self.root().join(REGISTER))
@@ -126,10 +148,16 @@ impl Files {
 
     /// Loads a translation model, and checks every file on the way.
     pub fn load_translation(&self, device: &Device) -> Result<Loaded> {
-        let ModelConfig::Translation(config) = self.config()?;
         let register = self.register()?;
+        let tensors = self.tensors(&register)?;
+        self.load(register, ParamStore::from_tensors(device, tensors))
+    }
+
+    /// Makes the model of `register` from the weights in `params`.
+    fn load(&self, register: Register, params: ParamStore) -> Result<Loaded> {
+        let config = self.translation_config()?;
         let tokenizer = self.read_checked(TOKENIZER, &register.tokenizer_sha256)?;
-        let tokenizer = Tokenizer::from_bytes(&tokenizer)?;
+        let mut tokenizer = Tokenizer::from_bytes(&tokenizer)?;
         if tokenizer.vocab_size() != config.vocab_size {
             let reason = format!(
                 "has {} tokens, but `{CONFIG}` says {}: it is of another model",
@@ -138,9 +166,55 @@ impl Files {
             );
             return Err(self.error(TOKENIZER, reason));
         }
-        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
+        for tag in register.experts.iter().filter_map(|expert| expert.tag.as_ref()) {
+            tokenizer.assign_language(&tag.language, tag.id)?;
+        }
         let model = TranslationModel::new(&config, &register, &params)?;
-        Ok(Loaded { model, params, register, tokenizer })
+        let detector = |expert: &ExpertEntry| {
+            let vb = params.root().pp("experts").pp(&expert.name).pp("detector");
+            Some(Detector::new(&expert.name, expert.detector?, &vb))
+        };
+        let detectors = register.experts.iter().filter_map(detector).collect::<Result<_>>()?;
+        Ok(Loaded { model, params, register, tokenizer, detectors })
+    }
+
+    /// Opens a translation model for serving on the CPU: every file is checked, but weights stay
+    /// where they are until they are used, and packed experts are kept in `memory`.
+    pub fn open_translation(&self, memory: &ExpertMemory) -> Result<Loaded> {
+        let register = self.register()?;
+        let weights = self.stored(&register)?;
+        self.load(register, ParamStore::from_stored(weights, memory))
+    }
+
+    /// Where all weights are, under the names that the model knows them by, and for those of
+    /// experts the unit of memory they belong to.
+    fn stored(&self, register: &Register) -> Result<BTreeMap<String, (Stored, Option<Unit>)>> {
+        let mut weights = BTreeMap::new();
+        for (name, stored) in self.index(SHARED, &register.shared_sha256)? {
+            weights.insert(name, (stored, None));
+        }
+        for expert in &register.experts {
+            for (name, stored) in self.index(&expert.file, &expert.sha256)? {
+                let within = |layer: &&String| {
+                    name.strip_prefix(layer.as_str()).is_some_and(|rest| rest.starts_with('.'))
+                };
+                let layer = expert.layers.iter().find(within).cloned();
+                let unit = layer.map(|layer| Unit { expert: expert.name.clone(), layer });
+                weights.insert(weight_name(&expert.name, &name), (stored, unit));
+            }
+        }
+        Ok(weights)
+    }
+
+    /// What the safetensors file `name` holds, if its sha256 is what the register says.
+    fn index(&self, name: &str, sha256: &str) -> Result<BTreeMap<String, Stored>> {
+        let content = self.read_checked(name, sha256)?;
+        let container = match (self, &content) {
+            (Self::Folder(path), _) => Container::File(path.join(name)),
+            (Self::Embedded(_), Cow::Borrowed(content)) => Container::Memory(content),
+            (Self::Embedded(_), Cow::Owned(_)) => return Err(self.missing(name)),
+        };
+        Stored::index(container, &content).map_err(|error| self.error(name, error.to_string()))
     }
 
     /// All weights, under the names that the model knows them by.
@@ -149,12 +223,34 @@ impl Files {
         let mut tensors: BTreeMap<String, Tensor> =
             self.parse(SHARED, &shared)?.into_iter().collect();
         for expert in &register.experts {
-            let content = self.read_checked(&expert.file, &expert.sha256)?;
-            for (name, tensor) in self.parse(&expert.file, &content)? {
-                tensors.insert(format!("experts.{}.{name}", expert.name), tensor);
-            }
+            let own = self.expert_tensors(expert)?.into_iter();
+            tensors.extend(own.map(|(name, value)| (weight_name(&expert.name, &name), value)));
         }
         Ok(tensors)
+    }
+
+    /// The weights in the file of one expert, under the names they have there.
+    pub fn expert_tensors(&self, expert: &ExpertEntry) -> Result<BTreeMap<String, Tensor>> {
+        let content = self.read_checked(&expert.file, &expert.sha256)?;
+        Ok(self.parse(&expert.file, &content)?.into_iter().collect())
+    }
+
+    /// Writes the files that `register` names, as they are, into the folder `out`, and the register
+    /// at last.
+    pub fn copy_to(&self, out: &Path, register: &Register) -> Result<Register> {
+        fs::create_dir_all(out.join("experts"))?;
+        let experts = register.experts.iter().map(|expert| expert.file.as_str());
+        for name in [CONFIG, TOKENIZER, SHARED].into_iter().chain(experts) {
+            write_whole(&out.join(name), &self.read(name)?)?;
+        }
+        write_whole(&out.join(REGISTER), &to_json(register)?)?;
+        Ok(register.clone())
+    }
+
+    /// The type in which the weights are stored.
+    pub fn dtype(&self) -> Result<DType> {
+        let shared = self.parse(SHARED, &self.read(SHARED)?)?;
+        Ok(shared.values().next().map_or(DType::F32, Tensor::dtype))
     }
 
     fn parse(&self, name: &str, content: &[u8]) -> Result<HashMap<String, Tensor>> {
@@ -176,11 +272,27 @@ pub fn save_translation(
 ) -> Result<Register> {
     fs::create_dir_all(folder.join("experts"))?;
     let mut register = register.clone();
+    write_weights(folder, &mut register, params, dtype)?;
+    register.tokenizer_sha256 = tokenizer.sha256().into();
+    write_whole(&folder.join(TOKENIZER), tokenizer.as_json())?;
+    let config = ModelConfig::Translation(config.clone());
+    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
+    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
+    Ok(register)
+}
+
+/// Writes the shared weights and the experts, and notes their names and sums in `register`.
+fn write_weights(
+    folder: &Path,
+    register: &mut Register,
+    params: &ParamStore,
+    dtype: DType,
+) -> Result<()> {
     let mut shared = HashMap::new();
     let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
     for param in params.iter() {
-        let value = param.tensor().detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
-        match expert_of(&param, &register) {
+        let value = param.tensor()?.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
+        match expert_of(&param, register) {
             Some((expert, name)) => {
                 experts.entry(expert).or_default().insert(name, value);
             }
@@ -193,17 +305,17 @@ pub fn save_translation(
     register.shared_sha256 = sha256_of(&content);
     write_whole(&folder.join(SHARED), &content)?;
     for entry in &mut register.experts {
-        let content = to_bytes(experts.entry(entry.name.clone()).or_default())?;
+        let content = to_bytes(&*experts.entry(entry.name.clone()).or_default())?;
         entry.sha256 = sha256_of(&content);
         entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
         write_whole(&folder.join(&entry.file), &content)?;
     }
-    register.tokenizer_sha256 = tokenizer.sha256().into();
-    write_whole(&folder.join(TOKENIZER), tokenizer.as_json())?;
-    let config = ModelConfig::Translation(config.clone());
-    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
-    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
-    Ok(register)
+    Ok(())
+}
+
+/// What the weight called `name` in the file of an expert is called in the model.
+fn weight_name(expert: &str, name: &str) -> String {
+    format!("experts.{expert}.{name}")
 }
 
 /// The expert that a weight belongs to, and its name in the expert's file.
@@ -213,9 +325,9 @@ fn expert_of(param: &Param, register: &Register) -> Option<(String, String)> {
     register.experts.iter().find_map(|e| Some((e.name.clone(), within(&e.name)?)))
 }
 
-fn to_bytes(tensors: &HashMap<String, Tensor>) -> Result<Vec<u8>> {
+fn to_bytes<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<Vec<u8>> {
     // Sorted, so that equal weights make equal files.
-    let sorted: BTreeMap<&String, &Tensor> = tensors.iter().collect();
+    let sorted: BTreeMap<&String, &Tensor> = tensors.into_iter().collect();
     safetensors::serialize(sorted, None)
         .map_err(|error| Error::Invalid(format!("weights cannot be written: {error}")))
 }
@@ -232,10 +344,13 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".part");
     let part = path.with_file_name(name);
-    let mut file = fs::File::create(&part)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
+    let written = fs::File::create(&part)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    if let Err(error) = written {
+        fs::remove_file(&part).ok(); // on a full disk, what is there of it is in the way
+        return Err(error.into());
+    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::File::open(folder)?.sync_all()?;
     }

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`config`], [`register`] | what a model is: its shape; its experts and routes |
 //! | [`kernels`] | arithmetic on slices |
+//! | [`memory`] | packed experts under a budget of bytes |
 //! | [`params`], [`context`], [`ragged`] | weights, how a pass is run, sentences in one matrix |
 //! | [`ops`], [`layers`], [`models`] | tensors with gradients, and what is made of them |
 //! | [`moe`] | every published router as a preset, with its losses and a block of experts |
 //! | [`decoding`] | greedy and beam search |
+//! | [`detector`] | which domain a text is of |
 //! | [`tokenizer`], [`text`] | text to tokens; texts to sentences |
 //! | [`directory`] | models on disk |
 //! | [`translate`], [`translator`] | what services ask of a model, and the model that answers |
@@ -19,6 +21,7 @@ pub mod error;
 pub mod config;
 pub mod register;
 pub mod kernels;
+pub mod memory;
 pub mod params;
 pub mod context;
 pub mod ragged;
@@ -27,6 +30,7 @@ pub mod moe;
 pub mod layers;
 pub mod models;
 pub mod decoding;
+pub mod detector;
 pub mod tokenizer;
 pub mod text;
 pub mod directory;

@@ -1,3 +1,4 @@
 //! Whole models.
 
 pub mod translation;
+pub mod recommendation;

@@ -7,6 +7,7 @@
 //! that are known to be differentiable. `N` rows, `D` width, `H` heads, `V` vocabulary.
 
 pub mod embedding;
+pub mod lookup;
 pub mod norm;
 pub mod linear;
 pub mod attention;
@@ -18,11 +19,14 @@ mod select;
 mod slices;
 
 pub use attention::{Attention, attention};
-pub use embedding::embed;
+pub use embedding::{Table, embed};
+pub(crate) use experts::activate;
 pub use experts::{ExpertParams, Visits, experts};
 pub(crate) use gate::group_probs;
 pub use gate::{Choice, Groups, choose, gate_logits, router_losses};
 pub use linear::{linear, linear_in};
+pub use lookup::{Lookup, NO_ROW, add_lookups, pick, sum_lookups};
 pub use norm::layer_norm;
 pub use residual::{add_dropped, dropped};
+pub(crate) use select::{NONE, select};
 pub(crate) use slices::with_values;

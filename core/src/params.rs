@@ -4,12 +4,17 @@
 //! micro-batches costs nothing, and a frozen weight costs no work at all (candle computes the
 //! gradient of every argument, tracked or not). Composite paths leave their gradients in candle's
 //! [`GradStore`]; [`ParamStore::collect`] moves them here.
+//!
+//! A weight that only serves may stay where it is [`Stored`]: it is read when it is first used, and
+//! a matrix is packed without a copy in float32 beside it.
+
+mod stored;
 
 use std::{
     collections::BTreeMap,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -25,7 +30,10 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error, Result,
     kernels::packed::{PackedMatrix, Packing},
+    memory::{ExpertMemory, Unit, Use},
 };
+
+pub use stored::{Container, Stored};
 
 /// One named weight; clones share it.
 #[derive(Debug, Clone)]
@@ -34,13 +42,27 @@ pub struct Param(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: String,
-    var: Var,
+    shape: Shape,
+    /// The value; a stored one comes here when somebody wants more than its packed form.
+    var: OnceLock<Var>,
+    stored: Option<Serving>,
     trainable: AtomicBool,
     /// Counts updates, so that packed copies know when they are stale.
     version: AtomicU64,
     /// Sum of gradients since the last step; empty until the first.
     grad: Mutex<Vec<f32>>,
+    /// Whether a gradient came since the last step; if not, `grad` is left over from before. Only
+    /// changed by who holds `grad`.
+    has_grad: AtomicBool,
     packed: Mutex<Option<(u64, Arc<PackedMatrix>)>>,
+}
+
+/// A weight that is read when it is used.
+#[derive(Debug)]
+struct Serving {
+    stored: Stored,
+    /// Where its packed form is kept if it is a matrix of an expert.
+    memory: Option<(ExpertMemory, Unit)>,
 }
 
 /// How a weight starts.
@@ -63,14 +85,47 @@ impl Init {
 
 impl Param {
     fn new(name: &str, value: Tensor) -> Result<Self> {
-        Ok(Self(Arc::new(Inner {
+        let var = OnceLock::from(Var::from_tensor(&value)?);
+        Ok(Self::from_parts(name, value.shape().clone(), var, None))
+    }
+
+    fn stored(name: &str, serving: Serving) -> Self {
+        let shape = serving.stored.shape().clone();
+        Self::from_parts(name, shape, OnceLock::new(), Some(serving))
+    }
+
+    fn from_parts(name: &str, shape: Shape, var: OnceLock<Var>, stored: Option<Serving>) -> Self {
+        Self(Arc::new(Inner {
             name: name.into(),
-            var: Var::from_tensor(&value)?,
-            trainable: AtomicBool::new(true),
+            shape,
+            var,
+            trainable: AtomicBool::new(stored.is_none()),
+            stored,
             version: AtomicU64::new(0),
             grad: Mutex::default(),
+            has_grad: AtomicBool::new(false),
             packed: Mutex::default(),
-        })))
+        }))
+    }
+
+    /// The value, read if it was not.
+    fn var(&self) -> Result<&Var> {
+        if let Some(var) = self.0.var.get() {
+            return Ok(var);
+        }
+        let Some(serving) = &self.0.stored else {
+            return Err(self.error("has no value"));
+        };
+        let var = Var::from_tensor(&self.read(serving)?)?;
+        Ok(self.0.var.get_or_init(|| var))
+    }
+
+    fn read(&self, serving: &Serving) -> Result<Tensor> {
+        serving.stored.read().map_err(|error| self.error(&format!("cannot be read: {error}")))
+    }
+
+    fn error(&self, reason: &str) -> Error {
+        Error::Weight { name: self.name().into(), reason: reason.into() }
     }
 
     /// Path of the weight, such as `encoder.layers.2.attention.out.weight`.
@@ -80,7 +135,7 @@ impl Param {
 
     /// Shape of the weight.
     pub fn shape(&self) -> &Shape {
-        self.0.var.shape()
+        &self.0.shape
     }
 
     /// Number of values.
@@ -89,11 +144,15 @@ impl Param {
     }
 
     /// The value as a tensor: tracked by candle when trainable, else detached.
-    pub fn tensor(&self) -> Tensor {
-        match self.is_trainable() {
-            true => self.0.var.as_tensor().clone(),
-            false => self.0.var.as_detached_tensor(),
-        }
+    ///
+    /// # Errors
+    /// Fails when the value is stored and cannot be read.
+    pub fn tensor(&self) -> Result<Tensor> {
+        let var = self.var()?;
+        Ok(match self.is_trainable() {
+            true => var.as_tensor().clone(),
+            false => var.as_detached_tensor(),
+        })
     }
 
     /// Whether training may change this weight.
@@ -110,16 +169,16 @@ impl Param {
     pub fn set(&self, value: &Tensor) -> Result<()> {
         if value.shape() != self.shape() {
             let reason = format!("has shape {:?}, not {:?}", self.shape(), value.shape());
-            return Err(Error::Weight { name: self.name().into(), reason });
+            return Err(self.error(&reason));
         }
-        self.0.var.set(&value.to_dtype(DType::F32)?.contiguous()?)?;
+        self.var()?.set(&value.to_dtype(DType::F32)?.contiguous()?)?;
         self.0.version.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     /// The value, which lies on the CPU; nobody changes it while it is held.
     pub(crate) fn values(&self) -> Result<Values<'_>> {
-        let (storage, _) = self.0.var.storage_and_layout();
+        let (storage, _) = self.var()?.storage_and_layout();
         match &*storage {
             Storage::Cpu(CpuStorage::F32(_)) => Ok(Values(storage)),
             _ => Err(Error::Invalid(format!("weight `{}` is not on the CPU", self.name()))),
@@ -134,11 +193,22 @@ impl Param {
     /// The gradient gathered so far, zeros if nothing came yet; nobody changes it while it is
     /// held.
     pub(crate) fn grad(&self) -> MutexGuard<'_, Vec<f32>> {
+        let (mut grad, is_left_over) = self.grad_to_overwrite();
+        if is_left_over {
+            grad.fill(0.0);
+        }
+        grad
+    }
+
+    /// The gradient, and whether it is left over from before: then whoever asks overwrites all of
+    /// it, which saves filling it with zeros and reading them again.
+    pub(crate) fn grad_to_overwrite(&self) -> (MutexGuard<'_, Vec<f32>>, bool) {
         let mut grad = self.lock_grad();
+        let is_left_over = !self.0.has_grad.swap(true, Ordering::Relaxed);
         if grad.is_empty() {
             grad.resize(self.elem_count(), 0.0);
         }
-        grad
+        (grad, is_left_over)
     }
 
     /// Runs `f` on the gradient gathered so far; zeros if nothing came yet.
@@ -156,12 +226,13 @@ impl Param {
 
     /// Whether a gradient arrived since the last [`Param::clear_grad`].
     pub fn has_grad(&self) -> bool {
-        !self.lock_grad().is_empty()
+        self.0.has_grad.load(Ordering::Relaxed)
     }
 
     /// Forgets the gradient; its memory is kept for the next one.
     pub fn clear_grad(&self) {
-        self.lock_grad().clear();
+        let _held = self.lock_grad();
+        self.0.has_grad.store(false, Ordering::Relaxed);
     }
 
     /// Lets `f` change the value, given the gradient; both lie on the CPU.
@@ -169,36 +240,51 @@ impl Param {
     /// # Errors
     /// Fails when the value lies on another device.
     pub fn update(&self, f: impl FnMut(&mut [f32], &[f32]) + Send) -> Result<()> {
-        let grad = self.lock_grad();
-        let zeros;
-        let grad: &[f32] = match grad.is_empty() {
-            true => {
-                zeros = vec![0.0; self.elem_count()];
-                &zeros
-            }
-            false => &grad,
-        };
-        self.0.var.inplace_op1(&Update { f: Mutex::new(f), grad })?;
+        let grad = self.grad();
+        self.var()?.inplace_op1(&Update { f: Mutex::new(f), grad: &grad })?;
         self.0.version.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The value packed for inference as an `(N, K)` matrix; kept until the value changes.
+    /// The value packed for inference as an `(N, K)` matrix; kept until the value changes, or in the
+    /// memory of experts.
     pub fn packed(&self, packing: impl Into<Packing>) -> Result<Arc<PackedMatrix>> {
-        let (version, packing) = (self.0.version.load(Ordering::Relaxed), packing.into());
+        self.packed_for(packing.into(), Use::Pass)
+    }
+
+    /// [`Param::packed`] before a pass asks for it.
+    pub(crate) fn packed_ahead(&self, packing: Packing) -> Result<Arc<PackedMatrix>> {
+        self.packed_for(packing, Use::Ahead)
+    }
+
+    fn packed_for(&self, packing: Packing, by: Use) -> Result<Arc<PackedMatrix>> {
+        let memory = self.0.stored.as_ref().and_then(|serving| serving.memory.as_ref());
+        if let Some((memory, unit)) = memory {
+            return memory.get((unit, self.name()), (packing, by), || self.pack(packing));
+        }
+        let version = self.0.version.load(Ordering::Relaxed);
         let mut packed = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*packed {
             Some((of, matrix)) if *of == version && matrix.packing() == packing => {
                 Ok(Arc::clone(matrix))
             }
             _ => {
-                let (rows, columns) = self.0.var.dims2()?;
-                let matrix = self.with_value(|w| PackedMatrix::new(w, rows, columns, packing))?;
-                let matrix = Arc::new(matrix);
+                let matrix = Arc::new(self.pack(packing)?);
                 *packed = Some((version, Arc::clone(&matrix)));
                 Ok(matrix)
             }
         }
+    }
+
+    /// Packs the value; one that is stored leaves no other copy.
+    fn pack(&self, packing: Packing) -> Result<PackedMatrix> {
+        let (rows, columns) = self.shape().dims2()?;
+        if let (None, Some(serving)) = (self.0.var.get(), &self.0.stored) {
+            let value = self.read(serving)?;
+            let values = value.flatten_all()?.to_vec1::<f32>()?;
+            return Ok(PackedMatrix::new(&values, rows, columns, packing));
+        }
+        self.with_value(|value| PackedMatrix::new(value, rows, columns, packing))
     }
 
     fn lock_grad(&self) -> MutexGuard<'_, Vec<f32>> {
@@ -239,13 +325,33 @@ impl<F: FnMut(&mut [f32], &[f32])> InplaceOp1 for Update<'_, F> {
     }
 }
 
+/// A weight that a file holds.
+#[derive(Debug)]
+enum Source {
+    /// It was read.
+    Read(Tensor),
+    /// It will be read when it is used.
+    Stored(Serving),
+}
+
+impl Source {
+    fn shape(&self) -> &Shape {
+        match self {
+            Self::Read(tensor) => tensor.shape(),
+            Self::Stored(serving) => serving.stored.shape(),
+        }
+    }
+}
+
 /// All weights of a model, in the order of their names.
 #[derive(Debug)]
 pub struct ParamStore {
     device: Device,
     seed: u64,
-    /// Weights read from files, waiting to be asked for; absent while a new model is made.
-    loaded: Option<Mutex<BTreeMap<String, Tensor>>>,
+    /// Weights of files, waiting to be asked for; absent while a new model is made.
+    loaded: Option<Mutex<BTreeMap<String, Source>>>,
+    /// Weights below this path may start by chance although others are loaded.
+    fresh: Option<String>,
     params: Mutex<BTreeMap<String, Param>>,
 }
 
@@ -253,13 +359,46 @@ impl ParamStore {
     /// An empty store whose weights will start from `seed`: each from its own name, so that the
     /// order in which layers are made does not matter.
     pub fn new(device: &Device, seed: u64) -> Self {
-        Self { device: device.clone(), seed, loaded: None, params: Mutex::default() }
+        let params = Mutex::default();
+        Self { device: device.clone(), seed, loaded: None, fresh: None, params }
     }
 
     /// A store whose weights are `tensors`; asking for another one is an error.
     pub fn from_tensors(device: &Device, tensors: BTreeMap<String, Tensor>) -> Self {
-        let loaded = Some(Mutex::new(tensors));
-        Self { device: device.clone(), seed: 0, loaded, params: Mutex::default() }
+        let read = |(name, tensor)| (name, Source::Read(tensor));
+        let loaded = Some(Mutex::new(tensors.into_iter().map(read).collect()));
+        Self { device: device.clone(), seed: 0, loaded, fresh: None, params: Mutex::default() }
+    }
+
+    /// The same, where weights below `path` that are not among the tensors start from `seed`.
+    #[must_use]
+    pub fn growing(self, path: &str, seed: u64) -> Self {
+        Self { fresh: Some(format!("{path}.")), seed, ..self }
+    }
+
+    /// A store of those weights that `keep` wants; both share them.
+    #[must_use]
+    pub fn subset(&self, keep: impl Fn(&Param) -> bool) -> Self {
+        let params = self.iter().filter(keep).map(|param| (param.name().to_string(), param));
+        let params = Mutex::new(params.collect());
+        Self { device: self.device.clone(), seed: self.seed, loaded: None, fresh: None, params }
+    }
+
+    /// A store for serving on the CPU, whose weights are read when they are used; the packed
+    /// matrices of experts, which come with the unit they belong to, are kept in `memory`. None
+    /// can be trained.
+    pub fn from_stored(
+        weights: BTreeMap<String, (Stored, Option<Unit>)>,
+        memory: &ExpertMemory,
+    ) -> Self {
+        let source = |(name, (stored, unit)): (String, (Stored, Option<Unit>))| {
+            let is_matrix = stored.shape().rank() == 2;
+            let unit = unit.filter(|_| is_matrix);
+            let memory = unit.map(|unit| (memory.clone(), unit));
+            (name, Source::Stored(Serving { stored, memory }))
+        };
+        let loaded = Some(Mutex::new(weights.into_iter().map(source).collect()));
+        Self { device: Device::Cpu, seed: 0, loaded, fresh: None, params: Mutex::default() }
     }
 
     /// Where the weights lie.
@@ -290,7 +429,8 @@ impl ParamStore {
     /// Adds the gradients that candle gathered to ours.
     pub fn collect(&self, grads: &GradStore) -> Result<()> {
         for param in self.iter().filter(Param::is_trainable) {
-            let Some(grad) = grads.get(param.0.var.as_tensor()) else { continue };
+            let Some(var) = param.0.var.get() else { continue };
+            let Some(grad) = grads.get(var.as_tensor()) else { continue };
             let grad = grad.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
             param.with_grad(|sum| sum.iter_mut().zip(&grad).for_each(|(sum, g)| *sum += g));
         }
@@ -300,7 +440,7 @@ impl ParamStore {
     /// Copies of all values, on the CPU, by name.
     pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
         let copy = |param: Param| {
-            let value = param.0.var.as_detached_tensor().to_device(&Device::Cpu)?;
+            let value = param.var()?.as_detached_tensor().to_device(&Device::Cpu)?;
             Ok((param.name().to_string(), value.copy()?))
         };
         self.iter().map(copy).collect()
@@ -333,20 +473,29 @@ impl ParamStore {
         if let Some(param) = self.get(name) {
             return Ok(param);
         }
-        let value = match &self.loaded {
-            Some(loaded) => {
-                let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = self.fresh.as_ref().is_some_and(|path| name.starts_with(path));
+        let loaded = self.loaded.as_ref();
+        let source = loaded.map(|l| l.lock().unwrap_or_else(PoisonError::into_inner).remove(name));
+        let param = match source {
+            Some(source) if source.is_some() || !is_fresh => {
                 let error = |reason| Error::Weight { name: name.into(), reason };
-                let value = loaded.remove(name).ok_or_else(|| error("is missing".into()))?;
-                if *value.shape() != shape {
-                    let reason = format!("has shape {:?}, not {shape:?}", value.shape());
+                let source = source.ok_or_else(|| error("is missing".into()))?;
+                if *source.shape() != shape {
+                    let reason = format!("has shape {:?}, not {shape:?}", source.shape());
                     return Err(error(reason));
                 }
-                value.to_dtype(DType::F32)?.to_device(&self.device)?
+                match source {
+                    Source::Read(value) => {
+                        Param::new(name, value.to_dtype(DType::F32)?.to_device(&self.device)?)?
+                    }
+                    Source::Stored(serving) => Param::stored(name, serving),
+                }
             }
-            None => Tensor::from_vec(self.start(name, &shape, init), shape, &self.device)?,
+            _ => {
+                let start = self.start(name, &shape, init);
+                Param::new(name, Tensor::from_vec(start, shape, &self.device)?)?
+            }
         };
-        let param = Param::new(name, value)?;
         self.lock().insert(name.into(), param.clone());
         Ok(param)
     }
@@ -441,6 +590,23 @@ mod tests {
         param.with_grad(|grad| grad[1] = 2.0);
         param.update(|value, grad| value.iter_mut().zip(grad).for_each(|(v, g)| *v -= g))?;
         assert_eq!(param.with_value(<[f32]>::to_vec)?, [1.0, -1.0, 1.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_step_left_over_counts_no_more() -> Result<()> {
+        let store = ParamStore::new(&Device::Cpu, 0);
+        let param = store.root().get(2, "w", Init::Ones)?;
+        param.with_grad(|grad| grad.fill(3.0));
+        param.clear_grad();
+        assert!(!param.has_grad());
+        let (mut grad, is_left_over) = param.grad_to_overwrite();
+        assert!(is_left_over);
+        grad[0] = 1.0;
+        drop(grad);
+        assert!(param.has_grad() && !param.grad_to_overwrite().1);
+        param.clear_grad();
+        assert_eq!(param.with_grad(|grad| grad.to_vec()), [0.0, 0.0]);
         Ok(())
     }
 

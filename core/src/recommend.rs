@@ -20,10 +20,19 @@ mod sets;
 pub mod ease;
 pub mod neighbours;
 pub mod cooccurrence;
+mod bags;
+mod blend;
+mod catalogue;
+mod profile;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use bags::Bags;
+pub use blend::Blend;
+pub use catalogue::Catalogue;
+pub use profile::Profiler;
 
 use crate::Result;
 

@@ -765,7 +765,7 @@ fn a_dead_expert_is_found_and_revived_from_the_busiest() -> Result<()> {
     let gate = case.params.get("router.gate.weight").context("it has one")?;
     // All inputs lie on the positive side, where expert 3 is as unlikely as can be.
     let xs = case.xs()?.abs()?;
-    let mut rows = gate.tensor().to_vec2::<f32>()?;
+    let mut rows = gate.tensor()?.to_vec2::<f32>()?;
     rows[3].fill(-20.0);
     gate.set(&Tensor::from_vec(rows.concat(), gate.shape(), &Device::Cpu)?)?;
     let load = || -> Result<Load> {

@@ -268,7 +268,7 @@ fn logits_are_products_with_the_embedding() -> Result<()> {
     let (model, _) = model(&config())?;
     let hidden = Tensor::ones((1, 16), candle::DType::F32, &Device::Cpu)?;
     let logits = model.logits(&hidden, &Context::inference(Precision::F32))?;
-    let sums = model.output_weight().tensor().sum(1)?.to_vec1::<f32>()?;
+    let sums = model.output_weight().tensor()?.sum(1)?.to_vec1::<f32>()?;
     assert_close("logits", &logits.flatten_all()?.to_vec1::<f32>()?, &sums, 1e-5);
     Ok(())
 }

@@ -21,7 +21,7 @@ impl MovingAverage {
     pub fn new(decay: f64, params: &ParamStore) -> Result<Self> {
         let mut tensors = Tensors::new();
         for param in params.iter().filter(Param::is_trainable) {
-            tensors.insert(param.name().into(), param.tensor().detach().copy()?);
+            tensors.insert(param.name().into(), param.tensor()?.detach().copy()?);
         }
         Ok(Self { decay, tensors })
     }
@@ -32,7 +32,7 @@ impl MovingAverage {
         let decay = self.decay.min((1.0 + updates) / (10.0 + updates));
         for (name, average) in &mut self.tensors {
             if let Some(param) = params.get(name) {
-                let value = param.tensor().detach();
+                let value = param.tensor()?.detach();
                 match value.device() {
                     Device::Cpu => average.inplace_op2(&value, &Blend { decay: decay as f32 })?,
                     _ => *average = ((&*average * decay)? + (value * (1.0 - decay))?)?,
@@ -97,7 +97,7 @@ pub fn swap(params: &ParamStore, tensors: &Tensors) -> Result<Tensors> {
     let mut before = Tensors::new();
     for param in params.iter() {
         if let Some(tensor) = tensors.get(param.name()) {
-            before.insert(param.name().into(), param.tensor().detach().copy()?);
+            before.insert(param.name().into(), param.tensor()?.detach().copy()?);
             param.set(&tensor.to_device(params.device())?)?;
         }
     }

@@ -35,6 +35,9 @@ pub struct RunConfig {
     pub average_decay: f64,
     /// How often the development sets are translated.
     pub evaluate: Every,
+    /// Steps without a better score on the development sets after which the run is over; 0 waits for
+    /// the end of the budget.
+    pub patience: u64,
     /// When checkpoints are written, and how many are kept.
     pub checkpoints: CheckpointConfig,
     /// Steps between two lines of the run's log.
@@ -54,6 +57,7 @@ impl Default for RunConfig {
             loss: LossConfig::default(),
             average_decay: 0.0,
             evaluate: Every { steps: 1000, minutes: 0.0 },
+            patience: 0,
             checkpoints: CheckpointConfig::default(),
             log_every: 10,
         }

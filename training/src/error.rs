@@ -48,9 +48,17 @@ pub enum Error {
     #[error(transparent)]
     Core(#[from] dragoman_core::Error),
 
+    /// A log of interactions cannot be learned from.
+    #[error("{0}")]
+    Recommendation(String),
+
     /// A test set could not be translated.
     #[error("a test set could not be translated: {0}")]
     Translate(String),
+
+    /// A model has nothing to inspect, or not for these languages.
+    #[error("{0}")]
+    Inspect(String),
 
     /// A corpus could not be read.
     #[error(transparent)]
@@ -93,6 +101,10 @@ pub enum Error {
     /// A test set cannot be used as it is.
     #[error("{}: {reason}", path.display())]
     TestSet { path: PathBuf, reason: String },
+
+    /// An expert cannot be added or changed as asked; the model is as it was.
+    #[error("{0}")]
+    Expert(String),
 
     /// A run's log says nothing of how the run began.
     #[error("{path}: no line of this log starts a run; give the `log.jsonl` of a run")]

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`config`], [`schedule`] | the settings of a run, and its learning rate |
 //! | [`metrics`], [`evaluate`] | BLEU, chrF and what else is measured of translations |
+//! | [`inspect`] | which experts the tokens of test sets visit |
 //! | [`tensorboard`], [`report`] | what a run leaves behind for people |
 //! | [`control`], [`progress`], [`device`] | a run and the world around it |
 //! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
 //! | [`task`], [`trainer`] | the loop, and what it asks of a task |
 //! | [`tasks`] | what can be trained |
 //! | [`recommendation`] | how good recommendations are |
+//! | [`experts`] | experts that come to a finished model |
 //!
 //! Everything random is a function of the seed and the step, and a checkpoint holds all the rest:
 //! a run that was stopped and goes on equals one that was not, bit for bit.
@@ -25,6 +27,7 @@
 mod error;
 pub mod metrics;
 pub mod evaluate;
+pub mod inspect;
 pub mod tensorboard;
 pub mod report;
 pub mod schedule;
@@ -41,6 +44,7 @@ pub mod recorder;
 pub mod trainer;
 pub mod tasks;
 pub mod recommendation;
+pub mod experts;
 
 pub use error::{Error, Result};
 pub use tasks::translation;

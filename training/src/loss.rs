@@ -4,6 +4,8 @@
 //! Wᵀ)` over the tokens that may be put out, the loss of a row is `(1 − ε) · (−log p[label]) + ε ·
 //! mean(−log p)` (Szegedy et al. 2016).
 
+pub mod items;
+
 use candle::{CpuStorage, CustomOp1, D, DType, Device, Layout, Shape, Storage, Tensor};
 use dragoman_core::{
     kernels::{
@@ -64,24 +66,14 @@ impl OutputLoss {
     /// The kernel form: the gradients are computed with the loss, a few hundred rows at a time.
     pub fn fused(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
         let contiguous = hidden.contiguous()?;
-        let (storage, layout) = contiguous.storage_and_layout();
-        let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) =
-            (&*storage, layout.contiguous_offsets())
-        else {
-            return Err(candle::Error::Msg("hidden states are float32 on the CPU".into()).into());
-        };
-        let (gradient, sums) = self.weight.with_value(|weight| {
-            let weight_grad = self.weight.is_trainable();
-            match weight_grad {
-                true => self
-                    .weight
-                    .with_grad(|grad| self.walk(&values[start..end], labels, weight, Some(grad))),
-                false => self.walk(&values[start..end], labels, weight, None),
-            }
-        })?;
+        let (gradient, sums) = with_values(&contiguous, |hidden| {
+            self.weight.with_value(|weight| match self.weight.is_trainable() {
+                true => self.weight.with_grad(|grad| self.walk(hidden, labels, weight, Some(grad))),
+                false => self.walk(hidden, labels, weight, None),
+            })
+        })??;
         let gradient = Tensor::from_vec(gradient, hidden.shape(), &Device::Cpu)?;
         let loss = (sums.loss * f64::from(self.scale)) as f32;
-        drop(storage);
         Ok((contiguous.apply_op1(Computed { loss, gradient })?, sums))
     }
 
@@ -150,7 +142,7 @@ impl OutputLoss {
         let device = hidden.device();
         let first = self.first_output;
         let outputs = self.weight.shape().dims()[0] - first as usize;
-        let weight = self.weight.tensor().narrow(0, first as usize, outputs)?; // (V', D)
+        let weight = self.weight.tensor()?.narrow(0, first as usize, outputs)?; // (V', D)
         let columns: Vec<u32> = labels.iter().map(|label| self.target(*label) - first).collect();
         let columns = Tensor::new(columns, device)?; // (N,)
         let counts = |label: &u32| if *label == IGNORED { 0.0 } else { 1.0 };
@@ -177,6 +169,15 @@ impl OutputLoss {
             correct: sum(correct)?,
         };
         Ok(((loss * f64::from(self.scale))?, sums))
+    }
+}
+
+/// Runs `f` on the values of a contiguous tensor on the CPU.
+fn with_values<R>(xs: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    let (storage, layout) = xs.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
+        _ => Err(candle::Error::Msg("hidden states are float32 on the CPU".into()).into()),
     }
 }
 
@@ -225,7 +226,7 @@ mod tests {
         let store = ParamStore::new(&Device::Cpu, 5);
         let weight = store.root().get((12, 8), "weight", Init::Normal(1.0))?;
         let hidden = store.root().get((7, 8), "hidden", Init::Normal(1.0))?;
-        let hidden = Var::from_tensor(&hidden.tensor())?;
+        let hidden = Var::from_tensor(&hidden.tensor()?)?;
         let loss =
             OutputLoss { weight, first_output: 5, label_smoothing: 0.1, scale: 0.25, precision };
         Ok((store, loss, hidden))

@@ -172,7 +172,7 @@ mod tests {
 
     /// The sum of squares of all weights: every gradient is twice the weight.
     fn loss(store: &ParamStore) -> Result<Tensor> {
-        let squares = store.iter().map(|param| Ok(param.tensor().sqr()?.sum_all()?));
+        let squares = store.iter().map(|param| Ok(param.tensor()?.sqr()?.sum_all()?));
         let squares = squares.collect::<Result<Vec<_>>>()?;
         Ok(Tensor::stack(&squares, 0)?.sum_all()?)
     }

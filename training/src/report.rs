@@ -10,6 +10,7 @@ mod compute;
 mod event;
 mod format;
 mod heatmap;
+mod inspection;
 mod page;
 mod plot;
 
@@ -20,6 +21,8 @@ pub(crate) use self::{
 };
 
 pub mod log;
+
+pub use inspection::inspection_page;
 
 use std::{
     io::Write,
@@ -110,7 +113,7 @@ fn scalars(event: &Event) -> Vec<(String, u64, f64)> {
             let tag = |expert| format!("load/{route}{}/{expert}", load.layer);
             load.shares.iter().map(|(expert, &share)| (tag(expert), load.step, share)).collect()
         }
-        Event::Start(_) | Event::Finish(_) => Vec::new(),
+        Event::Start(_) | Event::Table(_) | Event::Finish(_) => Vec::new(),
     }
 }
 

@@ -1,3 +1,6 @@
 //! What can be trained: a file for each task.
 
+pub(crate) mod date;
+
+pub mod recommendation;
 pub mod translation;

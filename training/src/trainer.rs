@@ -165,7 +165,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             if step > 0 && self.checkpoint_is_due() {
                 self.save()?;
             }
-            if self.fraction() == Some(1.0) {
+            if self.fraction() == Some(1.0) || self.is_out_of_patience() {
                 return Ok(Ended::Finished);
             }
             if let Some(ended) = control.verdict(step - first) {
@@ -386,6 +386,14 @@ impl<'a, T: Task> Trainer<'a, T> {
     /// Seconds spent on the run, in all sessions.
     fn seconds(&self) -> f64 {
         self.started.1 + self.started.0.elapsed().as_secs_f64()
+    }
+
+    /// Whether the development sets have seen nothing better for long enough.
+    fn is_out_of_patience(&self) -> bool {
+        let patience = self.run.config.patience;
+        let since = |(best, last): (Best, Best)| last.step.saturating_sub(best.step);
+        let since = self.state.best.zip(self.state.last).map(since);
+        patience > 0 && since.is_some_and(|steps| steps >= patience)
     }
 
     fn evaluated_now(&self) -> bool {

@@ -64,7 +64,7 @@ impl Task for Line {
         let xs: Vec<f32> = (0..8).map(|i| ((batch * 31 + i * 7) % 13) as f32 / 13.0).collect();
         let xs = Tensor::from_vec(xs, (2, 4), &Device::Cpu)?;
         let truth = Tensor::new(&[[1f32], [-2.0], [3.0], [0.5]], &Device::Cpu)?;
-        let error = (xs.matmul(&self.weight.tensor().t()?)? - xs.matmul(&truth)?)?;
+        let error = (xs.matmul(&self.weight.tensor()?.t()?)? - xs.matmul(&truth)?)?;
         let mut total = (error.sqr()?.sum_all()? / part.labels as f64)?;
         if *batch >= self.breaks_at {
             total = (total * f64::NAN)?;

@@ -3,6 +3,7 @@
 mod data;
 mod evaluate;
 mod expert;
+mod inspect;
 mod model;
 #[cfg(feature = "server")]
 mod serve;
@@ -31,6 +32,7 @@ enum Command {
     Data(data::Data),
     Model(model::Model),
     Expert(expert::Expert),
+    Inspect(inspect::Inspect),
     #[cfg(feature = "server")]
     Store(store::StoreCommand),
 }
@@ -47,6 +49,7 @@ impl Cli {
             Command::Data(command) => command.run(),
             Command::Model(command) => command.run(),
             Command::Expert(command) => command.run(),
+            Command::Inspect(command) => command.run(),
             #[cfg(feature = "server")]
             Command::Store(command) => command.run(),
         }

@@ -1,6 +1,6 @@
 //! Where a command's model comes from: a folder, or the binary itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -19,15 +19,16 @@ pub(crate) struct ModelArgs {
     /// Hypotheses kept per sentence: 1 is fastest
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) beam: u8,
+
+    /// MiB of packed experts kept in memory; the least recently used make room [default: all]
+    #[arg(long, value_name = "MIB", env = "DRAGOMAN_EXPERT_MEMORY")]
+    pub(crate) expert_memory: Option<u32>,
 }
 
 impl ModelArgs {
     /// The files of the model.
     pub(crate) fn files(&self) -> anyhow::Result<Files> {
-        match &self.model {
-            Some(path) => Ok(Files::Folder(path.clone())),
-            None => bundled(),
-        }
+        files(self.model.as_deref())
     }
 
     /// Loads the model.
@@ -37,7 +38,17 @@ impl ModelArgs {
 
     /// How to search.
     pub(crate) fn options(&self) -> TranslatorOptions {
-        TranslatorOptions { beam_size: self.beam.into(), ..TranslatorOptions::default() }
+        let expert_memory = self.expert_memory.map(|mib| (mib as usize) << 20);
+        let beam_size = self.beam.into();
+        TranslatorOptions { beam_size, expert_memory, ..TranslatorOptions::default() }
+    }
+}
+
+/// The files of the model in `folder`, or of the bundled one.
+pub(crate) fn files(folder: Option<&Path>) -> anyhow::Result<Files> {
+    match folder {
+        Some(folder) => Ok(Files::Folder(folder.into())),
+        None => bundled(),
     }
 }
 
@@ -49,7 +60,7 @@ pub(crate) fn open(files: &Files, options: TranslatorOptions) -> anyhow::Result<
 /// Files of the model inside the binary, by their path in the model directory.
 #[cfg(feature = "bundled")]
 fn bundled() -> anyhow::Result<Files> {
-    use std::{path::Path, sync::LazyLock};
+    use std::sync::LazyLock;
 
     use include_dir::{Dir, include_dir};
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dragoman_core::memory::MemoryStats;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntGauge, Registry,
     TextEncoder, core::Collector, exponential_buckets,
@@ -23,6 +24,46 @@ pub(crate) struct Metrics {
     pub(crate) characters: IntCounter,
     pub(crate) cache_hits: IntCounter,
     resident: Gauge,
+    experts: Experts,
+}
+
+/// What the current model's memory of experts says; it starts again with every model.
+#[derive(Debug)]
+struct Experts {
+    budget: Gauge,
+    resident: Gauge,
+    units: Gauge,
+    hits: Gauge,
+    misses: Gauge,
+    prefetched: Gauge,
+    evictions: Gauge,
+}
+
+impl Experts {
+    fn new(registry: &Registry) -> Self {
+        let gauge = |name: &str, help: &str| {
+            register(registry, Gauge::new(format!("dragoman_expert_memory_{name}"), help))
+        };
+        Self {
+            budget: gauge("budget_bytes", "Bytes of packed experts that may be kept; 0: no limit"),
+            resident: gauge("resident_bytes", "Bytes of packed experts that are kept"),
+            units: gauge("units", "Experts that are kept, each layer counted by itself"),
+            hits: gauge("hits", "Matrices of experts that were there when a pass asked"),
+            misses: gauge("misses", "Matrices of experts that a pass had to read"),
+            prefetched: gauge("prefetched", "Matrices of experts that were read ahead"),
+            evictions: gauge("evictions", "Experts in a layer that made room for others"),
+        }
+    }
+
+    fn set(&self, stats: &MemoryStats) {
+        self.budget.set(stats.budget_bytes as f64);
+        self.resident.set(stats.resident_bytes as f64);
+        self.units.set(stats.resident_units as f64);
+        self.hits.set(stats.hits as f64);
+        self.misses.set(stats.misses as f64);
+        self.prefetched.set(stats.prefetched as f64);
+        self.evictions.set(stats.evictions as f64);
+    }
 }
 
 impl Metrics {
@@ -83,6 +124,7 @@ impl Metrics {
                 &registry,
                 Gauge::new("process_resident_memory_bytes", "Memory in use, in bytes"),
             ),
+            experts: Experts::new(&registry),
             registry,
         }
     }
@@ -93,8 +135,9 @@ impl Metrics {
         self.duration.with_label_values(&labels).observe(took.as_secs_f64());
     }
 
-    /// All counters in Prometheus' text format.
-    pub(crate) fn render(&self) -> String {
+    /// All counters in Prometheus' text format, with those of the model's memory of experts.
+    pub(crate) fn render(&self, memory: Option<MemoryStats>) -> String {
+        self.experts.set(&memory.unwrap_or_default());
         if let Some(bytes) = resident_bytes() {
             self.resident.set(bytes as f64);
         }
@@ -140,7 +183,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.answered("/translate", "POST", 200, Duration::from_millis(3));
         metrics.sentences.inc_by(2);
-        let text = metrics.render();
+        let text = metrics.render(None);
         let count = r#"duration_seconds_count{endpoint="/translate",method="POST",status="200"} 1"#;
         assert!(text.contains(count), "{text}");
         assert!(text.contains("dragoman_sentences_total 2"), "{text}");

@@ -1,6 +1,6 @@
 //! Layers of the encoder and the decoder: attention and feed-forward blocks with residuals.
 
-use candle::Tensor;
+use candle::{Tensor, Var};
 
 use crate::{
     Result,
@@ -8,30 +8,32 @@ use crate::{
     context::Context,
     decoding::cache::{LayerCache, StepRows},
     layers::{
+        added::{AddedExperts, Host},
         attention::{CrossAttention, SelfAttention},
         feed_forward::FeedForward,
         moe::{LayerRouting, MoeLayer},
         norm::LayerNorm,
+        ways::Ways,
     },
     ops,
-    params::Builder,
+    params::{Builder, Param},
     ragged::Ragged,
     register::Register,
 };
 
 /// What a block does to the stream: `x + f(norm(x))` or `norm(x + f(x))`.
 #[derive(Debug, Clone)]
-struct Residual {
+pub(crate) struct Residual {
     norm: LayerNorm,
     placement: NormPlacement,
 }
 
 impl Residual {
-    fn new(config: &TranslationConfig, vb: &Builder<'_>) -> Result<Self> {
-        Ok(Self { norm: LayerNorm::new(config.d_model, vb)?, placement: config.norm })
+    pub(crate) fn new(d_model: usize, placement: NormPlacement, vb: &Builder<'_>) -> Result<Self> {
+        Ok(Self { norm: LayerNorm::new(d_model, vb)?, placement })
     }
 
-    fn around(
+    pub(crate) fn around(
         &self,
         xs: &Tensor,
         context: &Context,
@@ -61,6 +63,7 @@ enum Inner {
 struct FeedForwardBlock {
     residual: Residual,
     inner: Inner,
+    added: Option<AddedExperts>,
 }
 
 impl FeedForwardBlock {
@@ -82,25 +85,71 @@ impl FeedForwardBlock {
                 Inner::Dense(FeedForward::new(config.d_model, config.d_ff, config.activation, &vb)?)
             }
         };
-        Ok(Self { residual: Residual::new(config, &vb.pp("feed_forward_norm"))?, inner })
+        let (network, has_groups) = match &inner {
+            Inner::Dense(feed_forward) => (Some(feed_forward.weights()), false),
+            Inner::Experts(layer) => (layer.shared(), true),
+        };
+        let TranslationConfig { d_model, activation, .. } = *config;
+        let host = Host { name, network, has_groups, d_model, activation };
+        let added = AddedExperts::new(host, register, root)?;
+        let residual = Residual::new(d_model, config.norm, &vb.pp("feed_forward_norm"))?;
+        Ok(Self { residual, inner, added })
+    }
+
+    fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.added.iter().flat_map(AddedExperts::rows_computed)
+    }
+
+    /// Whether training may change any weight of the block's networks.
+    fn learns(&self) -> bool {
+        let inner = match &self.inner {
+            Inner::Dense(feed_forward) => feed_forward.weights().learns(),
+            Inner::Experts(layer) => layer.learns(),
+        };
+        inner || self.added.as_ref().is_some_and(AddedExperts::learns)
     }
 
     fn forward(
         &self,
         xs: &Tensor,
-        routes: &[u32],
+        ways: &Ways,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let mut routing = None;
-        let ys = self.residual.around(xs, context, |xs| match &self.inner {
-            Inner::Dense(feed_forward) => feed_forward.forward(xs, context),
-            Inner::Experts(layer) => {
-                let (ys, went) = layer.forward(xs, routes, context)?;
-                routing = Some(went);
-                Ok(ys)
+        let ys = self.residual.around(xs, context, |xs| {
+            // Where nothing below learns, candle follows results from here on.
+            let lowest = context.only_experts && context.is_training() && !xs.track_op();
+            let followed = match lowest && self.learns() {
+                true => Some(Var::from_tensor(xs)?),
+                false => None,
+            };
+            let xs = followed.as_ref().map_or(xs, Var::as_tensor);
+            let ys = match &self.inner {
+                Inner::Dense(feed_forward) => feed_forward.forward(xs, context)?,
+                Inner::Experts(layer) => {
+                    let (ys, went) = layer.forward(xs, ways.routes(), context)?;
+                    routing = Some(went);
+                    ys
+                }
+            };
+            let added = self.added.as_ref().map(|added| added.forward(xs, ways, context));
+            let Some((sum, went)) = added.transpose()?.flatten() else { return Ok(ys) };
+            match &mut routing {
+                Some(routing) => routing.extend(went),
+                None => routing = Some(went),
             }
+            Ok((ys + sum)?)
         })?;
         Ok((ys, routing))
+    }
+
+    fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        let mut matrices = match &self.inner {
+            Inner::Dense(_) => Vec::new(),
+            Inner::Experts(layer) => layer.matrices(ways.routes()),
+        };
+        matrices.extend(self.added.iter().flat_map(|added| added.matrices(ways)));
+        matrices
     }
 }
 
@@ -124,22 +173,36 @@ impl EncoderLayer {
         let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
             attention: SelfAttention::new(d_model, num_heads, false, &vb.pp("attention"))?,
-            attention_residual: Residual::new(config, &vb.pp("attention_norm"))?,
+            attention_residual: Residual::new(
+                config.d_model,
+                config.norm,
+                &vb.pp("attention_norm"),
+            )?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
     }
 
-    /// Maps `xs` `(N, D)` to the same shape; `routes` names the route of each row.
+    /// Maps `xs` `(N, D)` to the same shape; `ways` says where each row goes.
     pub fn forward(
         &self,
         xs: &Tensor,
         layout: &Ragged,
-        routes: &[u32],
+        ways: &Ways,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
         let xs = self.attention_residual.around(xs, context, attend)?;
-        self.feed_forward.forward(&xs, routes, context)
+        self.feed_forward.forward(&xs, ways, context)
+    }
+
+    /// Rows that each added expert has computed, by name.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.feed_forward.added()
+    }
+
+    /// The matrices of the experts that rows of these `ways` may visit.
+    pub(crate) fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        self.feed_forward.expert_matrices(ways)
     }
 }
 
@@ -165,11 +228,25 @@ impl DecoderLayer {
         let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
             attention: SelfAttention::new(d_model, num_heads, true, &vb.pp("attention"))?,
-            attention_residual: Residual::new(config, &vb.pp("attention_norm"))?,
+            attention_residual: Residual::new(
+                config.d_model,
+                config.norm,
+                &vb.pp("attention_norm"),
+            )?,
             cross: CrossAttention::new(d_model, num_heads, &vb.pp("cross"))?,
-            cross_residual: Residual::new(config, &vb.pp("cross_norm"))?,
+            cross_residual: Residual::new(config.d_model, config.norm, &vb.pp("cross_norm"))?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
+    }
+
+    /// Rows that each added expert has computed, by name.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.feed_forward.added()
+    }
+
+    /// The matrices of the experts that rows of these `ways` may visit.
+    pub(crate) fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        self.feed_forward.expert_matrices(ways)
     }
 
     /// Keys and values of the encoder's output `memory` `(S, D)`: `(S, 2D)`.
@@ -183,7 +260,7 @@ impl DecoderLayer {
         xs: &Tensor,
         layout: &Ragged,
         (memory, source): (&Tensor, &Ragged),
-        routes: &[u32],
+        ways: &Ways,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
@@ -191,7 +268,7 @@ impl DecoderLayer {
         let kv = self.cross.memory(memory, context)?; // (S, 2D)
         let attend = |xs: &Tensor| self.cross.forward(xs, layout, (&kv, source), context);
         let xs = self.cross_residual.around(&xs, context, attend)?;
-        self.feed_forward.forward(&xs, routes, context)
+        self.feed_forward.forward(&xs, ways, context)
     }
 
     /// Maps the next row of every target, `xs` `(R, D)`, to the same shape, and adds its keys and
@@ -200,7 +277,7 @@ impl DecoderLayer {
         &self,
         xs: &Tensor,
         cache: &mut LayerCache,
-        rows: &StepRows<'_>,
+        (rows, ways): (&StepRows<'_>, &Ways),
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let xs = self.attention_residual.around(xs, context, |xs| {
@@ -211,6 +288,6 @@ impl DecoderLayer {
             let query = self.cross.project(xs, context)?; // (R, D)
             self.cross.finish(&cache.attend_to_source(&query, rows)?, context)
         })?;
-        self.feed_forward.forward(&xs, rows.routes, context)
+        self.feed_forward.forward(&xs, ways, context)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     layers::feed_forward::expert_params,
     ops::{self, ExpertParams, Groups, Visits},
     params::{Builder, Init, Param},
-    register::Register,
+    register::{ExpertEntry, ExpertKind, Register},
 };
 
 /// A shared expert that sees every token, and the experts of the routes.
@@ -67,7 +67,9 @@ impl MoeLayer {
             0 => None,
             d_ff => Some(expert_params(d_model, d_ff, &root.pp(name).pp("shared"))?),
         };
-        let covers = |entry: &&crate::register::ExpertEntry| entry.layers.iter().any(|l| l == name);
+        let covers = |entry: &&ExpertEntry| {
+            entry.kind != ExpertKind::Domain && entry.layers.iter().any(|layer| layer == name)
+        };
         let mut experts = Vec::new();
         for entry in register.experts.iter().filter(covers) {
             let vb = root.pp("experts").pp(&entry.name).pp(name);
@@ -96,6 +98,17 @@ impl MoeLayer {
             groups.push(group);
         }
         Ok(Self { name: name.into(), shared, experts, groups, top_k: config.top_k, activation })
+    }
+
+    /// The expert that every token visits.
+    pub(super) fn shared(&self) -> Option<&ExpertParams> {
+        self.shared.as_ref()
+    }
+
+    /// Whether training may change any weight of the layer.
+    pub(super) fn learns(&self) -> bool {
+        let of_groups = |expert: &Expert| expert.gate.is_trainable() || expert.weights.learns();
+        self.experts.iter().any(of_groups) || self.shared.as_ref().is_some_and(ExpertParams::learns)
     }
 
     /// Maps `xs` `(N, D)` to the same shape; `routes` names the route of each row.
@@ -128,6 +141,12 @@ impl MoeLayer {
         Ok((ys, LayerRouting { layer: self.name.clone(), losses, experts, load, visits }))
     }
 
+    /// The matrices of all experts that any of `routes` may use, for reading ahead.
+    pub(crate) fn matrices(&self, routes: &[u32]) -> Vec<Param> {
+        let experts = self.active(routes).into_iter().map(|e| &self.experts[e].weights);
+        experts.flat_map(ExpertParams::matrices).cloned().collect()
+    }
+
     /// Experts that any of `routes` may use, in the order of their names: no other is touched.
     fn active(&self, routes: &[u32]) -> Vec<usize> {
         let mut seen = vec![false; self.groups.len()];
@@ -141,6 +160,16 @@ impl MoeLayer {
 }
 
 impl LayerRouting {
+    /// Adds the visits of experts that were added in the same layer.
+    pub(super) fn extend(&mut self, other: Self) {
+        let first = self.experts.len();
+        self.experts.extend(other.experts);
+        self.load.extend(other.load);
+        for (visits, others) in self.visits.iter_mut().zip(other.visits) {
+            visits.extend(others.into_iter().map(|(e, weight)| (first + e, weight)));
+        }
+    }
+
     /// Share of each expert in all visits.
     pub fn shares(&self) -> Vec<(String, f32)> {
         let total = self.load.iter().sum::<usize>().max(1) as f32;

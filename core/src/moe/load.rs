@@ -119,7 +119,7 @@ impl Router {
             let reason = "only `deepseek_v3` corrects its choice by biases";
             return Err(Error::Invalid(reason.into()));
         };
-        let mut values = correction.tensor().to_vec1::<f32>()?;
+        let mut values = correction.tensor()?.to_vec1::<f32>()?;
         if load.visits.len() != values.len() {
             let reason = format!("{} loads for {} biases", load.visits.len(), values.len());
             return Err(Error::Invalid(reason));
@@ -132,7 +132,7 @@ impl Router {
             }
         }
         let count = values.len();
-        correction.set(&Tensor::from_vec(values, count, correction.tensor().device())?)
+        correction.set(&Tensor::from_vec(values, count, correction.tensor()?.device())?)
     }
 }
 
@@ -164,12 +164,12 @@ impl MoeBlock {
             return Ok(Vec::new());
         };
         let dead: Vec<usize> = load.dead(threshold).into_iter().filter(|&e| e != parent).collect();
-        let mut rows = gate.tensor().to_vec2::<f32>()?;
+        let mut rows = gate.tensor()?.to_vec2::<f32>()?;
         for &expert in &dead {
             // A stream for each weight of each expert.
             let mut stream = (expert as u64) << 8;
             for (child, parent) in experts[expert].all().zip(experts[parent].all()) {
-                let values = parent.tensor().flatten_all()?.to_vec1::<f32>()?;
+                let values = parent.tensor()?.flatten_all()?.to_vec1::<f32>()?;
                 set(child, noisy(values, noise, (seed, stream)))?;
                 stream += 1;
             }
@@ -181,7 +181,7 @@ impl MoeBlock {
 }
 
 fn set(param: &Param, values: Vec<f32>) -> Result<()> {
-    param.set(&Tensor::from_vec(values, param.shape(), param.tensor().device())?)
+    param.set(&Tensor::from_vec(values, param.shape(), param.tensor()?.device())?)
 }
 
 /// `values` with normal noise of `noise` times their root mean square.

@@ -164,7 +164,7 @@ impl Router {
 
     fn correction_values(&self) -> Result<Vec<f32>> {
         let Some(correction) = &self.correction else { return Ok(vec![0.0; self.num_experts]) };
-        let values = correction.tensor().to_vec1::<f32>()?;
+        let values = correction.tensor()?.to_vec1::<f32>()?;
         match values.iter().all(|value| value.is_finite()) {
             true => Ok(values),
             false => Err(not_finite("the correction biases")),

@@ -93,8 +93,8 @@ impl Slots {
                 ops::linear_in(precision, xs, &self.weight, None, context)?
             }
             Some(scale) => {
-                let products = unit(xs)?.matmul(&unit(&self.weight.tensor())?.t()?)?;
-                products.broadcast_mul(&scale.tensor())?
+                let products = unit(xs)?.matmul(&unit(&self.weight.tensor()?)?.t()?)?;
+                products.broadcast_mul(&scale.tensor()?)?
             }
         };
         let values = logits.flatten_all()?.to_vec1::<f32>()?;

@@ -76,8 +76,8 @@ pub fn gate_logits(xs: &Tensor, rows: &[Param], context: &Context) -> Result<Ten
     if context.uses_kernels(xs.device()) {
         return Ok(xs.contiguous()?.apply_op1(Gate { rows: rows.to_vec() })?);
     }
-    let rows: Vec<Tensor> = rows.iter().map(Param::tensor).collect();
-    Ok(matmul_t(xs, &Tensor::stack(&rows, 0)?, Precision::F32)?)
+    let rows: Result<Vec<Tensor>> = rows.iter().map(Param::tensor).collect();
+    Ok(matmul_t(xs, &Tensor::stack(&rows?, 0)?, Precision::F32)?)
 }
 
 /// Chooses the best `k` experts of each row's group; ties go to the lower slot.

@@ -29,7 +29,7 @@ pub fn layer_norm(
     let centred = xs.broadcast_sub(&mean)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
     let scaled = centred.broadcast_div(&(variance + f64::from(epsilon))?.sqrt()?)?;
-    Ok(scaled.broadcast_mul(&weight.tensor())?.broadcast_add(&bias.tensor())?)
+    Ok(scaled.broadcast_mul(&weight.tensor()?)?.broadcast_add(&bias.tensor()?)?)
 }
 
 struct LayerNorm {

@@ -103,7 +103,7 @@ impl Group {
     }
 
     fn collect(&mut self, grads: &GradStore) -> Result<()> {
-        let flat = |param: &Param| match grads.get(&param.tensor()) {
+        let flat = |param: &Param| match grads.get(&param.tensor()?) {
             Some(grad) => Ok(grad.detach().flatten_all()?),
             None => Ok(Tensor::zeros(param.elem_count(), self.first.dtype(), self.first.device())?),
         };
@@ -126,8 +126,8 @@ impl Group {
         let root = ((&self.second / correction2)?.sqrt()? + epsilon)?;
         let step = ((&self.first * (rate / correction1))? / root)?;
 
-        let values: Vec<_> = self.params.iter().map(|param| param.tensor().detach()).collect();
-        let values = values.iter().map(Tensor::flatten_all).collect::<candle::Result<Vec<_>>>()?;
+        let flat = |param: &Param| Ok(param.tensor()?.detach().flatten_all()?);
+        let values = self.params.iter().map(flat).collect::<Result<Vec<_>>>()?;
         let values = ((Tensor::cat(&values, 0)? * (1.0 - decay))? - step)?;
         for (param, value) in self.params.iter().zip(self.split(&values)?) {
             param.set(&value)?;

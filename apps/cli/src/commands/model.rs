@@ -65,7 +65,7 @@ impl Export {
         }
         let files = self.model.files()?;
         if self.half {
-            let Loaded { model, params, register, tokenizer } =
+            let Loaded { model, params, register, tokenizer, .. } =
                 files.load_translation(&Device::Cpu)?;
             let form = (&tokenizer, DType::F16);
             save_translation(&self.dir, model.config(), &register, &params, form)?;

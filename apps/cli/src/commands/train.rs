@@ -1,12 +1,16 @@
 //! `dragoman train`
 
+mod recommendation;
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use dragoman_training::{
+    config::RunConfig,
     control::{Control, Ended},
     tasks::translation::{RunPaths, TrainConfig, train},
+    trainer::Summary,
 };
 
 /// Train a model
@@ -19,6 +23,27 @@ pub(crate) struct Train {
 #[derive(Debug, Subcommand)]
 enum What {
     Translation(Translation),
+    Recommendation(recommendation::Recommendation),
+}
+
+/// How long a run may take, and how it shows itself
+#[derive(Debug, Args)]
+struct Budget {
+    /// Budget of the whole run in minutes, whatever the settings say
+    #[arg(long, value_name = "MINUTES")]
+    minutes: Option<f64>,
+
+    /// Budget of the whole run in steps, whatever the settings say
+    #[arg(long)]
+    steps: Option<u64>,
+
+    /// Stop this session after so many minutes; the same command goes on later
+    #[arg(long, value_name = "MINUTES")]
+    session_minutes: Option<f64>,
+
+    /// Show nothing while training
+    #[arg(long)]
+    quiet: bool,
 }
 
 /// Train a translation model on a packed corpus, or go on with a run that was stopped
@@ -48,27 +73,17 @@ struct Translation {
     #[arg(long, value_name = "DIR")]
     start_from: Option<PathBuf>,
 
-    /// Budget of the whole run in minutes, whatever the settings say
-    #[arg(long, value_name = "MINUTES")]
-    minutes: Option<f64>,
-
-    /// Budget of the whole run in steps, whatever the settings say
-    #[arg(long)]
-    steps: Option<u64>,
-
-    /// Stop this session after so many minutes; the same command goes on later
-    #[arg(long, value_name = "MINUTES")]
-    session_minutes: Option<f64>,
-
-    /// Show nothing while training
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    budget: Budget,
 }
 
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let What::Translation(command) = self.what;
-        command.run().context("training")
+        match self.what {
+            What::Translation(command) => command.run(),
+            What::Recommendation(command) => command.run(),
+        }
+        .context("training")
     }
 }
 
@@ -77,22 +92,39 @@ impl Translation {
         let mut config = TrainConfig::load(&self.config)?;
         config.device = self.device.unwrap_or(config.device);
         config.start_from = self.start_from.or(config.start_from);
-        config.run.budget.minutes = self.minutes.unwrap_or(config.run.budget.minutes);
-        config.run.budget.steps = self.steps.unwrap_or(config.run.budget.steps);
+        self.budget.apply(&mut config.run);
+        let control = self.budget.control()?;
+        let Self { corpus, dev, out, budget, .. } = self;
+        let paths = RunPaths { corpus, dev, out, quiet: budget.quiet };
+        let summary = train(&config, &paths, &control)?;
+        closing_words(&summary);
+        Ok(())
+    }
+}
+
+impl Budget {
+    /// Puts what was asked for in place of the settings.
+    fn apply(&self, run: &mut RunConfig) {
+        run.budget.minutes = self.minutes.unwrap_or(run.budget.minutes);
+        run.budget.steps = self.steps.unwrap_or(run.budget.steps);
+    }
+
+    /// Listens for Ctrl-C, and for the end of the session.
+    fn control(&self) -> anyhow::Result<Control> {
         let mut control = Control::default();
         if let Some(minutes) = self.session_minutes {
             control = control.with_time_limit(Duration::from_secs_f64(minutes * 60.0));
         }
         let hand = control.clone();
         ctrlc::set_handler(move || hand.stop()).context("listening for Ctrl-C")?;
-        let Self { corpus, dev, out, quiet, .. } = self;
-        let paths = RunPaths { corpus, dev, out, quiet };
-        let summary = train(&config, &paths, &control)?;
-        let model = summary.model.map(|path| path.display().to_string()).unwrap_or_default();
-        match summary.ended {
-            Ended::Finished => println!("finished at step {}; the model: {model}", summary.step),
-            _ => println!("stopped at step {}; the same command goes on from here", summary.step),
-        }
-        Ok(())
+        Ok(control)
+    }
+}
+
+fn closing_words(summary: &Summary) {
+    let model = summary.model.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    match summary.ended {
+        Ended::Finished => println!("finished at step {}; the model: {model}", summary.step),
+        _ => println!("stopped at step {}; the same command goes on from here", summary.step),
     }
 }

@@ -13,6 +13,6 @@ pub(super) async fn metrics(
     if token.is_some_and(|token| !has_bearer(&request, token)) {
         return Err(ApiError::Unauthorized);
     }
-    let text = shared.metrics.render();
+    let text = shared.metrics.render(shared.model.current().model.memory());
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

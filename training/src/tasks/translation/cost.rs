@@ -9,7 +9,7 @@ use crate::report::log::ModelSize;
 /// to other tokens.
 ///
 /// The projections of the source into the decoder's keys and values count for the source token.
-pub(super) fn model_size(
+pub(crate) fn model_size(
     config: &TranslationConfig,
     experts: &ExpertsConfig,
     parameters: usize,

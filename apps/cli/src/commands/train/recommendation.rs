@@ -1,0 +1,84 @@
+//! `dragoman train recommendation`
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use dragoman_data::interactions::Interactions;
+use dragoman_training::tasks::recommendation::{NextItems, Protocol, RunPaths, TrainConfig, train};
+
+use super::{Budget, closing_words};
+
+/// Train a recommendation model on a log of interactions, or go on with a run that was stopped
+#[derive(Debug, Args)]
+pub(super) struct Recommendation {
+    /// Settings of the run, such as `training/configs/recommend-small.toml`
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Log of interactions: a MovieLens folder, RecBole's atomic files, events.tsv, events.jsonl or
+    /// sequences.txt
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+
+    /// What is kept from the model: the newest events (time), everybody's last two (loo), or
+    /// nothing in the end (all)
+    #[arg(long, value_enum, default_value_t = Kept::All)]
+    protocol: Kept,
+
+    /// Share of the events before the cut of `--protocol time`
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    quantile: f64,
+
+    /// Histories, a line of items for each user, whose next items choose the best weights
+    #[arg(long, value_name = "FILE", requires = "dev_targets")]
+    dev_histories: Option<PathBuf>,
+
+    /// Next items of `--dev-histories`, a line for each user
+    #[arg(long, value_name = "FILE", requires = "dev_histories")]
+    dev_targets: Option<PathBuf>,
+
+    /// Where checkpoints, the report and the model go
+    #[arg(long, value_name = "DIR", default_value = "runs/latest")]
+    out: PathBuf,
+
+    #[command(flatten)]
+    budget: Budget,
+}
+
+/// What a run keeps from the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kept {
+    Time,
+    Loo,
+    All,
+}
+
+impl Recommendation {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut config = TrainConfig::load(&self.config)?;
+        self.budget.apply(&mut config.run);
+        let (log, faults) = Interactions::load(&self.data)?;
+        for fault in &faults.first {
+            eprintln!("skipped {fault}");
+        }
+        let protocol = match self.protocol {
+            Kept::Time => Protocol::Time { quantile: self.quantile },
+            Kept::Loo => Protocol::LeaveOneOut,
+            Kept::All => Protocol::All,
+        };
+        let dev = match (&self.dev_histories, &self.dev_targets) {
+            (Some(histories), Some(targets)) => {
+                Some(NextItems::from_files(histories, targets, &log)?)
+            }
+            _ => None,
+        };
+        if dev.is_some() && self.protocol == Kept::Time {
+            bail!("`--protocol time` takes its development set from the log");
+        }
+        let paths = RunPaths { out: self.out, quiet: self.budget.quiet };
+        let summary = train(&config, &log, protocol, dev, &paths, &self.budget.control()?)?;
+        closing_words(&summary);
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Weights that stay where they are stored until somebody wants them.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Seek, SeekFrom},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use candle::{DType, Device, Shape, Tensor};
+use fs_err as fs;
+use safetensors::SafeTensors;
+
+use crate::{Error, Result};
+
+/// Where a safetensors file lies.
+#[derive(Debug, Clone)]
+pub enum Container {
+    /// On disk; it is not kept open.
+    File(PathBuf),
+    /// Inside the binary.
+    Memory(&'static [u8]),
+}
+
+/// A tensor of a safetensors file, read when it is asked for.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    container: Arc<Container>,
+    dtype: DType,
+    shape: Shape,
+    /// Where its values begin in the container, in bytes.
+    offset: usize,
+    /// How many bytes they are.
+    len: usize,
+}
+
+impl Stored {
+    /// The tensors of `container` by name, found in its `content`, which is not kept.
+    ///
+    /// # Errors
+    /// Fails when the content is not a safetensors file.
+    pub fn index(container: Container, content: &[u8]) -> Result<BTreeMap<String, Self>> {
+        let invalid = |error| Error::Invalid(format!("is not a safetensors file: {error}"));
+        let (header, metadata) = SafeTensors::read_metadata(content).map_err(invalid)?;
+        let start = size_of::<u64>() + header; // the header's length stands before the header
+        let container = Arc::new(container);
+        let mut stored = BTreeMap::new();
+        for (name, info) in metadata.tensors() {
+            let (from, to) = info.data_offsets;
+            let shape = Shape::from(info.shape.clone());
+            let (container, dtype) = (Arc::clone(&container), DType::try_from(info.dtype)?);
+            let (offset, len) = (start + from, to - from);
+            stored.insert(name, Self { container, dtype, shape, offset, len });
+        }
+        Ok(stored)
+    }
+
+    /// Shape of the tensor.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The tensor, in float32 on the CPU.
+    ///
+    /// # Errors
+    /// Fails when the file is gone or has become shorter.
+    pub fn read(&self) -> Result<Tensor> {
+        let owned;
+        let bytes = match &*self.container {
+            Container::Memory(content) => &content[self.offset..][..self.len],
+            Container::File(path) => {
+                let mut file = fs::File::open(path)?;
+                file.seek(SeekFrom::Start(self.offset as u64))?;
+                let mut bytes = vec![0; self.len];
+                file.read_exact(&mut bytes)?;
+                owned = bytes;
+                &owned
+            }
+        };
+        let tensor = Tensor::from_raw_buffer(bytes, self.dtype, self.shape.dims(), &Device::Cpu)?;
+        Ok(tensor.to_dtype(DType::F32)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_is_read_from_its_place() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("w.safetensors");
+        let first = Tensor::arange(0f32, 6.0, &Device::Cpu)?.reshape((2, 3))?;
+        let second = Tensor::arange(6f32, 10.0, &Device::Cpu)?.to_dtype(DType::F16)?;
+        let tensors = [("a".to_string(), first), ("b".to_string(), second)].into_iter().collect();
+        candle::safetensors::save(&tensors, &path)?;
+        let stored = Stored::index(Container::File(path.clone()), &fs::read(&path)?)?;
+        assert_eq!(stored["a"].shape().dims(), [2, 3]);
+        assert_eq!(stored["b"].read()?.to_vec1::<f32>()?, [6.0, 7.0, 8.0, 9.0]);
+
+        fs::write(&path, b"short")?;
+        assert!(stored["a"].read().is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_safetensors_file_is_refused() {
+        let error = Stored::index(Container::Memory(b"{}"), b"{}").expect_err("two bytes");
+        assert!(error.to_string().starts_with("is not a safetensors file"), "{error}");
+    }
+}

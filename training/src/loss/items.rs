@@ -1,0 +1,214 @@
+//! Cross-entropy over all items, whose vectors are computed and so have a gradient of their own.
+//!
+//! For hidden states `h` `(N, D)`, item vectors `W` `(V, D)`, labels and weights, with `p =
+//! softmax(h · Wᵀ)`, the loss is `Σₙ weightₙ · (−log pₙ[labelₙ])`, and never are all logits held.
+
+use candle::{CpuStorage, CustomOp2, D, Layout, Shape, Tensor};
+use dragoman_core::kernels::{
+    cross_entropy::CrossEntropy,
+    matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
+    softmax::LogitRows,
+};
+
+use super::{CHUNK, LossSums, matmul_t};
+use crate::{Result, loss::with_values};
+
+/// How the items are scored.
+#[derive(Debug, Clone, Copy)]
+pub struct ItemLoss {
+    /// Share of the label that is spread over all items.
+    pub label_smoothing: f32,
+    /// Factor of the loss and of its gradient.
+    pub scale: f32,
+    /// Type in which matrices are multiplied.
+    pub precision: Precision,
+}
+
+/// What the rows are to say.
+#[derive(Debug, Clone, Copy)]
+pub struct ItemLabels<'a> {
+    /// The item of each row, `(N,)`.
+    pub items: &'a [u32],
+    /// How much each row counts, `(N,)`; rows of weight 0 count for nothing.
+    pub weights: &'a [f32],
+}
+
+impl ItemLoss {
+    /// The scaled loss as a scalar, by kernels on the CPU and by candle's operations elsewhere.
+    pub fn forward(
+        &self,
+        hidden: &Tensor,
+        vectors: &Tensor,
+        labels: ItemLabels<'_>,
+    ) -> Result<(Tensor, LossSums)> {
+        match hidden.device().is_cpu() {
+            true => self.fused(hidden, vectors, labels),
+            false => self.composite(hidden, vectors, labels),
+        }
+    }
+
+    /// The kernel form: the gradients are computed with the loss, a few hundred rows at a time.
+    pub fn fused(
+        &self,
+        hidden: &Tensor,
+        vectors: &Tensor,
+        labels: ItemLabels<'_>,
+    ) -> Result<(Tensor, LossSums)> {
+        let (hidden, vectors) = (hidden.contiguous()?, vectors.contiguous()?);
+        let width = hidden.dim(1)?;
+        let (dhidden, dvectors, sums) = with_values(&hidden, |hidden| {
+            with_values(&vectors, |vectors| self.walk(hidden, vectors, width, labels))
+        })??;
+        let computed = Computed {
+            loss: (sums.loss * f64::from(self.scale)) as f32,
+            hidden: Tensor::from_vec(dhidden, hidden.shape(), hidden.device())?,
+            vectors: Tensor::from_vec(dvectors, vectors.shape(), hidden.device())?,
+        };
+        Ok((hidden.apply_op2(&vectors, computed)?, sums))
+    }
+
+    fn walk(
+        &self,
+        hidden: &[f32],
+        vectors: &[f32],
+        width: usize,
+        labels: ItemLabels<'_>,
+    ) -> (Vec<f32>, Vec<f32>, LossSums) {
+        let num_items = vectors.len() / width;
+        let (mut dhidden, mut dvectors) = (vec![0.0; hidden.len()], vec![0.0; vectors.len()]);
+        let mut sums = LossSums::default();
+        let rule = CrossEntropy {
+            rows: LogitRows { width: num_items, first_output: 0 },
+            label_smoothing: self.label_smoothing,
+        };
+        let rows = (CHUNK / num_items).clamp(1, labels.items.len().max(1));
+        let mut logits = vec![0.0; rows * num_items];
+        let chunks = hidden.chunks(rows * width).zip(dhidden.chunks_mut(rows * width));
+        let labels = labels.items.chunks(rows).zip(labels.weights.chunks(rows));
+        for ((hidden, dhidden), (items, weights)) in chunks.zip(labels) {
+            let n = items.len();
+            let logits = &mut logits[..n * num_items];
+            let dims = (n, num_items, width);
+            matmul_nt(self.precision, hidden, vectors, logits, dims, &Epilogue::NONE);
+            let scales: Vec<f32> = weights.iter().map(|weight| weight * self.scale).collect();
+            for (loss, &weight) in rule.forward_backward(logits, items, &scales).iter().zip(weights)
+            {
+                let weight = f64::from(weight);
+                sums.labels += weight;
+                sums.loss += weight * f64::from(loss.loss);
+                sums.nll += weight * f64::from(loss.nll);
+                sums.correct += weight * f64::from(u8::from(loss.correct));
+            }
+            let dims = (n, width, num_items);
+            matmul_nn(self.precision, logits, vectors, dhidden, dims, false);
+            let dims = (num_items, width, n);
+            matmul_tn(self.precision, logits, hidden, &mut dvectors, dims, true);
+        }
+        (dhidden, dvectors, sums)
+    }
+
+    /// The composite form, of differentiable candle operations: for other devices, and to compare
+    /// with.
+    pub fn composite(
+        &self,
+        hidden: &Tensor,
+        vectors: &Tensor,
+        labels: ItemLabels<'_>,
+    ) -> Result<(Tensor, LossSums)> {
+        let device = hidden.device();
+        let columns = Tensor::new(labels.items, device)?; // (N,)
+        let weights = Tensor::new(labels.weights, device)?; // (N,)
+        let logits = matmul_t(hidden, vectors, self.precision)?; // (N, V)
+        let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
+        let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
+        let smooth = log_probs.mean(D::Minus1)?.neg()?; // (N,)
+        let epsilon = f64::from(self.label_smoothing);
+        let loss = ((&nll * (1.0 - epsilon))? + (smooth * epsilon)?)?;
+        let loss = (loss * &weights)?.sum_all()?;
+        let correct = logits.argmax(D::Minus1)?.eq(&columns)?.to_dtype(candle::DType::F32)?;
+        let sum = |tensor: Tensor| -> Result<f64> {
+            Ok(f64::from((tensor.detach() * &weights)?.sum_all()?.to_scalar::<f32>()?))
+        };
+        let sums = LossSums {
+            labels: labels.weights.iter().map(|&weight| f64::from(weight)).sum(),
+            loss: f64::from(loss.to_scalar::<f32>()?),
+            nll: sum(nll)?,
+            correct: sum(correct)?,
+        };
+        Ok(((loss * f64::from(self.scale))?, sums))
+    }
+}
+
+/// A loss whose gradients are known already.
+struct Computed {
+    loss: f32,
+    /// Gradient by the hidden states, `(N, D)`.
+    hidden: Tensor,
+    /// Gradient by the item vectors, `(V, D)`.
+    vectors: Tensor,
+}
+
+impl CustomOp2 for Computed {
+    fn name(&self) -> &'static str {
+        "item-loss"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> candle::Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(vec![self.loss]), Shape::from(())))
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        upstream: &Tensor,
+    ) -> candle::Result<(Option<Tensor>, Option<Tensor>)> {
+        let hidden = self.hidden.broadcast_mul(upstream)?;
+        Ok((Some(hidden), Some(self.vectors.broadcast_mul(upstream)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle::{Device, Var};
+    use dragoman_core::params::{Init, ParamStore};
+
+    use super::*;
+
+    #[test]
+    fn both_forms_agree() -> Result<()> {
+        let store = ParamStore::new(&Device::Cpu, 5);
+        let var = |name: &str, rows: usize| -> Result<Var> {
+            let param = store.root().get((rows, 8), name, Init::Normal(1.0))?;
+            Ok(Var::from_tensor(&param.tensor()?)?)
+        };
+        let (hidden, vectors) = (var("hidden", 5)?, var("vectors", 12)?);
+        let items = [3, 0, 11, 3, 7];
+        let weights = [1.0, 0.5, 0.0, 2.0, 1.0];
+        let labels = ItemLabels { items: &items, weights: &weights };
+        let loss = ItemLoss { label_smoothing: 0.1, scale: 0.25, precision: Precision::F32 };
+        let values = |(total, sums): (Tensor, LossSums)| -> Result<Vec<f32>> {
+            let grads = total.backward()?;
+            let mut values = vec![total.to_scalar::<f32>()?];
+            for var in [&hidden, &vectors] {
+                let grad = grads.get(var).expect("both have a gradient");
+                values.extend(grad.flatten_all()?.to_vec1::<f32>()?);
+            }
+            values.extend([sums.labels, sums.loss, sums.nll, sums.correct].map(|x| x as f32));
+            Ok(values)
+        };
+        let ours = values(loss.fused(&hidden, &vectors, labels)?)?;
+        let theirs = values(loss.composite(&hidden, &vectors, labels)?)?;
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,418 @@
+//! Learning to recommend: histories in, a transformer with segment experts out.
+
+mod config;
+mod dev;
+mod export;
+mod learners;
+mod protocol;
+
+use std::path::PathBuf;
+
+use candle::{D, Device, Tensor};
+use candle_nn::ops::{log_softmax, softmax};
+use dragoman_core::{
+    config::RecommendationConfig,
+    context::{Context, Training},
+    models::recommendation::RecommendationModel,
+    params::ParamStore,
+    recommend::{
+        Catalogue, Profiler,
+        behaviour::{Behaviour, Categories},
+        popularity,
+        segments::{Segment, SegmentRules},
+    },
+    register::Register,
+};
+use dragoman_data::{interactions::Interactions, shuffle::Shuffle};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
+pub use protocol::{NextItems, Protocol};
+
+use self::{
+    dev::DevUser,
+    learners::{Learner, Lesson, NO_SEGMENT, weigh},
+};
+use crate::{
+    Error, Result,
+    control::Control,
+    device,
+    loss::items::{ItemLabels, ItemLoss},
+    recorder::RunInfo,
+    report::log::ModelSize,
+    task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
+    trainer::{self, Run, Summary},
+};
+
+/// Where a run leaves its results.
+#[derive(Debug, Clone)]
+pub struct RunPaths {
+    /// The run's folder: its checkpoints, log and report, and `model/` with the best weights.
+    pub out: PathBuf,
+    /// Shows nothing while training.
+    pub quiet: bool,
+}
+
+/// Trains a recommendation model on `log`, or goes on with the run that is in `paths.out`.
+///
+/// The best weights are chosen on `dev` if it is given, else on events that `protocol` keeps from
+/// the model.
+pub fn train(
+    config: &TrainConfig,
+    log: &Interactions,
+    protocol: Protocol,
+    dev: Option<NextItems>,
+    paths: &RunPaths,
+    control: &Control,
+) -> Result<Summary> {
+    let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
+    config.check().map_err(invalid)?;
+    let (log, dev) = match dev {
+        Some(dev) => (log.clone(), dev),
+        None => protocol.first(log)?,
+    };
+    fs_err::create_dir_all(&paths.out)?;
+    let mut task = RecommendationTask::new(config, &log, &dev)?;
+    let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
+    let run = Run {
+        config: &config.run,
+        dir: &paths.out,
+        identity: task.identity(),
+        settings,
+        info: RunInfo {
+            name: config.name.clone(),
+            settings: serde_json::to_value(config)?,
+            model: task.size_of_model(),
+            machine: device::machine("cpu"),
+        },
+        quiet: paths.quiet,
+    };
+    trainer::train(&mut task, run, control)
+}
+
+/// Where the next batch comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    /// Passes over all users so far.
+    pub epoch: u64,
+    /// Batches of this pass so far.
+    pub batch: u64,
+}
+
+/// A model that learns from a log.
+struct RecommendationTask {
+    config: TrainConfig,
+    params: ParamStore,
+    register: Register,
+    model: RecommendationModel,
+    catalogue: Catalogue,
+    profiler: Profiler,
+    learners: Vec<Learner>,
+    kind_weights: Vec<f32>,
+    dev: Vec<DevUser>,
+    cursor: Cursor,
+}
+
+impl RecommendationTask {
+    fn new(config: &TrainConfig, log: &Interactions, dev: &NextItems) -> Result<Self> {
+        if log.is_empty() {
+            let reason = "there are no events to learn from";
+            return Err(Error::Recommendation(reason.into()));
+        }
+        let users = log.users.iter().map(|user| &user.labels);
+        let catalogue =
+            Catalogue::new(log.items.clone(), log.kinds.clone(), users, config.min_feature_count);
+        let shape = shape(config, &catalogue, log);
+        let layers = shape.layers();
+        let names: Vec<String> =
+            Segment::WITH_EXPERT.iter().map(|s| format!("segment.{}", s.name())).collect();
+        let names: Vec<&str> = match config.segments.d_ff {
+            0 => Vec::new(),
+            _ => names.iter().map(String::as_str).collect(),
+        };
+        let register = Register::for_segments(&names, config.segments.d_ff, &layers);
+        let params = ParamStore::new(&Device::Cpu, config.run.seed);
+        let model = RecommendationModel::new(&shape, &register, catalogue.content(), &params)?;
+
+        let profiler = profiler(log);
+        let end = log.events().map(|event| event.time).max().unwrap_or_default();
+        let behaviours: Vec<Behaviour> = (log.histories.iter())
+            .filter_map(|history| profiler.behaviours(history, end).pop())
+            .collect();
+        let rules = SegmentRules::fit(&behaviours);
+        let index = catalogue.user_index();
+        let features = |labels: &[String]| -> Vec<u32> {
+            match config.model.user_features {
+                true => labels.iter().filter_map(|l| index.get(l.as_str()).copied()).collect(),
+                false => Vec::new(),
+            }
+        };
+        let mut learners: Vec<Learner> = (log.users.iter().zip(&log.histories))
+            .filter(|(_, history)| !history.is_empty())
+            .map(|(user, history)| Learner::new(history, features(&user.labels), &profiler, &rules))
+            .collect();
+        weigh(&mut learners, config.objective.user_power);
+        let weight = |kind: &String| config.objective.kinds.get(kind).copied().unwrap_or(1.0);
+        let kind_weights = log.kinds.iter().map(weight).collect();
+        let dev = dev_users(dev, config.dev_users, features);
+        drop(index);
+        Ok(Self {
+            config: config.clone(),
+            params,
+            register,
+            model,
+            catalogue,
+            profiler,
+            learners,
+            kind_weights,
+            dev,
+            cursor: Cursor::default(),
+        })
+    }
+
+    /// What makes this run the run it is: with other values, its checkpoints are of no use.
+    fn identity(&self) -> serde_json::Value {
+        json!({
+            "model": self.model.config(),
+            "segments": self.config.segments,
+            "users": self.learners.len(),
+            "events": self.learners.iter().map(|learner| learner.events.len()).sum::<usize>(),
+        })
+    }
+
+    fn size_of_model(&self) -> ModelSize {
+        let tables = |name: &str| name.contains("embedding");
+        let dense = self.params.iter().filter(|param| !tables(param.name()));
+        let items = self.catalogue.items.len() * self.config.model.d_model;
+        ModelSize {
+            parameters: self.params.elem_count() as u64,
+            active_encoder_parameters: 0,
+            active_decoder_parameters: (dense.map(|p| p.elem_count()).sum::<usize>() + items)
+                as u64,
+        }
+    }
+
+    /// Weight of the prior of the gate at a step of the run.
+    fn prior(&self, part: &Part<'_>) -> f64 {
+        let SegmentsConfig { prior_start, prior_end, .. } = self.config.segments;
+        let progress = match part.config.budget.steps {
+            0 => 1.0,
+            steps => (part.step as f64 / steps as f64).min(1.0),
+        };
+        prior_start + (prior_end - prior_start) * progress
+    }
+
+    /// What the gates should be by rule, and how evenly they spread, weighed; with the unweighed
+    /// balance for the log.
+    fn gate_loss(
+        &self,
+        gates: &[Tensor],
+        lesson: &Lesson,
+        part: &Part<'_>,
+    ) -> Result<Option<(Tensor, f64)>> {
+        let known: Vec<u32> = (0u32..)
+            .zip(&lesson.segments)
+            .filter(|(_, segment)| **segment != NO_SEGMENT)
+            .map(|(row, _)| row)
+            .collect();
+        let slots: Vec<u32> = known.iter().map(|&row| lesson.segments[row as usize]).collect();
+        let count = known.len();
+        let known = Tensor::from_vec(known, count, &Device::Cpu)?;
+        let slots = Tensor::from_vec(slots, (count, 1), &Device::Cpu)?;
+        let mut total: Option<Tensor> = None;
+        let mut balance = 0.0;
+        for logits in gates {
+            let mean = softmax(logits, D::Minus1)?.mean(0)?; // (G,)
+            let spread = (mean.sqr()?.sum_all()? * logits.dim(1)? as f64)?;
+            balance += f64::from(spread.to_scalar::<f32>()?);
+            let mut loss = (spread * part.config.loss.balance)?;
+            if count > 0 {
+                let log_probs = log_softmax(&logits.index_select(&known, 0)?, D::Minus1)?;
+                let nll = log_probs.gather(&slots, 1)?.mean_all()?.neg()?;
+                loss = (loss + (nll * self.prior(part))?)?;
+            }
+            let loss = (loss * (part.share / gates.len() as f64))?;
+            total = Some(match total {
+                Some(sum) => (sum + loss)?,
+                None => loss,
+            });
+        }
+        Ok(total.map(|total| (total, balance / gates.len() as f64)))
+    }
+}
+
+/// The shape of the model, as far as the data says it.
+fn shape(config: &TrainConfig, catalogue: &Catalogue, log: &Interactions) -> RecommendationConfig {
+    let ModelShape { gaps, values, user_features, .. } = config.model;
+    RecommendationConfig {
+        num_items: catalogue.items.len(),
+        num_features: catalogue.features.len(),
+        num_user_features: if user_features { catalogue.user_features.len() } else { 0 },
+        num_kinds: catalogue.kinds.len(),
+        value_edges: if values { value_edges(log) } else { Vec::new() },
+        num_gaps: if gaps && log.has_times { GAPS } else { 0 },
+        num_statistics: Behaviour::FEATURES,
+        ..config.shape()
+    }
+}
+
+/// Buckets of time between events: the last one begins after 34 years.
+const GAPS: usize = 32;
+/// Buckets of values at most.
+const VALUES: usize = 10;
+
+/// Edges that divide the values of a log into buckets: one for each value if there are few, else
+/// one for each tenth of the events; none if all are alike.
+fn value_edges(log: &Interactions) -> Vec<f32> {
+    let mut values: Vec<f32> = log.events().map(|event| event.value).collect();
+    values.retain(|value| value.is_finite());
+    values.sort_by(f32::total_cmp);
+    let mut distinct = values.clone();
+    distinct.dedup();
+    if distinct.len() <= VALUES {
+        distinct.pop();
+        return distinct;
+    }
+    let mut edges: Vec<f32> = (1..VALUES).map(|i| values[i * values.len() / VALUES]).collect();
+    edges.dedup();
+    edges
+}
+
+/// What sums histories up, by the popularity of the items in the whole log.
+fn profiler(log: &Interactions) -> Profiler {
+    let mut counts = vec![0.0f32; log.items.len()];
+    log.events().for_each(|event| counts[event.item as usize] += 1.0);
+    Profiler {
+        categories: Categories::new(&log.items),
+        percentiles: popularity::percentiles(&counts),
+    }
+}
+
+/// The users of `dev` who have a next item, at most `limit` of them unless that is 0.
+fn dev_users(
+    dev: &NextItems,
+    limit: usize,
+    features: impl Fn(&[String]) -> Vec<u32>,
+) -> Vec<DevUser> {
+    let with_targets: Vec<usize> =
+        (0..dev.targets.len()).filter(|&user| !dev.targets[user].is_empty()).collect();
+    let count = match limit {
+        0 => with_targets.len(),
+        limit => limit.min(with_targets.len()),
+    };
+    let spread = (0..count).map(|i| with_targets[i * with_targets.len() / count]);
+    let user = |user: usize| {
+        let events = dev.histories.histories[user].clone();
+        let last = events.last().map_or(0, |event| event.time);
+        let mut targets = dev.targets[user].clone();
+        targets.sort_unstable();
+        targets.dedup();
+        let features = features(&dev.histories.users[user].labels);
+        DevUser { events, features, now: dev.now.unwrap_or(last), targets }
+    };
+    spread.map(user).collect()
+}
+
+impl Task for RecommendationTask {
+    type Batch = Lesson;
+    type Cursor = Cursor;
+
+    fn params(&self) -> &ParamStore {
+        &self.params
+    }
+
+    fn next_batch(&mut self) -> Result<Lesson> {
+        let seed = self.config.run.seed;
+        let Cursor { epoch, batch } = self.cursor;
+        let users = self.learners.len() as u64;
+        let shuffle = Shuffle::new(users, seed, epoch);
+        let size = self.config.batch_users as u64;
+        let places = batch * size..((batch + 1) * size).min(users);
+        let learners: Vec<&Learner> =
+            places.clone().map(|place| &self.learners[shuffle.get(place) as usize]).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(epoch << 32 | batch);
+        let config = self.model.config();
+        let objective = &self.config.objective;
+        let lesson = Lesson::new(config, objective, &self.kind_weights, &learners, &mut rng);
+        self.cursor = match places.end == users {
+            true => Cursor { epoch: epoch + 1, batch: 0 },
+            false => Cursor { epoch, batch: batch + 1 },
+        };
+        Ok(lesson)
+    }
+
+    fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    fn seek(&mut self, cursor: Cursor) -> Result<()> {
+        self.cursor = cursor;
+        Ok(())
+    }
+
+    fn size(&self, lesson: &Lesson) -> Size {
+        let labels = lesson.weights.iter().filter(|weight| **weight > 0.0).count();
+        Size { inputs: lesson.items.len(), labels }
+    }
+
+    fn loss(&self, lesson: &Lesson, part: &Part<'_>) -> Result<Losses> {
+        let config = part.config;
+        let training = Training {
+            seed: config.seed,
+            step: part.index,
+            dropout: config.dropout,
+            expert_dropout: config.expert_dropout,
+        };
+        let context = Context::training(self.config.precision, training);
+        let vectors = self.model.item_vectors(self.config.objective.item_dropout, &context)?;
+        let output = self.model.forward(&lesson.batch, &vectors, &context)?;
+        let loss = ItemLoss {
+            label_smoothing: config.loss.label_smoothing,
+            scale: 1.0 / part.labels as f32,
+            precision: self.config.precision,
+        };
+        let labels = ItemLabels { items: &lesson.items, weights: &lesson.weights };
+        let (mut total, sums) = loss.forward(&output.hidden, &vectors, labels)?;
+        let mut figures = Figures {
+            labels: sums.labels,
+            total: sums.loss,
+            loss: sums.loss,
+            nll: sums.nll,
+            correct: sums.correct,
+            ..Figures::default()
+        };
+        if let Some((gates, balance)) = self.gate_loss(&output.gates, lesson, part)? {
+            figures.balance = balance * sums.labels;
+            figures.total += f64::from(gates.to_scalar::<f32>()?) * sums.labels / part.share;
+            total = (total + gates)?;
+        }
+        Ok(Losses { total, figures, load: self.load(&output.gates)? })
+    }
+
+    fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
+        dev::evaluate(&self.model, &self.profiler, &self.dev, control)
+    }
+
+    fn export(&self, dir: &std::path::Path, note: &ExportNote<'_>) -> Result<()> {
+        self.write_model(dir, note)
+    }
+}
+
+impl RecommendationTask {
+    /// How much of the rows each expert has in each layer.
+    fn load(&self, gates: &[Tensor]) -> Result<ExpertLoad> {
+        let mut load = ExpertLoad::new();
+        let group = &self.register.routes[0].group;
+        for (layer, logits) in self.model.config().layers().into_iter().zip(gates) {
+            let sums = softmax(&logits.detach(), D::Minus1)?.sum(0)?.to_vec1::<f32>()?;
+            let visits = group.iter().cloned().zip(sums.into_iter().map(f64::from)).collect();
+            load.insert(layer, visits);
+        }
+        Ok(load)
+    }
+}

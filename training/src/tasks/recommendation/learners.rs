@@ -1,0 +1,129 @@
+//! Users as training sees them: what they did, and what they were like at every moment.
+
+use dragoman_core::{
+    config::RecommendationConfig,
+    models::recommendation::{Batch, History},
+    recommend::{
+        Event, Profiler,
+        behaviour::Behaviour,
+        segments::{Segment, SegmentRules},
+    },
+};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::Objective;
+
+/// Stands for no segment with an expert.
+pub(super) const NO_SEGMENT: u32 = u32::MAX;
+
+/// One user.
+#[derive(Debug, Clone)]
+pub(super) struct Learner {
+    /// What the user did, oldest first.
+    pub(super) events: Vec<Event>,
+    /// Features of the user.
+    pub(super) features: Vec<u32>,
+    /// What the user was like before each event, `(L, S)`.
+    statistics: Vec<f32>,
+    /// Segment by rule before each event, as a slot of the group of experts.
+    segments: Vec<u32>,
+    /// How much one event counts.
+    weight: f32,
+}
+
+/// Histories with the items that follow.
+#[derive(Debug, Clone)]
+pub(super) struct Lesson {
+    /// What the model sees.
+    pub(super) batch: Batch,
+    /// The next item of each row.
+    pub(super) items: Vec<u32>,
+    /// How much each row counts.
+    pub(super) weights: Vec<f32>,
+    /// Segment by rule of each row.
+    pub(super) segments: Vec<u32>,
+}
+
+impl Learner {
+    /// A user who did `events`, of which there is one at least.
+    pub(super) fn new(
+        events: &[Event],
+        features: Vec<u32>,
+        profiler: &Profiler,
+        rules: &SegmentRules,
+    ) -> Self {
+        let (last, before) = events.split_last().expect("a user of a lesson did something");
+        let behaviours = profiler.behaviours(before, last.time);
+        let slot = |behaviour: &Behaviour| {
+            let segment = rules.segment(behaviour);
+            let slot = Segment::WITH_EXPERT.iter().position(|known| *known == segment);
+            slot.map_or(NO_SEGMENT, |slot| slot as u32)
+        };
+        Self {
+            events: events.to_vec(),
+            features,
+            statistics: behaviours.iter().flat_map(Behaviour::features).collect(),
+            segments: behaviours.iter().map(slot).collect(),
+            weight: 1.0,
+        }
+    }
+
+    /// The events before the one at `end - 1`, asked for at its time.
+    fn before(&self, end: usize, num_statistics: usize) -> History<'_> {
+        History {
+            events: &self.events[..end - 1],
+            features: &self.features,
+            now: self.events[end - 1].time,
+            statistics: &self.statistics[..end * num_statistics],
+            route: 0,
+        }
+    }
+}
+
+/// Lets events of users with many of them count less, while the mean over all events stays one.
+pub(super) fn weigh(learners: &mut [Learner], power: f32) {
+    let raw = |learner: &Learner| f64::from((learner.events.len() as f32).powf(-power));
+    let events: usize = learners.iter().map(|learner| learner.events.len()).sum();
+    let sum: f64 = learners.iter().map(|learner| raw(learner) * learner.events.len() as f64).sum();
+    for learner in learners {
+        learner.weight = (raw(learner) * events as f64 / sum) as f32;
+    }
+}
+
+impl Lesson {
+    /// Makes a lesson of `learners`, of whom some are cut short at random.
+    pub(super) fn new(
+        config: &RecommendationConfig,
+        objective: &Objective,
+        kind_weights: &[f32],
+        learners: &[&Learner],
+        rng: &mut ChaCha8Rng,
+    ) -> Self {
+        let mut ends = Vec::with_capacity(learners.len());
+        for learner in learners {
+            let all = learner.events.len();
+            let is_cut = objective.truncate > 0.0 && rng.random::<f32>() < objective.truncate;
+            let most = objective.truncate_to.clamp(1, all);
+            ends.push(if is_cut { rng.random_range(1..=most) } else { all });
+        }
+        let pairs = learners.iter().zip(&ends);
+        let histories: Vec<History<'_>> =
+            pairs.map(|(learner, &end)| learner.before(end, config.num_statistics)).collect();
+        let batch = Batch::new(config, &histories);
+        let rows = batch.layout.rows();
+        let (mut items, mut weights) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        let mut segments = Vec::with_capacity(rows);
+        for ((learner, &end), &hidden) in learners.iter().zip(&ends).zip(&batch.hidden) {
+            for (i, event) in learner.events[..end].iter().enumerate().skip(hidden) {
+                // Where the beginning is not seen, its row knows nothing to tell the item from.
+                let is_told = hidden == 0 || i > hidden;
+                let kind = kind_weights.get(event.kind as usize).copied().unwrap_or(1.0);
+                items.push(event.item);
+                weights.push(if is_told { learner.weight * kind } else { 0.0 });
+                segments.push(learner.segments[i]);
+            }
+        }
+        Self { batch, items, weights, segments }
+    }
+}
