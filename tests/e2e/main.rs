@@ -11,6 +11,7 @@ mod command;
 mod folder;
 mod expert;
 mod data;
+mod evaluate;
 mod train;
 mod help;
 mod clients;
