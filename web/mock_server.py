@@ -222,6 +222,11 @@ class Handler(BaseHTTPRequestHandler):
         reply = {"translatedText": single([row[2] for row in rows])}
         if source == "auto":
             reply["detectedLanguage"] = single([detect(row[0]) for row in rows])
+        domain = fields.get("domain")
+        if domain:  # a word is said otherwise, so that there is something to compare
+            reply["translatedText"] = single([re.sub(r"(\w{4,})", r"\1·", row[2], count=1) for row in rows])
+        if domain == "auto":
+            reply["domain"] = single([{"name": "it", "confidence": 93.5} for _ in rows])
         if fields.get("alternatives"):
             reply["alternatives"] = single([[row[2] + " (anders)", row[2].upper()] for row in rows])
         if fields.get("scores"):
@@ -236,6 +241,7 @@ def languages():
     entries[1]["targets"] = ["en", "nl"]  # Dutch reaches English only, so that menus have something to do
     if not options.no_domains:
         entries[0]["domains"] = ["it", "medical"]
+        entries[0]["domainTargets"] = {"it": ["de", "fr", "es"], "medical": ["es"]}
     return entries
 
 

@@ -14,6 +14,7 @@
 
 mod edit;
 mod grow;
+mod quantised;
 mod recommendation;
 
 use std::{
@@ -39,6 +40,7 @@ use crate::{
 };
 
 pub use edit::Edit;
+pub use quantised::{Bits, quantise};
 pub use recommendation::{LoadedRecommendation, RecommendationParts, save_recommendation};
 
 const CONFIG: &str = "config.json";
@@ -146,11 +148,15 @@ impl Files {
         Register::parse(&self.read_text(REGISTER)?, &self.root().join(REGISTER))
     }
 
-    /// Loads a translation model, and checks every file on the way.
-    pub fn load_translation(&self, device: &Device) -> Result<Loaded> {
-        let register = self.register()?;
+    /// Loads the model as another register than its own describes it.
+    pub fn load_as(&self, register: Register, device: &Device) -> Result<Loaded> {
         let tensors = self.tensors(&register)?;
         self.load(register, ParamStore::from_tensors(device, tensors))
+    }
+
+    /// Loads a translation model, and checks every file on the way.
+    pub fn load_translation(&self, device: &Device) -> Result<Loaded> {
+        self.load_as(self.register()?, device)
     }
 
     /// Makes the model of `register` from the weights in `params`.
@@ -232,7 +238,7 @@ impl Files {
     /// The weights in the file of one expert, under the names they have there.
     pub fn expert_tensors(&self, expert: &ExpertEntry) -> Result<BTreeMap<String, Tensor>> {
         let content = self.read_checked(&expert.file, &expert.sha256)?;
-        Ok(self.parse(&expert.file, &content)?.into_iter().collect())
+        quantised::restored(self.parse(&expert.file, &content)?.into_iter().collect())
     }
 
     /// Writes the files that `register` names, as they are, into the folder `out`, and the register
@@ -375,7 +381,7 @@ mod tests {
             encoder_layers: 2,
             decoder_layers: 1,
             d_ff: 8,
-            moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 1, top_k: 2, shared_d_ff: 4 }),
+            moe: Some(MoeConfig { decoder_freq: 1, shared_d_ff: 4, ..MoeConfig::default() }),
             ..TranslationConfig::default()
         };
         let pairs = [("en".to_string(), "de".to_string())];

@@ -96,8 +96,8 @@ pub trait Translate: Send + Sync {
         self.domains().iter().any(|known| known == domain)
     }
 
-    /// The domain that `text` is likely of, with a probability, among those that cover the way from
-    /// `source` to `target`; none if it is likely of no known domain.
+    /// The domain that `text` is most likely of, with a probability, among those that cover the way
+    /// from `source` to `target` and can be told from others; none if there are none.
     fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {
         let _ = (text, source, target);
         None

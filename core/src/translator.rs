@@ -112,6 +112,11 @@ impl Translator {
         &self.register
     }
 
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// The routes from `source` to `target`: one, or two through a third language.
     ///
     /// # Errors
@@ -376,7 +381,7 @@ impl Translate for Translator {
             }
             // A detector that cannot be read finds nothing.
             let probability = detector.probability(text).unwrap_or(0.0);
-            if probability > best.as_ref().map_or(0.5, |(_, best)| *best) {
+            if best.as_ref().is_none_or(|(_, best)| probability > *best) {
                 best = Some((domain.into(), probability));
             }
         }

@@ -11,6 +11,7 @@ fn every_command_explains_itself() -> Result<()> {
         "translate",
         "train translation",
         "evaluate translation",
+        "evaluate recommendation",
         "data",
         "data fetch",
         "data stats",
@@ -19,6 +20,8 @@ fn every_command_explains_itself() -> Result<()> {
         "model export",
         "model check",
         "expert",
+        "expert add",
+        "expert quantise",
         "store",
         "demo recommend",
     ] {

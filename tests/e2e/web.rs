@@ -7,6 +7,7 @@ mod page;
 mod typing;
 mod panels;
 mod experts;
+mod domain;
 mod trouble;
 mod pages;
 mod recommend;
@@ -25,11 +26,21 @@ async fn visit(
     screen: Screen,
     steps: impl AsyncFnOnce(&Page) -> Result<()>,
 ) -> Result<()> {
+    visit_with(test, screen, Options::default().env("LT_SUGGESTIONS", "true"), steps).await
+}
+
+/// The same, on a server of its own with these options.
+async fn visit_with(
+    test: &str,
+    screen: Screen,
+    options: Options,
+    steps: impl AsyncFnOnce(&Page) -> Result<()>,
+) -> Result<()> {
     let Some(browser) = Browser::open(test, screen).await? else { return Ok(()) };
     let running = std::env::var("DRAGOMAN_TEST_URL").ok();
     let app = match running {
         Some(_) => None,
-        None => Some(TestApp::start(Options::default().env("LT_SUGGESTIONS", "true")).await?),
+        None => Some(TestApp::start(options).await?),
     };
     let url = running.or(app.as_ref().map(|app| app.url.clone())).context("a server runs")?;
 

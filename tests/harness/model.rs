@@ -117,7 +117,13 @@ fn config_of_the_run() -> TrainConfig {
         decoder_layers: 1,
         d_ff: 128,
         max_positions: 256,
-        moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 1, top_k: 2, shared_d_ff: 32 }),
+        moe: Some(MoeConfig {
+            encoder_freq: 2,
+            decoder_freq: 1,
+            top_k: 2,
+            shared_d_ff: 32,
+            routing: None,
+        }),
         ..TranslationConfig::default()
     };
     let steps = 300;

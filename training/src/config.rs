@@ -150,11 +150,13 @@ pub struct LossConfig {
     pub balance: f64,
     /// Weight of the router z-loss, which keeps the gate's logits small (Zoph et al. 2022, eq. 5).
     pub router_z: f64,
+    /// How far the biases of `deepseek_v3` move in a step, against the load (2024, section 2.1.2).
+    pub correction_speed: f64,
 }
 
 impl Default for LossConfig {
     fn default() -> Self {
-        Self { label_smoothing: 0.1, balance: 0.01, router_z: 0.001 }
+        Self { label_smoothing: 0.1, balance: 0.01, router_z: 0.001, correction_speed: 0.001 }
     }
 }
 
@@ -193,6 +195,7 @@ impl RunConfig {
         not_negative("optimizer.clip_norm", optimizer.clip_norm)?;
         not_negative("loss.balance", loss.balance)?;
         not_negative("loss.router_z", loss.router_z)?;
+        not_negative("loss.correction_speed", loss.correction_speed)?;
         not_negative("budget.minutes", budget.minutes)?;
         not_negative("evaluate.minutes", self.evaluate.minutes)?;
         not_negative("checkpoints.every.minutes", checkpoints.every.minutes)?;

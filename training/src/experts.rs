@@ -11,8 +11,17 @@ mod detector;
 mod scores;
 mod add;
 mod edit;
+mod measure;
+mod quantise;
+mod prune;
+mod merge;
+mod distil;
 
 pub use add::{Added, Outcome, add};
+pub use distil::{DistilRequest, Distilled, distil};
 pub use edit::{extract, remove, rename};
+pub use merge::{Merged, merge};
+pub use prune::{By, Pruned, prune};
+pub use quantise::{Quantised, Wanted, quantise};
 pub use request::AddRequest;
 pub use scores::Row;

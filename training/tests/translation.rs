@@ -57,7 +57,13 @@ fn config(steps: u64) -> TrainConfig {
         decoder_layers: 1,
         d_ff: 96,
         max_positions: 64,
-        moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 1, top_k: 2, shared_d_ff: 32 }),
+        moe: Some(MoeConfig {
+            encoder_freq: 2,
+            decoder_freq: 1,
+            top_k: 2,
+            shared_d_ff: 32,
+            routing: None,
+        }),
         ..TranslationConfig::default()
     };
     let mut run = RunConfig {

@@ -3,6 +3,7 @@
 import { connectAlternatives } from "./alternatives.js";
 import * as api from "./api.js";
 import { copyText } from "./copy.js";
+import { connectDomain } from "./domain.js";
 import { announce, byId, flash, openDialog } from "./dom.js";
 import { connectHistory } from "./history.js";
 import { AUTO, LanguageMenus } from "./languages.js";
@@ -30,6 +31,7 @@ function connect(languages, settings) {
   const pane = new TranslatePane(menus, settings, () => trace.fields);
 
   connectAlternatives(pane);
+  connectDomain(pane);
   if (settings.suggestions) connectSuggestion(pane, menus);
   connectHistory(pane, menus, (entry) => {
     menus.start(entry.source, entry.target);

@@ -106,14 +106,18 @@ export class LanguageMenus extends EventTarget {
 
   #fillDomains() {
     const from = this.source.value === AUTO ? this.#languages : [this.#find(this.source.value)];
-    const domains = [...new Set(from.flatMap((language) => language?.domains ?? []))].sort();
+    const target = this.target.value;
+    const of = (language) =>
+      (language?.domains ?? []).filter((name) => language.domainTargets?.[name]?.includes(target) ?? true);
+    const domains = [...new Set(from.flatMap(of))].sort();
     byId("domain-field").hidden = domains.length === 0;
     const wanted = this.domain.value;
     this.domain.replaceChildren(
       element("option", { value: "", textContent: "General" }),
+      element("option", { value: AUTO, textContent: "Detect" }),
       ...domains.map((name) => element("option", { value: name, textContent: domainLabel(name) })),
     );
-    this.domain.value = domains.includes(wanted) ? wanted : "";
+    this.domain.value = wanted === AUTO || domains.includes(wanted) ? wanted : "";
   }
 
   /** Codes that can be reached from `source`, in the server's order, without itself. */
@@ -135,6 +139,7 @@ export class LanguageMenus extends EventTarget {
   }
 }
 
-function domainLabel(name) {
+/** What a domain is called on the page. */
+export function domainLabel(name) {
   return name.length <= 2 ? name.toUpperCase() : name[0].toUpperCase() + name.slice(1);
 }

@@ -14,6 +14,7 @@ const BATCH: usize = 64;
 pub(crate) struct Wish {
     pub(crate) source: String,
     pub(crate) target: String,
+    /// Domain experts to ask; `auto` alone asks the one that fits each text.
     pub(crate) domains: Vec<String>,
     /// Ways to translate a text, the best included.
     pub(crate) num_hypotheses: usize,
@@ -27,6 +28,8 @@ pub(crate) struct Translated {
     pub(crate) texts: Vec<String>,
     /// Mean log-probability per sentence of the best.
     pub(crate) score: f32,
+    /// The domain it was taken for, if that was to be guessed.
+    pub(crate) domain: Option<String>,
     /// The experts that its tokens visited, sentence by sentence.
     pub(crate) legs: Vec<Leg>,
 }
@@ -39,31 +42,61 @@ pub(crate) fn translate(
 ) -> anyhow::Result<Vec<Translated>> {
     let segments: Vec<Vec<Segment<'_>>> =
         texts.iter().map(|text| split(text, &wish.source)).collect();
-    let mut sentences: Vec<&str> = Vec::new();
-    for segment in segments.iter().flatten() {
-        if let Segment::Sentence(text) = segment {
-            sentences.push(text);
+    let domains: Vec<Vec<String>> =
+        texts.iter().map(|text| domains(translator, text, wish)).collect();
+    let mut sentences: Vec<Sentence<'_>> = Vec::new();
+    for (segments, domains) in segments.iter().zip(&domains) {
+        for segment in segments {
+            if let Segment::Sentence(text) = segment {
+                sentences.push(Sentence { text, domains });
+            }
         }
     }
     let answers = sentences_of_like_length(translator, &sentences, wish)?;
-    let mut answers = sentences.iter().zip(answers);
-    Ok(segments.iter().map(|segments| join(segments, &mut answers)).collect())
+    let mut answers = sentences.iter().map(|sentence| sentence.text).zip(answers);
+    let mut joined: Vec<Translated> =
+        segments.iter().map(|segments| join(segments, &mut answers)).collect();
+    if is_auto(wish) {
+        for (joined, domains) in joined.iter_mut().zip(domains) {
+            joined.domain = domains.into_iter().next();
+        }
+    }
+    Ok(joined)
+}
+
+/// A sentence, and the domains of its text.
+struct Sentence<'a> {
+    text: &'a str,
+    domains: &'a [String],
+}
+
+fn is_auto(wish: &Wish) -> bool {
+    wish.domains == ["auto"]
+}
+
+/// The domains of one text.
+fn domains(translator: &Translator, text: &str, wish: &Wish) -> Vec<String> {
+    if !is_auto(wish) {
+        return wish.domains.clone();
+    }
+    let best = translator.detect_domain(text, &wish.source, &wish.target);
+    best.filter(|(_, probability)| *probability > 0.5).map(|(name, _)| name).into_iter().collect()
 }
 
 fn sentences_of_like_length(
     translator: &Translator,
-    sentences: &[&str],
+    sentences: &[Sentence<'_>],
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translation>> {
     let mut order: Vec<usize> = (0..sentences.len()).collect();
-    order.sort_by_key(|&i| sentences[i].len());
+    order.sort_by_key(|&i| sentences[i].text.len());
     let mut answers: Vec<Option<Translation>> = vec![None; sentences.len()];
     for batch in order.chunks(BATCH) {
         let job = |&i: &usize| Job {
             source: wish.source.clone(),
             target: wish.target.clone(),
-            domains: wish.domains.clone(),
-            text: sentences[i].into(),
+            domains: sentences[i].domains.to_vec(),
+            text: sentences[i].text.into(),
             num_hypotheses: wish.num_hypotheses,
             trace: wish.trace,
         };
@@ -78,7 +111,7 @@ fn sentences_of_like_length(
 /// Puts one text together from its segments and the answers to its sentences.
 fn join<'a>(
     segments: &[Segment<'_>],
-    answers: &mut impl Iterator<Item = (&'a &'a str, Translation)>,
+    answers: &mut impl Iterator<Item = (&'a str, Translation)>,
 ) -> Translated {
     let mut joined = Translated { texts: vec![String::new()], ..Translated::default() };
     let mut count = 0;

@@ -142,7 +142,7 @@ async fn share(
     };
     const HEADERS: [(HeaderName, &str); 6] = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, X-Domain"),
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Authorization"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
         (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),

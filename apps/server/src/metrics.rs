@@ -2,12 +2,12 @@
 
 pub(crate) mod recommend;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use dragoman_core::memory::MemoryStats;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntGauge, Registry,
-    TextEncoder, core::Collector, exponential_buckets,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntGauge, Opts,
+    Registry, TextEncoder, core::Collector, exponential_buckets,
 };
 
 /// The counters of one server.
@@ -40,6 +40,7 @@ struct Experts {
     misses: Gauge,
     prefetched: Gauge,
     evictions: Gauge,
+    added: GaugeVec,
 }
 
 impl Experts {
@@ -47,6 +48,10 @@ impl Experts {
         let gauge = |name: &str, help: &str| {
             register(registry, Gauge::new(format!("dragoman_expert_memory_{name}"), help))
         };
+        let added = Opts::new(
+            "dragoman_added_expert_rows",
+            "Rows that an added expert has computed, one for each token and layer",
+        );
         Self {
             budget: gauge("budget_bytes", "Bytes of packed experts that may be kept; 0: no limit"),
             resident: gauge("resident_bytes", "Bytes of packed experts that are kept"),
@@ -55,6 +60,7 @@ impl Experts {
             misses: gauge("misses", "Matrices of experts that a pass had to read"),
             prefetched: gauge("prefetched", "Matrices of experts that were read ahead"),
             evictions: gauge("evictions", "Experts in a layer that made room for others"),
+            added: register(registry, GaugeVec::new(added, &["expert"])),
         }
     }
 
@@ -66,6 +72,13 @@ impl Experts {
         self.misses.set(stats.misses as f64);
         self.prefetched.set(stats.prefetched as f64);
         self.evictions.set(stats.evictions as f64);
+    }
+
+    fn set_added(&self, rows: &BTreeMap<String, u64>) {
+        self.added.reset(); // those of another model
+        for (expert, rows) in rows {
+            self.added.with_label_values(&[expert]).set(*rows as f64);
+        }
     }
 }
 
@@ -144,9 +157,14 @@ impl Metrics {
         self.duration.with_label_values(&labels).observe(took.as_secs_f64());
     }
 
-    /// All counters in Prometheus' text format, with those of the model's memory of experts.
-    pub(crate) fn render(&self, memory: Option<MemoryStats>) -> String {
+    /// All counters in Prometheus' text format, with those of the model's experts.
+    pub(crate) fn render(
+        &self,
+        memory: Option<MemoryStats>,
+        added: &BTreeMap<String, u64>,
+    ) -> String {
         self.experts.set(&memory.unwrap_or_default());
+        self.experts.set_added(added);
         if let Some(bytes) = resident_bytes() {
             self.resident.set(bytes as f64);
         }
@@ -192,9 +210,10 @@ mod tests {
         let metrics = Metrics::new();
         metrics.answered("/translate", "POST", 200, Duration::from_millis(3));
         metrics.sentences.inc_by(2);
-        let text = metrics.render(None);
+        let text = metrics.render(None, &[("domain.it".into(), 7)].into());
         let count = r#"duration_seconds_count{endpoint="/translate",method="POST",status="200"} 1"#;
         assert!(text.contains(count), "{text}");
         assert!(text.contains("dragoman_sentences_total 2"), "{text}");
+        assert!(text.contains("dragoman_added_expert_rows{expert=\"domain.it\"} 7"), "{text}");
     }
 }

@@ -16,13 +16,15 @@ pub struct Loaded {
 #[derive(Clone)]
 pub struct ModelHandle {
     current: Arc<RwLock<Arc<Loaded>>>,
+    /// Why a newer model is not the current one.
+    refused: Arc<RwLock<Option<String>>>,
 }
 
 impl ModelHandle {
     /// A handle to `model`, generation 0.
     pub fn new(model: Arc<dyn Translate>) -> Self {
         let loaded = Arc::new(Loaded { model, generation: 0 });
-        Self { current: Arc::new(RwLock::new(loaded)) }
+        Self { current: Arc::new(RwLock::new(loaded)), refused: Arc::default() }
     }
 
     /// The current model. A request keeps the one it started with.
@@ -35,7 +37,18 @@ impl ModelHandle {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let generation = current.generation + 1;
         *current = Arc::new(Loaded { model, generation });
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = None;
         generation
+    }
+
+    /// Notes why a newer model cannot be served: the current one goes on, and `/health` says so.
+    pub fn refuse(&self, reason: impl Into<String>) {
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = Some(reason.into());
+    }
+
+    /// Why a newer model is not the current one, if there is one.
+    pub fn refused(&self) -> Option<String> {
+        self.refused.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

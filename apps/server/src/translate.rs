@@ -5,8 +5,9 @@ use std::sync::Arc;
 use actix_web::web;
 use dragoman_core::{
     text::{Segment, has_letters, restore, split},
-    translate::{Job, Leg, Translation},
+    translate::{Job, Leg, Translate, Translation},
 };
+use serde::Serialize;
 
 use crate::{
     batcher::Batcher,
@@ -28,8 +29,26 @@ pub(crate) struct Order {
     pub(crate) target: String,
     pub(crate) is_html: bool,
     pub(crate) num_alternatives: usize,
-    pub(crate) domains: Vec<String>,
+    pub(crate) domains: Domains,
     pub(crate) trace: bool,
+}
+
+/// The domain experts to ask as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Domains {
+    /// These.
+    Named(Vec<String>),
+    /// The one that fits each text, if any does.
+    Auto,
+}
+
+/// The domain that a text was taken for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct GuessedDomain {
+    /// Its name; none if the text is of no known domain.
+    pub(crate) name: Option<String>,
+    /// How sure that is, in percent.
+    pub(crate) confidence: f32,
 }
 
 /// A translated text, and what else is known about it.
@@ -38,6 +57,8 @@ pub(crate) struct Done {
     pub(crate) text: String,
     /// The guessed language, if it was to be guessed.
     pub(crate) detected: Option<Detected>,
+    /// The guessed domain, if it was to be guessed.
+    pub(crate) domain: Option<GuessedDomain>,
     pub(crate) alternatives: Vec<String>,
     pub(crate) legs: Vec<Leg>,
     /// Mean over the sentences of their log-probability per token; `None` without a sentence.
@@ -48,6 +69,8 @@ pub(crate) struct Done {
 struct Prepared {
     source: String,
     detected: Option<Detected>,
+    domains: Vec<String>,
+    guessed: Option<GuessedDomain>,
     plan: Plan,
 }
 
@@ -85,7 +108,7 @@ pub(crate) async fn translate(
         return Err(ApiError::invalid(reason));
     }
 
-    let jobs = |text: &Prepared| text.sentences().map(|s| order.job(&text.source, s)).collect();
+    let jobs = |text: &Prepared| text.sentences().map(|s| order.job(text, s)).collect();
     let counted: Vec<Vec<Job>> = texts.iter().map(jobs).collect();
     let counts: Vec<usize> = counted.iter().map(Vec::len).collect();
     let translations = batcher.translate(model, counted.into_iter().flatten().collect()).await?;
@@ -121,9 +144,23 @@ fn prepare(
         if !matches!(plan, Plan::Keep(_)) && !model.model.can_translate(&source, &order.target) {
             return Err(no_route(&source, &order.target));
         }
-        Ok(Prepared { source, detected, plan })
+        let (domains, guessed) = order.domains(text, &source, &plan, model)?;
+        Ok(Prepared { source, detected, domains, guessed, plan })
     };
     order.texts.iter().map(prepare).collect()
+}
+
+/// The error for a domain that no expert knows in this direction: names those that are known.
+fn other_direction(name: &str, source: &str, target: &str, model: &dyn Translate) -> ApiError {
+    let known = model.domains();
+    let known: Vec<String> =
+        known.into_iter().filter(|domain| model.covers(domain, source, target)).collect();
+    let known = match known.is_empty() {
+        true => "which has no domains".into(),
+        false => format!("which has {}", known.join(", ")),
+    };
+    let (from, to) = (languages::public(source), languages::public(target));
+    ApiError::invalid(format_args!("domain `{name}` is not supported for {from} to {to}, {known}"))
 }
 
 /// The error for a pair that the model cannot translate, in upstream's words.
@@ -166,14 +203,47 @@ impl Prepared {
 }
 
 impl Order {
-    fn job(&self, source: &str, text: &str) -> Job {
+    /// The domains of one text, and the guess they come from.
+    fn domains(
+        &self,
+        text: &str,
+        source: &str,
+        plan: &Plan,
+        model: &Loaded,
+    ) -> Result<(Vec<String>, Option<GuessedDomain>), ApiError> {
+        let model = &model.model;
+        match &self.domains {
+            // What is not translated needs no expert.
+            Domains::Named(_) if matches!(plan, Plan::Keep(_)) => Ok((Vec::new(), None)),
+            Domains::Named(named) => {
+                let stranger = named.iter().find(|name| !model.covers(name, source, &self.target));
+                match stranger {
+                    None => Ok((named.clone(), None)),
+                    Some(name) => Err(other_direction(name, source, &self.target, model.as_ref())),
+                }
+            }
+            Domains::Auto => {
+                let plain = if self.is_html { html::visible_text(text) } else { text.to_owned() };
+                let best = model.detect_domain(&plain, source, &self.target);
+                let (name, probability) = match best {
+                    Some((name, probability)) if probability > 0.5 => (Some(name), probability),
+                    Some((_, probability)) => (None, 1.0 - probability),
+                    None => (None, 0.0),
+                };
+                let confidence = (1000.0 * probability).round() / 10.0;
+                Ok((name.clone().into_iter().collect(), Some(GuessedDomain { name, confidence })))
+            }
+        }
+    }
+
+    fn job(&self, text: &Prepared, sentence: &str) -> Job {
         // An alternative to a whole document is nothing that upstream offers.
         let num_alternatives = if self.is_html { 0 } else { self.num_alternatives };
         Job {
-            source: source.to_owned(),
+            source: text.source.clone(),
             target: self.target.clone(),
-            domains: self.domains.clone(),
-            text: text.to_owned(),
+            domains: text.domains.clone(),
+            text: sentence.to_owned(),
             num_hypotheses: 1 + num_alternatives,
             trace: self.trace,
         }
@@ -181,13 +251,13 @@ impl Order {
 
     async fn assemble(
         &self,
-        text: Prepared,
+        mut text: Prepared,
         translations: &[Arc<Translation>],
         model: &Arc<Loaded>,
         batcher: &Batcher,
     ) -> Result<Done, ApiError> {
-        let Prepared { source, detected, plan } = text;
-        let (text, alternatives, num_sentences) = match plan {
+        let plan = std::mem::replace(&mut text.plan, Plan::Keep(String::new()));
+        let (written, alternatives, num_sentences) = match plan {
             Plan::Keep(text) => (text, Vec::new(), 0),
             Plan::Text(parts) => {
                 let (text, alternatives) = self.join(&parts, translations);
@@ -196,7 +266,7 @@ impl Order {
             Plan::Html(document) => {
                 let first = Self::best(document.sentences(), translations);
                 let pieces: Vec<&str> = document.unplaced(&first).collect();
-                let jobs = pieces.iter().map(|piece| self.job(&source, piece)).collect();
+                let jobs = pieces.iter().map(|piece| self.job(&text, piece)).collect();
                 let second = batcher.translate(model, jobs).await?;
                 let second = Self::best(pieces.into_iter(), &second);
                 (document.render(&first, &second), Vec::new(), document.num_sentences())
@@ -206,7 +276,8 @@ impl Order {
         let scores = sentences.iter().map(|found| found.hypotheses[0].score);
         let score = (num_sentences > 0).then(|| scores.sum::<f32>() / num_sentences as f32);
         let legs = sentences.iter().flat_map(|found| found.legs.iter().cloned()).collect();
-        Ok(Done { text, detected, alternatives, legs, score })
+        let Prepared { detected, guessed: domain, .. } = text;
+        Ok(Done { text: written, detected, domain, alternatives, legs, score })
     }
 
     /// The best translation of each of `sentences`, repaired.

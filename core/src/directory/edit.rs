@@ -83,6 +83,23 @@ impl Edit {
         write_whole(&self.folder.join(&entry.file), &content)
     }
 
+    /// Writes the file of `old` once more under the name of `entry`, and notes it there.
+    pub fn copy_expert(&self, entry: &mut ExpertEntry, old: &ExpertEntry) -> Result<()> {
+        let content = self.files().read_checked(&old.file, &old.sha256)?;
+        entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
+        write_whole(&self.folder.join(&entry.file), &content)
+    }
+
+    /// Removes files of experts that were written and are not wanted after all: those that
+    /// `register` names and the model's own does not.
+    pub fn discard(&self, register: &Register) -> Result<()> {
+        let known = |file: &str| self.register.experts.iter().any(|expert| expert.file == file);
+        for new in register.experts.iter().filter(|expert| !known(&expert.file)) {
+            fs::remove_file(self.folder.join(&new.file)).or_else(gone)?;
+        }
+        Ok(())
+    }
+
     /// Replaces the register, and removes the files of experts that it names no more.
     pub fn commit(self, register: &Register) -> Result<()> {
         register.check().map_err(Error::Invalid)?;

@@ -11,7 +11,7 @@ use candle::{DType, Device, Shape, Tensor};
 use fs_err as fs;
 use safetensors::SafeTensors;
 
-use crate::{Error, Result};
+use crate::{Error, Result, directory::Bits};
 
 /// Where a safetensors file lies.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Stored {
     offset: usize,
     /// How many bytes they are.
     len: usize,
+    /// Whole numbers, and where the scales of their rows are.
+    quantised: Option<(Bits, Box<Stored>)>,
 }
 
 impl Stored {
@@ -50,7 +52,26 @@ impl Stored {
             let shape = Shape::from(info.shape.clone());
             let (container, dtype) = (Arc::clone(&container), DType::try_from(info.dtype)?);
             let (offset, len) = (start + from, to - from);
-            stored.insert(name, Self { container, dtype, shape, offset, len });
+            let quantised = None;
+            stored.insert(name, Self { container, dtype, shape, offset, len, quantised });
+        }
+        Self::join_scales(stored)
+    }
+
+    /// Whole numbers together with their scales, under the name of the matrix they stand for.
+    fn join_scales(mut stored: BTreeMap<String, Self>) -> Result<BTreeMap<String, Self>> {
+        for bits in [Bits::Eight, Bits::Four] {
+            let names = stored.keys().filter_map(|name| name.strip_suffix(bits.suffix()));
+            for name in names.map(String::from).collect::<Vec<_>>() {
+                let parts = [format!("{name}{}", bits.suffix()), format!("{name}.scale")];
+                let [Some(numbers), Some(scales)] = parts.map(|part| stored.remove(&part)) else {
+                    return Err(Error::Invalid(format!("`{name}` has numbers without a scale")));
+                };
+                let (rows, columns) = numbers.shape.dims2()?;
+                let shape = Shape::from((rows, columns * bits.in_a_byte()));
+                let quantised = Some((bits, Box::new(scales)));
+                stored.insert(name, Self { shape, quantised, ..numbers });
+            }
         }
         Ok(stored)
     }
@@ -77,6 +98,11 @@ impl Stored {
                 &owned
             }
         };
+        if let Some((bits, scales)) = &self.quantised {
+            let (rows, width) = self.shape.dims2()?;
+            let values = bits.values(bytes, &scales.read()?.to_vec1::<f32>()?, width);
+            return Ok(Tensor::from_vec(values, (rows, width), &Device::Cpu)?);
+        }
         let tensor = Tensor::from_raw_buffer(bytes, self.dtype, self.shape.dims(), &Device::Cpu)?;
         Ok(tensor.to_dtype(DType::F32)?)
     }

@@ -81,10 +81,9 @@ pub fn rename(edit: Edit, old: &str, new: &str) -> Result<()> {
     let Some(entry) = register.experts.iter_mut().find(|expert| expert.name == old) else {
         return Err(unknown(&register, old));
     };
-    let weights = edit.files().expert_tensors(entry)?;
+    let before = entry.clone();
     entry.name = new.into();
-    let dtype = edit.files().dtype()?;
-    edit.write_expert(entry, &weights, dtype)?;
+    edit.copy_expert(entry, &before)?;
     for expert in &mut register.experts {
         if expert.parent.as_deref() == Some(old) {
             expert.parent = Some(new.into());

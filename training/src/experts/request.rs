@@ -55,7 +55,7 @@ impl AddRequest {
             general: Vec::new(),
             licence: String::new(),
             budget: Budget { steps: 1000, minutes: 0.0 },
-            learning_rate: 2e-3,
+            learning_rate: 5e-3,
             max_drop: 0.0,
             seed: 1,
             work,

@@ -1,9 +1,13 @@
 //! `dragoman expert`
 
 mod add;
+mod distil;
 mod edit;
 mod extract;
 mod list;
+mod shrink;
+#[cfg(feature = "server")]
+mod suggestions;
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +15,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use dragoman_core::directory::Edit;
 
-/// See which experts a model has, add new ones and take them away
+/// See which experts a model has, add new ones, and make old ones smaller or fewer
 #[derive(Debug, Args)]
 pub(crate) struct Expert {
     #[command(subcommand)]
@@ -26,6 +30,10 @@ enum What {
     Remove(edit::Remove),
     Rename(edit::Rename),
     Extract(extract::Extract),
+    Distil(Box<distil::Distil>),
+    Quantise(shrink::Quantise),
+    Prune(shrink::Prune),
+    Merge(shrink::Merge),
 }
 
 /// The folder of a model that is changed in place.
@@ -62,6 +70,10 @@ impl Expert {
             What::Remove(command) => command.run(),
             What::Rename(command) => command.run(),
             What::Extract(command) => command.run(),
+            What::Distil(command) => command.run(),
+            What::Quantise(command) => command.run(),
+            What::Prune(command) => command.run(),
+            What::Merge(command) => command.run(),
         }
     }
 }

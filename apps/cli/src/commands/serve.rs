@@ -86,14 +86,16 @@ impl Serve {
         let handle = ModelHandle::new(Arc::new(models::open(&files, options)?));
         let models = Models { translator: handle, recommender: RecommenderHandle::default() };
         if let Some(folder) = translator {
-            let handle = models.translator.clone();
-            watch(folder, move |files| Ok(handle.swap(Arc::new(models::open(files, options)?))))?;
+            let (handle, refused) = (models.translator.clone(), models.translator.clone());
+            let open =
+                move |files: &Files| Ok(handle.swap(Arc::new(models::open(files, options)?)));
+            watch(folder, open, move |reason| refused.refuse(reason))?;
         }
         if let Some(folder) = recommender {
             let handle = models.recommender.clone();
             let open = move |files: &Files| anyhow::Ok(handle.swap(models::recommender(files)?));
             open(&Files::Folder(folder.clone()))?;
-            watch(folder, open)?;
+            watch(folder, open, |_| ())?;
         }
         Ok(models)
     }
@@ -149,6 +151,7 @@ fn serve(
 fn watch(
     folder: &Path,
     take_up: impl Fn(&Files) -> anyhow::Result<u64> + Send + 'static,
+    refuse: impl Fn(String) + Send + 'static,
 ) -> anyhow::Result<()> {
     let folder = folder.to_owned();
     let mut seen = register_of(&folder);
@@ -162,7 +165,10 @@ fn watch(
             seen = now;
             match take_up(&Files::Folder(folder.clone())) {
                 Ok(generation) => info!(generation, "took up the changed model"),
-                Err(error) => warn!("the changed model is refused, the old one serves: {error:#}"),
+                Err(error) => {
+                    warn!("the changed model is refused, the old one serves: {error:#}");
+                    refuse(format!("{error:#}"));
+                }
             }
         }
     };

@@ -33,7 +33,7 @@ pub(crate) struct Translate {
     #[arg(long, value_name = "LANG")]
     to: String,
 
-    /// Domain of the text, such as `it`; may be repeated
+    /// Domain of the text, such as `it`, or `auto` for the one that fits; may be repeated
     #[arg(long, value_name = "NAME")]
     domain: Vec<String>,
 
@@ -178,6 +178,9 @@ impl Translate {
             let mut line = json!({
                 "translatedText": best, "source": language, "target": self.to, "score": answer.score,
             });
+            if let Some(domain) = &answer.domain {
+                line["domain"] = json!(domain);
+            }
             if self.alternatives > 0 {
                 line["alternatives"] = json!(others);
             }

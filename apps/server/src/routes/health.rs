@@ -1,9 +1,15 @@
 //! `GET /health`
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-/// Says that the server lives.
-pub(super) async fn health() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
+use crate::app::Shared;
+
+/// Says that the server lives, and whether a newer model was refused.
+pub(super) async fn health(shared: web::Data<Shared>) -> HttpResponse {
+    let mut health = json!({ "status": "ok" });
+    if let Some(reason) = shared.model.refused() {
+        health["refusedModel"] = json!(reason);
+    }
+    HttpResponse::Ok().json(health)
 }

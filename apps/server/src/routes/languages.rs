@@ -1,7 +1,7 @@
 //! `GET /languages`
 
 use actix_web::{HttpResponse, web};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     app::Shared,
@@ -13,16 +13,33 @@ pub(super) async fn languages(shared: web::Data<Shared>) -> HttpResponse {
     let model = shared.model.current();
     let known = shared.languages(&model);
     let domains = model.model.domains();
+    let model = &model.model;
     let mut sources: Vec<&String> = known.iter().collect();
     sources.sort_by_key(|code| (*code != "en", name(code)));
 
     let entry = |source: &String| {
-        let can = |target: &&String| *target == source || model.model.can_translate(source, target);
+        let can = |target: &&String| *target == source || model.can_translate(source, target);
         let mut targets: Vec<&str> = known.iter().filter(can).map(|code| public(code)).collect();
         targets.sort_unstable();
         let mut entry = json!({ "code": public(source), "name": name(source), "targets": targets });
-        if !domains.is_empty() {
-            entry["domains"] = json!(domains);
+        // Each domain with the targets that its expert has a part in.
+        let mut covered = Map::new();
+        for domain in &domains {
+            let covers = |target: &&String| {
+                *target != source
+                    && model.can_translate(source, target)
+                    && model.covers(domain, source, target)
+            };
+            let mut targets: Vec<&str> =
+                known.iter().filter(covers).map(|code| public(code)).collect();
+            targets.sort_unstable();
+            if !targets.is_empty() {
+                covered.insert(domain.clone(), json!(targets));
+            }
+        }
+        if !covered.is_empty() {
+            entry["domains"] = json!(covered.keys().collect::<Vec<_>>());
+            entry["domainTargets"] = covered.into();
         }
         entry
     };

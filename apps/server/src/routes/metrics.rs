@@ -13,6 +13,7 @@ pub(super) async fn metrics(
     if token.is_some_and(|token| !has_bearer(&request, token)) {
         return Err(ApiError::Unauthorized);
     }
-    let text = shared.metrics.render(shared.model.current().model.memory());
+    let model = shared.model.current();
+    let text = shared.metrics.render(model.model.memory(), &model.model.added());
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

@@ -15,7 +15,7 @@ use crate::{
     input::Fields,
     languages,
     model::Loaded,
-    translate::{Done, Order, no_route, translate as translate_texts},
+    translate::{Domains, Done, GuessedDomain, Order, no_route, translate as translate_texts},
 };
 
 /// Alternatives at most, whatever is asked and allowed: one request must not hold all cores.
@@ -36,7 +36,11 @@ pub(super) async fn translate(
 
     let model = shared.model.current();
     let known = shared.languages(&model);
-    let order = parse(&fields, &shared, caller, &model, &known)?;
+    let mut order = parse(&fields, &shared, caller, &model, &known)?;
+    if fields.get("domain").is_none() && fields.get("domains").is_none() {
+        order.domains = domains_of_header(&request, &model)?;
+    }
+    let guesses_domain = order.domains == Domains::Auto;
     let (detector, batcher) = (&shared.detector, &shared.batcher);
     let is_array = fields.get("q").is_some_and(Value::is_array);
     let with_alternatives = order.num_alternatives > 0;
@@ -44,6 +48,7 @@ pub(super) async fn translate(
 
     let extras = Extras {
         detected: fields.get("source").is_some_and(is_auto),
+        domain: guesses_domain,
         alternatives: with_alternatives,
         trace: fields.flag("trace"),
         scores: fields.flag("scores"),
@@ -150,7 +155,7 @@ fn check_sizes(
 }
 
 /// The domains that the request names, in `domain` or `domains`.
-fn domains(fields: &Fields, model: &Loaded) -> Result<Vec<String>, ApiError> {
+fn domains(fields: &Fields, model: &Loaded) -> Result<Domains, ApiError> {
     let named = match (fields.get("domains"), fields.text("domain")?) {
         (Some(Value::Array(_)), _) => texts(&fields.get("domains").cloned().unwrap_or_default())
             .map_err(|_| ApiError::invalid("domains parameter is not an array of strings"))?,
@@ -160,12 +165,23 @@ fn domains(fields: &Fields, model: &Loaded) -> Result<Vec<String>, ApiError> {
         }
         (None, one) => one.into_iter().map(str::to_owned).collect(),
     };
-    if named.is_empty() {
-        return Ok(named);
+    known_domains(named, model)
+}
+
+/// The domains that the header `X-Domain` names, for clients that cannot send fields.
+fn domains_of_header(request: &HttpRequest, model: &Loaded) -> Result<Domains, ApiError> {
+    let header = request.headers().get("X-Domain").and_then(|value| value.to_str().ok());
+    let named = header.unwrap_or_default().split(',').map(str::trim);
+    known_domains(named.filter(|name| !name.is_empty()).map(str::to_owned).collect(), model)
+}
+
+fn known_domains(named: Vec<String>, model: &Loaded) -> Result<Domains, ApiError> {
+    if named == ["auto"] {
+        return Ok(Domains::Auto);
     }
     let known = model.model.domains();
     match named.iter().find(|domain| !known.contains(domain)) {
-        None => Ok(named),
+        None => Ok(Domains::Named(named)),
         Some(unknown) if known.is_empty() => {
             Err(ApiError::invalid(format_args!("domain `{unknown}`: this model has no domains")))
         }
@@ -180,6 +196,7 @@ fn domains(fields: &Fields, model: &Loaded) -> Result<Vec<String>, ApiError> {
 #[derive(Clone, Copy)]
 struct Extras {
     detected: bool,
+    domain: bool,
     alternatives: bool,
     trace: bool,
     scores: bool,
@@ -192,6 +209,8 @@ struct Reply {
     translated_text: PerText<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detected_language: Option<PerText<Option<Detected>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<PerText<Option<GuessedDomain>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alternatives: Option<PerText<Vec<String>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,6 +240,7 @@ impl Reply {
             detected_language: extras
                 .detected
                 .then(|| per_text(&mut done, is_array, |done| done.detected.take())),
+            domain: extras.domain.then(|| per_text(&mut done, is_array, |done| done.domain.take())),
             alternatives: extras
                 .alternatives
                 .then(|| per_text(&mut done, is_array, |done| mem::take(&mut done.alternatives))),

@@ -18,10 +18,14 @@ async fn languages_are_listed_english_first() -> Result<()> {
     let english = json!({
         "code": "en", "name": "English", "targets": ["de", "en", "es", "fr", "pt-BR"],
         "domains": domains,
+        "domainTargets": { "it": ["de", "es", "fr", "pt-BR"], "medical": ["de", "es", "fr", "pt-BR"] },
     });
     assert_eq!(reply[0], english);
-    let french =
-        json!({ "code": "fr", "name": "French", "targets": ["en", "fr"], "domains": domains });
+    let french = json!({
+        "code": "fr", "name": "French", "targets": ["en", "fr"],
+        "domains": domains,
+        "domainTargets": { "it": ["en"], "medical": ["en"] },
+    });
     assert_eq!(reply[1], french);
     Ok(())
 }

@@ -77,6 +77,14 @@ impl Translate for Tagger {
         vec!["it".into(), "medical".into()]
     }
 
+    fn covers(&self, domain: &str, _: &str, target: &str) -> bool {
+        matches!(domain, "it") || (domain == "medical" && target != "fr-CA")
+    }
+
+    fn detect_domain(&self, text: &str, _: &str, _: &str) -> Option<(String, f32)> {
+        Some(("it".into(), if text.contains("kernel") { 0.9 } else { 0.2 }))
+    }
+
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
         let texts: Vec<String> = jobs.iter().map(|job| job.text.clone()).collect();
         self.batches.lock().expect("no test panics with it").push(texts.clone());

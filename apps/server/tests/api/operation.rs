@@ -24,7 +24,7 @@ async fn every_reply_may_be_read_by_other_pages() -> Result<()> {
         assert_eq!(reply.status(), status);
         for (name, value) in [
             ("Access-Control-Allow-Origin", "*"),
-            ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+            ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Domain"),
             ("Access-Control-Expose-Headers", "Authorization"),
             ("Access-Control-Allow-Methods", "GET, POST"),
             ("Access-Control-Allow-Credentials", "true"),
@@ -39,6 +39,12 @@ async fn every_reply_may_be_read_by_other_pages() -> Result<()> {
 #[actix_web::test]
 async fn health_is_ok() -> Result<()> {
     let app = TestApp::start()?;
+    assert_eq!(answer(app.get("/health")).await?, (200, json!({ "status": "ok" })));
+    app.handle.refuse("experts/domain.it: is not the file");
+    let (status, health) = answer(app.get("/health")).await?;
+    assert_eq!((status, &health["status"]), (200, &json!("ok")), "the old model serves");
+    assert_eq!(health["refusedModel"], "experts/domain.it: is not the file");
+    app.handle.swap(std::sync::Arc::new(Tagger::default()));
     assert_eq!(answer(app.get("/health")).await?, (200, json!({ "status": "ok" })));
     Ok(())
 }

@@ -158,6 +158,40 @@ async fn a_domain_reaches_the_model() -> Result<()> {
 }
 
 #[actix_web::test]
+async fn a_header_asks_for_a_domain_where_fields_cannot() -> Result<()> {
+    let app = TestApp::start()?;
+    let mut body = json!({ "q": "A Word", "source": "en", "target": "de" });
+    let request = app.post("/translate").header("X-Domain", "it").json(&body);
+    let (_, reply) = answer(request).await?;
+    assert_eq!(reply["translatedText"], "[it] A-de Word-de");
+    let (status, reply) =
+        answer(app.post("/translate").header("X-Domain", "law").json(&body)).await?;
+    assert_eq!(status, 400);
+    let error = reply["error"].as_str().unwrap_or_default();
+    assert!(error.contains("`law`") && error.contains("it, medical"), "{error}");
+    body["domain"] = json!("medical");
+    let request = app.post("/translate").header("X-Domain", "it").json(&body);
+    let (_, reply) = answer(request).await?;
+    assert_eq!(reply["translatedText"], "[medical] A-de Word-de", "a field counts more");
+    Ok(())
+}
+
+#[actix_web::test]
+async fn the_domain_of_each_text_can_be_guessed() -> Result<()> {
+    let app = TestApp::start()?;
+    let q = json!(["The kernel", "A Word"]);
+    let body = json!({ "q": q, "source": "en", "target": "de", "domain": "auto" });
+    let (_, reply) = app.json("/translate", &body).await?;
+    assert_eq!(reply["translatedText"], json!(["[it] The-de kernel-de", "A-de Word-de"]));
+    let guesses =
+        json!([{ "name": "it", "confidence": 90.0 }, { "name": null, "confidence": 80.0 }]);
+    assert_eq!(reply["domain"], guesses);
+    let body = json!({ "q": "The kernel", "source": "en", "target": "de", "domain": "it" });
+    assert_eq!(app.json("/translate", &body).await?.1["domain"], json!(null), "nothing to guess");
+    Ok(())
+}
+
+#[actix_web::test]
 async fn another_model_serves_the_next_request() -> Result<()> {
     let app = TestApp::start()?;
     let body = json!({ "q": "A Word", "source": "en", "target": "de" });

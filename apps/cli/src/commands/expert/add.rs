@@ -26,6 +26,16 @@ pub(super) struct Add {
     #[arg(long, value_name = "FILE")]
     data: Vec<String>,
 
+    /// Learn from what users suggested: a store's folder, or the address of a running server
+    #[cfg(feature = "server")]
+    #[arg(long, value_name = "STORE")]
+    from_store: Option<String>,
+
+    /// Key of the server that `--from-store` names
+    #[cfg(feature = "server")]
+    #[arg(long, value_name = "KEY", env = "DRAGOMAN_ADMIN_KEY", hide_env_values = true)]
+    admin_key: Option<String>,
+
     /// Directions that a domain covers, such as `en-de,en-fr`; all of the corpora if none are named
     #[arg(long, value_name = "PAIRS", value_delimiter = ',')]
     pairs: Vec<LanguagePair>,
@@ -51,7 +61,7 @@ pub(super) struct Add {
     minutes: Option<f64>,
 
     /// Learning rate at its peak
-    #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
+    #[arg(long, value_name = "RATE", default_value_t = 5e-3)]
     learning_rate: f64,
 
     /// Pairs that choose the best weights [default: some of the corpora are held out]
@@ -112,6 +122,12 @@ impl Add {
             (None, false) => 1000,
         };
         let work = self.work.unwrap_or_else(|| PathBuf::from("runs").join(&self.name));
+        let mut data = self.data;
+        #[cfg(feature = "server")]
+        if let Some(store) = &self.from_store {
+            let folder = work.join("suggestions");
+            data.extend(super::suggestions::corpora(store, self.admin_key.as_deref(), &folder)?);
+        }
         Ok(AddRequest {
             pairs: self.pairs,
             parent: self.parent,
@@ -125,7 +141,7 @@ impl Add {
             max_drop: self.max_drop,
             seed: self.seed,
             quiet: self.quiet,
-            ..AddRequest::new(&self.name, self.data, work)
+            ..AddRequest::new(&self.name, data, work)
         })
     }
 }

@@ -1,0 +1,108 @@
+//! Steps of training: the whole model beside one expert of it. Throughput in target tokens.
+//!
+//! ```sh
+//! cargo bench --workspace --bench steps
+//! ```
+
+use std::hint::black_box;
+
+use candle::Device;
+use divan::{Bencher, counter::ItemsCount};
+use dragoman_core::{
+    config::{MoeConfig, TranslationConfig},
+    context::{Context, Training},
+    kernels::matmul::Precision,
+    models::translation::{Batch, Example, TranslationModel},
+    params::{Param, ParamStore},
+    register::{ExpertEntry, ExpertKind, Register},
+    tokenizer::END,
+};
+use dragoman_training::{Result, config::OptimizerConfig, loss::OutputLoss, optimizer::AdamW};
+
+fn main() {
+    divan::main();
+}
+
+/// What learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Learning {
+    Everything,
+    Expert,
+    LowRank,
+}
+
+const SENTENCES: u32 = 80;
+const LENGTH: u32 = 24;
+
+/// A model of the bundled shape with a domain expert, and what learns of it.
+fn model(learning: Learning) -> Result<(TranslationModel, ParamStore)> {
+    let config = TranslationConfig {
+        encoder_layers: 4,
+        max_positions: 256,
+        moe: Some(MoeConfig {
+            encoder_freq: 2,
+            decoder_freq: 2,
+            top_k: 2,
+            shared_d_ff: 512,
+            routing: None,
+        }),
+        ..TranslationConfig::default()
+    };
+    let pairs = ["de", "fr", "es", "nl"].map(|code| ("en".to_string(), code.to_string()));
+    let mut register = Register::for_pairs(&pairs, 4, 256, &config.moe_layers());
+    if learning != Learning::Everything {
+        let layers = ["encoder.0", "encoder.1", "encoder.2", "encoder.3", "decoder.0", "decoder.1"];
+        let layers = layers.map(String::from);
+        let mut entry = ExpertEntry::new("domain.it".into(), ExpertKind::Domain, &layers, 512);
+        entry.routes = register.routes.iter().map(|route| route.name.clone()).collect();
+        entry.lora = (learning == Learning::LowRank).then_some(16);
+        register.experts.push(entry);
+    }
+    let params = ParamStore::new(&Device::Cpu, 1);
+    let model = TranslationModel::new(&config, &register, &params)?;
+    if learning != Learning::Everything {
+        let own = |param: &Param| param.name().starts_with("experts.domain.it.");
+        params.iter().for_each(|param| param.set_trainable(own(&param)));
+    }
+    Ok((model, params))
+}
+
+fn batch(learning: Learning) -> Batch {
+    let example = |i: u32| {
+        let word = |t: u32| 400 + (i * 7919 + t * 104_729) % 7000;
+        let source = (0..LENGTH).map(word).chain([END]).collect();
+        let labels: Vec<u32> = (0..LENGTH).map(word).chain([END]).collect();
+        let target = [&[3], &labels[..labels.len() - 1]].concat();
+        let domain = if learning == Learning::Everything { 0 } else { 4 };
+        Example { route: i % 4 + domain, source, target, labels }
+    };
+    Batch::new(&(0..SENTENCES).map(example).collect::<Vec<_>>(), None)
+}
+
+#[divan::bench(args = [Learning::Everything, Learning::Expert, Learning::LowRank], sample_count = 12, sample_size = 1)]
+fn step(bencher: Bencher<'_, '_>, learning: Learning) {
+    let (model, params) = model(learning).expect("the shape is valid");
+    let learns = params.subset(Param::is_trainable);
+    let mut optimizer = AdamW::new(OptimizerConfig::default(), &learns).expect("on the CPU");
+    let (batch, mut number) = (batch(learning), 0);
+    let mut step = || -> Result<()> {
+        number += 1;
+        let training = Training { seed: 1, step: number, dropout: 0.1, expert_dropout: 0.0 };
+        let mut context = Context::training(Precision::Bf16, training);
+        context.only_experts = learning != Learning::Everything;
+        let output = model.forward(&batch, &context)?;
+        let loss = OutputLoss {
+            weight: model.output_weight().clone(),
+            first_output: END,
+            label_smoothing: 0.1,
+            scale: 1.0 / batch.labels.len() as f32,
+            precision: Precision::Bf16,
+        };
+        let (loss, _) = loss.forward(&output.hidden, &batch.labels)?;
+        optimizer.collect(&learns, &loss.backward()?)?;
+        optimizer.step(&learns, 1e-4)?;
+        Ok(())
+    };
+    let tokens = ItemsCount::new(batch.labels.len());
+    bencher.counter(tokens).bench_local(|| black_box(step()).expect("a step is made"));
+}
