@@ -165,7 +165,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             if step > 0 && self.checkpoint_is_due() {
                 self.save()?;
             }
-            if self.fraction() == Some(1.0) {
+            if self.fraction() == Some(1.0) || self.run.config.budget.is_cut(step) {
                 return Ok(Ended::Finished);
             }
             if let Some(ended) = control.verdict(step - first) {

@@ -166,7 +166,9 @@ mod tests {
 
     fn training(composite: bool) -> Context {
         let training = Training { seed: 1, step: 1, dropout: 0.0, expert_dropout: 0.0 };
-        Context { composite, ..Context::training(Precision::F32, training) }
+        let mut context = Context::training(Precision::F32, training);
+        context.composite = composite;
+        context
     }
 
     /// The result, and the gradients of both tables.

@@ -1,10 +1,12 @@
 //! Learning to recommend: histories in, a transformer with segment experts out.
 
+mod blend;
 mod config;
 mod dev;
 mod export;
 mod learners;
 mod protocol;
+mod stages;
 
 use std::path::PathBuf;
 
@@ -16,7 +18,7 @@ use dragoman_core::{
     models::recommendation::RecommendationModel,
     params::ParamStore,
     recommend::{
-        Catalogue, Profiler,
+        Blend, Catalogue, Profiler, Scorers,
         behaviour::{Behaviour, Categories},
         popularity,
         segments::{Segment, SegmentRules},
@@ -29,8 +31,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub use blend::{BlendConfig, popularity_at};
 pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
 pub use protocol::{NextItems, Protocol};
+pub use stages::train;
 
 use self::{
     dev::DevUser,
@@ -39,12 +43,9 @@ use self::{
 use crate::{
     Error, Result,
     control::Control,
-    device,
     loss::items::{ItemLabels, ItemLoss},
-    recorder::RunInfo,
     report::log::ModelSize,
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
-    trainer::{self, Run, Summary},
 };
 
 /// Where a run leaves its results.
@@ -54,43 +55,6 @@ pub struct RunPaths {
     pub out: PathBuf,
     /// Shows nothing while training.
     pub quiet: bool,
-}
-
-/// Trains a recommendation model on `log`, or goes on with the run that is in `paths.out`.
-///
-/// The best weights are chosen on `dev` if it is given, else on events that `protocol` keeps from
-/// the model.
-pub fn train(
-    config: &TrainConfig,
-    log: &Interactions,
-    protocol: Protocol,
-    dev: Option<NextItems>,
-    paths: &RunPaths,
-    control: &Control,
-) -> Result<Summary> {
-    let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
-    config.check().map_err(invalid)?;
-    let (log, dev) = match dev {
-        Some(dev) => (log.clone(), dev),
-        None => protocol.first(log)?,
-    };
-    fs_err::create_dir_all(&paths.out)?;
-    let mut task = RecommendationTask::new(config, &log, &dev)?;
-    let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
-    let run = Run {
-        config: &config.run,
-        dir: &paths.out,
-        identity: task.identity(),
-        settings,
-        info: RunInfo {
-            name: config.name.clone(),
-            settings: serde_json::to_value(config)?,
-            model: task.size_of_model(),
-            machine: device::machine("cpu"),
-        },
-        quiet: paths.quiet,
-    };
-    trainer::train(&mut task, run, control)
 }
 
 /// Where the next batch comes from.
@@ -113,6 +77,8 @@ struct RecommendationTask {
     profiler: Profiler,
     learners: Vec<Learner>,
     kind_weights: Vec<f32>,
+    scorers: Scorers,
+    blend: Blend,
     dev: Vec<DevUser>,
     cursor: Cursor,
 }
@@ -139,6 +105,8 @@ impl RecommendationTask {
         let model = RecommendationModel::new(&shape, &register, catalogue.content(), &params)?;
 
         let profiler = profiler(log);
+        let percentiles = profiler.percentiles.clone();
+        let scorers = Scorers::fit(&log.histories, percentiles, &config.scorers)?;
         let end = log.events().map(|event| event.time).max().unwrap_or_default();
         let behaviours: Vec<Behaviour> = (log.histories.iter())
             .filter_map(|history| profiler.behaviours(history, end).pop())
@@ -169,6 +137,8 @@ impl RecommendationTask {
             profiler,
             learners,
             kind_weights,
+            scorers,
+            blend: Blend { rules, ..Blend::default() },
             dev,
             cursor: Cursor::default(),
         })

@@ -5,9 +5,11 @@ use std::path::Path;
 use dragoman_core::{
     config::{RecommendationConfig, SegmentGate},
     kernels::{activation::Activation, matmul::Precision},
+    recommend::ScorersConfig,
 };
 use serde::{Deserialize, Serialize};
 
+use super::BlendConfig;
 use crate::{Error, Result, config::RunConfig};
 
 /// All settings of a run that trains a recommendation model.
@@ -24,6 +26,10 @@ pub struct TrainConfig {
     pub segments: SegmentsConfig,
     /// What the model learns from a history.
     pub objective: Objective,
+    /// The cheap scorers beside it.
+    pub scorers: ScorersConfig,
+    /// How all are mixed.
+    pub blend: BlendConfig,
     /// Histories that are learned from at once.
     pub batch_users: usize,
     /// Features that fewer items (or users) have are left out.
@@ -101,6 +107,8 @@ impl Default for TrainConfig {
             model: ModelShape::default(),
             segments: SegmentsConfig::default(),
             objective: Objective::default(),
+            scorers: ScorersConfig::default(),
+            blend: BlendConfig::default(),
             batch_users: 64,
             min_feature_count: 2,
             dev_users: 0,
@@ -217,5 +225,20 @@ mod tests {
             let error = TrainConfig::parse(text).expect_err(text);
             assert!(error.contains(name), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn every_config_of_the_repository_is_valid() -> anyhow::Result<()> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        let mut count = 0;
+        for entry in fs_err::read_dir(dir)? {
+            let path = entry?.path();
+            if path.to_string_lossy().contains("recommend-") {
+                TrainConfig::load(&path)?;
+                count += 1;
+            }
+        }
+        assert!(count >= 4, "only {count} configs");
+        Ok(())
     }
 }

@@ -32,26 +32,33 @@ pub struct NextItems {
     pub now: Option<i64>,
 }
 
+/// A log without what is kept from the model, what it is chosen by, and a second log to learn from
+/// in the end, if that is another one.
+pub(super) type Stages = (Interactions, NextItems, Option<Interactions>);
+
 impl Protocol {
-    /// What is learned from while settings are chosen, and what they are chosen by.
-    pub fn first(self, log: &Interactions) -> Result<(Interactions, NextItems)> {
-        let (split, now) = match self {
+    /// What is learned from while settings are chosen, what they are chosen by, and what is learned
+    /// from in the end.
+    pub(super) fn stages(self, log: &Interactions) -> Result<Stages> {
+        let (split, now, last) = match self {
             Self::Time { quantile } => {
                 let cuts = log.cuts(quantile)?;
-                (log.split_at(cuts.valid, Some(cuts.test)), Some(cuts.valid))
+                let split = log.split_at(cuts.valid, Some(cuts.test));
+                (split, Some(cuts.valid), Some(log.before(cuts.test)))
             }
             Self::All if log.has_times => {
                 let cuts = log.cuts(0.9)?;
-                (log.split_at(cuts.test, None), Some(cuts.test))
+                (log.split_at(cuts.test, None), Some(cuts.test), Some(log.clone()))
             }
-            Self::All => (log.leave_one_out(0), None),
-            Self::LeaveOneOut => (log.leave_one_out(0).train.leave_one_out(0), None),
+            Self::All => (log.leave_one_out(0), None, Some(log.clone())),
+            // The papers never give the event to choose by back to the model.
+            Self::LeaveOneOut => (log.leave_one_out(0).train.leave_one_out(0), None, None),
         };
         let Split { train, targets } = split;
         let items = |events: &Vec<Event>| events.iter().map(|event| event.item).collect();
         let targets = targets.iter().map(items).collect();
         let dev = NextItems { histories: train.clone(), targets, now };
-        Ok((train, dev))
+        Ok((train, dev, last))
     }
 }
 
