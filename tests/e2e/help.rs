@@ -11,6 +11,7 @@ fn every_command_explains_itself() -> Result<()> {
         "translate",
         "train translation",
         "evaluate translation",
+        "evaluate recommendation",
         "data",
         "data fetch",
         "data stats",

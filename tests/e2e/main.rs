@@ -9,6 +9,7 @@ mod serving;
 mod command;
 mod folder;
 mod data;
+mod evaluate;
 mod train;
 mod help;
 mod clients;

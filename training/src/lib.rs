@@ -10,6 +10,7 @@
 //! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
 //! | [`task`], [`trainer`] | the loop, and what it asks of a task |
 //! | [`tasks`] | what can be trained |
+//! | [`recommendation`] | how good recommendations are |
 //!
 //! Everything random is a function of the seed and the step, and a checkpoint holds all the rest:
 //! a run that was stopped and goes on equals one that was not, bit for bit.
@@ -41,6 +42,7 @@ pub mod loss;
 pub mod recorder;
 pub mod trainer;
 pub mod tasks;
+pub mod recommendation;
 
 pub use error::{Error, Result};
 pub use tasks::translation;
