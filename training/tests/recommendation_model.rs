@@ -11,8 +11,9 @@ use dragoman_core::{
 use dragoman_data::interactions::{Interactions, User};
 use dragoman_training::{
     control::Control,
+    recommendation::trial::Trial,
     schedule::Schedule,
-    tasks::recommendation::{NextItems, Protocol, RunPaths, TrainConfig, train},
+    tasks::recommendation::{Protocol, RunPaths, TrainConfig, train},
 };
 
 const ITEMS: u32 = 24;
@@ -159,19 +160,16 @@ fn a_resumed_run_equals_an_uninterrupted_one() -> Result<()> {
 }
 
 #[test]
-fn next_items_come_from_files_and_unknown_ones_are_passed_over() -> Result<()> {
+fn the_best_weights_can_be_chosen_by_files() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (before, after) = (dir.path().join("input.txt"), dir.path().join("output.txt"));
     fs_err::write(&before, "i00 i01 nobody\ni08\n")?;
-    fs_err::write(&after, "i02\nnobody\n")?;
-    let dev = NextItems::from_files(&before, &after, &shop())?;
-    assert_eq!(dev.targets, [vec![2], vec![]]);
-    assert_eq!(
-        dev.histories.histories[0].iter().map(|event| event.item).collect::<Vec<_>>(),
-        [0, 1]
-    );
-    fs_err::write(&after, "i02\n")?;
-    let error = NextItems::from_files(&before, &after, &shop()).expect_err("a line is missing");
-    assert!(error.to_string().contains("1 lines beside 2 histories"), "{error}");
+    fs_err::write(&after, "i02\ni09\n")?;
+    let log = shop();
+    let dev = Trial::of_lines(log.clone(), &before, &after, false)?;
+    let paths = paths(&dir.path().join("run"));
+    let done =
+        train(&config(20), &log, Protocol::LeaveOneOut, Some(dev), &paths, &Control::default())?;
+    assert!(done.best.is_some() && done.model.is_some_and(|model| model.exists()));
     Ok(())
 }

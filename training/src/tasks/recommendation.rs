@@ -6,6 +6,7 @@ mod dev;
 mod export;
 mod learners;
 mod protocol;
+mod scorers;
 mod stages;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use dragoman_core::{
     models::recommendation::RecommendationModel,
     params::ParamStore,
     recommend::{
-        Blend, Catalogue, Profiler, Scorers,
+        Blend, Catalogue, Profiler, Scorers, ScorersConfig,
         behaviour::{Behaviour, Categories},
         popularity,
         segments::{Segment, SegmentRules},
@@ -31,19 +32,20 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use blend::{BlendConfig, popularity_at};
+pub use blend::BlendConfig;
 pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
-pub use protocol::{NextItems, Protocol};
+pub use protocol::Protocol;
 pub use stages::train;
 
 use self::{
-    dev::DevUser,
+    dev::Exam,
     learners::{Learner, Lesson, NO_SEGMENT, weigh},
 };
 use crate::{
     Error, Result,
     control::Control,
     loss::items::{ItemLabels, ItemLoss},
+    recommendation::trial::{Case, Trial},
     report::log::ModelSize,
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
 };
@@ -79,12 +81,19 @@ struct RecommendationTask {
     kind_weights: Vec<f32>,
     scorers: Scorers,
     blend: Blend,
-    dev: Vec<DevUser>,
+    /// Users by whom the best weights are chosen, and their features.
+    dev: Option<(Trial, Vec<Vec<u32>>)>,
     cursor: Cursor,
 }
 
 impl RecommendationTask {
-    fn new(config: &TrainConfig, log: &Interactions, dev: &NextItems) -> Result<Self> {
+    /// A new model of what happened in `log`, chosen by a trial if there is one.
+    fn new(
+        config: &TrainConfig,
+        scorers: &ScorersConfig,
+        log: &Interactions,
+        dev: Option<Trial>,
+    ) -> Result<Self> {
         if log.is_empty() {
             let reason = "there are no events to learn from";
             return Err(Error::Recommendation(reason.into()));
@@ -106,7 +115,7 @@ impl RecommendationTask {
 
         let profiler = profiler(log);
         let percentiles = profiler.percentiles.clone();
-        let scorers = Scorers::fit(&log.histories, percentiles, &config.scorers)?;
+        let scorers = Scorers::fit(&log.histories, percentiles, scorers)?;
         let end = log.events().map(|event| event.time).max().unwrap_or_default();
         let behaviours: Vec<Behaviour> = (log.histories.iter())
             .filter_map(|history| profiler.behaviours(history, end).pop())
@@ -126,7 +135,11 @@ impl RecommendationTask {
         weigh(&mut learners, config.objective.user_power);
         let weight = |kind: &String| config.objective.kinds.get(kind).copied().unwrap_or(1.0);
         let kind_weights = log.kinds.iter().map(weight).collect();
-        let dev = dev_users(dev, config.dev_users, features);
+        let dev = dev.map(|mut trial| {
+            spread(&mut trial.cases, config.dev_users);
+            let features = trial.cases.iter().map(|case| features(&case.labels)).collect();
+            (trial, features)
+        });
         drop(index);
         Ok(Self {
             config: config.clone(),
@@ -262,29 +275,12 @@ fn profiler(log: &Interactions) -> Profiler {
     }
 }
 
-/// The users of `dev` who have a next item, at most `limit` of them unless that is 0.
-fn dev_users(
-    dev: &NextItems,
-    limit: usize,
-    features: impl Fn(&[String]) -> Vec<u32>,
-) -> Vec<DevUser> {
-    let with_targets: Vec<usize> =
-        (0..dev.targets.len()).filter(|&user| !dev.targets[user].is_empty()).collect();
-    let count = match limit {
-        0 => with_targets.len(),
-        limit => limit.min(with_targets.len()),
-    };
-    let spread = (0..count).map(|i| with_targets[i * with_targets.len() / count]);
-    let user = |user: usize| {
-        let events = dev.histories.histories[user].clone();
-        let last = events.last().map_or(0, |event| event.time);
-        let mut targets = dev.targets[user].clone();
-        targets.sort_unstable();
-        targets.dedup();
-        let features = features(&dev.histories.users[user].labels);
-        DevUser { events, features, now: dev.now.unwrap_or(last), targets }
-    };
-    spread.map(user).collect()
+/// Keeps `limit` of `cases`, evenly spread; all if that is 0.
+fn spread(cases: &mut Vec<Case>, limit: usize) {
+    let all = cases.len();
+    if (1..all).contains(&limit) {
+        *cases = (0..limit).map(|i| cases[i * all / limit].clone()).collect();
+    }
 }
 
 impl Task for RecommendationTask {
@@ -365,7 +361,8 @@ impl Task for RecommendationTask {
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
-        dev::evaluate(&self.model, &self.profiler, &self.dev, control)
+        let Some((trial, features)) = &self.dev else { return Ok(None) };
+        Exam { trial, features, profiler: &self.profiler }.evaluate(&self.model, control)
     }
 
     fn export(&self, dir: &std::path::Path, note: &ExportNote<'_>) -> Result<()> {

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 
 use dragoman_core::{
     recommend::{
-        Blend, Event, Query, Recommend,
+        Blend, Query, Recommend,
         behaviour::Behaviour,
-        popularity::{Popularity, Window},
         segments::{Segment, SegmentRules},
     },
     recommender::Recommender,
 };
-use dragoman_data::interactions::{Interactions, describe::POPULARITY_DAYS};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::NextItems;
-use crate::Result;
+use crate::{
+    Result,
+    recommendation::{
+        metrics::{Scores, top},
+        trial::{self, Trial},
+    },
+};
 
 /// How the mixture is learned.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -58,104 +61,67 @@ struct Case {
     behaviour: Behaviour,
     gates: Vec<f32>,
     targets: Vec<u32>,
-    /// Whether the user has met each item.
-    is_met: Vec<bool>,
+    /// Whether each item may be recommended.
+    is_open: Vec<bool>,
 }
 
-/// How popular the items of `log` are for a query at `now`: by the events of the thirty days
-/// before, or all where there are no times.
-pub fn popularity_at(log: &Interactions, now: Option<i64>) -> Vec<f32> {
-    let window = match log.has_times {
-        true => Window::Days { days: POPULARITY_DAYS },
-        false => Window::All,
-    };
-    let last = log.events().map(|event| event.time).max().unwrap_or_default();
-    let counts = Popularity::fit(log.events(), log.items.len(), now.unwrap_or(last), window);
-    counts.counts().to_vec()
-}
-
-/// Learns the blend of `recommender`, whose parts learned from `log`, by what the users of `dev` did
-/// next.
+/// Learns the blend of `recommender` by what the users of `trial` did next.
 pub(super) fn fit(
     recommender: &Recommender,
-    log: &Interactions,
-    dev: &NextItems,
+    trial: &Trial,
     rules: SegmentRules,
     config: &BlendConfig,
 ) -> Result<Blend> {
-    let cases = cases(recommender, log, dev, config)?;
+    let cases = cases(recommender, trial, config)?;
+    let Some(first) = cases.first() else {
+        return Ok(Blend { rules, ..Blend::default() });
+    };
     let scorers = recommender.scorers();
     let mut blend = Blend {
-        weights: vec![vec![0.0; cases.first().map_or(1, |case| case.inputs.len())]; scorers.len()],
+        weights: vec![vec![0.0; first.inputs.len()]; scorers.len()],
         scorers,
         rules,
         fallback: BTreeMap::new(),
     };
-    if cases.is_empty() {
-        return Ok(Blend { rules, ..Blend::default() });
-    }
     descend(&mut blend, &cases, config);
     blend.fallback = fallbacks(&blend, &cases, config);
     Ok(blend)
 }
 
-/// The users of `dev` with next items that they have not met, as many as memory allows.
-fn cases(
-    recommender: &Recommender,
-    log: &Interactions,
-    dev: &NextItems,
-    config: &BlendConfig,
-) -> Result<Vec<Case>> {
-    let popularity = popularity_at(log, dev.now);
+/// The users of `trial`, evenly spread, as many as memory allows.
+fn cases(recommender: &Recommender, trial: &Trial, config: &BlendConfig) -> Result<Vec<Case>> {
     let num_items = recommender.items().len();
-    let wanted: Vec<usize> =
-        (0..dev.targets.len()).filter(|&user| !dev.targets[user].is_empty()).collect();
+    let wanted = &trial.cases;
     let most = (config.most_scores / (num_items * recommender.scorers().len()).max(1)).max(1);
     let count = wanted.len().min(most);
-    let chosen: Vec<usize> = (0..count).map(|i| wanted[i * wanted.len() / count]).collect();
+    let chosen: Vec<&trial::Case> = (0..count).map(|i| &wanted[i * wanted.len() / count]).collect();
     let mut cases = Vec::with_capacity(count);
     for users in chosen.chunks(64) {
-        let query = |&user: &usize| {
-            let history = &dev.histories.histories[user];
-            let last = history.last().map_or(0, |event| event.time);
-            Query {
-                history,
-                labels: &dev.histories.users[user].labels,
-                now: dev.now.unwrap_or(last),
-                popularity: &popularity,
+        let queries: Vec<Query<'_>> = users.iter().map(|case| query(case, trial)).collect();
+        for (case, components) in users.iter().zip(recommender.components(&queries)?) {
+            let mut open = vec![0.0; num_items];
+            trial.exclude(case, &mut open);
+            let is_open: Vec<bool> = open.iter().map(|score| *score == 0.0).collect();
+            let known = |item: &&u32| is_open.get(**item as usize) == Some(&true);
+            let targets: Vec<u32> = case.targets.iter().filter(known).copied().collect();
+            if !targets.is_empty() {
+                cases.push(Case {
+                    inputs: Blend::inputs(&components.gates, &components.behaviour),
+                    scores: components.scores,
+                    behaviour: components.behaviour,
+                    gates: components.gates,
+                    targets,
+                    is_open,
+                });
             }
-        };
-        let queries: Vec<Query<'_>> = users.iter().map(query).collect();
-        for (&user, components) in users.iter().zip(recommender.components(&queries)?) {
-            let is_met = met(&dev.histories.histories[user], num_items);
-            let mut targets = dev.targets[user].clone();
-            targets.sort_unstable();
-            targets.dedup();
-            targets.retain(|&item| is_met.get(item as usize) == Some(&false));
-            if targets.is_empty() {
-                continue;
-            }
-            cases.push(Case {
-                inputs: Blend::inputs(&components.gates, &components.behaviour),
-                scores: components.scores,
-                behaviour: components.behaviour,
-                gates: components.gates,
-                targets,
-                is_met,
-            });
         }
     }
     Ok(cases)
 }
 
-fn met(history: &[Event], num_items: usize) -> Vec<bool> {
-    let mut is_met = vec![false; num_items];
-    for event in history {
-        if let Some(met) = is_met.get_mut(event.item as usize) {
-            *met = true;
-        }
-    }
-    is_met
+fn query<'a>(case: &'a trial::Case, trial: &'a Trial) -> Query<'a> {
+    let trial::Case { history, labels, now, .. } = case;
+    Query { history, labels, now: *now, popularity: &trial.popularity }
 }
 
 /// Minimises the mean over users of the cross-entropy between `softmax(τ · mixture)` over what they
@@ -201,13 +167,12 @@ fn slope(values: &[f32], case: &Case, (count, width): (usize, usize)) -> Vec<f32
     let shares: Vec<f32> = shares.iter().map(|share| share / total).collect();
 
     let mixture = mix(case, &shares);
-    let open =
-        || mixture.iter().zip(&case.is_met).filter(|(_, met)| !**met).map(|(score, _)| *score);
+    let open = || mixture.iter().zip(&case.is_open).filter(|(_, open)| **open).map(|(x, _)| *x);
     let greatest = open().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = open().map(|score| (tau * (score - greatest)).exp()).sum();
     // Means of each scorer, and of the mixture, under the model less those of the next items.
     let mut excess = vec![0.0f32; count];
-    for (item, score) in mixture.iter().enumerate().filter(|(item, _)| !case.is_met[*item]) {
+    for (item, score) in mixture.iter().enumerate().filter(|(item, _)| case.is_open[*item]) {
         let prob = (tau * (score - greatest)).exp() / sum;
         for (excess, scores) in excess.iter_mut().zip(&case.scores) {
             *excess += prob * scores[item];
@@ -229,7 +194,7 @@ fn slope(values: &[f32], case: &Case, (count, width): (usize, usize)) -> Vec<f32
 }
 
 fn mix(case: &Case, shares: &[f32]) -> Vec<f32> {
-    let mut mixture = vec![0.0; case.is_met.len()];
+    let mut mixture = vec![0.0; case.is_open.len()];
     for (share, scores) in shares.iter().zip(&case.scores) {
         mixture.iter_mut().zip(scores).for_each(|(sum, score)| *sum += share * score);
     }
@@ -271,21 +236,11 @@ fn fallbacks(blend: &Blend, cases: &[Case], config: &BlendConfig) -> BTreeMap<Se
 
 /// NDCG@10 of the mixture for one user.
 fn ndcg(case: &Case, shares: &[f32]) -> f64 {
-    let mixture = mix(case, shares);
-    let gain = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
-    let rank = |target: usize| {
-        let before = |&item: &usize| {
-            let (score, own) = (mixture[item], mixture[target]);
-            !case.is_met[item] && (score > own || (score == own && item < target))
-        };
-        (0..mixture.len()).filter(before).count()
-    };
-    let found: f64 = (case.targets.iter())
-        .map(|&target| rank(target as usize))
-        .filter(|rank| *rank < 10)
-        .map(gain)
-        .sum();
-    found / (0..case.targets.len().min(10)).map(gain).sum::<f64>()
+    let mut mixture = mix(case, shares);
+    for (score, _) in mixture.iter_mut().zip(&case.is_open).filter(|(_, open)| !**open) {
+        *score = f32::NEG_INFINITY;
+    }
+    Scores::of(&top(&mixture), &case.targets).ndcg
 }
 
 #[cfg(test)]
@@ -310,7 +265,7 @@ mod tests {
                 behaviour,
                 gates,
                 targets: vec![good as u32],
-                is_met: vec![false; 10],
+                is_open: vec![true; 10],
             }
         };
         (0..60).map(case).collect()

@@ -30,6 +30,10 @@ pub struct TrainConfig {
     pub scorers: ScorersConfig,
     /// How all are mixed.
     pub blend: BlendConfig,
+    /// Whether the scorers' settings are chosen on the validation window, from a few.
+    pub choose_scorers: bool,
+    /// Whether items that a user has met are recommended again.
+    pub keep_seen: bool,
     /// Histories that are learned from at once.
     pub batch_users: usize,
     /// Features that fewer items (or users) have are left out.
@@ -109,6 +113,8 @@ impl Default for TrainConfig {
             objective: Objective::default(),
             scorers: ScorersConfig::default(),
             blend: BlendConfig::default(),
+            choose_scorers: true,
+            keep_seen: false,
             batch_users: 64,
             min_feature_count: 2,
             dev_users: 0,

@@ -5,15 +5,17 @@ use std::path::Path;
 use candle::{DType, Device};
 use dragoman_core::{
     directory::{Files, LoadedRecommendation, RecommendationParts, save_recommendation},
+    recommend::Blend,
     recommender::Recommender,
 };
 use dragoman_data::interactions::Interactions;
 
-use super::{NextItems, Protocol, RecommendationTask, RunPaths, TrainConfig, blend};
+use super::{Protocol, RecommendationTask, RunPaths, TrainConfig, blend, scorers};
 use crate::{
     Error, Result,
     control::{Control, Ended},
     device,
+    recommendation::trial::Trial,
     recorder::RunInfo,
     trainer::{self, Run, Summary},
 };
@@ -21,42 +23,46 @@ use crate::{
 /// Trains a recommendation model on `log`, or goes on with the run that is in `paths.out`.
 ///
 /// First a model learns without the events by which settings are chosen: they say which weights are
-/// best, and how the scorers are mixed. Under a protocol in time, a second one then learns from
-/// those events, too, for as many passes as the first one was best after; it takes the mixture
-/// over. `dev` stands for events that the protocol would keep, and for the first model alone.
+/// best, how the cheap scorers are set, and how all are mixed. Under a protocol in time, a second
+/// one then learns from those events, too, for as many passes as the first one was best after; it
+/// takes settings and mixture over. `dev` stands for events that the protocol would keep, and for
+/// the first model alone.
 pub fn train(
     config: &TrainConfig,
     log: &Interactions,
     protocol: Protocol,
-    dev: Option<NextItems>,
+    dev: Option<Trial>,
     paths: &RunPaths,
     control: &Control,
 ) -> Result<Summary> {
     let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
     config.check().map_err(invalid)?;
-    let (first, dev, last) = match dev {
-        Some(dev) => (log.clone(), dev, None),
-        None => protocol.stages(log)?,
+    let (trial, last) = match dev {
+        Some(dev) => (dev, None),
+        None => protocol.stages(log, config.keep_seen)?,
     };
-    let Some(last) = last else {
-        let task = RecommendationTask::new(config, &first, &dev)?;
-        let summary = run(config, task, &paths.out, paths.quiet, control)?;
-        mix(config, &first, &dev, &summary)?;
-        return Ok(summary);
+    let scorers = match config.choose_scorers {
+        true => scorers::choose(&trial, &config.scorers)?,
+        false => config.scorers,
     };
-    let task = RecommendationTask::new(config, &first, &dev)?;
-    let chosen = run(config, task, &paths.out.join("validation"), paths.quiet, control)?;
+    let out = match last {
+        Some(_) => paths.out.join("validation"),
+        None => paths.out.clone(),
+    };
+    let task = RecommendationTask::new(config, &scorers, &trial.train, Some(trial.clone()))?;
+    let chosen = run(config, task, &out, paths.quiet, control)?;
     if chosen.ended != Ended::Finished {
         return Ok(chosen);
     }
-    let blend = mix(config, &first, &dev, &chosen)?;
+    let blend = mix(config, &trial, &chosen)?;
+    let Some(last) = last else { return Ok(chosen) };
     let mut config = config.clone();
-    let growth = last.len() as f64 / first.len().max(1) as f64;
+    let growth = last.len() as f64 / trial.train.len().max(1) as f64;
     let longer = |steps: u64| (steps as f64 * growth).round() as u64;
     let best = chosen.best.map_or(chosen.step, |best| best.step);
     config.run.budget.steps = longer(config.run.budget.steps.max(chosen.step));
     config.run.budget.end_at = longer(best).max(1);
-    let mut task = RecommendationTask::new(&config, &last, &NextItems::default())?;
+    let mut task = RecommendationTask::new(&config, &scorers, &last, None)?;
     task.blend = blend;
     run(&config, task, &paths.out, paths.quiet, control)
 }
@@ -90,23 +96,16 @@ fn run(
 }
 
 /// Learns the mixture of the model that a run left, and writes it into its directory.
-fn mix(
-    config: &TrainConfig,
-    log: &Interactions,
-    dev: &NextItems,
-    summary: &Summary,
-) -> Result<dragoman_core::recommend::Blend> {
+fn mix(config: &TrainConfig, trial: &Trial, summary: &Summary) -> Result<Blend> {
     let load = |path: &Path| Files::Folder(path.into()).load_recommendation(&Device::Cpu);
-    let Some(path) = summary.model.as_deref().filter(|_| summary.ended == Ended::Finished) else {
-        return Ok(dragoman_core::recommend::Blend::default());
-    };
+    let Some(path) = summary.model.as_deref() else { return Ok(Blend::default()) };
     let loaded = load(path)?;
     let rules = loaded.blend.rules;
-    if !config.blend.enabled || dev.targets.iter().all(Vec::is_empty) {
+    if !config.blend.enabled {
         return Ok(loaded.blend);
     }
     let recommender = Recommender::new(loaded)?;
-    let blend = blend::fit(&recommender, log, dev, rules, &config.blend)?;
+    let blend = blend::fit(&recommender, trial, rules, &config.blend)?;
     let LoadedRecommendation { model, params, register, catalogue, scorers, .. } = load(path)?;
     let parts = RecommendationParts {
         config: model.config(),

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use dragoman_data::interactions::Interactions;
-use dragoman_training::tasks::recommendation::{NextItems, Protocol, RunPaths, TrainConfig, train};
+use dragoman_training::{
+    recommendation::trial::Trial,
+    tasks::recommendation::{Protocol, RunPaths, TrainConfig, train},
+};
 
 use super::{Budget, closing_words};
 
@@ -69,7 +72,7 @@ impl Recommendation {
         };
         let dev = match (&self.dev_histories, &self.dev_targets) {
             (Some(histories), Some(targets)) => {
-                Some(NextItems::from_files(histories, targets, &log)?)
+                Some(Trial::of_lines(log.clone(), histories, targets, config.keep_seen)?)
             }
             _ => None,
         };
