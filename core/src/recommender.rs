@@ -118,6 +118,11 @@ impl Recommender {
         [TRANSFORMER, POPULARITY].into_iter().chain(cheap).map(String::from).collect()
     }
 
+    /// How the scorers are mixed.
+    pub fn blend(&self) -> &Blend {
+        &self.blend
+    }
+
     /// Items with the words that describe them.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
@@ -151,10 +156,10 @@ impl Recommender {
         query.history.iter().filter(is_known).copied().collect()
     }
 
-    /// Logarithms of the popularity of the moment.
+    /// The popularity of the moment. Not its logarithm: what everybody takes stands out.
     fn popularity(&self, query: &Query<'_>) -> Vec<f32> {
-        let log = |count: &f32| if *count > 0.0 { count.min(f32::MAX).ln_1p() } else { 0.0 };
-        let mut scores: Vec<f32> = query.popularity.iter().map(log).collect();
+        let count = |&count: &f32| if count > 0.0 { count.min(1e9) } else { 0.0 };
+        let mut scores: Vec<f32> = query.popularity.iter().map(count).collect();
         scores.resize(self.ids.len(), 0.0);
         scores
     }

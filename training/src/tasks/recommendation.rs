@@ -179,6 +179,16 @@ impl RecommendationTask {
         }
     }
 
+    /// Items drawn evenly that all rows of a batch are told from; none if that is all items.
+    fn negatives(&self, part: &Part<'_>) -> Option<Vec<u32>> {
+        let (all, wanted) = (self.model.num_items(), self.config.objective.negatives);
+        if wanted == 0 || wanted >= all {
+            return None;
+        }
+        let shuffle = Shuffle::new(all as u64, part.config.seed, NEGATIVES + part.index);
+        Some((0..wanted as u64).map(|place| shuffle.get(place) as u32).collect())
+    }
+
     /// Weight of the prior of the gate at a step of the run.
     fn prior(&self, part: &Part<'_>) -> f64 {
         let SegmentsConfig { prior_start, prior_end, .. } = self.config.segments;
@@ -243,6 +253,8 @@ fn shape(config: &TrainConfig, catalogue: &Catalogue, log: &Interactions) -> Rec
     }
 }
 
+/// Streams of random numbers from here on draw negatives; those before draw orders of users.
+const NEGATIVES: u64 = 1 << 40;
 /// Buckets of time between events: the last one begins after 34 years.
 const GAPS: usize = 32;
 /// Buckets of values at most.
@@ -343,7 +355,10 @@ impl Task for RecommendationTask {
             precision: self.config.precision,
         };
         let labels = ItemLabels { items: &lesson.items, weights: &lesson.weights };
-        let (mut total, sums) = loss.forward(&output.hidden, &vectors, labels)?;
+        let (mut total, sums) = match self.negatives(part) {
+            None => loss.forward(&output.hidden, &vectors, labels)?,
+            Some(negatives) => loss.sampled(&output.hidden, &vectors, labels, &negatives)?,
+        };
         let mut figures = Figures {
             labels: sums.labels,
             total: sums.loss,

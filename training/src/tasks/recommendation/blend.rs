@@ -1,14 +1,15 @@
 //! Learns how to mix the transformer with the cheap scorers, on events that none of them saw.
+//!
+//! The users of a validation window are few, so little is learned of them: for each segment expert
+//! the best of some mixtures by NDCG@10, where a user counts by the weight of the expert and all
+//! users together count like a few more. A mixture is judged with those beside it, so that no peak
+//! of chance wins.
 
 use std::collections::BTreeMap;
 
 use dragoman_core::{
-    recommend::{
-        Blend, Query, Recommend,
-        behaviour::Behaviour,
-        segments::{Segment, SegmentRules},
-    },
-    recommender::Recommender,
+    recommend::{Blend, Query, behaviour::Behaviour, segments::Segment},
+    recommender::{Components, Recommender},
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -27,15 +28,15 @@ use crate::{
 pub struct BlendConfig {
     /// Whether there is a mixture at all; without one the transformer is alone.
     pub enabled: bool,
-    /// Steps down the slope of the loss.
-    pub steps: usize,
-    /// Length of a step.
-    pub rate: f32,
-    /// How much large weights cost, but for those that hold for all users.
-    pub ridge: f32,
-    /// Numbers that are held at most, scores of items for users and scorers.
-    pub most_scores: usize,
-    /// A segment falls back to a simple scorer only if so many users say that it is better there.
+    /// Parts that a mixture is made of: weights are multiples of one of so many.
+    pub parts: usize,
+    /// How many users of a segment all users together count like.
+    pub pool: f64,
+    /// Users that are asked about at most.
+    pub users: usize,
+    /// Best items of each scorer among which a mixture is judged.
+    pub candidates: usize,
+    /// A segment falls back to a simple scorer only if it has so many users.
     pub fallback_users: usize,
 }
 
@@ -43,10 +44,10 @@ impl Default for BlendConfig {
     fn default() -> Self {
         Self {
             enabled: true,
-            steps: 200,
-            rate: 0.05,
-            ridge: 0.01,
-            most_scores: 40_000_000,
+            parts: 10,
+            pool: 20.0,
+            users: 3000,
+            candidates: 100,
             fallback_users: 20,
         }
     }
@@ -54,67 +55,62 @@ impl Default for BlendConfig {
 
 /// A user of the validation window.
 struct Case {
-    /// Standardised scores, by scorer.
+    /// Standardised scores of the candidates, by scorer.
     scores: Vec<Vec<f32>>,
-    /// What the mixture is told of the user.
-    inputs: Vec<f32>,
-    behaviour: Behaviour,
-    gates: Vec<f32>,
+    /// Which candidates are targets; targets that are no candidate have numbers beyond.
     targets: Vec<u32>,
-    /// Whether each item may be recommended.
-    is_open: Vec<bool>,
+    gates: Vec<f32>,
+    behaviour: Behaviour,
 }
 
+/// Share of a scorer that has none, so that it has a logarithm.
+const NONE: f32 = 1e-3;
+
 /// Learns the blend of `recommender` by what the users of `trial` did next.
-pub(super) fn fit(
-    recommender: &Recommender,
-    trial: &Trial,
-    rules: SegmentRules,
-    config: &BlendConfig,
-) -> Result<Blend> {
+pub(super) fn fit(recommender: &Recommender, trial: &Trial, config: &BlendConfig) -> Result<Blend> {
+    let before = recommender.blend();
     let cases = cases(recommender, trial, config)?;
-    let Some(first) = cases.first() else {
-        return Ok(Blend { rules, ..Blend::default() });
-    };
+    let Some(first) = cases.first() else { return Ok(before.clone()) };
     let scorers = recommender.scorers();
-    let mut blend = Blend {
-        weights: vec![vec![0.0; first.inputs.len()]; scorers.len()],
-        scorers,
-        rules,
-        fallback: BTreeMap::new(),
+    let mixtures = mixtures(scorers.len(), config.parts.max(1));
+    let table: Vec<Vec<f64>> = (cases.par_iter())
+        .map(|case| mixtures.iter().map(|shares| ndcg(case, &parts(shares))).collect())
+        .collect();
+    let best = |weights: &[f64]| parts(&mixtures[best(&mixtures, &table, weights)]);
+
+    let even = vec![1.0; cases.len()];
+    let mut rows =
+        vec![vec![0.0; Blend::inputs(&first.gates, &first.behaviour).len()]; scorers.len()];
+    let mut note = |place: usize, shares: Vec<f32>| {
+        for (row, share) in rows.iter_mut().zip(shares) {
+            row[place] = share.max(NONE).ln();
+        }
     };
-    descend(&mut blend, &cases, config);
+    if first.gates.is_empty() {
+        note(0, best(&even));
+    }
+    for expert in 0..first.gates.len() {
+        let pool = config.pool / cases.len() as f64;
+        let weights: Vec<f64> =
+            cases.iter().map(|case| f64::from(case.gates[expert]) + pool).collect();
+        note(1 + expert, best(&weights));
+    }
+    let mut blend = Blend { scorers, weights: rows, fallback: BTreeMap::new(), ..before.clone() };
     blend.fallback = fallbacks(&blend, &cases, config);
     Ok(blend)
 }
 
-/// The users of `trial`, evenly spread, as many as memory allows.
+/// The users of `trial`, evenly spread.
 fn cases(recommender: &Recommender, trial: &Trial, config: &BlendConfig) -> Result<Vec<Case>> {
-    let num_items = recommender.items().len();
     let wanted = &trial.cases;
-    let most = (config.most_scores / (num_items * recommender.scorers().len()).max(1)).max(1);
-    let count = wanted.len().min(most);
+    let count = wanted.len().min(config.users);
     let chosen: Vec<&trial::Case> = (0..count).map(|i| &wanted[i * wanted.len() / count]).collect();
     let mut cases = Vec::with_capacity(count);
     for users in chosen.chunks(64) {
         let queries: Vec<Query<'_>> = users.iter().map(|case| query(case, trial)).collect();
-        for (case, components) in users.iter().zip(recommender.components(&queries)?) {
-            let mut open = vec![0.0; num_items];
-            trial.exclude(case, &mut open);
-            let is_open: Vec<bool> = open.iter().map(|score| *score == 0.0).collect();
-            let known = |item: &&u32| is_open.get(**item as usize) == Some(&true);
-            let targets: Vec<u32> = case.targets.iter().filter(known).copied().collect();
-            if !targets.is_empty() {
-                cases.push(Case {
-                    inputs: Blend::inputs(&components.gates, &components.behaviour),
-                    scores: components.scores,
-                    behaviour: components.behaviour,
-                    gates: components.gates,
-                    targets,
-                    is_open,
-                });
-            }
-        }
+        let components = recommender.components(&queries)?;
+        let case = |(case, components)| self::case(trial, case, components, config.candidates);
+        cases.extend(users.iter().copied().zip(components).map(case));
     }
     Ok(cases)
 }
@@ -124,92 +120,94 @@ fn query<'a>(case: &'a trial::Case, trial: &'a Trial) -> Query<'a> {
     Query { history, labels, now: *now, popularity: &trial.popularity }
 }
 
-/// Minimises the mean over users of the cross-entropy between `softmax(τ · mixture)` over what they
-/// have not met and their next items, by Adam (Kingma & Ba 2015); `τ` is learned beside the weights.
-fn descend(blend: &mut Blend, cases: &[Case], config: &BlendConfig) {
-    let (count, width) = (blend.scorers.len(), blend.weights[0].len());
-    let mut values = vec![0.0f32; count * width + 1]; // the last one is ln τ
-    let (mut first, mut second) = (vec![0.0f32; values.len()], vec![0.0f32; values.len()]);
-    for step in 1..=config.steps {
-        let mut slope: Vec<f32> = vec![0.0; values.len()];
-        let slopes: Vec<Vec<f32>> =
-            cases.par_iter().map(|case| self::slope(&values, case, (count, width))).collect();
-        for one in slopes {
-            slope.iter_mut().zip(one).for_each(|(sum, x)| *sum += x / cases.len() as f32);
-        }
-        for (i, slope) in slope[..count * width].iter_mut().enumerate() {
-            if i % width != 0 {
-                *slope += config.ridge * values[i];
+/// Keeps of all items those that any of the scorers would put in front.
+fn case(trial: &Trial, case: &trial::Case, components: Components, most: usize) -> Case {
+    let Components { mut scores, gates, behaviour, .. } = components;
+    let mut candidates: Vec<u32> = Vec::new();
+    for scores in &mut scores {
+        trial.exclude(case, scores);
+        let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+        let key = |&item: &u32| std::cmp::Reverse(Ordered(scores[item as usize]));
+        order.sort_by_key(key); // stable: the first of equals
+        order.truncate(most);
+        candidates.extend(order.iter().filter(|item| scores[**item as usize].is_finite()));
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    let place = |item: &u32| candidates.binary_search(item).map_or(u32::MAX, |place| place as u32);
+    let targets = case.targets.iter().map(place).collect();
+    let of = |scores: &Vec<f32>| candidates.iter().map(|&item| scores[item as usize]).collect();
+    Case { scores: scores.iter().map(of).collect(), targets, gates, behaviour }
+}
+
+/// A float in the order of its value.
+#[derive(PartialEq)]
+struct Ordered(f32);
+
+impl Eq for Ordered {}
+
+impl PartialOrd for Ordered {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ordered {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+/// All ways to give `parts` parts to `count` scorers.
+fn mixtures(count: usize, parts: usize) -> Vec<Vec<usize>> {
+    if count == 1 {
+        return vec![vec![parts]];
+    }
+    let with = |first: usize| {
+        let rest = mixtures(count - 1, parts - first).into_iter();
+        rest.map(move |rest| [vec![first], rest].concat())
+    };
+    (0..=parts).flat_map(with).collect()
+}
+
+/// Parts as shares of one.
+fn parts(mixture: &[usize]) -> Vec<f32> {
+    let all: usize = mixture.iter().sum();
+    mixture.iter().map(|&part| part as f32 / all.max(1) as f32).collect()
+}
+
+/// The place of the mixture that is best in the weighted mean of `table` (by user and mixture)
+/// together with those that differ from it by one part.
+fn best(mixtures: &[Vec<usize>], table: &[Vec<f64>], weights: &[f64]) -> usize {
+    let mut sums = vec![0.0; mixtures.len()];
+    for (row, weight) in table.iter().zip(weights) {
+        sums.iter_mut().zip(row).for_each(|(sum, ndcg)| *sum += weight * ndcg);
+    }
+    let place: BTreeMap<&[usize], usize> = mixtures.iter().map(Vec::as_slice).zip(0..).collect();
+    let smooth = |i: usize| {
+        let (mut sum, mut count) = (sums[i], 1.0);
+        for from in 0..mixtures[i].len() {
+            for to in (0..mixtures[i].len()).filter(|&to| to != from && mixtures[i][from] > 0) {
+                let mut other = mixtures[i].clone();
+                other[from] -= 1;
+                other[to] += 1;
+                if let Some(&other) = place.get(other.as_slice()) {
+                    sum += sums[other];
+                    count += 1.0;
+                }
             }
         }
-        let corrections = [0.9f32, 0.999].map(|beta| 1.0 - beta.powi(step as i32));
-        for (i, value) in values.iter_mut().enumerate() {
-            first[i] = 0.9 * first[i] + 0.1 * slope[i];
-            second[i] = 0.999 * second[i] + 0.001 * slope[i] * slope[i];
-            let root = (second[i] / corrections[1]).sqrt() + 1e-8;
-            *value -= config.rate * first[i] / corrections[0] / root;
-        }
-    }
-    for (row, values) in blend.weights.iter_mut().zip(values.chunks(width)) {
-        row.copy_from_slice(&values[..width]);
-    }
+        sum / count
+    };
+    let smoothed: Vec<f64> = (0..mixtures.len()).map(smooth).collect();
+    let better = |a: &usize, b: &usize| smoothed[*a].total_cmp(&smoothed[*b]);
+    (0..mixtures.len()).max_by(better).unwrap_or(0)
 }
 
-/// Slope of the loss of one user by all weights and `ln τ`.
-fn slope(values: &[f32], case: &Case, (count, width): (usize, usize)) -> Vec<f32> {
-    let tau = values[count * width].exp();
-    let rows = values.chunks_exact(width).take(count);
-    let logits: Vec<f32> =
-        rows.map(|row| row.iter().zip(&case.inputs).map(|(w, x)| w * x).sum()).collect();
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let shares: Vec<f32> = logits.iter().map(|logit| (logit - max).exp()).collect();
-    let total: f32 = shares.iter().sum();
-    let shares: Vec<f32> = shares.iter().map(|share| share / total).collect();
-
-    let mixture = mix(case, &shares);
-    let open = || mixture.iter().zip(&case.is_open).filter(|(_, open)| **open).map(|(x, _)| *x);
-    let greatest = open().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = open().map(|score| (tau * (score - greatest)).exp()).sum();
-    // Means of each scorer, and of the mixture, under the model less those of the next items.
-    let mut excess = vec![0.0f32; count];
-    for (item, score) in mixture.iter().enumerate().filter(|(item, _)| case.is_open[*item]) {
-        let prob = (tau * (score - greatest)).exp() / sum;
-        for (excess, scores) in excess.iter_mut().zip(&case.scores) {
-            *excess += prob * scores[item];
-        }
-    }
-    for &target in &case.targets {
-        for (excess, scores) in excess.iter_mut().zip(&case.scores) {
-            *excess -= scores[target as usize] / case.targets.len() as f32;
-        }
-    }
-    let mean: f32 = shares.iter().zip(&excess).map(|(share, excess)| share * excess).sum();
-    let mut slope = Vec::with_capacity(values.len());
-    for (share, excess) in shares.iter().zip(&excess) {
-        let by_logit = tau * share * (excess - mean);
-        slope.extend(case.inputs.iter().map(|input| by_logit * input));
-    }
-    slope.push(tau * mean);
-    slope
-}
-
-fn mix(case: &Case, shares: &[f32]) -> Vec<f32> {
-    let mut mixture = vec![0.0; case.is_open.len()];
-    for (share, scores) in shares.iter().zip(&case.scores) {
-        mixture.iter_mut().zip(scores).for_each(|(sum, score)| *sum += share * score);
-    }
-    mixture
-}
-
-/// For each segment in which one of the cheap scorers alone is better than the mixture, that one.
+/// For each segment by rule in which one of the cheap scorers alone is better than the mixture, that
+/// one.
 fn fallbacks(blend: &Blend, cases: &[Case], config: &BlendConfig) -> BTreeMap<Segment, Vec<f32>> {
     let count = blend.scorers.len();
-    let mut candidates: Vec<Vec<f32>> = vec![Vec::new()]; // the mixture itself
-    for k in 1..count {
-        let mut alone = vec![0.0; count];
-        alone[k] = 1.0;
-        candidates.push(alone);
-    }
     let mut fallbacks = BTreeMap::new();
     for segment in Segment::ALL {
         let members: Vec<&Case> =
@@ -217,28 +215,26 @@ fn fallbacks(blend: &Blend, cases: &[Case], config: &BlendConfig) -> BTreeMap<Se
         if members.is_empty() || members.len() < config.fallback_users {
             continue;
         }
-        let mean = |candidate: &Vec<f32>| -> f64 {
-            let ndcg = |case: &&Case| match candidate.is_empty() {
-                true => ndcg(case, &blend.shares(&case.gates, &case.behaviour)),
-                false => ndcg(case, candidate),
-            };
-            // Summed in order: a parallel sum would have no fixed one.
-            members.par_iter().map(ndcg).collect::<Vec<f64>>().iter().sum()
-        };
-        let sums: Vec<f64> = candidates.iter().map(mean).collect();
-        let best = (1..candidates.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]));
-        if let Some(best) = best.filter(|&best| sums[best] > sums[0]) {
-            fallbacks.insert(segment, candidates[best].clone());
+        let mixed = |case: &&Case| ndcg(case, &blend.shares(&case.gates, &case.behaviour));
+        let mut most: f64 = members.iter().map(mixed).sum();
+        for k in 1..count {
+            let mut alone = vec![0.0; count];
+            alone[k] = 1.0;
+            let sum: f64 = members.iter().map(|case| ndcg(case, &alone)).sum();
+            if sum > most {
+                most = sum;
+                fallbacks.insert(segment, alone);
+            }
         }
     }
     fallbacks
 }
 
-/// NDCG@10 of the mixture for one user.
+/// NDCG@10 of a mixture for one user.
 fn ndcg(case: &Case, shares: &[f32]) -> f64 {
-    let mut mixture = mix(case, shares);
-    for (score, _) in mixture.iter_mut().zip(&case.is_open).filter(|(_, open)| !**open) {
-        *score = f32::NEG_INFINITY;
+    let mut mixture = vec![0.0; case.scores.first().map_or(0, Vec::len)];
+    for (share, scores) in shares.iter().zip(&case.scores) {
+        mixture.iter_mut().zip(scores).for_each(|(sum, score)| *sum += share * score);
     }
     Scores::of(&top(&mixture), &case.targets).ndcg
 }
@@ -247,56 +243,57 @@ fn ndcg(case: &Case, shares: &[f32]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Users who take what the first scorer says if they have few events, else the second.
+    /// Users who take what the second scorer says if they have few events, else the first.
     fn cases() -> Vec<Case> {
         let case = |i: usize| {
             let is_new = i.is_multiple_of(2);
-            let (good, bad) = (i % 10, (i * 7 + 3) % 10);
+            let (good, bad) = (i % 30, (i * 7 + 3) % 30);
             let peak = |place: usize| -> Vec<f32> {
-                (0..10).map(|item| if item == place { 3.0 } else { 0.0 }).collect()
+                (0..30).map(|item| if item == place { 3.0 } else { item as f32 / 30.0 }).collect()
             };
             let (new, old) = if is_new { (good, bad) } else { (bad, good) };
             let events = if is_new { 1 } else { 50 };
-            let behaviour = Behaviour { events, ..Behaviour::default() };
-            let gates = if is_new { vec![1.0, 0.0] } else { vec![0.0, 1.0] };
             Case {
                 scores: vec![peak(old), peak(new)],
-                inputs: Blend::inputs(&gates, &behaviour),
-                behaviour,
-                gates,
+                behaviour: Behaviour { events, ..Behaviour::default() },
+                gates: if is_new { vec![1.0, 0.0] } else { vec![0.0, 1.0] },
                 targets: vec![good as u32],
-                is_open: vec![true; 10],
             }
         };
         (0..60).map(case).collect()
     }
 
-    fn blend(cases: &[Case]) -> Blend {
-        Blend {
-            scorers: ["transformer", "popularity"].map(String::from).to_vec(),
-            weights: vec![vec![0.0; cases[0].inputs.len()]; 2],
-            ..Blend::default()
-        }
-    }
-
     #[test]
-    fn the_mixture_learns_whom_to_trust_for_whom() {
+    fn every_segment_trusts_the_scorer_that_is_right_for_it() {
         let cases = cases();
-        let mut blend = blend(&cases);
-        descend(&mut blend, &cases, &BlendConfig::default());
-        for case in &cases {
-            let shares = blend.shares(&case.gates, &case.behaviour);
-            assert_eq!(ndcg(case, &shares), 1.0, "{shares:?}");
+        let mixtures = mixtures(2, 10);
+        assert_eq!(mixtures.len(), 11);
+        let table: Vec<Vec<f64>> = (cases.iter())
+            .map(|case| mixtures.iter().map(|shares| ndcg(case, &parts(shares))).collect())
+            .collect();
+        for expert in 0..2 {
+            let weights: Vec<f64> =
+                cases.iter().map(|case| f64::from(case.gates[expert])).collect();
+            let shares = parts(&mixtures[best(&mixtures, &table, &weights)]);
+            assert!(shares[1 - expert] > 0.6, "{shares:?} for expert {expert}");
         }
-        assert!(fallbacks(&blend, &cases, &BlendConfig::default()).is_empty());
     }
 
     #[test]
     fn a_segment_falls_back_where_something_simple_is_better() {
         let cases = cases();
-        let mut blend = blend(&cases);
-        blend.weights[0][0] = 5.0; // the transformer for all
+        let blend = Blend {
+            scorers: ["transformer", "popularity"].map(String::from).to_vec(),
+            weights: vec![vec![5.0], vec![0.0]], // the transformer for all
+            ..Blend::default()
+        };
         let fallbacks = fallbacks(&blend, &cases, &BlendConfig::default());
         assert_eq!(fallbacks, BTreeMap::from([(Segment::New, vec![0.0, 1.0])]));
+    }
+
+    #[test]
+    fn all_ways_to_share_are_tried() {
+        assert_eq!(mixtures(4, 10).len(), 286);
+        assert!(mixtures(3, 4).iter().all(|mixture| mixture.iter().sum::<usize>() == 4));
     }
 }

@@ -99,6 +99,9 @@ pub struct Objective {
     pub truncate: f32,
     /// How many events those are at most.
     pub truncate_to: usize,
+    /// Which of the following events is told: 1 is the next one, more is any of so many, by chance,
+    /// for a model that is to know what a user will do and not only what comes next.
+    pub horizon: usize,
     /// Weights of the kinds of event by name; others count 1. Kinds of weight 0 are context only.
     pub kinds: std::collections::BTreeMap<String, f32>,
 }
@@ -153,6 +156,7 @@ impl Default for Objective {
             user_power: 0.0,
             truncate: 0.0,
             truncate_to: 5,
+            horizon: 1,
             kinds: std::collections::BTreeMap::new(),
         }
     }

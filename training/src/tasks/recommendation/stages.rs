@@ -100,12 +100,10 @@ fn mix(config: &TrainConfig, trial: &Trial, summary: &Summary) -> Result<Blend> 
     let load = |path: &Path| Files::Folder(path.into()).load_recommendation(&Device::Cpu);
     let Some(path) = summary.model.as_deref() else { return Ok(Blend::default()) };
     let loaded = load(path)?;
-    let rules = loaded.blend.rules;
     if !config.blend.enabled {
         return Ok(loaded.blend);
     }
-    let recommender = Recommender::new(loaded)?;
-    let blend = blend::fit(&recommender, trial, rules, &config.blend)?;
+    let blend = blend::fit(&Recommender::new(loaded)?, trial, &config.blend)?;
     let LoadedRecommendation { model, params, register, catalogue, scorers, .. } = load(path)?;
     let parts = RecommendationParts {
         config: model.config(),

@@ -45,6 +45,10 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "DIR", default_value = "runs/latest")]
     out: PathBuf,
 
+    /// Seed of the weights, the order of the data and every mask, whatever the settings say
+    #[arg(long)]
+    seed: Option<u64>,
+
     #[command(flatten)]
     budget: Budget,
 }
@@ -61,6 +65,7 @@ impl Recommendation {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut config = TrainConfig::load(&self.config)?;
         self.budget.apply(&mut config.run);
+        config.run.seed = self.seed.unwrap_or(config.run.seed);
         let (log, faults) = Interactions::load(&self.data)?;
         for fault in &faults.first {
             eprintln!("skipped {fault}");
