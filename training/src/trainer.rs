@@ -165,7 +165,8 @@ impl<'a, T: Task> Trainer<'a, T> {
             if step > 0 && self.checkpoint_is_due() {
                 self.save()?;
             }
-            if self.fraction() == Some(1.0) || self.is_out_of_patience() {
+            let is_cut = self.run.config.budget.is_cut(step);
+            if self.fraction() == Some(1.0) || is_cut || self.is_out_of_patience() {
                 return Ok(Ended::Finished);
             }
             if let Some(ended) = control.verdict(step - first) {

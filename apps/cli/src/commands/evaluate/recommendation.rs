@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use dragoman_core::directory::Files;
 use dragoman_data::{corpus::Faults, interactions::Interactions};
 use dragoman_training::metrics::significance::Bootstrap;
 use dragoman_training::recommendation::{
@@ -18,6 +19,10 @@ pub(super) struct Recommendation {
     /// The log: a folder of MovieLens, of RecBole or with `events.tsv` or `.jsonl`, or one file
     #[arg(long, value_name = "PATH", required_unless_present = "histories")]
     data: Option<PathBuf>,
+
+    /// Model directory; give it again for more models side by side
+    #[arg(long, value_name = "DIR")]
+    model: Vec<PathBuf>,
 
     /// How past and future are told apart; `loo` leaks the future, as papers do
     #[arg(long, value_enum, default_value_t = Split::Time)]
@@ -66,7 +71,10 @@ enum Split {
 
 impl Recommendation {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let models = Vec::new();
+        let open = |path: &PathBuf| -> anyhow::Result<Named> {
+            Ok((path.display().to_string(), Files::Folder(path.clone()).load_recommender()?))
+        };
+        let models = self.model.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
         let options = Options {
             protocol: match self.protocol {
                 Split::Time => Protocol::Time { quantile: self.quantile },

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use dragoman_data::interactions::Interactions;
-use dragoman_training::tasks::recommendation::{NextItems, Protocol, RunPaths, TrainConfig, train};
+use dragoman_training::{
+    recommendation::trial::Trial,
+    tasks::recommendation::{Protocol, RunPaths, TrainConfig, train},
+};
 
 use super::{Budget, closing_words};
 
@@ -42,6 +45,10 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "DIR", default_value = "runs/latest")]
     out: PathBuf,
 
+    /// Seed of the weights, the order of the data and every mask, whatever the settings say
+    #[arg(long)]
+    seed: Option<u64>,
+
     #[command(flatten)]
     budget: Budget,
 }
@@ -58,6 +65,7 @@ impl Recommendation {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut config = TrainConfig::load(&self.config)?;
         self.budget.apply(&mut config.run);
+        config.run.seed = self.seed.unwrap_or(config.run.seed);
         let (log, faults) = Interactions::load(&self.data)?;
         for fault in &faults.first {
             eprintln!("skipped {fault}");
@@ -69,7 +77,7 @@ impl Recommendation {
         };
         let dev = match (&self.dev_histories, &self.dev_targets) {
             (Some(histories), Some(targets)) => {
-                Some(NextItems::from_files(histories, targets, &log)?)
+                Some(Trial::of_lines(log.clone(), histories, targets, config.keep_seen)?)
             }
             _ => None,
         };
