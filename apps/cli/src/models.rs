@@ -109,5 +109,5 @@ fn bundled() -> anyhow::Result<Files> {
 /// Loads the recommendation model that `files` hold.
 #[cfg(feature = "server")]
 pub(crate) fn recommender(files: &Files) -> anyhow::Result<Arc<dyn Recommend>> {
-    anyhow::bail!("`{}` recommends, which this version cannot load yet", files.root().display())
+    files.load_recommender().context("loading the model that recommends")
 }

@@ -50,4 +50,4 @@ pub use config::ServerConfig;
 pub use detect::{Detected, Detector};
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};
-pub use recommend::{LoadedRecommender, RecommenderHandle};
+pub use recommend::{LoadedRecommender, RecommenderHandle, describe_item, flatten_labels};

@@ -11,7 +11,7 @@ const MAX_TEXTS: usize = 128;
 const MAX_NUMBERS: usize = 16;
 
 /// The labels as texts: `red` of a list, `colour:red` of an object, `a.b:red` of nested ones.
-pub(crate) fn flatten(labels: &Value) -> Vec<String> {
+pub fn flatten(labels: &Value) -> Vec<String> {
     let mut texts = Vec::new();
     collect(labels, "", &mut texts);
     texts
@@ -51,8 +51,8 @@ pub(crate) fn title(item: &Item) -> &str {
     label("title").or_else(|| label("name")).unwrap_or(&item.comment)
 }
 
-/// `item` as models know items.
-pub(crate) fn item(item: &Item) -> recommend::Item {
+/// `item` as models know items: in training and in serving alike.
+pub fn item(item: &Item) -> recommend::Item {
     recommend::Item {
         id: item.item_id.clone(),
         title: title(item).into(),
