@@ -381,7 +381,7 @@ mod tests {
             encoder_layers: 2,
             decoder_layers: 1,
             d_ff: 8,
-            moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 1, top_k: 2, shared_d_ff: 4 }),
+            moe: Some(MoeConfig { decoder_freq: 1, shared_d_ff: 4, ..MoeConfig::default() }),
             ..TranslationConfig::default()
         };
         let pairs = [("en".to_string(), "de".to_string())];

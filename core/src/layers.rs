@@ -10,4 +10,5 @@ mod low_rank;
 pub mod moe;
 mod added;
 pub mod segments;
+mod preset;
 pub mod block;

@@ -13,7 +13,7 @@
 //! | [`tokenizer`], [`text`] | text to tokens; texts to sentences |
 //! | [`directory`] | models on disk |
 //! | [`translate`], [`translator`] | what services ask of a model, and the model that answers |
-//! | [`recommend`] | the same of a recommendation model |
+//! | [`recommend`], [`recommender`] | the same of recommendations, with the cheap scorers |
 //!
 //! It knows no corpus, no optimiser and no HTTP.
 
@@ -37,5 +37,6 @@ pub mod directory;
 pub mod translate;
 pub mod translator;
 pub mod recommend;
+pub mod recommender;
 
 pub use error::{Error, Result};

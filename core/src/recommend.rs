@@ -10,6 +10,8 @@
 //! | [`popularity`] | counts, in windows and fading |
 //! | [`sparse`] | what relates items to items |
 //! | [`ease`], [`neighbours`], [`cooccurrence`] | cheap experts that read the history |
+//! | [`Catalogue`], [`Bags`] | items and the words that describe them |
+//! | [`Profiler`], [`Scorers`], [`Blend`] | what a gate is told, and what it mixes |
 
 pub mod behaviour;
 pub mod segments;
@@ -24,15 +26,17 @@ mod bags;
 mod blend;
 mod catalogue;
 mod profile;
+mod scorers;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use bags::Bags;
-pub use blend::Blend;
+pub use blend::{Blend, POPULARITY, TRANSFORMER, standardise};
 pub use catalogue::Catalogue;
 pub use profile::Profiler;
+pub use scorers::{Scorers, ScorersConfig};
 
 use crate::Result;
 

@@ -199,6 +199,30 @@ impl Register {
         Self { experts, routes: vec![route], ..Self::default() }
     }
 
+    /// The register of a new translation model whose tokens choose among `count` experts by a
+    /// published rule, whatever their pair.
+    pub fn for_all(
+        pairs: &[(String, String)],
+        count: usize,
+        d_ff: usize,
+        layers: &[String],
+    ) -> Self {
+        let names: Vec<String> = (0..count).map(|i| format!("free.{i}")).collect();
+        let entry = |name: &String| ExpertEntry::new(name.clone(), ExpertKind::Free, layers, d_ff);
+        let experts =
+            if layers.is_empty() { Vec::new() } else { names.iter().map(entry).collect() };
+        let group: Vec<String> =
+            experts.iter().map(|expert: &ExpertEntry| expert.name.clone()).collect();
+        let route = |(source, target): &(String, String)| Route {
+            name: format!("{source}-{target}"),
+            source: source.clone(),
+            target: target.clone(),
+            group: group.clone(),
+        };
+        let routes = pairs.iter().map(route).collect();
+        Self { experts, routes, ..Self::default() }
+    }
+
     /// Reads and checks the text of the file at `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let error = |reason: String| Error::Config { path: path.into(), reason };

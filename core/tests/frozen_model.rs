@@ -22,7 +22,13 @@ fn frozen_weights_cost_no_products() -> Result<()> {
         decoder_layers: 2,
         d_ff: 24,
         max_positions: 40,
-        moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 12 }),
+        moe: Some(MoeConfig {
+            encoder_freq: 2,
+            decoder_freq: 2,
+            top_k: 2,
+            shared_d_ff: 12,
+            routing: None,
+        }),
         ..TranslationConfig::default()
     };
     let pairs = [("en".to_string(), "de".to_string())];

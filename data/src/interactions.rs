@@ -18,6 +18,7 @@ use std::path::Path;
 
 use dragoman_core::recommend::{Event, Item};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use format::Format;
 
@@ -92,6 +93,24 @@ impl Interactions {
     /// Number of all events.
     pub fn len(&self) -> usize {
         self.histories.iter().map(Vec::len).sum()
+    }
+
+    /// SHA-256 of all that happened, in hexadecimal: the same whatever format a log was read from.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = Sha256::new();
+        for (user, history) in self.users.iter().zip(&self.histories) {
+            for event in history {
+                let item = &self.items[event.item as usize].id;
+                let kind = &self.kinds[event.kind as usize];
+                for text in [user.id.as_str(), item, kind] {
+                    hasher.update(text);
+                    hasher.update([0]);
+                }
+                hasher.update(event.value.to_le_bytes());
+                hasher.update(event.time.to_le_bytes());
+            }
+        }
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether nothing happened.

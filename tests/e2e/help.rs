@@ -11,6 +11,7 @@ fn every_command_explains_itself() -> Result<()> {
         "translate",
         "train translation",
         "evaluate translation",
+        "evaluate recommendation",
         "data",
         "data fetch",
         "data stats",
@@ -22,6 +23,7 @@ fn every_command_explains_itself() -> Result<()> {
         "expert add",
         "expert quantise",
         "store",
+        "demo recommend",
     ] {
         let words = command.split_whitespace().chain(["--help"]);
         let help = Dragoman::new(words)?.env("COLUMNS", "100").stdout()?;

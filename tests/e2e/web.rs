@@ -10,6 +10,7 @@ mod experts;
 mod domain;
 mod trouble;
 mod pages;
+mod recommend;
 
 use anyhow::{Context, Result};
 use dragoman_e2e::{

@@ -39,7 +39,13 @@ fn model(learning: Learning) -> Result<(TranslationModel, ParamStore)> {
     let config = TranslationConfig {
         encoder_layers: 4,
         max_positions: 256,
-        moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 512 }),
+        moe: Some(MoeConfig {
+            encoder_freq: 2,
+            decoder_freq: 2,
+            top_k: 2,
+            shared_d_ff: 512,
+            routing: None,
+        }),
         ..TranslationConfig::default()
     };
     let pairs = ["de", "fr", "es", "nl"].map(|code| ("en".to_string(), code.to_string()));

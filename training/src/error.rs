@@ -83,6 +83,13 @@ pub enum Error {
     #[error("nothing to score: {0} holds no sentences")]
     NothingToScore(String),
 
+    /// Nobody is left to be recommended to.
+    #[error(
+        "nobody to ask: no user did anything new after the cut; choose a smaller `--quantile`, or \
+         another protocol"
+    )]
+    NothingToRecommend,
+
     /// A language pair is not of the form `en-de`.
     #[error("`{0}` is not a language pair; write source and target as in `en-de`")]
     LanguagePair(String),

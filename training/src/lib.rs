@@ -10,6 +10,7 @@
 //! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
 //! | [`task`], [`trainer`] | the loop, and what it asks of a task |
 //! | [`tasks`] | what can be trained |
+//! | [`recommendation`] | how good recommendations are |
 //! | [`experts`] | experts that come to a finished model |
 //!
 //! Everything random is a function of the seed and the step, and a checkpoint holds all the rest:
@@ -42,6 +43,7 @@ pub mod loss;
 pub mod recorder;
 pub mod trainer;
 pub mod tasks;
+pub mod recommendation;
 pub mod experts;
 
 pub use error::{Error, Result};

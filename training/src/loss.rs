@@ -5,6 +5,7 @@
 //! mean(−log p)` (Szegedy et al. 2016).
 
 pub mod items;
+mod sampled;
 
 use candle::{CpuStorage, CustomOp1, D, DType, Device, Layout, Shape, Storage, Tensor};
 use dragoman_core::{

@@ -14,6 +14,12 @@ mod inspection;
 mod page;
 mod plot;
 
+pub(crate) use self::{
+    format::escape,
+    page::document,
+    plot::{Line, plot},
+};
+
 pub mod log;
 
 pub use inspection::inspection_page;

@@ -20,7 +20,7 @@ use crate::{
     progress::{Glance, Progress, clock},
     recorder::{Recorder, RunInfo},
     report::log::DevRow,
-    task::{Evaluation, ExportNote, Figures, Part, Task, add_load},
+    task::{Evaluation, ExpertLoad, ExportNote, Figures, Part, Task, add_load},
 };
 
 /// Steps in a row without a finite gradient, after which a run is given up.
@@ -165,7 +165,8 @@ impl<'a, T: Task> Trainer<'a, T> {
             if step > 0 && self.checkpoint_is_due() {
                 self.save()?;
             }
-            if self.fraction() == Some(1.0) || self.is_out_of_patience() {
+            let is_cut = self.run.config.budget.is_cut(step);
+            if self.fraction() == Some(1.0) || is_cut || self.is_out_of_patience() {
                 return Ok(Ended::Finished);
             }
             if let Some(ended) = control.verdict(step - first) {
@@ -188,7 +189,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             (0..config.accumulation).map(|_| self.task.next_batch()).collect::<Result<Vec<_>>>()?;
         let sizes: Vec<_> = batches.iter().map(|batch| self.task.size(batch)).collect();
         let labels = sizes.iter().map(|size| size.labels).sum::<usize>().max(1);
-        let mut figures = Figures::default();
+        let (mut figures, mut load) = (Figures::default(), ExpertLoad::new());
         for (i, (batch, size)) in batches.iter().zip(&sizes).enumerate() {
             let index = (step - 1) * config.accumulation as u64 + i as u64;
             let share = size.labels as f64 / labels as f64;
@@ -196,9 +197,13 @@ impl<'a, T: Task> Trainer<'a, T> {
             let grads = losses.total.backward()?;
             self.optimizer.collect(self.task.params(), &grads)?;
             figures.add(&losses.figures);
-            add_load(&mut self.state.load, losses.load);
+            add_load(&mut load, losses.load);
         }
         let update = self.optimizer.step(self.task.params(), rate)?;
+        if update.applied {
+            self.task.after_step(&load, config)?;
+        }
+        add_load(&mut self.state.load, load);
         if let (Some(average), true) = (&mut self.average, update.applied) {
             average.update(self.task.params(), self.optimizer.updates())?;
         }

@@ -26,15 +26,22 @@ export function bodyOf(spec, operation) {
   if (!content) return null;
   const json = content["application/json"];
   if (!json) return { type: Object.keys(content)[0], fields: null };
-  return { type: "application/json", fields: fieldsOf(spec, resolve(spec, json.schema)) };
+  const schema = resolve(spec, json.schema);
+  if (schema.type === "array") {
+    const { example } = resolve(spec, schema.items);
+    return { type: "application/json", fields: null, example: example ? [example] : null };
+  }
+  return { type: "application/json", fields: fieldsOf(spec, schema) };
 }
 
-/** Parameters in the address of a call, as fields. */
+/** Parameters in the address and the head of a call, as fields that say where they go. */
 export function parametersOf(spec, operation) {
   return (operation.parameters ?? [])
     .map((parameter) => resolve(spec, parameter))
-    .filter((parameter) => parameter.in === "query")
-    .map((parameter) => field(spec, parameter.name, parameter.schema, parameter.required, parameter.description));
+    .map((parameter) => ({
+      ...field(spec, parameter.name, parameter.schema, parameter.required, parameter.description),
+      place: parameter.in,
+    }));
 }
 
 /** A sentence about a type, such as `string or array of string`. */

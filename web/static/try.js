@@ -19,7 +19,8 @@ export function tryForm(call) {
     add(field.name, [field.name, field.required ? " *" : ""], inputFor(field));
   }
   if (call.body && !call.body.fields) {
-    add("body", [call.body.type], element("textarea", { className: "field", rows: 4, spellcheck: false }));
+    const value = call.body.example ? JSON.stringify(call.body.example) : "";
+    add("body", [call.body.type], element("textarea", { className: "field", rows: 4, spellcheck: false, value }));
   }
 
   const curl = element("pre", { className: "curl", tabIndex: 0, role: "group", "aria-label": "curl line" });
@@ -66,8 +67,12 @@ function inputFor(field) {
 
 /** What the inputs say, as the parts of a request. */
 function request(call, inputs) {
-  const names = new Set(call.parameters.map(({ name }) => name));
-  const address = new URL(call.path.slice(1), document.baseURI);
+  const places = new Map(call.parameters.map(({ name, place }) => [name, place]));
+  let path = call.path.slice(1);
+  for (const input of inputs) {
+    if (places.get(input.name) === "path") path = path.replace(`{${input.name}}`, encodeURIComponent(input.value));
+  }
+  const address = new URL(path, document.baseURI);
   const headers = {};
   const fields = {};
   let raw = null;
@@ -75,13 +80,18 @@ function request(call, inputs) {
     if (input.value === "") continue;
     if (input.name === "token" && call.needsToken) headers.Authorization = `Bearer ${input.value}`;
     else if (input.name === "body" && !call.body?.fields) raw = input.value;
-    else if (names.has(input.name)) address.searchParams.set(input.name, input.value);
+    else if (places.get(input.name) === "header") headers[input.name] = input.value;
+    else if (places.get(input.name) === "query") address.searchParams.set(input.name, valueOfQuery(input));
+    else if (places.has(input.name)) continue; // in the path already
     else fields[input.name] = valueOf(input);
   }
   const body = call.body ? (raw ?? (call.body.fields ? JSON.stringify(fields) : "")) : null;
   if (call.body) headers["Content-Type"] = call.body.type;
   return { method: call.method.toUpperCase(), address: address.href, headers, body };
 }
+
+/** A menu's choice is JSON, and a query holds plain words. */
+const valueOfQuery = ({ value }) => value.replace(/^"(.*)"$/, "$1");
 
 /** A field's value; a text that is a JSON array stands for many texts. */
 function valueOf(input) {

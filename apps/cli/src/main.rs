@@ -3,6 +3,8 @@
 mod commands;
 mod detect;
 mod models;
+#[cfg(feature = "server")]
+mod stored;
 mod texts;
 
 use std::io::IsTerminal;

@@ -1,12 +1,11 @@
 //! Recommendation models on disk.
 //!
 //! Besides what every model has: `items.json`, the catalogue with the words that describe it, and
-//! `scorers.safetensors` with `blend.json`, the cheap scorers and how they are weighed, if the model
-//! was trained with any.
+//! `scorers.safetensors` with `blend.json`, the cheap scorers and how all are weighed.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
-use candle::{DType, Device, Tensor};
+use candle::{DType, Device};
 use fs_err as fs;
 
 use super::{CONFIG, Files, REGISTER, sha256_of, to_bytes, to_json, write_weights, write_whole};
@@ -15,7 +14,7 @@ use crate::{
     config::{ModelConfig, RecommendationConfig},
     models::recommendation::RecommendationModel,
     params::ParamStore,
-    recommend::{Blend, Catalogue},
+    recommend::{Blend, Catalogue, Scorers},
     register::Register,
 };
 
@@ -36,8 +35,8 @@ pub struct LoadedRecommendation {
     pub catalogue: Catalogue,
     /// What stands beside the transformer.
     pub blend: Blend,
-    /// The tensors of the cheap scorers.
-    pub scorers: HashMap<String, Tensor>,
+    /// The cheap scorers.
+    pub scorers: Scorers,
 }
 
 impl Files {
@@ -59,8 +58,9 @@ impl Files {
             return Err(self.error(ITEMS, reason));
         }
         let blend: Blend = self.json(BLEND, &register)?;
+        blend.check().map_err(|reason| self.error(BLEND, reason))?;
         let scorers = self.read_checked(SCORERS, self.digest(SCORERS, &register)?)?;
-        let scorers = self.parse(SCORERS, &scorers)?;
+        let scorers = Scorers::from_tensors(&self.parse(SCORERS, &scorers)?)?;
         let params = ParamStore::from_tensors(device, self.tensors(&register)?);
         let content = catalogue.content();
         let model = RecommendationModel::new(&config, &register, content, &params)?;
@@ -89,8 +89,8 @@ pub struct RecommendationParts<'a> {
     pub catalogue: &'a Catalogue,
     /// What stands beside the transformer.
     pub blend: &'a Blend,
-    /// The tensors of the cheap scorers.
-    pub scorers: &'a HashMap<String, Tensor>,
+    /// The cheap scorers.
+    pub scorers: &'a Scorers,
 }
 
 /// Writes a recommendation model to `folder`, its weights in `dtype`; the register comes last.
@@ -106,7 +106,7 @@ pub fn save_recommendation(
     let files = [
         (ITEMS, to_json(parts.catalogue)?),
         (BLEND, to_json(parts.blend)?),
-        (SCORERS, to_bytes(parts.scorers)?),
+        (SCORERS, to_bytes(&parts.scorers.to_tensors()?)?),
     ];
     for (name, content) in files {
         register.files.insert(name.into(), sha256_of(&content));

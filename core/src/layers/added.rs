@@ -237,6 +237,7 @@ impl AddedExperts {
             losses: None,
             experts: active.iter().map(|&e| self.experts[e].name.clone()).collect(),
             load,
+            dropped: 0,
             visits,
         })
     }

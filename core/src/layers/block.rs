@@ -13,6 +13,7 @@ use crate::{
         feed_forward::FeedForward,
         moe::{LayerRouting, MoeLayer},
         norm::LayerNorm,
+        preset::PresetLayer,
         ways::Ways,
     },
     ops,
@@ -57,6 +58,7 @@ impl Residual {
 enum Inner {
     Dense(FeedForward),
     Experts(Box<MoeLayer>),
+    Preset(Box<PresetLayer>),
 }
 
 #[derive(Debug, Clone)]
@@ -77,8 +79,16 @@ impl FeedForwardBlock {
         let vb = root.pp(name);
         let inner = match &config.moe {
             Some(moe) if config.moe_layers().iter().any(|layer| layer == name) => {
-                let shape = (name, config.d_model, config.activation);
-                Inner::Experts(Box::new(MoeLayer::new(shape, moe, register, root)?))
+                match &moe.routing {
+                    Some(rule) => {
+                        let layer = PresetLayer::new((name, config), (moe, rule), register, root)?;
+                        Inner::Preset(Box::new(layer))
+                    }
+                    None => {
+                        let shape = (name, config.d_model, config.activation);
+                        Inner::Experts(Box::new(MoeLayer::new(shape, moe, register, root)?))
+                    }
+                }
             }
             _ => {
                 let vb = vb.pp("feed_forward");
@@ -88,12 +98,20 @@ impl FeedForwardBlock {
         let (network, has_groups) = match &inner {
             Inner::Dense(feed_forward) => (Some(feed_forward.weights()), false),
             Inner::Experts(layer) => (layer.shared(), true),
+            Inner::Preset(_) => (None, true),
         };
         let TranslationConfig { d_model, activation, .. } = *config;
         let host = Host { name, network, has_groups, d_model, activation };
         let added = AddedExperts::new(host, register, root)?;
         let residual = Residual::new(d_model, config.norm, &vb.pp("feed_forward_norm"))?;
         Ok(Self { residual, inner, added })
+    }
+
+    fn preset(&self) -> Option<&PresetLayer> {
+        match &self.inner {
+            Inner::Preset(layer) => Some(layer),
+            _ => None,
+        }
     }
 
     fn added(&self) -> impl Iterator<Item = (&str, u64)> {
@@ -105,6 +123,7 @@ impl FeedForwardBlock {
         let inner = match &self.inner {
             Inner::Dense(feed_forward) => feed_forward.weights().learns(),
             Inner::Experts(layer) => layer.learns(),
+            Inner::Preset(layer) => layer.learns(),
         };
         inner || self.added.as_ref().is_some_and(AddedExperts::learns)
     }
@@ -112,7 +131,7 @@ impl FeedForwardBlock {
     fn forward(
         &self,
         xs: &Tensor,
-        ways: &Ways,
+        (layout, ways): (&Ragged, &Ways),
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let mut routing = None;
@@ -131,6 +150,11 @@ impl FeedForwardBlock {
                     routing = Some(went);
                     ys
                 }
+                Inner::Preset(layer) => {
+                    let (ys, went) = layer.forward(xs, (layout, ways), context)?;
+                    routing = Some(went);
+                    ys
+                }
             };
             let added = self.added.as_ref().map(|added| added.forward(xs, ways, context));
             let Some((sum, went)) = added.transpose()?.flatten() else { return Ok(ys) };
@@ -145,7 +169,8 @@ impl FeedForwardBlock {
 
     fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
         let mut matrices = match &self.inner {
-            Inner::Dense(_) => Vec::new(),
+            // What a free rule will choose nobody knows: its experts stay by how late they were used.
+            Inner::Dense(_) | Inner::Preset(_) => Vec::new(),
             Inner::Experts(layer) => layer.matrices(ways.routes()),
         };
         matrices.extend(self.added.iter().flat_map(|added| added.matrices(ways)));
@@ -192,7 +217,12 @@ impl EncoderLayer {
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
         let xs = self.attention_residual.around(xs, context, attend)?;
-        self.feed_forward.forward(&xs, ways, context)
+        self.feed_forward.forward(&xs, (layout, ways), context)
+    }
+
+    /// Its layer of experts with a published rule, if it has one.
+    pub(crate) fn preset(&self) -> Option<&PresetLayer> {
+        self.feed_forward.preset()
     }
 
     /// Rows that each added expert has computed, by name.
@@ -239,6 +269,11 @@ impl DecoderLayer {
         })
     }
 
+    /// Its layer of experts with a published rule, if it has one.
+    pub(crate) fn preset(&self) -> Option<&PresetLayer> {
+        self.feed_forward.preset()
+    }
+
     /// Rows that each added expert has computed, by name.
     pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
         self.feed_forward.added()
@@ -268,7 +303,7 @@ impl DecoderLayer {
         let kv = self.cross.memory(memory, context)?; // (S, 2D)
         let attend = |xs: &Tensor| self.cross.forward(xs, layout, (&kv, source), context);
         let xs = self.cross_residual.around(&xs, context, attend)?;
-        self.feed_forward.forward(&xs, ways, context)
+        self.feed_forward.forward(&xs, (layout, ways), context)
     }
 
     /// Maps the next row of every target, `xs` `(R, D)`, to the same shape, and adds its keys and
@@ -288,6 +323,7 @@ impl DecoderLayer {
             let query = self.cross.project(xs, context)?; // (R, D)
             self.cross.finish(&cache.attend_to_source(&query, rows)?, context)
         })?;
-        self.feed_forward.forward(&xs, ways, context)
+        let layout = Ragged::contiguous(&vec![1; ways.routes().len()]);
+        self.feed_forward.forward(&xs, (&layout, ways), context)
     }
 }

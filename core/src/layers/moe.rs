@@ -50,6 +50,8 @@ pub struct LayerRouting {
     pub experts: Vec<String>,
     /// Visits of each of them.
     pub load: Vec<usize>,
+    /// Visits that a capacity dropped; none in layers without capacities.
+    pub dropped: usize,
     /// For every row its experts (indices into `experts`) with their weights; only in a trace.
     pub visits: Vec<Vec<(usize, f32)>>,
 }
@@ -138,7 +140,10 @@ impl MoeLayer {
         let visits = if context.trace { chosen.trace(active.len())? } else { Vec::new() };
         let load = chosen.load(active.len());
         let experts = active.iter().map(|&e| self.experts[e].name.clone()).collect();
-        Ok((ys, LayerRouting { layer: self.name.clone(), losses, experts, load, visits }))
+        Ok((
+            ys,
+            LayerRouting { layer: self.name.clone(), losses, experts, load, dropped: 0, visits },
+        ))
     }
 
     /// The matrices of all experts that any of `routes` may use, for reading ahead.

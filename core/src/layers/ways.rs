@@ -6,6 +6,8 @@ pub struct Ways {
     routes: Vec<u32>,
     /// Bit `i` asks for the `i`-th domain expert.
     domains: Vec<u32>,
+    /// The token of each row; empty where it is not told.
+    ids: Vec<u32>,
 }
 
 impl Ways {
@@ -16,7 +18,20 @@ impl Ways {
         Self {
             routes: ways.iter().map(|way| way % num_routes).collect(),
             domains: ways.iter().map(|way| way / num_routes).collect(),
+            ids: Vec::new(),
         }
+    }
+
+    /// Tells the token of each row, for rules that look at it.
+    #[must_use]
+    pub fn of_tokens(mut self, ids: &[u32]) -> Self {
+        self.ids = ids.to_vec();
+        self
+    }
+
+    /// The token of each row; empty where it is not told.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
     }
 
     /// The route of each row.

@@ -105,6 +105,11 @@ impl RecommendationModel {
         &self.config
     }
 
+    /// Items of the catalogue, those without an embedding included, `V`.
+    pub fn num_items(&self) -> usize {
+        self.content.len()
+    }
+
     /// The same model with another catalogue, which begins with the items that it knows.
     pub fn with_content(&self, content: Bags) -> Self {
         Self { content, ..self.clone() }

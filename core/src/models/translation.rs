@@ -186,7 +186,8 @@ impl TranslationModel {
         let encoded = self.encode(&batch.source, &batch.source_layout, &batch.routes, context)?;
         let mut routing = encoded.routing;
         let layout = &batch.target_layout;
-        let ways = Ways::new(&layout.spread(&batch.routes), self.num_routes);
+        let ways =
+            Ways::new(&layout.spread(&batch.routes), self.num_routes).of_tokens(&batch.target);
         let xs = self.embedding.forward(&batch.target, layout, 0, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (N, D)
         for layer in &self.decoder {
@@ -206,7 +207,7 @@ impl TranslationModel {
         routes: &[u32],
         context: &Context,
     ) -> Result<Encoded> {
-        let ways = Ways::new(&layout.spread(routes), self.num_routes);
+        let ways = Ways::new(&layout.spread(routes), self.num_routes).of_tokens(source);
         let xs = self.embedding.forward(source, layout, 0, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (S, D)
         let mut routing = Vec::new();
@@ -226,6 +227,22 @@ impl TranslationModel {
         let encoder = self.encoder.iter().flat_map(|layer| layer.expert_matrices(&ways));
         let decoder = self.decoder.iter().flat_map(|layer| layer.expert_matrices(&ways));
         encoder.chain(decoder).collect()
+    }
+
+    /// Moves the biases that correct the choices of DeepSeek-V3 by `speed`, after a step in which the
+    /// experts of each layer had so many visits; layers of other rules have none.
+    pub fn update_corrections(
+        &self,
+        load: &BTreeMap<String, BTreeMap<String, f64>>,
+        speed: f64,
+    ) -> Result<()> {
+        let encoder = self.encoder.iter().filter_map(EncoderLayer::preset);
+        for layer in encoder.chain(self.decoder.iter().filter_map(DecoderLayer::preset)) {
+            let Some(load) = load.get(layer.name()) else { continue };
+            let visits = |name: &String| load.get(name).map_or(0, |&visits| visits as u64);
+            layer.update_correction(layer.experts().iter().map(visits).collect(), speed)?;
+        }
+        Ok(())
     }
 
     /// Rows that each added expert has computed in all its layers, by name.
@@ -257,7 +274,7 @@ impl TranslationModel {
     ) -> Result<Output> {
         let layout = Ragged::contiguous(&vec![1; ids.len()]);
         let mut xs = self.embedding.forward(ids, &layout, cache.length(), context)?; // (R, D)
-        let ways = Ways::new(rows.routes, self.num_routes);
+        let ways = Ways::new(rows.routes, self.num_routes).of_tokens(ids);
         let mut routing = Vec::new();
         for (layer, cache) in self.decoder.iter().zip(cache.layers_mut()) {
             let (ys, went) = layer.step(&xs, cache, (rows, &ways), context)?;

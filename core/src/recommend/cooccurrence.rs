@@ -68,6 +68,16 @@ impl Cooccurrence {
         &self.followers
     }
 
+    /// Events at the end of a history that count.
+    pub fn window(&self) -> usize {
+        self.window as usize
+    }
+
+    /// What the weight of an event falls by for each later one.
+    pub fn decay(&self) -> f32 {
+        self.decay
+    }
+
     /// The tensors `cooccurrence.*`.
     pub fn to_tensors(&self) -> Result<Tensors> {
         let mut tensors = self.followers.to_tensors("cooccurrence")?;

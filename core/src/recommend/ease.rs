@@ -20,7 +20,7 @@ pub struct EaseConfig {
     pub lambda: f32,
     /// How much less an item of the history counts than the one after it; 1 is the paper's.
     pub decay: f32,
-    /// Weights kept for each item, the greatest by size; the paper keeps all.
+    /// Weights kept for each item, the greatest by size; 0 keeps all, as the paper does.
     pub keep: usize,
 }
 
@@ -59,6 +59,7 @@ impl Ease {
         let mut p = gram(histories, num_items, config.lambda); // (n, n)
         invert_positive_definite(&mut p, num_items)?;
         let diagonal: Vec<f32> = (0..num_items).map(|item| p[item * num_items + item]).collect();
+        let keep = if config.keep == 0 { num_items } else { config.keep };
         let rows: Vec<_> = p
             .par_chunks_exact(num_items)
             .enumerate()
@@ -67,7 +68,7 @@ impl Ease {
                 let weight = columns
                     .filter(|&(other, (&value, _))| other != item && value != 0.0)
                     .map(|(other, (&value, &own))| (other as u32, -value / own));
-                greatest(weight.collect(), config.keep, true)
+                greatest(weight.collect(), keep, true)
             })
             .collect();
         Ok(Self { weights: SparseRows::new(rows), decay: config.decay })
@@ -140,7 +141,7 @@ mod tests {
     fn two_items_have_the_weights_of_ridge_regression() -> Result<()> {
         // X = [[1, 1], [1, 1], [1, 0]]: regressing either column on the other alone.
         let histories = [history(&[0, 1]), history(&[1, 0, 1]), history(&[0])];
-        let config = EaseConfig { lambda: 1.0, ..Default::default() };
+        let config = EaseConfig { lambda: 1.0, keep: 0, ..Default::default() };
         let ease = Ease::fit(&histories, 2, &config)?;
         assert!((ease.weights().get(0, 1) - 2.0 / (3.0 + 1.0)).abs() < 1e-6, "{ease:?}");
         assert!((ease.weights().get(1, 0) - 2.0 / (2.0 + 1.0)).abs() < 1e-6, "{ease:?}");

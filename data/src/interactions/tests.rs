@@ -67,6 +67,7 @@ fn movielens_as_tables_with_and_without_headers() -> Result<()> {
     ])?;
     assert_eq!(faults.count, 0, "{faults:?}");
     assert_eq!(shown(&dat), shown(&csv));
+    assert_eq!(dat.fingerprint(), csv.fingerprint());
     assert_eq!(dat.items[0], csv.items[0]);
     assert_eq!(dat.users[1].labels, ["gender:F", "age:1", "occupation:10", "zip_code:48067"]);
     Ok(())

@@ -191,7 +191,7 @@ impl Job<'_> {
     fn config(&self, plan: &Plan) -> Result<TrainConfig> {
         let model = self.files.translation_config()?;
         let Self { request, prepared, .. } = self;
-        let Budget { steps, minutes } = request.budget;
+        let Budget { steps, minutes, .. } = request.budget;
         let evaluate = match steps {
             0 => Every { steps: 0, minutes: minutes / EVALUATIONS as f64 },
             _ => Every { steps: steps.div_ceil(EVALUATIONS), minutes: 0.0 },

@@ -312,7 +312,7 @@ fn train_config(
     route: &Route,
     start: &Path,
 ) -> TrainConfig {
-    let Budget { steps, minutes } = request.budget;
+    let Budget { steps, minutes, .. } = request.budget;
     let evaluate = match steps {
         0 => Every { steps: 0, minutes: minutes / 6.0 },
         _ => Every { steps: steps.div_ceil(6), minutes: 0.0 },

@@ -140,12 +140,12 @@ impl ItemLoss {
 }
 
 /// A loss whose gradients are known already.
-struct Computed {
-    loss: f32,
+pub(super) struct Computed {
+    pub(super) loss: f32,
     /// Gradient by the hidden states, `(N, D)`.
-    hidden: Tensor,
+    pub(super) hidden: Tensor,
     /// Gradient by the item vectors, `(V, D)`.
-    vectors: Tensor,
+    pub(super) vectors: Tensor,
 }
 
 impl CustomOp2 for Computed {

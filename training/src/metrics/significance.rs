@@ -81,8 +81,29 @@ impl Bootstrap {
         Ok(Comparison { baseline: baseline_score, system: system_score, difference, p_value })
     }
 
-    fn check(&self, counts: &[Counts]) -> Result<()> {
-        match (counts.len(), self.resamples) {
+    /// The 95 % interval of the mean of `values`, whose mean is that of the values themselves.
+    pub fn mean(&self, values: &[f64]) -> Result<Interval> {
+        self.check(values)?;
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let resampled = self.resample(values.len(), |drawn| {
+            drawn.iter().map(|&place| values[place]).sum::<f64>() / drawn.len() as f64
+        });
+        Ok(Interval { mean, ..interval(resampled) })
+    }
+
+    /// The 95 % interval of how much the mean of `system` lies above that of `baseline`, paired:
+    /// both have a value for each of the same things.
+    pub fn difference(&self, baseline: &[f64], system: &[f64]) -> Result<Interval> {
+        if baseline.len() != system.len() {
+            let (hypotheses, references) = (system.len(), baseline.len());
+            return Err(Error::UnequalLengths { hypotheses, references });
+        }
+        let differences: Vec<f64> = system.iter().zip(baseline).map(|(a, b)| a - b).collect();
+        self.mean(&differences)
+    }
+
+    fn check<T>(&self, values: &[T]) -> Result<()> {
+        match (values.len(), self.resamples) {
             (0, _) => Err(Error::NothingToScore("the corpus".into())),
             (_, 0) => Err(Error::NothingToScore("a bootstrap without resamples".into())),
             _ => Ok(()),
@@ -155,6 +176,20 @@ mod tests {
     fn a_system_beside_itself_differs_by_nothing() -> Result<()> {
         let same = Bootstrap::default().compare(&Chrf::plain(), &counts(20), &counts(20))?;
         assert_eq!((same.difference.low, same.difference.high, same.p_value), (0.0, 0.0, 1.0));
+        Ok(())
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_is_that_of_its_standard_error() -> Result<()> {
+        let values: Vec<f64> = (0..1000).map(|i| f64::from(i % 2)).collect();
+        let interval = Bootstrap::default().mean(&values)?;
+        assert_eq!(interval.mean, 0.5);
+        let half = 1.96 * 0.5 / 1000f64.sqrt();
+        assert!((interval.low - (0.5 - half)).abs() < 0.005, "{interval:?}");
+        assert!((interval.high - (0.5 + half)).abs() < 0.005, "{interval:?}");
+        let better: Vec<f64> = values.iter().map(|x| x + 0.25).collect();
+        let gain = Bootstrap::default().difference(&values, &better)?;
+        assert_eq!((gain.low, gain.mean, gain.high), (0.25, 0.25, 0.25)); // the noise is shared
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Numbers and text as a page shows them.
 
 /// Escapes text for HTML and SVG, attributes included.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -36,12 +36,16 @@ pub(super) fn render(log: &RunLog) -> String {
         cost_table(log, &start, &cost),
         settings(&start),
     ];
+    document(&title, &body.concat())
+}
+
+/// A self-contained page around `body`; `title` is escaped already.
+pub(crate) fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} · Dragoman</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{}</main>\n</body>\n</html>\n",
-        body.concat()
+         <body>\n<main>\n{body}</main>\n</body>\n</html>\n"
     )
 }
 

@@ -18,24 +18,24 @@ const MAX_POINTS: usize = 320;
 const COLORS: usize = 8;
 
 /// One line of a plot.
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Name in the legend.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Points by ascending `x`; those that are not finite make a gap.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
     /// Drawn thin and pale, behind the others and without titles.
-    pub(super) is_faint: bool,
+    pub(crate) is_faint: bool,
 }
 
 impl Line {
     /// A line of the usual strength.
-    pub(super) fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+    pub(crate) fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         Self { name: name.into(), points, is_faint: false }
     }
 }
 
 /// Draws `lines` under `title` with the names of the axes; nothing at all if there are no points.
-pub(super) fn plot(title: &str, x_name: &str, y_name: &str, lines: &[Line]) -> String {
+pub(crate) fn plot(title: &str, x_name: &str, y_name: &str, lines: &[Line]) -> String {
     let lines: Vec<Line> = lines.iter().map(thin_out).collect();
     let Some(frame) = Frame::around(&lines) else { return String::new() };
     let mut svg = String::new();

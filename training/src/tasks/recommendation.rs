@@ -1,10 +1,13 @@
 //! Learning to recommend: histories in, a transformer with segment experts out.
 
+mod blend;
 mod config;
 mod dev;
 mod export;
 mod learners;
 mod protocol;
+mod scorers;
+mod stages;
 
 use std::path::PathBuf;
 
@@ -16,7 +19,7 @@ use dragoman_core::{
     models::recommendation::RecommendationModel,
     params::ParamStore,
     recommend::{
-        Catalogue, Profiler,
+        Blend, Catalogue, Profiler, Scorers, ScorersConfig,
         behaviour::{Behaviour, Categories},
         popularity,
         segments::{Segment, SegmentRules},
@@ -29,22 +32,22 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub use blend::BlendConfig;
 pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
-pub use protocol::{NextItems, Protocol};
+pub use protocol::Protocol;
+pub use stages::train;
 
 use self::{
-    dev::DevUser,
+    dev::Exam,
     learners::{Learner, Lesson, NO_SEGMENT, weigh},
 };
 use crate::{
     Error, Result,
     control::Control,
-    device,
     loss::items::{ItemLabels, ItemLoss},
-    recorder::RunInfo,
+    recommendation::trial::{Case, Trial},
     report::log::ModelSize,
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
-    trainer::{self, Run, Summary},
 };
 
 /// Where a run leaves its results.
@@ -54,43 +57,6 @@ pub struct RunPaths {
     pub out: PathBuf,
     /// Shows nothing while training.
     pub quiet: bool,
-}
-
-/// Trains a recommendation model on `log`, or goes on with the run that is in `paths.out`.
-///
-/// The best weights are chosen on `dev` if it is given, else on events that `protocol` keeps from
-/// the model.
-pub fn train(
-    config: &TrainConfig,
-    log: &Interactions,
-    protocol: Protocol,
-    dev: Option<NextItems>,
-    paths: &RunPaths,
-    control: &Control,
-) -> Result<Summary> {
-    let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
-    config.check().map_err(invalid)?;
-    let (log, dev) = match dev {
-        Some(dev) => (log.clone(), dev),
-        None => protocol.first(log)?,
-    };
-    fs_err::create_dir_all(&paths.out)?;
-    let mut task = RecommendationTask::new(config, &log, &dev)?;
-    let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
-    let run = Run {
-        config: &config.run,
-        dir: &paths.out,
-        identity: task.identity(),
-        settings,
-        info: RunInfo {
-            name: config.name.clone(),
-            settings: serde_json::to_value(config)?,
-            model: task.size_of_model(),
-            machine: device::machine("cpu"),
-        },
-        quiet: paths.quiet,
-    };
-    trainer::train(&mut task, run, control)
 }
 
 /// Where the next batch comes from.
@@ -113,12 +79,21 @@ struct RecommendationTask {
     profiler: Profiler,
     learners: Vec<Learner>,
     kind_weights: Vec<f32>,
-    dev: Vec<DevUser>,
+    scorers: Scorers,
+    blend: Blend,
+    /// Users by whom the best weights are chosen, and their features.
+    dev: Option<(Trial, Vec<Vec<u32>>)>,
     cursor: Cursor,
 }
 
 impl RecommendationTask {
-    fn new(config: &TrainConfig, log: &Interactions, dev: &NextItems) -> Result<Self> {
+    /// A new model of what happened in `log`, chosen by a trial if there is one.
+    fn new(
+        config: &TrainConfig,
+        scorers: &ScorersConfig,
+        log: &Interactions,
+        dev: Option<Trial>,
+    ) -> Result<Self> {
         if log.is_empty() {
             let reason = "there are no events to learn from";
             return Err(Error::Recommendation(reason.into()));
@@ -139,6 +114,8 @@ impl RecommendationTask {
         let model = RecommendationModel::new(&shape, &register, catalogue.content(), &params)?;
 
         let profiler = profiler(log);
+        let percentiles = profiler.percentiles.clone();
+        let scorers = Scorers::fit(&log.histories, percentiles, scorers)?;
         let end = log.events().map(|event| event.time).max().unwrap_or_default();
         let behaviours: Vec<Behaviour> = (log.histories.iter())
             .filter_map(|history| profiler.behaviours(history, end).pop())
@@ -158,7 +135,11 @@ impl RecommendationTask {
         weigh(&mut learners, config.objective.user_power);
         let weight = |kind: &String| config.objective.kinds.get(kind).copied().unwrap_or(1.0);
         let kind_weights = log.kinds.iter().map(weight).collect();
-        let dev = dev_users(dev, config.dev_users, features);
+        let dev = dev.map(|mut trial| {
+            spread(&mut trial.cases, config.dev_users);
+            let features = trial.cases.iter().map(|case| features(&case.labels)).collect();
+            (trial, features)
+        });
         drop(index);
         Ok(Self {
             config: config.clone(),
@@ -169,6 +150,8 @@ impl RecommendationTask {
             profiler,
             learners,
             kind_weights,
+            scorers,
+            blend: Blend { rules, ..Blend::default() },
             dev,
             cursor: Cursor::default(),
         })
@@ -194,6 +177,16 @@ impl RecommendationTask {
             active_decoder_parameters: (dense.map(|p| p.elem_count()).sum::<usize>() + items)
                 as u64,
         }
+    }
+
+    /// Items drawn evenly that all rows of a batch are told from; none if that is all items.
+    fn negatives(&self, part: &Part<'_>) -> Option<Vec<u32>> {
+        let (all, wanted) = (self.model.num_items(), self.config.objective.negatives);
+        if wanted == 0 || wanted >= all {
+            return None;
+        }
+        let shuffle = Shuffle::new(all as u64, part.config.seed, NEGATIVES + part.index);
+        Some((0..wanted as u64).map(|place| shuffle.get(place) as u32).collect())
     }
 
     /// Weight of the prior of the gate at a step of the run.
@@ -260,6 +253,8 @@ fn shape(config: &TrainConfig, catalogue: &Catalogue, log: &Interactions) -> Rec
     }
 }
 
+/// Streams of random numbers from here on draw negatives; those before draw orders of users.
+const NEGATIVES: u64 = 1 << 40;
 /// Buckets of time between events: the last one begins after 34 years.
 const GAPS: usize = 32;
 /// Buckets of values at most.
@@ -292,29 +287,12 @@ fn profiler(log: &Interactions) -> Profiler {
     }
 }
 
-/// The users of `dev` who have a next item, at most `limit` of them unless that is 0.
-fn dev_users(
-    dev: &NextItems,
-    limit: usize,
-    features: impl Fn(&[String]) -> Vec<u32>,
-) -> Vec<DevUser> {
-    let with_targets: Vec<usize> =
-        (0..dev.targets.len()).filter(|&user| !dev.targets[user].is_empty()).collect();
-    let count = match limit {
-        0 => with_targets.len(),
-        limit => limit.min(with_targets.len()),
-    };
-    let spread = (0..count).map(|i| with_targets[i * with_targets.len() / count]);
-    let user = |user: usize| {
-        let events = dev.histories.histories[user].clone();
-        let last = events.last().map_or(0, |event| event.time);
-        let mut targets = dev.targets[user].clone();
-        targets.sort_unstable();
-        targets.dedup();
-        let features = features(&dev.histories.users[user].labels);
-        DevUser { events, features, now: dev.now.unwrap_or(last), targets }
-    };
-    spread.map(user).collect()
+/// Keeps `limit` of `cases`, evenly spread; all if that is 0.
+fn spread(cases: &mut Vec<Case>, limit: usize) {
+    let all = cases.len();
+    if (1..all).contains(&limit) {
+        *cases = (0..limit).map(|i| cases[i * all / limit].clone()).collect();
+    }
 }
 
 impl Task for RecommendationTask {
@@ -377,7 +355,10 @@ impl Task for RecommendationTask {
             precision: self.config.precision,
         };
         let labels = ItemLabels { items: &lesson.items, weights: &lesson.weights };
-        let (mut total, sums) = loss.forward(&output.hidden, &vectors, labels)?;
+        let (mut total, sums) = match self.negatives(part) {
+            None => loss.forward(&output.hidden, &vectors, labels)?,
+            Some(negatives) => loss.sampled(&output.hidden, &vectors, labels, &negatives)?,
+        };
         let mut figures = Figures {
             labels: sums.labels,
             total: sums.loss,
@@ -395,7 +376,8 @@ impl Task for RecommendationTask {
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
-        dev::evaluate(&self.model, &self.profiler, &self.dev, control)
+        let Some((trial, features)) = &self.dev else { return Ok(None) };
+        Exam { trial, features, profiler: &self.profiler }.evaluate(&self.model, control)
     }
 
     fn export(&self, dir: &std::path::Path, note: &ExportNote<'_>) -> Result<()> {

@@ -32,6 +32,7 @@ pub use dev::load as load_test_sets;
 
 use crate::{
     Error, Result,
+    config::RunConfig,
     control::Control,
     device,
     evaluate::TestSet,
@@ -131,7 +132,10 @@ impl TranslationTask {
             config.model.moe = None;
         }
         let ExpertsConfig { free, d_ff } = config.experts;
-        let register = Register::for_pairs(&directions, free, d_ff, &layers);
+        let register = match config.model.moe.as_ref().and_then(|moe| moe.routing.as_ref()) {
+            Some(_) => Register::for_all(&directions, free, d_ff, &layers),
+            None => Register::for_pairs(&directions, free, d_ff, &layers),
+        };
         let params = ParamStore::new(&device, config.run.seed);
         let model = TranslationModel::new(&config.model, &register, &params)?;
         if let Some(dir) = &config.start_from {
@@ -321,6 +325,10 @@ impl Task for TranslationTask {
         Ok(Losses { total, figures, load: expert_load(&output.routing) })
     }
 
+    fn after_step(&self, load: &ExpertLoad, config: &RunConfig) -> Result<()> {
+        Ok(self.model.update_corrections(load, config.loss.correction_speed)?)
+    }
+
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
         dev::evaluate(self, control)
     }
@@ -418,7 +426,13 @@ mod tests {
                 encoder_layers: 2,
                 decoder_layers: 2,
                 d_ff: 32,
-                moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 8 }),
+                moe: Some(MoeConfig {
+                    encoder_freq: 2,
+                    decoder_freq: 2,
+                    top_k: 2,
+                    shared_d_ff: 8,
+                    routing: None,
+                }),
                 ..TranslationConfig::default()
             },
             experts: ExpertsConfig { free: 3, d_ff: 8 },

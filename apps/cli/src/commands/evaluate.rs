@@ -1,5 +1,7 @@
 //! `dragoman evaluate`
 
+mod recommendation;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -24,6 +26,7 @@ pub(crate) struct Evaluate {
 #[derive(Debug, Subcommand)]
 enum What {
     Translation(Translation),
+    Recommendation(recommendation::Recommendation),
 }
 
 /// Score translations of test sets: BLEU, chrF, chrF++ and what else can go wrong
@@ -59,8 +62,11 @@ struct Translation {
 
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let What::Translation(command) = self.what;
-        command.run().context("evaluating")
+        match self.what {
+            What::Translation(command) => command.run(),
+            What::Recommendation(command) => command.run(),
+        }
+        .context("evaluating")
     }
 }
 

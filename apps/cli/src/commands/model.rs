@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use candle::{DType, Device};
 use clap::{Args, Subcommand};
-use dragoman_core::directory::{Loaded, save_translation};
+use dragoman_core::{
+    config::ModelConfig,
+    directory::{Loaded, save_translation},
+};
 
 use crate::models::ModelArgs;
 
@@ -48,8 +51,13 @@ impl Model {
         match self.what {
             What::Export(command) => command.run(),
             What::Check(command) => {
-                let translator = command.model.open()?;
-                let register = translator.register();
+                let files = command.model.files()?;
+                let register = match files.config()? {
+                    ModelConfig::Translation(_) => command.model.open()?.register().clone(),
+                    ModelConfig::Recommendation(_) => {
+                        files.load_recommendation(&Device::Cpu)?.register
+                    }
+                };
                 let (experts, routes) = (register.experts.len(), register.routes.len());
                 println!("every file is whole: {experts} experts, {routes} routes");
                 Ok(())
@@ -64,7 +72,11 @@ impl Export {
             bail!("there is a model in `{}` already; name another folder", self.dir.display());
         }
         let files = self.model.files()?;
+        let kind = files.config()?;
         if self.half {
+            if matches!(kind, ModelConfig::Recommendation(_)) {
+                bail!("`--half` is for models that translate; export this one as it is");
+            }
             let Loaded { model, params, register, tokenizer, .. } =
                 files.load_translation(&Device::Cpu)?;
             let form = (&tokenizer, DType::F16);
@@ -74,7 +86,9 @@ impl Export {
         }
         let register = files.register()?;
         // The register last: a folder without it is no model.
-        let mut names = vec!["config.json", "tokenizer.json", "shared.safetensors"];
+        let mut names = vec!["config.json", "shared.safetensors"];
+        names.extend(matches!(kind, ModelConfig::Translation(_)).then_some("tokenizer.json"));
+        names.extend(register.files.keys().map(String::as_str));
         names.extend(register.experts.iter().map(|expert| expert.file.as_str()));
         names.push("experts.json");
         for name in names {

@@ -8,10 +8,16 @@ use crate::{app::Shared, error::ApiError};
 /// The API in OpenAPI 3.0, but for what depends on the server.
 const SPEC: &str = include_str!("openapi.json");
 
+/// What recommendation adds: tags, paths and schemas.
+const OF_GORSE: &str = include_str!("gorse.json");
+
 /// Describes the API to programs.
 pub(super) async fn spec(shared: web::Data<Shared>) -> Result<HttpResponse, ApiError> {
     let mut spec: Value =
         serde_json::from_str(SPEC).map_err(|error| ApiError::Internal(error.to_string()))?;
+    if shared.config.recommend {
+        add_gorse(&mut spec)?;
+    }
     spec["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     let prefix = shared.config.prefix();
     spec["servers"] = json!([{ "url": if prefix.is_empty() { "/" } else { &prefix } }]);
@@ -20,8 +26,31 @@ pub(super) async fn spec(shared: web::Data<Shared>) -> Result<HttpResponse, ApiE
             paths.shift_remove("/metrics");
         }
         if shared.config.admin_key.is_none() {
-            paths.shift_remove("/admin/store");
+            paths.retain(|path, _| !path.starts_with("/admin/"));
         }
     }
     Ok(HttpResponse::Ok().json(spec))
+}
+
+/// Adds the calls of recommendation.
+fn add_gorse(spec: &mut Value) -> Result<(), ApiError> {
+    let parsed = serde_json::from_str(OF_GORSE);
+    let mut added: Value = parsed.map_err(|error| ApiError::Internal(error.to_string()))?;
+    let merge = |into: &mut Value, from: Value| {
+        if let (Some(into), Value::Object(from)) = (into.as_object_mut(), from) {
+            into.extend(from);
+        }
+    };
+    merge(&mut spec["paths"], added["paths"].take());
+    for part in ["parameters", "schemas", "responses"] {
+        let more = added["components"][part].take();
+        match spec["components"].get(part) {
+            Some(_) => merge(&mut spec["components"][part], more),
+            None => spec["components"][part] = more,
+        }
+    }
+    if let (Some(tags), Value::Array(more)) = (spec["tags"].as_array_mut(), added["tags"].take()) {
+        tags.extend(more);
+    }
+    Ok(())
 }

@@ -117,6 +117,12 @@ async fn the_specification_describes_every_endpoint() -> Result<()> {
         ("/metrics", "get"),
         ("/admin/store", "get"),
         ("/admin/store", "post"),
+        ("/admin/tenants", "post"),
+        ("/api/recommend/{user}", "get"),
+        ("/api/session/recommend", "post"),
+        ("/api/feedback", "put"),
+        ("/api/item/{item}", "patch"),
+        ("/api/bulk/{rows}", "post"),
     ] {
         let operation = &spec["paths"][path][method];
         assert!(operation["summary"].is_string(), "{method} {path}");

@@ -5,9 +5,11 @@ use std::path::Path;
 use dragoman_core::{
     config::{RecommendationConfig, SegmentGate},
     kernels::{activation::Activation, matmul::Precision},
+    recommend::ScorersConfig,
 };
 use serde::{Deserialize, Serialize};
 
+use super::BlendConfig;
 use crate::{Error, Result, config::RunConfig};
 
 /// All settings of a run that trains a recommendation model.
@@ -24,6 +26,14 @@ pub struct TrainConfig {
     pub segments: SegmentsConfig,
     /// What the model learns from a history.
     pub objective: Objective,
+    /// The cheap scorers beside it.
+    pub scorers: ScorersConfig,
+    /// How all are mixed.
+    pub blend: BlendConfig,
+    /// Whether the scorers' settings are chosen on the validation window, from a few.
+    pub choose_scorers: bool,
+    /// Whether items that a user has met are recommended again.
+    pub keep_seen: bool,
     /// Histories that are learned from at once.
     pub batch_users: usize,
     /// Features that fewer items (or users) have are left out.
@@ -89,6 +99,9 @@ pub struct Objective {
     pub truncate: f32,
     /// How many events those are at most.
     pub truncate_to: usize,
+    /// Which of the following events is told: 1 is the next one, more is any of so many, by chance,
+    /// for a model that is to know what a user will do and not only what comes next.
+    pub horizon: usize,
     /// Weights of the kinds of event by name; others count 1. Kinds of weight 0 are context only.
     pub kinds: std::collections::BTreeMap<String, f32>,
 }
@@ -101,6 +114,10 @@ impl Default for TrainConfig {
             model: ModelShape::default(),
             segments: SegmentsConfig::default(),
             objective: Objective::default(),
+            scorers: ScorersConfig::default(),
+            blend: BlendConfig::default(),
+            choose_scorers: true,
+            keep_seen: false,
             batch_users: 64,
             min_feature_count: 2,
             dev_users: 0,
@@ -139,6 +156,7 @@ impl Default for Objective {
             user_power: 0.0,
             truncate: 0.0,
             truncate_to: 5,
+            horizon: 1,
             kinds: std::collections::BTreeMap::new(),
         }
     }
@@ -217,5 +235,20 @@ mod tests {
             let error = TrainConfig::parse(text).expect_err(text);
             assert!(error.contains(name), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn every_config_of_the_repository_is_valid() -> anyhow::Result<()> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        let mut count = 0;
+        for entry in fs_err::read_dir(dir)? {
+            let path = entry?.path();
+            if path.to_string_lossy().contains("recommend-") {
+                TrainConfig::load(&path)?;
+                count += 1;
+            }
+        }
+        assert!(count >= 4, "only {count} configs");
+        Ok(())
     }
 }

@@ -1,12 +1,9 @@
 //! Writes what was learned as a model directory.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use candle::DType;
-use dragoman_core::{
-    directory::{RecommendationParts, save_recommendation},
-    recommend::Blend,
-};
+use dragoman_core::directory::{RecommendationParts, save_recommendation};
 
 use super::RecommendationTask;
 use crate::{Result, task::ExportNote, tasks::date::now};
@@ -27,8 +24,8 @@ impl RecommendationTask {
             config: self.model.config(),
             register: &register,
             catalogue: &self.catalogue,
-            blend: &Blend::default(),
-            scorers: &HashMap::new(),
+            blend: &self.blend,
+            scorers: &self.scorers,
         };
         save_recommendation(dir, parts, &self.params, DType::F32)?;
         Ok(())

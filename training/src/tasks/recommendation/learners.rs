@@ -110,18 +110,29 @@ impl Lesson {
         let pairs = learners.iter().zip(&ends);
         let histories: Vec<History<'_>> =
             pairs.map(|(learner, &end)| learner.before(end, config.num_statistics)).collect();
-        let batch = Batch::new(config, &histories);
+        let mut batch = Batch::new(config, &histories);
         let rows = batch.layout.rows();
         let (mut items, mut weights) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         let mut segments = Vec::with_capacity(rows);
-        for ((learner, &end), &hidden) in learners.iter().zip(&ends).zip(&batch.hidden) {
-            for (i, event) in learner.events[..end].iter().enumerate().skip(hidden) {
+        for (i, (learner, &end)) in learners.iter().zip(&ends).enumerate() {
+            let (hidden, first_row) = (batch.hidden[i], batch.layout.offsets()[i]);
+            for place in hidden..end {
+                // The next event, or with a horizon any of the next few: what the user will do.
+                let ahead = match objective.horizon {
+                    0 | 1 => 0,
+                    horizon => rng.random_range(0..horizon.min(end - place)),
+                };
+                let event = &learner.events[place + ahead];
+                if ahead > 0 && place > hidden {
+                    let seconds = event.time.saturating_sub(learner.events[place - 1].time);
+                    batch.gaps[first_row + place - hidden] = config.gap_bucket(seconds);
+                }
                 // Where the beginning is not seen, its row knows nothing to tell the item from.
-                let is_told = hidden == 0 || i > hidden;
+                let is_told = hidden == 0 || place > hidden;
                 let kind = kind_weights.get(event.kind as usize).copied().unwrap_or(1.0);
                 items.push(event.item);
                 weights.push(if is_told { learner.weight * kind } else { 0.0 });
-                segments.push(learner.segments[i]);
+                segments.push(learner.segments[place]);
             }
         }
         Self { batch, items, weights, segments }

@@ -1,11 +1,8 @@
-//! What a run keeps from the model, to choose the best weights by.
+//! What a run keeps from the model, to choose settings by.
 
-use std::{collections::HashMap, io::Read, path::Path};
+use dragoman_data::interactions::Interactions;
 
-use dragoman_core::recommend::Event;
-use dragoman_data::interactions::{Interactions, User, split::Split};
-
-use crate::{Error, Result};
+use crate::{Result, recommendation::trial::Trial};
 
 /// What a run keeps from the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,75 +18,29 @@ pub enum Protocol {
     All,
 }
 
-/// Next items of some users, by which the best weights are chosen.
-#[derive(Debug, Clone, Default)]
-pub struct NextItems {
-    /// Histories whose next items are known.
-    pub histories: Interactions,
-    /// Next items of each user of `histories`; those without any are passed over.
-    pub targets: Vec<Vec<u32>>,
-    /// The moment they are asked for; none if it is that of the last event.
-    pub now: Option<i64>,
-}
-
 impl Protocol {
-    /// What is learned from while settings are chosen, and what they are chosen by.
-    pub fn first(self, log: &Interactions) -> Result<(Interactions, NextItems)> {
-        let (split, now) = match self {
+    /// What is learned from while settings are chosen, with what they are chosen by, and what is
+    /// learned from in the end, if that is more.
+    pub(super) fn stages(
+        self,
+        log: &Interactions,
+        keeps_seen: bool,
+    ) -> Result<(Trial, Option<Interactions>)> {
+        Ok(match self {
             Self::Time { quantile } => {
                 let cuts = log.cuts(quantile)?;
-                (log.split_at(cuts.valid, Some(cuts.test)), Some(cuts.valid))
+                let trial = Trial::in_time(log, cuts.valid, Some(cuts.test), keeps_seen);
+                (trial, Some(log.before(cuts.test)))
             }
             Self::All if log.has_times => {
-                let cuts = log.cuts(0.9)?;
-                (log.split_at(cuts.test, None), Some(cuts.test))
+                let cut = log.cuts(0.9)?.test;
+                (Trial::in_time(log, cut, None, keeps_seen), Some(log.clone()))
             }
-            Self::All => (log.leave_one_out(0), None),
-            Self::LeaveOneOut => (log.leave_one_out(0).train.leave_one_out(0), None),
-        };
-        let Split { train, targets } = split;
-        let items = |events: &Vec<Event>| events.iter().map(|event| event.item).collect();
-        let targets = targets.iter().map(items).collect();
-        let dev = NextItems { histories: train.clone(), targets, now };
-        Ok((train, dev))
+            Self::All => (Trial::leave_one_out(log, 0, keeps_seen), Some(log.clone())),
+            // The papers never give the event to choose by back to the model.
+            Self::LeaveOneOut => {
+                (Trial::leave_one_out(&log.leave_one_out(0).train, 0, keeps_seen), None)
+            }
+        })
     }
-}
-
-impl NextItems {
-    /// Reads histories and their next items, a line of items for each user, by the items of `log`.
-    /// Targets that it does not know are passed over.
-    pub fn from_files(histories: &Path, targets: &Path, log: &Interactions) -> Result<Self> {
-        let index: HashMap<&str, u32> =
-            log.items.iter().map(|item| item.id.as_str()).zip(0..).collect();
-        let read = |path: &Path| -> Result<Vec<Vec<u32>>> {
-            let ids = |line: &str| {
-                line.split_whitespace().filter_map(|id| index.get(id).copied()).collect()
-            };
-            Ok(text(path)?.lines().map(ids).collect())
-        };
-        let (before, after) = (read(histories)?, read(targets)?);
-        if before.len() != after.len() {
-            let reason = format!("{} lines beside {} histories", after.len(), before.len());
-            return Err(Error::Config { path: targets.into(), reason });
-        }
-        let users = (0..before.len()).map(|i| User { id: i.to_string(), labels: Vec::new() });
-        let event = |&item: &u32| Event { item, kind: 0, value: 1.0, time: 0 };
-        let events = (0..)
-            .zip(&before)
-            .flat_map(|(user, items)| items.iter().map(move |item| (user, event(item))));
-        let (items, kinds) = (log.items.clone(), log.kinds.clone());
-        let histories = Interactions::new(users.collect(), items, kinds, events);
-        Ok(Self { histories, targets: after, now: None })
-    }
-}
-
-/// The text of a file, which may be packed as `.gz`.
-fn text(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let mut file = fs_err::File::open(path)?;
-    match path.extension().is_some_and(|extension| extension == "gz") {
-        true => flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text)?,
-        false => file.read_to_string(&mut text)?,
-    };
-    Ok(text)
 }

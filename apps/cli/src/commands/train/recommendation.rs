@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use dragoman_data::interactions::Interactions;
-use dragoman_training::tasks::recommendation::{NextItems, Protocol, RunPaths, TrainConfig, train};
+use dragoman_training::{
+    recommendation::trial::Trial,
+    tasks::recommendation::{Protocol, RunPaths, TrainConfig, train},
+};
 
 use super::{Budget, closing_words};
 
@@ -18,8 +21,21 @@ pub(super) struct Recommendation {
 
     /// Log of interactions: a MovieLens folder, RecBole's atomic files, events.tsv, events.jsonl or
     /// sequences.txt
-    #[arg(long, value_name = "PATH")]
-    data: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "from_store")]
+    data: Option<PathBuf>,
+
+    /// What the service gathered, in place of `--data`: the folder of a store that no server has
+    /// open, or the address of a running server, such as `http://127.0.0.1:5000`
+    #[arg(long, value_name = "DIR|URL", conflicts_with = "data")]
+    from_store: Option<String>,
+
+    /// Key of the server's admin API
+    #[arg(long, value_name = "KEY", env = "DRAGOMAN_ADMIN_KEY", hide_env_values = true)]
+    admin_key: Option<String>,
+
+    /// Tenant of the store
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    tenant: String,
 
     /// What is kept from the model: the newest events (time), everybody's last two (loo), or
     /// nothing in the end (all)
@@ -42,6 +58,10 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "DIR", default_value = "runs/latest")]
     out: PathBuf,
 
+    /// Seed of the weights, the order of the data and every mask, whatever the settings say
+    #[arg(long)]
+    seed: Option<u64>,
+
     #[command(flatten)]
     budget: Budget,
 }
@@ -58,10 +78,8 @@ impl Recommendation {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut config = TrainConfig::load(&self.config)?;
         self.budget.apply(&mut config.run);
-        let (log, faults) = Interactions::load(&self.data)?;
-        for fault in &faults.first {
-            eprintln!("skipped {fault}");
-        }
+        config.run.seed = self.seed.unwrap_or(config.run.seed);
+        let log = self.log()?;
         let protocol = match self.protocol {
             Kept::Time => Protocol::Time { quantile: self.quantile },
             Kept::Loo => Protocol::LeaveOneOut,
@@ -69,7 +87,7 @@ impl Recommendation {
         };
         let dev = match (&self.dev_histories, &self.dev_targets) {
             (Some(histories), Some(targets)) => {
-                Some(NextItems::from_files(histories, targets, &log)?)
+                Some(Trial::of_lines(log.clone(), histories, targets, config.keep_seen)?)
             }
             _ => None,
         };
@@ -81,4 +99,27 @@ impl Recommendation {
         closing_words(&summary);
         Ok(())
     }
+
+    /// Reads the log, from files or from a store.
+    fn log(&self) -> anyhow::Result<Interactions> {
+        if let Some(place) = &self.from_store {
+            return stored(place, &self.tenant, self.admin_key.as_deref());
+        }
+        let Some(data) = &self.data else { bail!("name a log with `--data PATH`") };
+        let (log, faults) = Interactions::load(data)?;
+        for fault in &faults.first {
+            eprintln!("skipped {fault}");
+        }
+        Ok(log)
+    }
+}
+
+#[cfg(feature = "server")]
+fn stored(place: &str, tenant: &str, admin_key: Option<&str>) -> anyhow::Result<Interactions> {
+    crate::stored::interactions(place, tenant, admin_key)
+}
+
+#[cfg(not(feature = "server"))]
+fn stored(_: &str, _: &str, _: Option<&str>) -> anyhow::Result<Interactions> {
+    bail!("this build knows no store; export it, and train with `--data events.jsonl`")
 }

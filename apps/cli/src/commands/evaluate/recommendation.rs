@@ -1,0 +1,149 @@
+//! `dragoman evaluate recommendation`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use dragoman_core::directory::Files;
+use dragoman_data::{corpus::Faults, interactions::Interactions};
+use dragoman_training::metrics::significance::Bootstrap;
+use dragoman_training::recommendation::{
+    Evaluation, Options, Protocol,
+    protocol::{Named, evaluate, evaluate_trial},
+    trial::Trial,
+};
+
+/// Score recommendations of a log's future: NDCG, recall, by group of users, beside baselines
+#[derive(Debug, Args)]
+pub(super) struct Recommendation {
+    /// The log: a folder of MovieLens, of RecBole or with `events.tsv` or `.jsonl`, or one file
+    #[arg(long, value_name = "PATH", required_unless_present = "histories")]
+    data: Option<PathBuf>,
+
+    /// Model directory; give it again for more models side by side
+    #[arg(long, value_name = "DIR")]
+    model: Vec<PathBuf>,
+
+    /// How past and future are told apart; `loo` leaks the future, as papers do
+    #[arg(long, value_enum, default_value_t = Split::Time)]
+    protocol: Split,
+
+    /// Share of the events before the test, of the protocol `time`
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    quantile: f64,
+
+    /// Leave the baselines out
+    #[arg(long)]
+    no_baselines: bool,
+
+    /// Recommend again what a user has met, and count it as a target
+    #[arg(long)]
+    keep_seen: bool,
+
+    /// Histories to go on from, items of one user a line; needs `--targets`
+    #[arg(long, value_name = "FILE", requires = "targets")]
+    histories: Option<PathBuf>,
+
+    /// What came next, by the lines of `--histories`
+    #[arg(long, value_name = "FILE", requires = "histories")]
+    targets: Option<PathBuf>,
+
+    /// Resamples of users behind an interval
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    resamples: u32,
+
+    /// Where all numbers go, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Where a page goes, as HTML
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Split {
+    /// At one moment for all users, as a service lives
+    Time,
+    /// Everybody's last event, with what others did later known
+    Loo,
+}
+
+impl Recommendation {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let open = |path: &PathBuf| -> anyhow::Result<Named> {
+            Ok((path.display().to_string(), Files::Folder(path.clone()).load_recommender()?))
+        };
+        let models = self.model.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let options = Options {
+            protocol: match self.protocol {
+                Split::Time => Protocol::Time { quantile: self.quantile },
+                Split::Loo => Protocol::LeaveOneOut,
+            },
+            has_baselines: !self.no_baselines,
+            keeps_seen: self.keep_seen,
+            bootstrap: Bootstrap { resamples: self.resamples as usize, ..Default::default() },
+        };
+        let log = self.data.as_deref().map(load).transpose()?;
+        let evaluation = match (&self.histories, &self.targets) {
+            (Some(histories), Some(targets)) => {
+                self.of_lines(log.as_ref(), (histories, targets), &options, &models)?
+            }
+            _ => {
+                let log = log.as_ref().context("name a log with `--data PATH`")?;
+                evaluate(log, &options, &models, say)?
+            }
+        };
+        print!("{evaluation}");
+        self.write(&evaluation)
+    }
+
+    /// Evaluates on two files, with the items of the log, or without one of the first model.
+    fn of_lines(
+        &self,
+        log: Option<&Interactions>,
+        (histories, targets): (&Path, &Path),
+        options: &Options,
+        models: &[Named],
+    ) -> anyhow::Result<Evaluation> {
+        let options = &Options { protocol: Protocol::LeaveOneOut, ..*options };
+        let train = match (log, models.first()) {
+            (Some(log), _) => log.clone(),
+            (None, Some((_, model))) => catalogue(model.items()),
+            (None, None) => bail!("name a model with `--model DIR`, or a log with `--data PATH`"),
+        };
+        let trial = Trial::of_lines(train, histories, targets, self.keep_seen)?;
+        Ok(evaluate_trial(trial, log, options, models, say)?)
+    }
+
+    fn write(&self, evaluation: &Evaluation) -> anyhow::Result<()> {
+        if let Some(path) = &self.json {
+            fs_err::write(path, evaluation.to_json())?;
+        }
+        if let Some(path) = &self.report {
+            fs_err::write(path, evaluation.to_html())?;
+        }
+        Ok(())
+    }
+}
+
+fn load(path: &Path) -> anyhow::Result<Interactions> {
+    let (log, Faults { count, first }) = Interactions::load(path)?;
+    if count > 0 {
+        tracing::warn!("{count} malformed lines were left out, the first of them:");
+        first.iter().for_each(|fault| tracing::warn!("{fault}"));
+    }
+    Ok(log)
+}
+
+/// A log in which nothing happened yet.
+fn catalogue(ids: &[String]) -> Interactions {
+    let item =
+        |id: &String| dragoman_core::recommend::Item { id: id.clone(), ..Default::default() };
+    let items = ids.iter().map(item).collect();
+    Interactions::new(Vec::new(), items, vec![String::new()], [])
+}
+
+fn say(choice: &str) {
+    tracing::info!("{choice}");
+}

@@ -1,0 +1,28 @@
+//! How good recommendations are, asked honestly.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`metrics`], [`lists`] | what is measured of a list, and of all lists together |
+//! | [`trial`] | users at a moment and what they did then: a cut in time, or the last event |
+//! | [`ranking`] | lists from a scorer or a model |
+//! | [`ials`], [`baselines`], [`blend`] | what every model stands beside, chosen on validation |
+//! | [`protocol`] | the whole evaluation |
+//! | [`report`] | its result: for the terminal, as JSON, as a page |
+//!
+//! The whole catalogue is ranked, never a sample of it; what a user has met is left out; ties fall
+//! by the order of identifiers; a target that nobody could know of is missed.
+
+pub mod metrics;
+pub mod lists;
+pub mod trial;
+pub mod ranking;
+pub mod ials;
+pub mod baselines;
+pub mod blend;
+pub mod protocol;
+pub mod report;
+
+pub use self::{
+    protocol::{Options, Protocol, evaluate},
+    report::Evaluation,
+};

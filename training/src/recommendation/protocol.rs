@@ -1,0 +1,215 @@
+//! The whole evaluation: choose on validation, fit again, ask once.
+
+use std::sync::Arc;
+
+use dragoman_core::recommend::Recommend;
+use dragoman_data::interactions::{Interactions, split::Cuts};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    baselines::{Baselines, Settings},
+    lists::{Beyond, places},
+    metrics::Scores,
+    ranking::Outcome,
+    report::{Evaluation, Group, Setup, System},
+    trial::Trial,
+};
+use crate::{
+    Error, Result,
+    metrics::significance::{Bootstrap, Interval},
+};
+
+/// Events after which new users are asked again.
+pub const REVEALED: [usize; 5] = [0, 1, 3, 5, 10];
+
+/// How past and future are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum Protocol {
+    /// At one moment for all, as a service lives: at this quantile of the events.
+    Time {
+        /// From 0 to 1, such as 0.9.
+        quantile: f64,
+    },
+    /// Everybody's last event, as many papers have it; what others did later is known.
+    LeaveOneOut,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// How the log is split.
+    pub protocol: Protocol,
+    /// Whether the baselines stand beside the models.
+    pub has_baselines: bool,
+    /// Whether items that a user has met may be recommended, and count as targets.
+    pub keeps_seen: bool,
+    /// How intervals are drawn.
+    pub bootstrap: Bootstrap,
+}
+
+/// A model with a name for the table.
+pub type Named = (String, Arc<dyn Recommend>);
+
+/// Evaluates models, which should have been trained on what lies before the cut, and baselines on a
+/// log; `say` hears of choices as they are made.
+pub fn evaluate(
+    log: &Interactions,
+    options: &Options,
+    models: &[Named],
+    mut say: impl FnMut(&str),
+) -> Result<Evaluation> {
+    let keeps_seen = options.keeps_seen;
+    let (valid, test, cuts) = match options.protocol {
+        Protocol::Time { quantile } => {
+            let cuts = log.cuts(quantile)?;
+            let valid = || Trial::in_time(log, cuts.valid, Some(cuts.test), keeps_seen);
+            let valid = options.has_baselines.then(valid);
+            (valid, Trial::in_time(log, cuts.test, None, keeps_seen), Some(cuts))
+        }
+        Protocol::LeaveOneOut => {
+            let valid = options.has_baselines.then(|| Trial::leave_one_out(log, 1, keeps_seen));
+            (valid, Trial::leave_one_out(log, 0, keeps_seen), None)
+        }
+    };
+    let settings = valid.map(|valid| Settings::choose(&valid, &mut say)).transpose()?;
+    if test.cases.is_empty() {
+        return Err(Error::NothingToRecommend);
+    }
+    let setup = setup(log, options, cuts, &test);
+    let curve = curve(log, &test, options);
+    run(test, curve, setup, settings, options, models)
+}
+
+/// Evaluates models on users whose trial is made already, such as that of [`Trial::of_lines`];
+/// `log` is what baselines learn from and choose on.
+pub fn evaluate_trial(
+    test: Trial,
+    log: Option<&Interactions>,
+    options: &Options,
+    models: &[Named],
+    say: impl FnMut(&str),
+) -> Result<Evaluation> {
+    let setup = setup(&test.train, options, None, &test);
+    let settings = match log {
+        Some(log) if options.has_baselines => {
+            let valid = Trial::leave_one_out(log, 0, options.keeps_seen);
+            Some(Settings::choose(&valid, say)?)
+        }
+        _ => None,
+    };
+    run(test, Vec::new(), setup, settings, options, models)
+}
+
+fn run(
+    test: Trial,
+    curve: Vec<(usize, Trial)>,
+    setup: Setup,
+    settings: Option<Settings>,
+    options: &Options,
+    models: &[Named],
+) -> Result<Evaluation> {
+    let baselines = settings.as_ref().map(|known| Baselines::fit(&test, known)).transpose()?;
+    let ask = |trial: &Trial| -> Result<Vec<(String, Outcome)>> {
+        let mut outcomes = baselines.as_ref().map_or_else(Vec::new, |all| all.outcomes(trial));
+        for (name, model) in models {
+            outcomes.push((name.clone(), Outcome::of_model(trial, model.as_ref())?));
+        }
+        Ok(outcomes)
+    };
+    let outcomes = ask(&test)?;
+    let num_baselines = outcomes.len() - models.len();
+    let mut systems = systems(&test, &outcomes, num_baselines, &options.bootstrap)?;
+    for (revealed, trial) in &curve {
+        for (system, (_, outcome)) in systems.iter_mut().zip(ask(trial)?) {
+            system.curve.push((*revealed, Scores::mean(&outcome.scores).ndcg));
+        }
+    }
+    let curve_users = curve.first().map_or(0, |(_, trial)| trial.cases.len());
+    Ok(Evaluation { setup, settings, curve_users, systems })
+}
+
+/// The cold-start curve: the same new users after more and more events.
+fn curve(log: &Interactions, test: &Trial, options: &Options) -> Vec<(usize, Trial)> {
+    let most = REVEALED[REVEALED.len() - 1];
+    match options.protocol {
+        Protocol::LeaveOneOut => Vec::new(),
+        Protocol::Time { .. } => REVEALED
+            .into_iter()
+            .map(|k| (k, test.after_first(log, k, most)))
+            .filter(|(_, trial)| !trial.cases.is_empty())
+            .collect(),
+    }
+}
+
+fn setup(log: &Interactions, options: &Options, cuts: Option<Cuts>, test: &Trial) -> Setup {
+    Setup {
+        protocol: options.protocol,
+        cuts,
+        sha256: log.fingerprint(),
+        users: log.users.len(),
+        items: log.items.len(),
+        events: log.len(),
+        train_events: test.train.len(),
+        known_items: test.candidates.iter().filter(|&&known| known).count(),
+        test_users: test.cases.len(),
+        main_group: test.main_group().to_owned(),
+        keeps_seen: options.keeps_seen,
+        bootstrap: options.bootstrap,
+    }
+}
+
+/// The figures of each system, beside the best baseline of the main group and beside Pop-30d.
+fn systems(
+    test: &Trial,
+    outcomes: &[(String, Outcome)],
+    num_baselines: usize,
+    bootstrap: &Bootstrap,
+) -> Result<Vec<System>> {
+    let groups = test.groups();
+    let ndcg = |outcome: &Outcome, places: &[usize]| -> Vec<f64> {
+        places.iter().map(|&place| outcome.scores[place].ndcg).collect()
+    };
+    let mean = |outcome: &Outcome, places: &[usize]| {
+        ndcg(outcome, places).iter().sum::<f64>() / places.len().max(1) as f64
+    };
+    let main = test.main_group();
+    let main_places = groups.iter().find(|(name, _)| name == main).map(|(_, places)| places);
+    let best = main_places.and_then(|places| {
+        let baselines = outcomes[..num_baselines].iter();
+        baselines.max_by(|(_, a), (_, b)| mean(a, places).total_cmp(&mean(b, places)))
+    });
+    let recent = outcomes.iter().find(|(name, _)| name == "Pop-30d");
+    let beside =
+        |name: &str, outcome: &Outcome, places: &[usize], other: Option<&(String, Outcome)>| {
+            let other = other.filter(|(of, _)| of != name);
+            let compare = |(of, other): &(String, Outcome)| -> Result<(String, Interval)> {
+                let difference =
+                    bootstrap.difference(&ndcg(other, places), &ndcg(outcome, places))?;
+                Ok((of.clone(), difference))
+            };
+            other.map(compare).transpose()
+        };
+    let system = |(place, (name, outcome)): (usize, &(String, Outcome))| -> Result<System> {
+        let group = |(group, places): &(String, Vec<usize>)| -> Result<Group> {
+            let scores: Vec<Scores> = places.iter().map(|&place| outcome.scores[place]).collect();
+            Ok(Group {
+                name: group.clone(),
+                users: places.len(),
+                mean: Scores::mean(&scores),
+                ndcg_interval: bootstrap.mean(&ndcg(outcome, places))?,
+                beside_best: beside(name, outcome, places, best)?,
+                beside_recent: beside(name, outcome, places, recent)?,
+            })
+        };
+        Ok(System {
+            name: name.clone(),
+            is_baseline: place < num_baselines,
+            groups: groups.iter().map(group).collect::<Result<_>>()?,
+            beyond: Beyond::of(test, &outcome.lists),
+            filled: places(&outcome.lists),
+            curve: Vec::new(),
+        })
+    };
+    outcomes.iter().enumerate().map(system).collect()
+}

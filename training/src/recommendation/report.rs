@@ -1,0 +1,130 @@
+//! An evaluation as people read it: tables for the terminal, JSON, and a page.
+
+mod page;
+mod text;
+
+use dragoman_data::interactions::split::Cuts;
+use serde::{Deserialize, Serialize};
+
+use super::{baselines::Settings, lists::Beyond, metrics::Scores, protocol::Protocol};
+use crate::metrics::significance::{Bootstrap, Interval};
+
+/// All that was asked and found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// What was asked.
+    pub setup: Setup,
+    /// How the baselines were set, if they were asked.
+    pub settings: Option<Settings>,
+    /// New users behind the cold-start curves.
+    pub curve_users: usize,
+    /// What everybody answered, baselines first.
+    pub systems: Vec<System>,
+}
+
+/// The log and how it was split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    /// How past and future are told apart.
+    pub protocol: Protocol,
+    /// The moments of the cuts.
+    pub cuts: Option<Cuts>,
+    /// Of the whole log, whatever format it was read from.
+    pub sha256: String,
+    /// Users of the log.
+    pub users: usize,
+    /// Items of the log.
+    pub items: usize,
+    /// Events of the log.
+    pub events: usize,
+    /// Events before the test.
+    pub train_events: usize,
+    /// Items that had an event before the test: what is ranked.
+    pub known_items: usize,
+    /// Users with something to foretell.
+    pub test_users: usize,
+    /// The group that the first table is about.
+    pub main_group: String,
+    /// Whether items that a user has met may be recommended.
+    pub keeps_seen: bool,
+    /// How intervals were drawn.
+    pub bootstrap: Bootstrap,
+}
+
+/// What one recommender is worth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a baseline.
+    pub is_baseline: bool,
+    /// By group of users.
+    pub groups: Vec<Group>,
+    /// All its lists together.
+    pub beyond: Beyond,
+    /// Share of the places of the lists that it could fill.
+    pub filled: f64,
+    /// NDCG@10 of new users after so many events.
+    pub curve: Vec<(usize, f64)>,
+}
+
+/// What one recommender is worth to a group of users.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// How many users.
+    pub users: usize,
+    /// Mean scores.
+    pub mean: Scores,
+    /// Where 95 % of the resampled means of NDCG@10 lie.
+    pub ndcg_interval: Interval,
+    /// The best baseline and the difference of NDCG@10 to it, paired by user.
+    pub beside_best: Option<(String, Interval)>,
+    /// The same beside Pop-30d.
+    pub beside_recent: Option<(String, Interval)>,
+}
+
+impl Evaluation {
+    /// All numbers as JSON, for other programs.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("scores are plain numbers and strings")
+    }
+
+    /// One self-contained page.
+    pub fn to_html(&self) -> String {
+        page::render(self)
+    }
+
+    /// What should be known before a number is believed.
+    pub fn caution(&self) -> Option<&'static str> {
+        (self.setup.protocol == Protocol::LeaveOneOut).then_some(
+            "Leave-one-out leaks: training sees what others did after a user's last event \
+             (arXiv 2307.14951, 2507.16289). For comparison with papers only.",
+        )
+    }
+
+    /// The names of the groups with their numbers of users.
+    fn groups(&self) -> Vec<(&str, usize)> {
+        let first = self.systems.first().map_or(&[][..], |system| system.groups.as_slice());
+        first.iter().map(|group| (group.name.as_str(), group.users)).collect()
+    }
+}
+
+impl System {
+    /// Its figures for the group called `name`.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// The segments in which it is worst and best, by NDCG@10.
+    pub fn extremes(&self) -> Option<(&Group, &Group)> {
+        let segments = || self.groups.iter().filter(|group| group.name.starts_with("segment."));
+        let by_ndcg = |a: &&Group, b: &&Group| a.mean.ndcg.total_cmp(&b.mean.ndcg);
+        Some((segments().min_by(by_ndcg)?, segments().max_by(by_ndcg)?))
+    }
+}

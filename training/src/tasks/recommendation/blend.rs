@@ -1,0 +1,299 @@
+//! Learns how to mix the transformer with the cheap scorers, on events that none of them saw.
+//!
+//! The users of a validation window are few, so little is learned of them: for each segment expert
+//! the best of some mixtures by NDCG@10, where a user counts by the weight of the expert and all
+//! users together count like a few more. A mixture is judged with those beside it, so that no peak
+//! of chance wins.
+
+use std::collections::BTreeMap;
+
+use dragoman_core::{
+    recommend::{Blend, Query, behaviour::Behaviour, segments::Segment},
+    recommender::{Components, Recommender},
+};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Result,
+    recommendation::{
+        metrics::{Scores, top},
+        trial::{self, Trial},
+    },
+};
+
+/// How the mixture is learned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlendConfig {
+    /// Whether there is a mixture at all; without one the transformer is alone.
+    pub enabled: bool,
+    /// Parts that a mixture is made of: weights are multiples of one of so many.
+    pub parts: usize,
+    /// How many users of a segment all users together count like.
+    pub pool: f64,
+    /// Users that are asked about at most.
+    pub users: usize,
+    /// Best items of each scorer among which a mixture is judged.
+    pub candidates: usize,
+    /// A segment falls back to a simple scorer only if it has so many users.
+    pub fallback_users: usize,
+}
+
+impl Default for BlendConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            parts: 10,
+            pool: 20.0,
+            users: 3000,
+            candidates: 100,
+            fallback_users: 20,
+        }
+    }
+}
+
+/// A user of the validation window.
+struct Case {
+    /// Standardised scores of the candidates, by scorer.
+    scores: Vec<Vec<f32>>,
+    /// Which candidates are targets; targets that are no candidate have numbers beyond.
+    targets: Vec<u32>,
+    gates: Vec<f32>,
+    behaviour: Behaviour,
+}
+
+/// Share of a scorer that has none, so that it has a logarithm.
+const NONE: f32 = 1e-3;
+
+/// Learns the blend of `recommender` by what the users of `trial` did next.
+pub(super) fn fit(recommender: &Recommender, trial: &Trial, config: &BlendConfig) -> Result<Blend> {
+    let before = recommender.blend();
+    let cases = cases(recommender, trial, config)?;
+    let Some(first) = cases.first() else { return Ok(before.clone()) };
+    let scorers = recommender.scorers();
+    let mixtures = mixtures(scorers.len(), config.parts.max(1));
+    let table: Vec<Vec<f64>> = (cases.par_iter())
+        .map(|case| mixtures.iter().map(|shares| ndcg(case, &parts(shares))).collect())
+        .collect();
+    let best = |weights: &[f64]| parts(&mixtures[best(&mixtures, &table, weights)]);
+
+    let even = vec![1.0; cases.len()];
+    let mut rows =
+        vec![vec![0.0; Blend::inputs(&first.gates, &first.behaviour).len()]; scorers.len()];
+    let mut note = |place: usize, shares: Vec<f32>| {
+        for (row, share) in rows.iter_mut().zip(shares) {
+            row[place] = share.max(NONE).ln();
+        }
+    };
+    if first.gates.is_empty() {
+        note(0, best(&even));
+    }
+    for expert in 0..first.gates.len() {
+        let pool = config.pool / cases.len() as f64;
+        let weights: Vec<f64> =
+            cases.iter().map(|case| f64::from(case.gates[expert]) + pool).collect();
+        note(1 + expert, best(&weights));
+    }
+    let mut blend = Blend { scorers, weights: rows, fallback: BTreeMap::new(), ..before.clone() };
+    blend.fallback = fallbacks(&blend, &cases, config);
+    Ok(blend)
+}
+
+/// The users of `trial`, evenly spread.
+fn cases(recommender: &Recommender, trial: &Trial, config: &BlendConfig) -> Result<Vec<Case>> {
+    let wanted = &trial.cases;
+    let count = wanted.len().min(config.users);
+    let chosen: Vec<&trial::Case> = (0..count).map(|i| &wanted[i * wanted.len() / count]).collect();
+    let mut cases = Vec::with_capacity(count);
+    for users in chosen.chunks(64) {
+        let queries: Vec<Query<'_>> = users.iter().map(|case| query(case, trial)).collect();
+        let components = recommender.components(&queries)?;
+        let case = |(case, components)| self::case(trial, case, components, config.candidates);
+        cases.extend(users.iter().copied().zip(components).map(case));
+    }
+    Ok(cases)
+}
+
+fn query<'a>(case: &'a trial::Case, trial: &'a Trial) -> Query<'a> {
+    let trial::Case { history, labels, now, .. } = case;
+    Query { history, labels, now: *now, popularity: &trial.popularity }
+}
+
+/// Keeps of all items those that any of the scorers would put in front.
+fn case(trial: &Trial, case: &trial::Case, components: Components, most: usize) -> Case {
+    let Components { mut scores, gates, behaviour, .. } = components;
+    let mut candidates: Vec<u32> = Vec::new();
+    for scores in &mut scores {
+        trial.exclude(case, scores);
+        let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+        let key = |&item: &u32| std::cmp::Reverse(Ordered(scores[item as usize]));
+        order.sort_by_key(key); // stable: the first of equals
+        order.truncate(most);
+        candidates.extend(order.iter().filter(|item| scores[**item as usize].is_finite()));
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    let place = |item: &u32| candidates.binary_search(item).map_or(u32::MAX, |place| place as u32);
+    let targets = case.targets.iter().map(place).collect();
+    let of = |scores: &Vec<f32>| candidates.iter().map(|&item| scores[item as usize]).collect();
+    Case { scores: scores.iter().map(of).collect(), targets, gates, behaviour }
+}
+
+/// A float in the order of its value.
+#[derive(PartialEq)]
+struct Ordered(f32);
+
+impl Eq for Ordered {}
+
+impl PartialOrd for Ordered {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ordered {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+/// All ways to give `parts` parts to `count` scorers.
+fn mixtures(count: usize, parts: usize) -> Vec<Vec<usize>> {
+    if count == 1 {
+        return vec![vec![parts]];
+    }
+    let with = |first: usize| {
+        let rest = mixtures(count - 1, parts - first).into_iter();
+        rest.map(move |rest| [vec![first], rest].concat())
+    };
+    (0..=parts).flat_map(with).collect()
+}
+
+/// Parts as shares of one.
+fn parts(mixture: &[usize]) -> Vec<f32> {
+    let all: usize = mixture.iter().sum();
+    mixture.iter().map(|&part| part as f32 / all.max(1) as f32).collect()
+}
+
+/// The place of the mixture that is best in the weighted mean of `table` (by user and mixture)
+/// together with those that differ from it by one part.
+fn best(mixtures: &[Vec<usize>], table: &[Vec<f64>], weights: &[f64]) -> usize {
+    let mut sums = vec![0.0; mixtures.len()];
+    for (row, weight) in table.iter().zip(weights) {
+        sums.iter_mut().zip(row).for_each(|(sum, ndcg)| *sum += weight * ndcg);
+    }
+    let place: BTreeMap<&[usize], usize> = mixtures.iter().map(Vec::as_slice).zip(0..).collect();
+    let smooth = |i: usize| {
+        let (mut sum, mut count) = (sums[i], 1.0);
+        for from in 0..mixtures[i].len() {
+            for to in (0..mixtures[i].len()).filter(|&to| to != from && mixtures[i][from] > 0) {
+                let mut other = mixtures[i].clone();
+                other[from] -= 1;
+                other[to] += 1;
+                if let Some(&other) = place.get(other.as_slice()) {
+                    sum += sums[other];
+                    count += 1.0;
+                }
+            }
+        }
+        sum / count
+    };
+    let smoothed: Vec<f64> = (0..mixtures.len()).map(smooth).collect();
+    let better = |a: &usize, b: &usize| smoothed[*a].total_cmp(&smoothed[*b]);
+    (0..mixtures.len()).max_by(better).unwrap_or(0)
+}
+
+/// For each segment by rule in which one of the cheap scorers alone is better than the mixture, that
+/// one.
+fn fallbacks(blend: &Blend, cases: &[Case], config: &BlendConfig) -> BTreeMap<Segment, Vec<f32>> {
+    let count = blend.scorers.len();
+    let mut fallbacks = BTreeMap::new();
+    for segment in Segment::ALL {
+        let members: Vec<&Case> =
+            cases.iter().filter(|case| blend.rules.segment(&case.behaviour) == segment).collect();
+        if members.is_empty() || members.len() < config.fallback_users {
+            continue;
+        }
+        let mixed = |case: &&Case| ndcg(case, &blend.shares(&case.gates, &case.behaviour));
+        let mut most: f64 = members.iter().map(mixed).sum();
+        for k in 1..count {
+            let mut alone = vec![0.0; count];
+            alone[k] = 1.0;
+            let sum: f64 = members.iter().map(|case| ndcg(case, &alone)).sum();
+            if sum > most {
+                most = sum;
+                fallbacks.insert(segment, alone);
+            }
+        }
+    }
+    fallbacks
+}
+
+/// NDCG@10 of a mixture for one user.
+fn ndcg(case: &Case, shares: &[f32]) -> f64 {
+    let mut mixture = vec![0.0; case.scores.first().map_or(0, Vec::len)];
+    for (share, scores) in shares.iter().zip(&case.scores) {
+        mixture.iter_mut().zip(scores).for_each(|(sum, score)| *sum += share * score);
+    }
+    Scores::of(&top(&mixture), &case.targets).ndcg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Users who take what the second scorer says if they have few events, else the first.
+    fn cases() -> Vec<Case> {
+        let case = |i: usize| {
+            let is_new = i.is_multiple_of(2);
+            let (good, bad) = (i % 30, (i * 7 + 3) % 30);
+            let peak = |place: usize| -> Vec<f32> {
+                (0..30).map(|item| if item == place { 3.0 } else { item as f32 / 30.0 }).collect()
+            };
+            let (new, old) = if is_new { (good, bad) } else { (bad, good) };
+            let events = if is_new { 1 } else { 50 };
+            Case {
+                scores: vec![peak(old), peak(new)],
+                behaviour: Behaviour { events, ..Behaviour::default() },
+                gates: if is_new { vec![1.0, 0.0] } else { vec![0.0, 1.0] },
+                targets: vec![good as u32],
+            }
+        };
+        (0..60).map(case).collect()
+    }
+
+    #[test]
+    fn every_segment_trusts_the_scorer_that_is_right_for_it() {
+        let cases = cases();
+        let mixtures = mixtures(2, 10);
+        assert_eq!(mixtures.len(), 11);
+        let table: Vec<Vec<f64>> = (cases.iter())
+            .map(|case| mixtures.iter().map(|shares| ndcg(case, &parts(shares))).collect())
+            .collect();
+        for expert in 0..2 {
+            let weights: Vec<f64> =
+                cases.iter().map(|case| f64::from(case.gates[expert])).collect();
+            let shares = parts(&mixtures[best(&mixtures, &table, &weights)]);
+            assert!(shares[1 - expert] > 0.6, "{shares:?} for expert {expert}");
+        }
+    }
+
+    #[test]
+    fn a_segment_falls_back_where_something_simple_is_better() {
+        let cases = cases();
+        let blend = Blend {
+            scorers: ["transformer", "popularity"].map(String::from).to_vec(),
+            weights: vec![vec![5.0], vec![0.0]], // the transformer for all
+            ..Blend::default()
+        };
+        let fallbacks = fallbacks(&blend, &cases, &BlendConfig::default());
+        assert_eq!(fallbacks, BTreeMap::from([(Segment::New, vec![0.0, 1.0])]));
+    }
+
+    #[test]
+    fn all_ways_to_share_are_tried() {
+        assert_eq!(mixtures(4, 10).len(), 286);
+        assert!(mixtures(3, 4).iter().all(|mixture| mixture.iter().sum::<usize>() == 4));
+    }
+}

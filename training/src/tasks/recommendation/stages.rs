@@ -1,0 +1,117 @@
+//! A run from a log to a model: choose, mix, and learn again from all that may be learned from.
+
+use std::path::Path;
+
+use candle::{DType, Device};
+use dragoman_core::{
+    directory::{Files, LoadedRecommendation, RecommendationParts, save_recommendation},
+    recommend::Blend,
+    recommender::Recommender,
+};
+use dragoman_data::interactions::Interactions;
+
+use super::{Protocol, RecommendationTask, RunPaths, TrainConfig, blend, scorers};
+use crate::{
+    Error, Result,
+    control::{Control, Ended},
+    device,
+    recommendation::trial::Trial,
+    recorder::RunInfo,
+    trainer::{self, Run, Summary},
+};
+
+/// Trains a recommendation model on `log`, or goes on with the run that is in `paths.out`.
+///
+/// First a model learns without the events by which settings are chosen: they say which weights are
+/// best, how the cheap scorers are set, and how all are mixed. Under a protocol in time, a second
+/// one then learns from those events, too, for as many passes as the first one was best after; it
+/// takes settings and mixture over. `dev` stands for events that the protocol would keep, and for
+/// the first model alone.
+pub fn train(
+    config: &TrainConfig,
+    log: &Interactions,
+    protocol: Protocol,
+    dev: Option<Trial>,
+    paths: &RunPaths,
+    control: &Control,
+) -> Result<Summary> {
+    let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
+    config.check().map_err(invalid)?;
+    let (trial, last) = match dev {
+        Some(dev) => (dev, None),
+        None => protocol.stages(log, config.keep_seen)?,
+    };
+    let scorers = match config.choose_scorers {
+        true => scorers::choose(&trial, &config.scorers)?,
+        false => config.scorers,
+    };
+    let out = match last {
+        Some(_) => paths.out.join("validation"),
+        None => paths.out.clone(),
+    };
+    let task = RecommendationTask::new(config, &scorers, &trial.train, Some(trial.clone()))?;
+    let chosen = run(config, task, &out, paths.quiet, control)?;
+    if chosen.ended != Ended::Finished {
+        return Ok(chosen);
+    }
+    let blend = mix(config, &trial, &chosen)?;
+    let Some(last) = last else { return Ok(chosen) };
+    let mut config = config.clone();
+    let growth = last.len() as f64 / trial.train.len().max(1) as f64;
+    let longer = |steps: u64| (steps as f64 * growth).round() as u64;
+    let best = chosen.best.map_or(chosen.step, |best| best.step);
+    config.run.budget.steps = longer(config.run.budget.steps.max(chosen.step));
+    config.run.budget.end_at = longer(best).max(1);
+    let mut task = RecommendationTask::new(&config, &scorers, &last, None)?;
+    task.blend = blend;
+    run(&config, task, &paths.out, paths.quiet, control)
+}
+
+/// One run of the training loop.
+fn run(
+    config: &TrainConfig,
+    mut task: RecommendationTask,
+    out: &Path,
+    quiet: bool,
+    control: &Control,
+) -> Result<Summary> {
+    let invalid = |error: toml::ser::Error| Error::Config {
+        path: out.join("config.toml"),
+        reason: error.to_string(),
+    };
+    let run = Run {
+        config: &config.run,
+        dir: out,
+        identity: task.identity(),
+        settings: toml::to_string(config).map_err(invalid)?,
+        info: RunInfo {
+            name: config.name.clone(),
+            settings: serde_json::to_value(config)?,
+            model: task.size_of_model(),
+            machine: device::machine("cpu"),
+        },
+        quiet,
+    };
+    trainer::train(&mut task, run, control)
+}
+
+/// Learns the mixture of the model that a run left, and writes it into its directory.
+fn mix(config: &TrainConfig, trial: &Trial, summary: &Summary) -> Result<Blend> {
+    let load = |path: &Path| Files::Folder(path.into()).load_recommendation(&Device::Cpu);
+    let Some(path) = summary.model.as_deref() else { return Ok(Blend::default()) };
+    let loaded = load(path)?;
+    if !config.blend.enabled {
+        return Ok(loaded.blend);
+    }
+    let blend = blend::fit(&Recommender::new(loaded)?, trial, &config.blend)?;
+    let LoadedRecommendation { model, params, register, catalogue, scorers, .. } = load(path)?;
+    let parts = RecommendationParts {
+        config: model.config(),
+        register: &register,
+        catalogue: &catalogue,
+        blend: &blend,
+        scorers: &scorers,
+    };
+    save_recommendation(path, parts, &params, DType::F32)?;
+    Ok(blend)
+}
