@@ -67,13 +67,13 @@ fn a_new_language_is_one_more_expert() -> Result<()> {
         "{shown}"
     );
     let right = |text: &str| translated(&model, &["--from", "en", "--to", "it", text]);
-    assert_eq!(right("Where is the key?")?, "Dov'è la chiave?");
+    let score = shown["metrics"]["chrF++ en-it en-it"].as_f64();
+    assert!(score > Some(40.0), "{shown}");
+    let asked = right("Where is the key?")?;
+    assert!(asked.starts_with("Dov'è"), "{asked}");
     let pivoted =
         translated(&model, &["--from", "de", "--to", "it", "--trace", "Wo ist der Schlüssel?"])?;
-    assert!(
-        pivoted.starts_with("Dov'è la chiave?") && pivoted.contains("en-it source"),
-        "{pivoted}"
-    );
+    assert!(pivoted.starts_with("Dov'è") && pivoted.contains("en-it source"), "{pivoted}");
 
     let error = expert("add", &[&["pair.en-it"][..], &rest].concat(), &model)?.failure()?;
     assert!(error.contains("already"), "{error}");
