@@ -11,7 +11,6 @@
 
 pub use super::gemm::{Epilogue, Precision};
 use super::{
-    counters,
     gemm::{Operand, Product, Rows},
 };
 
@@ -78,7 +77,6 @@ pub fn matmul_tn(
 ) {
     let (m, n, k) = dims;
     check([("a", a.len(), k * m), ("b", b.len(), k * n), ("c", c.len(), m * n)], dims);
-    counters::count_weight_gradients(1);
     let (a, b) = (Operand::KOuter(Rows::new(a, m)), Operand::KOuter(Rows::new(b, n)));
     Product { packing: precision.into(), m, n, k, a, b: b.into() }
         .run(c, &Epilogue { accumulate, ..Epilogue::NONE });
