@@ -95,7 +95,14 @@ fn forward_backward(bencher: Bencher<'_, '_>, case: Case) {
         .iter_mut()
         .zip(&mut ddown)
         .map(|(up, down)| {
-            Some(ExpertGrads { up, up_bias: None, gate: None, down, down_bias: None })
+            Some(ExpertGrads {
+                overwrite: false,
+                up,
+                up_bias: None,
+                gate: None,
+                down,
+                down_bias: None,
+            })
         })
         .collect();
     bencher.counter(work(case, 3)).bench_local(|| {

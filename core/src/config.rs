@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use recommendation::{RecommendationConfig, SegmentGate};
 
 pub use crate::kernels::activation::Activation;
-use crate::{Error, Result};
+use crate::{Error, Result, moe::Routing};
 
 /// What kind of model a directory holds, and its shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,10 @@ pub struct MoeConfig {
     pub top_k: usize,
     /// Inner width of the shared expert that sees every token; 0 means there is none.
     pub shared_d_ff: usize,
+    /// A published rule by which tokens find their experts, instead of the group of their route;
+    /// then all directions share all experts, and `top_k` is the rule's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
 }
 
 /// Where the layer norms of a residual block stand.
@@ -95,7 +99,7 @@ impl Default for TranslationConfig {
 
 impl Default for MoeConfig {
     fn default() -> Self {
-        Self { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 512 }
+        Self { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 512, routing: None }
     }
 }
 

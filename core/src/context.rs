@@ -18,6 +18,8 @@ pub struct Context {
     pub composite: bool,
     /// Whether layers of experts say where every token went.
     pub trace: bool,
+    /// Whether nothing but experts learns: what lies below the lowest of them is not followed back.
+    pub only_experts: bool,
     training: Option<Training>,
     next_stream: Cell<u64>,
 }
@@ -43,6 +45,7 @@ impl Context {
             precision,
             composite: false,
             trace: false,
+            only_experts: false,
             training: None,
             next_stream: Cell::new(0),
         }

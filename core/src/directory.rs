@@ -12,6 +12,8 @@
 //! Expert files never change. The register is replaced by fsync and rename, last of all, and is
 //! the only commit point: whoever reads it finds files that are complete.
 
+mod edit;
+mod grow;
 mod recommendation;
 
 use std::{
@@ -28,13 +30,15 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
+    detector::Detector,
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
     params::{Container, Param, ParamStore, Stored},
-    register::Register,
+    register::{ExpertEntry, Register},
     tokenizer::Tokenizer,
 };
 
+pub use edit::Edit;
 pub use recommendation::{LoadedRecommendation, RecommendationParts, save_recommendation};
 
 const CONFIG: &str = "config.json";
@@ -62,6 +66,8 @@ pub struct Loaded {
     pub register: Register,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// What tells the texts of its domains from others.
+    pub detectors: Vec<Detector>,
 }
 
 impl Files {
@@ -124,6 +130,17 @@ impl Files {
         ModelConfig::parse(&self.read_text(CONFIG)?, &self.root().join(CONFIG))
     }
 
+    /// The configuration of a translation model.
+    ///
+    /// # Errors
+    /// Fails when the model does something else.
+    pub fn translation_config(&self) -> Result<TranslationConfig> {
+        match self.config()? {
+            ModelConfig::Translation(config) => Ok(config),
+            _ => Err(self.error(CONFIG, "is not of a model that translates")),
+        }
+    }
+
     /// The register of the model.
     pub fn register(&self) -> Result<Register> {
         Register::parse(&self.read_text(REGISTER)?, &self.root().join(REGISTER))
@@ -131,16 +148,16 @@ impl Files {
 
     /// Loads a translation model, and checks every file on the way.
     pub fn load_translation(&self, device: &Device) -> Result<Loaded> {
-        self.translation(|register| Ok(ParamStore::from_tensors(device, self.tensors(register)?)))
+        let register = self.register()?;
+        let tensors = self.tensors(&register)?;
+        self.load(register, ParamStore::from_tensors(device, tensors))
     }
 
-    fn translation(&self, params: impl FnOnce(&Register) -> Result<ParamStore>) -> Result<Loaded> {
-        let ModelConfig::Translation(config) = self.config()? else {
-            return Err(self.error(CONFIG, "is not of a model that translates"));
-        };
-        let register = self.register()?;
+    /// Makes the model of `register` from the weights in `params`.
+    fn load(&self, register: Register, params: ParamStore) -> Result<Loaded> {
+        let config = self.translation_config()?;
         let tokenizer = self.read_checked(TOKENIZER, &register.tokenizer_sha256)?;
-        let tokenizer = Tokenizer::from_bytes(&tokenizer)?;
+        let mut tokenizer = Tokenizer::from_bytes(&tokenizer)?;
         if tokenizer.vocab_size() != config.vocab_size {
             let reason = format!(
                 "has {} tokens, but `{CONFIG}` says {}: it is of another model",
@@ -149,15 +166,24 @@ impl Files {
             );
             return Err(self.error(TOKENIZER, reason));
         }
-        let params = params(&register)?;
+        for tag in register.experts.iter().filter_map(|expert| expert.tag.as_ref()) {
+            tokenizer.assign_language(&tag.language, tag.id)?;
+        }
         let model = TranslationModel::new(&config, &register, &params)?;
-        Ok(Loaded { model, params, register, tokenizer })
+        let detector = |expert: &ExpertEntry| {
+            let vb = params.root().pp("experts").pp(&expert.name).pp("detector");
+            Some(Detector::new(&expert.name, expert.detector?, &vb))
+        };
+        let detectors = register.experts.iter().filter_map(detector).collect::<Result<_>>()?;
+        Ok(Loaded { model, params, register, tokenizer, detectors })
     }
 
     /// Opens a translation model for serving on the CPU: every file is checked, but weights stay
     /// where they are until they are used, and packed experts are kept in `memory`.
     pub fn open_translation(&self, memory: &ExpertMemory) -> Result<Loaded> {
-        self.translation(|register| Ok(ParamStore::from_stored(self.stored(register)?, memory)))
+        let register = self.register()?;
+        let weights = self.stored(&register)?;
+        self.load(register, ParamStore::from_stored(weights, memory))
     }
 
     /// Where all weights are, under the names that the model knows them by, and for those of
@@ -174,7 +200,7 @@ impl Files {
                 };
                 let layer = expert.layers.iter().find(within).cloned();
                 let unit = layer.map(|layer| Unit { expert: expert.name.clone(), layer });
-                weights.insert(format!("experts.{}.{name}", expert.name), (stored, unit));
+                weights.insert(weight_name(&expert.name, &name), (stored, unit));
             }
         }
         Ok(weights)
@@ -197,12 +223,34 @@ impl Files {
         let mut tensors: BTreeMap<String, Tensor> =
             self.parse(SHARED, &shared)?.into_iter().collect();
         for expert in &register.experts {
-            let content = self.read_checked(&expert.file, &expert.sha256)?;
-            for (name, tensor) in self.parse(&expert.file, &content)? {
-                tensors.insert(format!("experts.{}.{name}", expert.name), tensor);
-            }
+            let own = self.expert_tensors(expert)?.into_iter();
+            tensors.extend(own.map(|(name, value)| (weight_name(&expert.name, &name), value)));
         }
         Ok(tensors)
+    }
+
+    /// The weights in the file of one expert, under the names they have there.
+    pub fn expert_tensors(&self, expert: &ExpertEntry) -> Result<BTreeMap<String, Tensor>> {
+        let content = self.read_checked(&expert.file, &expert.sha256)?;
+        Ok(self.parse(&expert.file, &content)?.into_iter().collect())
+    }
+
+    /// Writes the files that `register` names, as they are, into the folder `out`, and the register
+    /// at last.
+    pub fn copy_to(&self, out: &Path, register: &Register) -> Result<Register> {
+        fs::create_dir_all(out.join("experts"))?;
+        let experts = register.experts.iter().map(|expert| expert.file.as_str());
+        for name in [CONFIG, TOKENIZER, SHARED].into_iter().chain(experts) {
+            write_whole(&out.join(name), &self.read(name)?)?;
+        }
+        write_whole(&out.join(REGISTER), &to_json(register)?)?;
+        Ok(register.clone())
+    }
+
+    /// The type in which the weights are stored.
+    pub fn dtype(&self) -> Result<DType> {
+        let shared = self.parse(SHARED, &self.read(SHARED)?)?;
+        Ok(shared.values().next().map_or(DType::F32, Tensor::dtype))
     }
 
     fn parse(&self, name: &str, content: &[u8]) -> Result<HashMap<String, Tensor>> {
@@ -257,12 +305,17 @@ fn write_weights(
     register.shared_sha256 = sha256_of(&content);
     write_whole(&folder.join(SHARED), &content)?;
     for entry in &mut register.experts {
-        let content = to_bytes(experts.entry(entry.name.clone()).or_default())?;
+        let content = to_bytes(&*experts.entry(entry.name.clone()).or_default())?;
         entry.sha256 = sha256_of(&content);
         entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
         write_whole(&folder.join(&entry.file), &content)?;
     }
     Ok(())
+}
+
+/// What the weight called `name` in the file of an expert is called in the model.
+fn weight_name(expert: &str, name: &str) -> String {
+    format!("experts.{expert}.{name}")
 }
 
 /// The expert that a weight belongs to, and its name in the expert's file.
@@ -272,9 +325,9 @@ fn expert_of(param: &Param, register: &Register) -> Option<(String, String)> {
     register.experts.iter().find_map(|e| Some((e.name.clone(), within(&e.name)?)))
 }
 
-fn to_bytes(tensors: &HashMap<String, Tensor>) -> Result<Vec<u8>> {
+fn to_bytes<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<Vec<u8>> {
     // Sorted, so that equal weights make equal files.
-    let sorted: BTreeMap<&String, &Tensor> = tensors.iter().collect();
+    let sorted: BTreeMap<&String, &Tensor> = tensors.into_iter().collect();
     safetensors::serialize(sorted, None)
         .map_err(|error| Error::Invalid(format!("weights cannot be written: {error}")))
 }
@@ -291,10 +344,13 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".part");
     let part = path.with_file_name(name);
-    let mut file = fs::File::create(&part)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
+    let written = fs::File::create(&part)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    if let Err(error) = written {
+        fs::remove_file(&part).ok(); // on a full disk, what is there of it is in the way
+        return Err(error.into());
+    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::File::open(folder)?.sync_all()?;
     }
@@ -319,7 +375,7 @@ mod tests {
             encoder_layers: 2,
             decoder_layers: 1,
             d_ff: 8,
-            moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 1, top_k: 2, shared_d_ff: 4 }),
+            moe: Some(MoeConfig { decoder_freq: 1, shared_d_ff: 4, ..MoeConfig::default() }),
             ..TranslationConfig::default()
         };
         let pairs = [("en".to_string(), "de".to_string())];

@@ -34,6 +34,10 @@ pub enum Error {
     #[error("unknown domain `{domain}`; this model knows {known}")]
     UnknownDomain { domain: String, known: String },
 
+    /// The domain is known, but not in this direction.
+    #[error("the domain `{domain}` does not cover {route}; it covers {routes}")]
+    DomainOfOtherRoutes { domain: String, route: String, routes: String },
+
     /// An argument contradicts what an operation can do.
     #[error("{0}")]
     Invalid(String),

@@ -9,6 +9,7 @@
 //! | [`ops`], [`layers`], [`models`] | tensors with gradients, and what is made of them |
 //! | [`moe`] | every published router as a preset, with its losses and a block of experts |
 //! | [`decoding`] | greedy and beam search |
+//! | [`detector`] | which domain a text is of |
 //! | [`tokenizer`], [`text`] | text to tokens; texts to sentences |
 //! | [`directory`] | models on disk |
 //! | [`translate`], [`translator`] | what services ask of a model, and the model that answers |
@@ -29,6 +30,7 @@ pub mod moe;
 pub mod layers;
 pub mod models;
 pub mod decoding;
+pub mod detector;
 pub mod tokenizer;
 pub mod text;
 pub mod directory;

@@ -19,7 +19,8 @@ mod select;
 mod slices;
 
 pub use attention::{Attention, attention};
-pub use embedding::embed;
+pub use embedding::{Table, embed};
+pub(crate) use experts::activate;
 pub use experts::{ExpertParams, Visits, experts};
 pub(crate) use gate::group_probs;
 pub use gate::{Choice, Groups, choose, gate_logits, router_losses};
@@ -27,4 +28,5 @@ pub use linear::{linear, linear_in};
 pub use lookup::{Lookup, NO_ROW, add_lookups, pick, sum_lookups};
 pub use norm::layer_norm;
 pub use residual::{add_dropped, dropped};
+pub(crate) use select::{NONE, select};
 pub(crate) use slices::with_values;

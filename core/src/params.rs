@@ -51,6 +51,9 @@ struct Inner {
     version: AtomicU64,
     /// Sum of gradients since the last step; empty until the first.
     grad: Mutex<Vec<f32>>,
+    /// Whether a gradient came since the last step; if not, `grad` is left over from before. Only
+    /// changed by who holds `grad`.
+    has_grad: AtomicBool,
     packed: Mutex<Option<(u64, Arc<PackedMatrix>)>>,
 }
 
@@ -100,6 +103,7 @@ impl Param {
             stored,
             version: AtomicU64::new(0),
             grad: Mutex::default(),
+            has_grad: AtomicBool::new(false),
             packed: Mutex::default(),
         }))
     }
@@ -189,11 +193,22 @@ impl Param {
     /// The gradient gathered so far, zeros if nothing came yet; nobody changes it while it is
     /// held.
     pub(crate) fn grad(&self) -> MutexGuard<'_, Vec<f32>> {
+        let (mut grad, is_left_over) = self.grad_to_overwrite();
+        if is_left_over {
+            grad.fill(0.0);
+        }
+        grad
+    }
+
+    /// The gradient, and whether it is left over from before: then whoever asks overwrites all of
+    /// it, which saves filling it with zeros and reading them again.
+    pub(crate) fn grad_to_overwrite(&self) -> (MutexGuard<'_, Vec<f32>>, bool) {
         let mut grad = self.lock_grad();
+        let is_left_over = !self.0.has_grad.swap(true, Ordering::Relaxed);
         if grad.is_empty() {
             grad.resize(self.elem_count(), 0.0);
         }
-        grad
+        (grad, is_left_over)
     }
 
     /// Runs `f` on the gradient gathered so far; zeros if nothing came yet.
@@ -211,12 +226,13 @@ impl Param {
 
     /// Whether a gradient arrived since the last [`Param::clear_grad`].
     pub fn has_grad(&self) -> bool {
-        !self.lock_grad().is_empty()
+        self.0.has_grad.load(Ordering::Relaxed)
     }
 
     /// Forgets the gradient; its memory is kept for the next one.
     pub fn clear_grad(&self) {
-        self.lock_grad().clear();
+        let _held = self.lock_grad();
+        self.0.has_grad.store(false, Ordering::Relaxed);
     }
 
     /// Lets `f` change the value, given the gradient; both lie on the CPU.
@@ -224,16 +240,8 @@ impl Param {
     /// # Errors
     /// Fails when the value lies on another device.
     pub fn update(&self, f: impl FnMut(&mut [f32], &[f32]) + Send) -> Result<()> {
-        let grad = self.lock_grad();
-        let zeros;
-        let grad: &[f32] = match grad.is_empty() {
-            true => {
-                zeros = vec![0.0; self.elem_count()];
-                &zeros
-            }
-            false => &grad,
-        };
-        self.var()?.inplace_op1(&Update { f: Mutex::new(f), grad })?;
+        let grad = self.grad();
+        self.var()?.inplace_op1(&Update { f: Mutex::new(f), grad: &grad })?;
         self.0.version.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -342,6 +350,8 @@ pub struct ParamStore {
     seed: u64,
     /// Weights of files, waiting to be asked for; absent while a new model is made.
     loaded: Option<Mutex<BTreeMap<String, Source>>>,
+    /// Weights below this path may start by chance although others are loaded.
+    fresh: Option<String>,
     params: Mutex<BTreeMap<String, Param>>,
 }
 
@@ -349,14 +359,29 @@ impl ParamStore {
     /// An empty store whose weights will start from `seed`: each from its own name, so that the
     /// order in which layers are made does not matter.
     pub fn new(device: &Device, seed: u64) -> Self {
-        Self { device: device.clone(), seed, loaded: None, params: Mutex::default() }
+        let params = Mutex::default();
+        Self { device: device.clone(), seed, loaded: None, fresh: None, params }
     }
 
     /// A store whose weights are `tensors`; asking for another one is an error.
     pub fn from_tensors(device: &Device, tensors: BTreeMap<String, Tensor>) -> Self {
         let read = |(name, tensor)| (name, Source::Read(tensor));
         let loaded = Some(Mutex::new(tensors.into_iter().map(read).collect()));
-        Self { device: device.clone(), seed: 0, loaded, params: Mutex::default() }
+        Self { device: device.clone(), seed: 0, loaded, fresh: None, params: Mutex::default() }
+    }
+
+    /// The same, where weights below `path` that are not among the tensors start from `seed`.
+    #[must_use]
+    pub fn growing(self, path: &str, seed: u64) -> Self {
+        Self { fresh: Some(format!("{path}.")), seed, ..self }
+    }
+
+    /// A store of those weights that `keep` wants; both share them.
+    #[must_use]
+    pub fn subset(&self, keep: impl Fn(&Param) -> bool) -> Self {
+        let params = self.iter().filter(keep).map(|param| (param.name().to_string(), param));
+        let params = Mutex::new(params.collect());
+        Self { device: self.device.clone(), seed: self.seed, loaded: None, fresh: None, params }
     }
 
     /// A store for serving on the CPU, whose weights are read when they are used; the packed
@@ -373,7 +398,7 @@ impl ParamStore {
             (name, Source::Stored(Serving { stored, memory }))
         };
         let loaded = Some(Mutex::new(weights.into_iter().map(source).collect()));
-        Self { device: Device::Cpu, seed: 0, loaded, params: Mutex::default() }
+        Self { device: Device::Cpu, seed: 0, loaded, fresh: None, params: Mutex::default() }
     }
 
     /// Where the weights lie.
@@ -448,11 +473,13 @@ impl ParamStore {
         if let Some(param) = self.get(name) {
             return Ok(param);
         }
-        let param = match &self.loaded {
-            Some(loaded) => {
-                let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = self.fresh.as_ref().is_some_and(|path| name.starts_with(path));
+        let loaded = self.loaded.as_ref();
+        let source = loaded.map(|l| l.lock().unwrap_or_else(PoisonError::into_inner).remove(name));
+        let param = match source {
+            Some(source) if source.is_some() || !is_fresh => {
                 let error = |reason| Error::Weight { name: name.into(), reason };
-                let source = loaded.remove(name).ok_or_else(|| error("is missing".into()))?;
+                let source = source.ok_or_else(|| error("is missing".into()))?;
                 if *source.shape() != shape {
                     let reason = format!("has shape {:?}, not {shape:?}", source.shape());
                     return Err(error(reason));
@@ -464,7 +491,7 @@ impl ParamStore {
                     Source::Stored(serving) => Param::stored(name, serving),
                 }
             }
-            None => {
+            _ => {
                 let start = self.start(name, &shape, init);
                 Param::new(name, Tensor::from_vec(start, shape, &self.device)?)?
             }
@@ -563,6 +590,23 @@ mod tests {
         param.with_grad(|grad| grad[1] = 2.0);
         param.update(|value, grad| value.iter_mut().zip(grad).for_each(|(v, g)| *v -= g))?;
         assert_eq!(param.with_value(<[f32]>::to_vec)?, [1.0, -1.0, 1.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_step_left_over_counts_no_more() -> Result<()> {
+        let store = ParamStore::new(&Device::Cpu, 0);
+        let param = store.root().get(2, "w", Init::Ones)?;
+        param.with_grad(|grad| grad.fill(3.0));
+        param.clear_grad();
+        assert!(!param.has_grad());
+        let (mut grad, is_left_over) = param.grad_to_overwrite();
+        assert!(is_left_over);
+        grad[0] = 1.0;
+        drop(grad);
+        assert!(param.has_grad() && !param.grad_to_overwrite().1);
+        param.clear_grad();
+        assert_eq!(param.with_grad(|grad| grad.to_vec()), [0.0, 0.0]);
         Ok(())
     }
 

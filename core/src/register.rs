@@ -50,6 +50,18 @@ pub struct ExpertEntry {
     /// The expert it was copied from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Names of the routes that may ask for it; only a domain expert has some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
+    /// Rank of a low-rank expert over the network that every token of its layer visits (LoRA).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<usize>,
+    /// The language that came with the expert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<LanguageTag>,
+    /// Buckets of the detector in the file, which tells the domain's texts from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector: Option<usize>,
     /// Corpora it learned from.
     #[serde(default)]
     pub trained_on: Vec<TrainedOn>,
@@ -59,6 +71,17 @@ pub struct ExpertEntry {
     /// Scores by name.
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
+}
+
+/// A language that no tag of the tokenizer was made for: it takes a reserved one, whose embedding
+/// lies in the expert's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageTag {
+    /// Code of the language.
+    pub language: String,
+    /// The reserved token that stands for it.
+    pub id: u32,
 }
 
 /// What an expert is for.
@@ -73,23 +96,6 @@ pub enum ExpertKind {
     Domain,
     /// One group of users.
     Segment,
-}
-
-impl ExpertEntry {
-    fn new(name: String, kind: ExpertKind, layers: &[String], d_ff: usize) -> Self {
-        Self {
-            name,
-            kind,
-            layers: layers.to_vec(),
-            d_ff,
-            file: String::new(),
-            sha256: String::new(),
-            parent: None,
-            trained_on: Vec::new(),
-            created: String::new(),
-            metrics: BTreeMap::new(),
-        }
-    }
 }
 
 /// A corpus that an expert learned from.
@@ -121,6 +127,33 @@ pub struct Route {
     /// Experts that a token may choose among, by slot.
     #[serde(default)]
     pub group: Vec<String>,
+}
+
+impl ExpertEntry {
+    /// An expert of a model that is only in memory.
+    pub fn new(name: String, kind: ExpertKind, layers: &[String], d_ff: usize) -> Self {
+        Self {
+            name,
+            kind,
+            layers: layers.to_vec(),
+            d_ff,
+            file: String::new(),
+            sha256: String::new(),
+            parent: None,
+            routes: Vec::new(),
+            lora: None,
+            tag: None,
+            detector: None,
+            trained_on: Vec::new(),
+            created: String::new(),
+            metrics: BTreeMap::new(),
+        }
+    }
+
+    /// The name without its kind: `it` of `domain.it`.
+    pub fn short_name(&self) -> &str {
+        self.name.split_once('.').map_or(&self.name, |(_, name)| name)
+    }
 }
 
 impl Register {
@@ -166,6 +199,30 @@ impl Register {
         Self { experts, routes: vec![route], ..Self::default() }
     }
 
+    /// The register of a new translation model whose tokens choose among `count` experts by a
+    /// published rule, whatever their pair.
+    pub fn for_all(
+        pairs: &[(String, String)],
+        count: usize,
+        d_ff: usize,
+        layers: &[String],
+    ) -> Self {
+        let names: Vec<String> = (0..count).map(|i| format!("free.{i}")).collect();
+        let entry = |name: &String| ExpertEntry::new(name.clone(), ExpertKind::Free, layers, d_ff);
+        let experts =
+            if layers.is_empty() { Vec::new() } else { names.iter().map(entry).collect() };
+        let group: Vec<String> =
+            experts.iter().map(|expert: &ExpertEntry| expert.name.clone()).collect();
+        let route = |(source, target): &(String, String)| Route {
+            name: format!("{source}-{target}"),
+            source: source.clone(),
+            target: target.clone(),
+            group: group.clone(),
+        };
+        let routes = pairs.iter().map(route).collect();
+        Self { experts, routes, ..Self::default() }
+    }
+
     /// Reads and checks the text of the file at `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         let error = |reason: String| Error::Config { path: path.into(), reason };
@@ -184,6 +241,16 @@ impl Register {
                 return Err(format!("expert `{}` has d_ff 0", expert.name));
             }
         }
+        if (self.routes.len() as u64) << self.domain_experts().count().min(40) > 1 << 32 {
+            let (routes, domains) = (self.routes.len(), self.domain_experts().count());
+            return Err(format!("{domains} domains on {routes} routes are more than fit"));
+        }
+        for expert in &self.experts {
+            let known = |name: &&String| !self.routes.iter().any(|route| route.name == **name);
+            if let Some(name) = expert.routes.iter().find(known) {
+                return Err(format!("expert `{}` names an unknown route `{name}`", expert.name));
+            }
+        }
         for (i, route) in self.routes.iter().enumerate() {
             if self.routes[..i].iter().any(|other| other.name == route.name) {
                 return Err(format!("route `{}` is listed twice", route.name));
@@ -198,6 +265,31 @@ impl Register {
     /// The expert called `name`.
     pub fn expert(&self, name: &str) -> Option<&ExpertEntry> {
         self.experts.iter().find(|expert| expert.name == name)
+    }
+
+    /// Domain experts, in the order in which they came.
+    pub fn domain_experts(&self) -> impl Iterator<Item = &ExpertEntry> {
+        self.experts.iter().filter(|expert| expert.kind == ExpertKind::Domain)
+    }
+
+    /// Domain experts that `route` may ask for.
+    pub fn domains_of(&self, route: usize) -> impl Iterator<Item = &ExpertEntry> {
+        let name = &self.routes[route].name;
+        self.domain_experts().filter(move |expert| expert.routes.contains(name))
+    }
+
+    /// The way of a row that takes `route` with these domain experts beside it:
+    /// `route + routes · Σ 2^i` over the places `i` of the experts among all of domains. A domain
+    /// expert that does not cover the route adds nothing.
+    pub fn way(&self, route: usize, domains: &[String]) -> u32 {
+        let name = &self.routes[route].name;
+        let mut set = 0;
+        for (i, expert) in self.domain_experts().enumerate() {
+            if domains.contains(&expert.name) && expert.routes.contains(name) {
+                set |= 1 << i;
+            }
+        }
+        (route + self.routes.len() * set) as u32
     }
 
     /// Index of the route between two languages.
@@ -227,6 +319,22 @@ mod tests {
         let group = ["pair.en-de", "free.0", "free.1", "free.2", "free.3"];
         assert_eq!(register.routes[0].group, group);
         assert_eq!(register.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_way_is_a_route_and_the_domains_that_cover_it() {
+        let pairs = [("en", "de"), ("en", "fr")].map(|(a, b)| (a.to_string(), b.to_string()));
+        let layers = ["encoder.1".to_string()];
+        let mut register = Register::for_pairs(&pairs, 4, 8, &layers);
+        for (name, routes) in [("domain.it", &["en-de", "en-fr"][..]), ("domain.law", &["en-fr"])] {
+            let mut expert = ExpertEntry::new(name.into(), ExpertKind::Domain, &layers, 8);
+            expert.routes = routes.iter().map(ToString::to_string).collect();
+            register.experts.push(expert);
+        }
+        assert_eq!(register.check(), Ok(()));
+        let both = ["domain.it".to_string(), "domain.law".to_string()];
+        let ways = [register.way(0, &[]), register.way(0, &both), register.way(1, &both)];
+        assert_eq!(ways, [0, 2, 1 + 2 * 3]);
     }
 
     #[test]

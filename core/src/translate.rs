@@ -1,5 +1,7 @@
 //! What the services need of a translation model: jobs in, translations out.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{Result, memory::MemoryStats};
@@ -87,6 +89,25 @@ pub trait Translate: Send + Sync {
 
     /// Names of the domain experts, sorted.
     fn domains(&self) -> Vec<String>;
+
+    /// Whether the expert of `domain` has a part in translating `source` into `target`.
+    fn covers(&self, domain: &str, source: &str, target: &str) -> bool {
+        let _ = (source, target);
+        self.domains().iter().any(|known| known == domain)
+    }
+
+    /// The domain that `text` is likely of, with a probability, among those that cover the way from
+    /// `source` to `target`; none if it is likely of no known domain.
+    fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {
+        let _ = (text, source, target);
+        None
+    }
+
+    /// Rows that each added expert has computed since the model was loaded, by name: one for each
+    /// token in each layer. Nobody computes one without being asked.
+    fn added(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 
     /// Translates `jobs` as one batch, and answers in their order; blocks and is CPU-bound.
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>>;

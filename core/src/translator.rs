@@ -6,13 +6,14 @@ use crate::{
     Error, Result,
     context::Context,
     decoding::search::{Hypothesis as Found, SearchConfig, TokenVisits, search},
+    detector::Detector,
     directory::{Files, Loaded},
     kernels::matmul::Precision,
     layers::moe::LayerRouting,
     memory::{ExpertMemory, MemoryStats, Prefetcher},
     models::translation::TranslationModel,
     ragged::Ragged,
-    register::{ExpertKind, Register},
+    register::{ExpertEntry, Register},
     tokenizer::{END, Tokenizer},
     translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
 };
@@ -48,11 +49,14 @@ pub struct Translator {
     options: TranslatorOptions,
     memory: Option<ExpertMemory>,
     prefetcher: Option<Prefetcher>,
+    detectors: Vec<Detector>,
 }
 
 /// One leg of one job: a text and the route it takes.
 struct Task<'a> {
     route: usize,
+    /// The route with its domains, as the model knows it.
+    way: u32,
     text: &'a str,
     num_hypotheses: usize,
     trace: bool,
@@ -76,13 +80,14 @@ impl Translator {
     /// Loads the model that `files` hold.
     pub fn open(files: &Files, options: TranslatorOptions) -> Result<Self> {
         let memory = ExpertMemory::new(options.expert_memory);
-        let Loaded { model, register, tokenizer, .. } = files.open_translation(&memory)?;
+        let Loaded { model, register, tokenizer, detectors, .. } =
+            files.open_translation(&memory)?;
         let prefetcher = match memory.is_limited() {
             true => Some(Prefetcher::start(&memory, options.precision.into())?),
             false => None, // each expert is read once, whoever comes first
         };
         let translator = Self::new(model, register, tokenizer, options)?;
-        Ok(Self { memory: Some(memory), prefetcher, ..translator })
+        Ok(Self { memory: Some(memory), prefetcher, detectors, ..translator })
     }
 
     /// Puts a translator together; the weights of `model` lie on the CPU.
@@ -92,13 +97,14 @@ impl Translator {
         tokenizer: Tokenizer,
         options: TranslatorOptions,
     ) -> Result<Self> {
-        for language in register.languages() {
-            if tokenizer.language_tag(&language).is_none() {
+        for language in register.routes.iter().map(|route| &route.target) {
+            if tokenizer.language_tag(language).is_none() {
                 let reason = format!("the tokenizer has no tag for the language `{language}`");
                 return Err(Error::Invalid(reason));
             }
         }
-        Ok(Self { model, register, tokenizer, options, memory: None, prefetcher: None })
+        let (memory, prefetcher, detectors) = (None, None, Vec::new());
+        Ok(Self { model, register, tokenizer, options, memory, prefetcher, detectors })
     }
 
     /// The register of experts and routes.
@@ -131,6 +137,34 @@ impl Translator {
             }
         }
         Err(Error::NoRoute { from: source.into(), to: target.into() })
+    }
+
+    /// The routes of a job, each of whose domains one of them knows.
+    fn path_of(&self, job: &Job) -> Result<Vec<usize>> {
+        if !job.domains.is_empty() {
+            let known = self.domains();
+            if let Some(domain) = job.domains.iter().find(|domain| !known.contains(domain)) {
+                return Err(unknown_domain(domain, &known));
+            }
+        }
+        if job.source == job.target {
+            return Ok(Vec::new());
+        }
+        let path = self.path(&job.source, &job.target)?;
+        let covering = |&route: &usize| self.register.domains_of(route);
+        let knows = |domain: &&String| {
+            path.iter().flat_map(covering).any(|expert| expert.short_name() == **domain)
+        };
+        match job.domains.iter().find(|domain| !knows(domain)) {
+            None => Ok(path),
+            Some(domain) => {
+                let covered = |e: &&ExpertEntry| e.short_name() == domain;
+                let expert = self.register.domain_experts().find(covered);
+                let routes = expert.map(|expert| expert.routes.join(", ")).unwrap_or_default();
+                let (domain, route) = (domain.clone(), format!("{}-{}", job.source, job.target));
+                Err(Error::DomainOfOtherRoutes { domain, route, routes })
+            }
+        }
     }
 
     /// Translates texts, each along its route, in one batch.
@@ -178,7 +212,7 @@ impl Translator {
         trace: bool,
     ) -> Result<Vec<Answer<'a>>> {
         let (mut ids, mut lengths) = (Vec::new(), Vec::new());
-        let (mut routes, mut starts) = (Vec::new(), Vec::new());
+        let (mut ways, mut starts) = (Vec::new(), Vec::new());
         for piece in pieces {
             let route = tasks[piece.task].route;
             let tag = self.tag(route)?;
@@ -186,19 +220,19 @@ impl Translator {
             ids.extend(&piece.ids);
             ids.push(END);
             lengths.push(piece.ids.len() + 2);
-            routes.push(route as u32);
+            ways.push(tasks[piece.task].way);
             starts.push(tag);
         }
         if let Some(prefetcher) = &self.prefetcher {
-            prefetcher.want(self.model.expert_matrices(&routes));
+            prefetcher.want(self.model.expert_matrices(&ways));
         }
         let mut context = Context::inference(self.options.precision);
         context.trace = trace;
         let layout = Ragged::contiguous(&lengths);
-        let encoded = self.model.encode(&ids, &layout, &routes, &context)?;
+        let encoded = self.model.encode(&ids, &layout, &ways, &context)?;
         let length_penalty = self.options.length_penalty;
         let config = SearchConfig { beam_size, length_penalty, ..SearchConfig::greedy(END) };
-        let found = search(&self.model, &encoded, (&routes, &starts), &config, &context)?;
+        let found = search(&self.model, &encoded, (&ways, &starts), &config, &context)?;
         let visits = source_visits(&encoded.routing, &layout, trace);
         let answers = pieces.iter().zip(found).zip(visits);
         let answer = |((&piece, hypotheses), visits)| Answer { piece, hypotheses, visits };
@@ -256,6 +290,14 @@ impl Translator {
     }
 }
 
+fn unknown_domain(domain: &str, known: &[String]) -> Error {
+    let known = match known {
+        [] => "no domains".into(),
+        _ => known.join(", "),
+    };
+    Error::UnknownDomain { domain: domain.into(), known }
+}
+
 /// The visits of every token of every sentence.
 fn source_visits(routing: &[LayerRouting], layout: &Ragged, trace: bool) -> Vec<Vec<TokenVisits>> {
     if !trace {
@@ -282,26 +324,19 @@ impl Translate for Translator {
     }
 
     fn domains(&self) -> Vec<String> {
-        let domains = self.register.experts.iter().filter(|e| e.kind == ExpertKind::Domain);
-        let name = |name: &str| name.strip_prefix("domain.").unwrap_or(name).to_string();
-        let mut names: Vec<String> = domains.map(|expert| name(&expert.name)).collect();
+        let domains = self.register.domain_experts();
+        let mut names: Vec<String> = domains.map(|e| e.short_name().to_string()).collect();
         names.sort();
         names
     }
 
+    fn covers(&self, domain: &str, source: &str, target: &str) -> bool {
+        let path = self.path(source, target).unwrap_or_default();
+        path.iter().any(|&route| self.register.domains_of(route).any(|e| e.short_name() == domain))
+    }
+
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
-        let domains = self.domains();
-        let mut paths = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            if let Some(domain) = job.domains.iter().find(|domain| !domains.contains(domain)) {
-                let (domain, known) = (domain.clone(), domains.join(", "));
-                return Err(Error::UnknownDomain { domain, known });
-            }
-            paths.push(match job.source == job.target {
-                true => Vec::new(),
-                false => self.path(&job.source, &job.target)?,
-            });
-        }
+        let paths = jobs.iter().map(|job| self.path_of(job)).collect::<Result<Vec<_>>>()?;
         // What needs no translation keeps its text.
         let same = |job: &Job| Translation {
             hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
@@ -317,7 +352,11 @@ impl Translate for Translator {
                 let is_last = paths[i].len() == leg + 1;
                 let num_hypotheses = if is_last { jobs[i].num_hypotheses.max(1) } else { 1 };
                 let (route, trace) = (paths[i][leg], jobs[i].trace);
-                tasks.push(Task { route, text, num_hypotheses, trace });
+                let named = |e: &&ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
+                let experts = self.register.domains_of(route).filter(named);
+                let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
+                let way = self.register.way(route, &experts);
+                tasks.push(Task { route, way, text, num_hypotheses, trace });
             }
             for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
                 let mut legs = std::mem::take(&mut answers[i].legs);
@@ -326,6 +365,26 @@ impl Translate for Translator {
             }
         }
         Ok(answers)
+    }
+
+    fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {
+        let mut best: Option<(String, f32)> = None;
+        for detector in &self.detectors {
+            let domain = detector.name().split_once('.').map_or("", |(_, name)| name);
+            if !self.covers(domain, source, target) {
+                continue;
+            }
+            // A detector that cannot be read finds nothing.
+            let probability = detector.probability(text).unwrap_or(0.0);
+            if probability > best.as_ref().map_or(0.5, |(_, best)| *best) {
+                best = Some((domain.into(), probability));
+            }
+        }
+        best
+    }
+
+    fn added(&self) -> BTreeMap<String, u64> {
+        self.model.added()
     }
 
     fn memory(&self) -> Option<MemoryStats> {

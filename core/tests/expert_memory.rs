@@ -30,7 +30,13 @@ fn saved(folder: &Path) -> Result<()> {
         decoder_layers: 2,
         d_ff: 64,
         max_positions: 32,
-        moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 32 }),
+        moe: Some(MoeConfig {
+            encoder_freq: 2,
+            decoder_freq: 2,
+            top_k: 2,
+            shared_d_ff: 32,
+            routing: None,
+        }),
         ..TranslationConfig::default()
     };
     let mut pairs = Vec::new();

@@ -33,7 +33,14 @@ fn frozen_experts_cost_no_weight_gradient_products() {
             .zip(trained)
             .map(|([up, gate, down], trained)| {
                 let gate = Some(&mut gate[..]);
-                trained.then_some(ExpertGrads { up, up_bias: None, gate, down, down_bias: None })
+                trained.then_some(ExpertGrads {
+                    overwrite: false,
+                    up,
+                    up_bias: None,
+                    gate,
+                    down,
+                    down_bias: None,
+                })
             })
             .collect();
         let (mut ys, mut dxs, mut dweights) = ([0.0; 6 * D], [0.0; 6 * D], [0.0; 6]);

@@ -27,7 +27,13 @@ fn config() -> TranslationConfig {
         decoder_layers: 2,
         d_ff: 24,
         max_positions: 40,
-        moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 12 }),
+        moe: Some(MoeConfig {
+            encoder_freq: 2,
+            decoder_freq: 2,
+            top_k: 2,
+            shared_d_ff: 12,
+            routing: None,
+        }),
         ..TranslationConfig::default()
     }
 }

@@ -53,5 +53,6 @@ pub mod batch;
 pub mod fetch;
 pub mod stats;
 pub mod interactions;
+pub mod shop;
 
 pub use error::{Error, Result};

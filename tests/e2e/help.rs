@@ -21,6 +21,7 @@ fn every_command_explains_itself() -> Result<()> {
         "model check",
         "expert",
         "store",
+        "demo recommend",
     ] {
         let words = command.split_whitespace().chain(["--help"]);
         let help = Dragoman::new(words)?.env("COLUMNS", "100").stdout()?;

@@ -4,6 +4,7 @@ mod fixture;
 mod translate;
 mod errors;
 mod languages;
+mod recommend;
 mod suggest;
 mod serving;
 mod command;

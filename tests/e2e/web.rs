@@ -9,6 +9,7 @@ mod panels;
 mod experts;
 mod trouble;
 mod pages;
+mod recommend;
 
 use anyhow::{Context, Result};
 use dragoman_e2e::{

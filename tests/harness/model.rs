@@ -117,13 +117,19 @@ fn config_of_the_run() -> TrainConfig {
         decoder_layers: 1,
         d_ff: 128,
         max_positions: 256,
-        moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 1, top_k: 2, shared_d_ff: 32 }),
+        moe: Some(MoeConfig {
+            encoder_freq: 2,
+            decoder_freq: 1,
+            top_k: 2,
+            shared_d_ff: 32,
+            routing: None,
+        }),
         ..TranslationConfig::default()
     };
     let steps = 300;
     let mut run = RunConfig {
         dropout: 0.0,
-        budget: Budget { steps, ..Budget::default() },
+        budget: Budget { steps, minutes: 0.0 },
         schedule: Schedule::Linear { warmup: 20, hold: 0.5 },
         evaluate: Every { steps, minutes: 0.0 },
         checkpoints: CheckpointConfig { every: Every::default(), keep: 1, average: 0 },

@@ -22,6 +22,9 @@ pub struct RunConfig {
     pub expert_dropout: f32,
     /// When the run is over.
     pub budget: Budget,
+    /// Updates after which the run ends before its budget, and its schedule, are used up: where a
+    /// run like it was best; 0 is none.
+    pub end_at: u64,
     /// How the learning rate rises and falls.
     pub schedule: Schedule,
     /// The update rule.
@@ -35,6 +38,9 @@ pub struct RunConfig {
     pub average_decay: f64,
     /// How often the development sets are translated.
     pub evaluate: Every,
+    /// Steps without a better score on the development sets after which the run is over; 0 waits for
+    /// the end of the budget.
+    pub patience: u64,
     /// When checkpoints are written, and how many are kept.
     pub checkpoints: CheckpointConfig,
     /// Steps between two lines of the run's log.
@@ -49,11 +55,13 @@ impl Default for RunConfig {
             dropout: 0.1,
             expert_dropout: 0.0,
             budget: Budget::default(),
+            end_at: 0,
             schedule: Schedule::default(),
             optimizer: OptimizerConfig::default(),
             loss: LossConfig::default(),
             average_decay: 0.0,
             evaluate: Every { steps: 1000, minutes: 0.0 },
+            patience: 0,
             checkpoints: CheckpointConfig::default(),
             log_every: 10,
         }
@@ -71,17 +79,9 @@ pub struct Budget {
     pub steps: u64,
     /// Minutes of training, evaluations included.
     pub minutes: f64,
-    /// Updates after which the run ends before its budget, and its schedule, are used up: where a
-    /// run like it was best.
-    pub end_at: u64,
 }
 
 impl Budget {
-    /// Whether the run ends after `steps`, whatever its budget.
-    pub fn is_cut(&self, steps: u64) -> bool {
-        self.end_at > 0 && steps >= self.end_at
-    }
-
     /// Share of the budget used up after `steps` and `elapsed`, at most 1; none if nothing limits
     /// the run.
     pub fn progress(&self, steps: u64, elapsed: Duration) -> Option<f64> {
@@ -154,11 +154,13 @@ pub struct LossConfig {
     pub balance: f64,
     /// Weight of the router z-loss, which keeps the gate's logits small (Zoph et al. 2022, eq. 5).
     pub router_z: f64,
+    /// How far the biases of `deepseek_v3` move in a step, against the load (2024, section 2.1.2).
+    pub correction_speed: f64,
 }
 
 impl Default for LossConfig {
     fn default() -> Self {
-        Self { label_smoothing: 0.1, balance: 0.01, router_z: 0.001 }
+        Self { label_smoothing: 0.1, balance: 0.01, router_z: 0.001, correction_speed: 0.001 }
     }
 }
 
@@ -197,6 +199,7 @@ impl RunConfig {
         not_negative("optimizer.clip_norm", optimizer.clip_norm)?;
         not_negative("loss.balance", loss.balance)?;
         not_negative("loss.router_z", loss.router_z)?;
+        not_negative("loss.correction_speed", loss.correction_speed)?;
         not_negative("budget.minutes", budget.minutes)?;
         not_negative("evaluate.minutes", self.evaluate.minutes)?;
         not_negative("checkpoints.every.minutes", checkpoints.every.minutes)?;
@@ -279,7 +282,7 @@ mod tests {
     #[test]
     fn the_limit_reached_first_counts() {
         let minute = Duration::from_secs(60);
-        let budget = Budget { steps: 100, minutes: 10.0, end_at: 0 };
+        let budget = Budget { steps: 100, minutes: 10.0 };
         assert_eq!(budget.progress(50, minute), Some(0.5));
         assert_eq!(budget.progress(1, 5 * minute), Some(0.5));
         assert_eq!(budget.progress(1000, minute), Some(1.0));

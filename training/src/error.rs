@@ -102,6 +102,10 @@ pub enum Error {
     #[error("{}: {reason}", path.display())]
     TestSet { path: PathBuf, reason: String },
 
+    /// An expert cannot be added or changed as asked; the model is as it was.
+    #[error("{0}")]
+    Expert(String),
+
     /// A run's log says nothing of how the run began.
     #[error("{path}: no line of this log starts a run; give the `log.jsonl` of a run")]
     RunLog { path: PathBuf },

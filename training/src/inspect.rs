@@ -42,8 +42,8 @@ pub struct LayerUse {
     pub weight: BTreeMap<String, f64>,
     /// Visits that found no room, by all that were wanted, 0 to 1; 0 where layers drop nothing.
     pub overflow: f64,
-    #[serde(skip)]
-    wanted: usize,
+    /// Visits that found no room.
+    pub dropped: usize,
 }
 
 impl LayerUse {
@@ -61,20 +61,20 @@ impl LayerUse {
         if shares.len() > 1 { entropy / (shares.len() as f64).ln() } else { 0.0 }
     }
 
-    fn add(&mut self, routing: &LayerRouting, top_k: usize) {
+    fn add(&mut self, routing: &LayerRouting) {
         for name in &routing.experts {
             self.visits.entry(name.clone()).or_default();
             self.weight.entry(name.clone()).or_default();
         }
         self.tokens += routing.visits.len();
-        self.wanted += routing.visits.len() * top_k;
+        self.dropped += routing.dropped;
         for &(expert, weight) in routing.visits.iter().flatten() {
             let name = &routing.experts[expert];
             *self.visits.entry(name.clone()).or_default() += 1;
             *self.weight.entry(name.clone()).or_default() += f64::from(weight);
         }
         let visits = self.visits.values().sum::<usize>();
-        self.overflow = 1.0 - visits as f64 / self.wanted.max(1) as f64;
+        self.overflow = self.dropped as f64 / (visits + self.dropped).max(1) as f64;
     }
 }
 
@@ -103,9 +103,9 @@ impl Inspection {
 /// # Errors
 /// Fails when the model has no route for a set's direction, or no layer of experts.
 pub fn inspect(loaded: &Loaded, sets: &[TestSet]) -> Result<Inspection> {
-    let Some(moe) = &loaded.model.config().moe else {
+    if loaded.model.config().moe.is_none() {
         return Err(Error::Inspect("this model has no experts to inspect: it is dense".into()));
-    };
+    }
     let mut inspection = Inspection::default();
     for set in sets {
         let pairs = examples(loaded, set)?;
@@ -122,9 +122,9 @@ pub fn inspect(loaded: &Loaded, sets: &[TestSet]) -> Result<Inspection> {
                     visits: BTreeMap::new(),
                     weight: BTreeMap::new(),
                     overflow: 0.0,
-                    wanted: 0,
+                    dropped: 0,
                 });
-                layer.add(routing, moe.top_k);
+                layer.add(routing);
             }
         }
         inspection.layers.extend(layers.into_values());
@@ -169,7 +169,7 @@ mod tests {
             visits,
             weight: BTreeMap::new(),
             overflow: 0.0,
-            wanted: 8,
+            dropped: 0,
         }
     }
 
@@ -188,16 +188,16 @@ mod tests {
 
     #[test]
     fn what_found_no_room_is_counted() {
-        let mut layer =
-            LayerUse { visits: BTreeMap::new(), tokens: 0, wanted: 0, ..layer("a", &[]) };
+        let mut layer = LayerUse { visits: BTreeMap::new(), tokens: 0, ..layer("a", &[]) };
         let routing = LayerRouting {
             layer: "encoder.1".into(),
             losses: None,
             experts: vec!["x".into(), "y".into()],
             load: vec![2, 1],
+            dropped: 1,
             visits: vec![vec![(0, 0.75), (1, 0.25)], vec![(0, 1.0)]],
         };
-        layer.add(&routing, 2);
+        layer.add(&routing);
         assert_eq!((layer.tokens, layer.overflow), (2, 0.25));
         assert_eq!(layer.weight["x"], 1.75);
     }

@@ -11,6 +11,7 @@
 //! | [`task`], [`trainer`] | the loop, and what it asks of a task |
 //! | [`tasks`] | what can be trained |
 //! | [`recommendation`] | how good recommendations are |
+//! | [`experts`] | experts that come to a finished model |
 //!
 //! Everything random is a function of the seed and the step, and a checkpoint holds all the rest:
 //! a run that was stopped and goes on equals one that was not, bit for bit.
@@ -43,6 +44,7 @@ pub mod recorder;
 pub mod trainer;
 pub mod tasks;
 pub mod recommendation;
+pub mod experts;
 
 pub use error::{Error, Result};
 pub use tasks::translation;

@@ -113,7 +113,7 @@ fn scalars(event: &Event) -> Vec<(String, u64, f64)> {
             let tag = |expert| format!("load/{route}{}/{expert}", load.layer);
             load.shares.iter().map(|(expert, &share)| (tag(expert), load.step, share)).collect()
         }
-        Event::Start(_) | Event::Finish(_) => Vec::new(),
+        Event::Start(_) | Event::Table(_) | Event::Finish(_) => Vec::new(),
     }
 }
 

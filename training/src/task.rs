@@ -36,6 +36,12 @@ pub trait Task {
     /// The loss of `batch`, already weighted for its share of the step.
     fn loss(&self, batch: &Self::Batch, part: &Part<'_>) -> Result<Losses>;
 
+    /// What else changes with a step, after the update of the weights; `load` says where the tokens
+    /// of the step went.
+    fn after_step(&self, _load: &ExpertLoad, _config: &RunConfig) -> Result<()> {
+        Ok(())
+    }
+
     /// How good the model is on the development sets; none if there are none, or if `control`
     /// stopped it halfway.
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>>;

@@ -1,8 +1,6 @@
 //! What can be trained: a file for each task.
 
-mod date;
+pub(crate) mod date;
 
 pub mod recommendation;
 pub mod translation;
-
-use date::rfc3339;

@@ -20,7 +20,7 @@ use crate::{
     progress::{Glance, Progress, clock},
     recorder::{Recorder, RunInfo},
     report::log::DevRow,
-    task::{Evaluation, ExportNote, Figures, Part, Task, add_load},
+    task::{Evaluation, ExpertLoad, ExportNote, Figures, Part, Task, add_load},
 };
 
 /// Steps in a row without a finite gradient, after which a run is given up.
@@ -165,7 +165,9 @@ impl<'a, T: Task> Trainer<'a, T> {
             if step > 0 && self.checkpoint_is_due() {
                 self.save()?;
             }
-            if self.fraction() == Some(1.0) || self.run.config.budget.is_cut(step) {
+            let end = self.run.config.end_at;
+            let is_over = self.fraction() == Some(1.0) || (end > 0 && step >= end);
+            if is_over || self.is_out_of_patience() {
                 return Ok(Ended::Finished);
             }
             if let Some(ended) = control.verdict(step - first) {
@@ -188,7 +190,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             (0..config.accumulation).map(|_| self.task.next_batch()).collect::<Result<Vec<_>>>()?;
         let sizes: Vec<_> = batches.iter().map(|batch| self.task.size(batch)).collect();
         let labels = sizes.iter().map(|size| size.labels).sum::<usize>().max(1);
-        let mut figures = Figures::default();
+        let (mut figures, mut load) = (Figures::default(), ExpertLoad::new());
         for (i, (batch, size)) in batches.iter().zip(&sizes).enumerate() {
             let index = (step - 1) * config.accumulation as u64 + i as u64;
             let share = size.labels as f64 / labels as f64;
@@ -196,9 +198,13 @@ impl<'a, T: Task> Trainer<'a, T> {
             let grads = losses.total.backward()?;
             self.optimizer.collect(self.task.params(), &grads)?;
             figures.add(&losses.figures);
-            add_load(&mut self.state.load, losses.load);
+            add_load(&mut load, losses.load);
         }
         let update = self.optimizer.step(self.task.params(), rate)?;
+        if update.applied {
+            self.task.after_step(&load, config)?;
+        }
+        add_load(&mut self.state.load, load);
         if let (Some(average), true) = (&mut self.average, update.applied) {
             average.update(self.task.params(), self.optimizer.updates())?;
         }
@@ -386,6 +392,14 @@ impl<'a, T: Task> Trainer<'a, T> {
     /// Seconds spent on the run, in all sessions.
     fn seconds(&self) -> f64 {
         self.started.1 + self.started.0.elapsed().as_secs_f64()
+    }
+
+    /// Whether the development sets have seen nothing better for long enough.
+    fn is_out_of_patience(&self) -> bool {
+        let patience = self.run.config.patience;
+        let since = |(best, last): (Best, Best)| last.step.saturating_sub(best.step);
+        let since = self.state.best.zip(self.state.last).map(since);
+        patience > 0 && since.is_some_and(|steps| steps >= patience)
     }
 
     fn evaluated_now(&self) -> bool {

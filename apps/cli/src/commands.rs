@@ -1,6 +1,8 @@
 //! The command line: a file for each command.
 
 mod data;
+#[cfg(feature = "server")]
+mod demo;
 mod evaluate;
 mod expert;
 mod inspect;
@@ -35,6 +37,8 @@ enum Command {
     Inspect(inspect::Inspect),
     #[cfg(feature = "server")]
     Store(store::StoreCommand),
+    #[cfg(feature = "server")]
+    Demo(demo::Demo),
 }
 
 impl Cli {
@@ -52,6 +56,8 @@ impl Cli {
             Command::Inspect(command) => command.run(),
             #[cfg(feature = "server")]
             Command::Store(command) => command.run(),
+            #[cfg(feature = "server")]
+            Command::Demo(command) => command.run(),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Where a command's model comes from: a folder, or the binary itself.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use clap::Args;
 use dragoman_core::{
     directory::Files,
+    recommend::Recommend,
     translator::{Translator, TranslatorOptions},
 };
 
@@ -16,6 +20,13 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "DIR", env = "DRAGOMAN_MODEL")]
     pub(crate) model: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+/// How a translation model is used.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SearchArgs {
     /// Hypotheses kept per sentence: 1 is fastest
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) beam: u8,
@@ -36,6 +47,13 @@ impl ModelArgs {
         open(&self.files()?, self.options())
     }
 
+    /// How to search.
+    pub(crate) fn options(&self) -> TranslatorOptions {
+        self.search.options()
+    }
+}
+
+impl SearchArgs {
     /// How to search.
     pub(crate) fn options(&self) -> TranslatorOptions {
         let expert_memory = self.expert_memory.map(|mib| (mib as usize) << 20);
@@ -86,4 +104,10 @@ fn bundled() -> anyhow::Result<Files> {
 #[cfg(not(feature = "bundled"))]
 fn bundled() -> anyhow::Result<Files> {
     anyhow::bail!("this build carries no model; name one with `--model DIR`")
+}
+
+/// Loads the recommendation model that `files` hold.
+#[cfg(feature = "server")]
+pub(crate) fn recommender(files: &Files) -> anyhow::Result<Arc<dyn Recommend>> {
+    anyhow::bail!("`{}` recommends, which this version cannot load yet", files.root().display())
 }

@@ -5,7 +5,7 @@ mod rate;
 mod remote;
 
 use actix_web::{HttpRequest, http::header};
-use dragoman_store::{KeyLimits, Store};
+use dragoman_store::{DEFAULT_TENANT, KeyLimits, Store};
 use regex::Regex;
 
 use crate::{
@@ -27,6 +27,8 @@ pub(crate) struct Access {
     key_link: Option<String>,
     char_limit: Option<usize>,
     trust_forwarded_for: bool,
+    recommend_key: Option<String>,
+    admin_key: Option<String>,
 }
 
 /// What a caller who was let in may do.
@@ -50,6 +52,8 @@ impl Access {
             key_link: config.get_api_key_link.clone(),
             char_limit: config.char_limit,
             trust_forwarded_for: config.trust_forwarded_for,
+            recommend_key: config.recommend_api_key.clone(),
+            admin_key: config.admin_key.clone(),
         }
     }
 
@@ -72,6 +76,39 @@ impl Access {
         checked.inspect_err(|_| self.flood.note(&address))?;
         let own = limits.and_then(|(_, limits)| limits.char_limit);
         Ok(Caller { char_limit: own.or(self.char_limit) })
+    }
+
+    /// Lets a request of recommendation for `tenant` in, or says why not.
+    ///
+    /// A tenant without keys is open to whoever reaches the server.
+    pub(crate) fn admit_to_tenant(
+        &self,
+        request: &HttpRequest,
+        tenant: &str,
+    ) -> Result<(), ApiError> {
+        let address = self.address(request);
+        if self.flood.is_banned(&address) {
+            return Err(ApiError::Forbidden("Too many request limits violations".into()));
+        }
+        let given = request.headers().get("X-API-Key").and_then(|key| key.to_str().ok());
+        let own = self.recommend_key.as_deref().filter(|_| tenant == DEFAULT_TENANT);
+        let is_own = |key: &str| own.is_some_and(|own| is_same(key, own));
+        let is_admin = |key: &str| self.admin_key.as_deref().is_some_and(|own| is_same(key, own));
+        let known = match given {
+            Some(key) if !is_own(key) && !is_admin(key) => {
+                self.store.api_key(key)?.filter(|key| key.tenant.as_deref() == Some(tenant))
+            }
+            _ => None,
+        };
+        let is_let_in = known.is_some() || given.is_some_and(|key| is_own(key) || is_admin(key));
+        if !is_let_in && (own.is_some() || self.store.has_tenant_keys(tenant)) {
+            return Err(ApiError::Unauthorized);
+        }
+        let checked = match known.as_ref().zip(given) {
+            Some((known, key)) => self.rates.check_key(key, known.limits.req_limit, 1),
+            None => self.rates.check_address(&address, 1),
+        };
+        checked.inspect_err(|_| self.flood.note(&address))
     }
 
     /// The key of a request and what it allows; `None` when there is none and none is needed.
@@ -123,6 +160,15 @@ impl Access {
 pub(crate) fn has_bearer(request: &HttpRequest, token: &str) -> bool {
     let given = request.headers().get(header::AUTHORIZATION).map(|given| given.as_bytes());
     let given = given.and_then(|given| given.strip_prefix(b"Bearer ")).unwrap_or_default();
-    let differs = given.iter().zip(token.as_bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
-    given.len() == token.len() && differs == 0
+    same_bytes(given, token.as_bytes())
+}
+
+/// Whether two keys are the same; takes as long whatever they are.
+fn is_same(given: &str, key: &str) -> bool {
+    same_bytes(given.as_bytes(), key.as_bytes())
+}
+
+fn same_bytes(given: &[u8], key: &[u8]) -> bool {
+    let differs = given.iter().zip(key).fold(0, |sum, (a, b)| sum | (a ^ b));
+    given.len() == key.len() && differs == 0
 }

@@ -16,8 +16,9 @@ use actix_web::{
 use dragoman_store::Store;
 
 use crate::{
-    Error, ModelHandle, Result, ServerConfig, access::Access, batcher::Batcher, detect::Detector,
-    languages, metrics::Metrics, model::Loaded, routes,
+    Error, ModelHandle, RecommenderHandle, Result, ServerConfig, access::Access, batcher::Batcher,
+    detect::Detector, languages, metrics::Metrics, model::Loaded, recommend::Recommendations,
+    routes,
 };
 
 /// Threads of each HTTP worker for what blocks: detection, and writes to the store.
@@ -25,6 +26,21 @@ const BLOCKING_THREADS: usize = 16;
 
 /// Connections of each HTTP worker at most; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
+
+/// The models that a server serves, one for each kind.
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// Translates.
+    pub translator: ModelHandle,
+    /// Recommends; empty, lists are made of what is popular, new and alike.
+    pub recommender: RecommenderHandle,
+}
+
+impl<T: Into<ModelHandle>> From<T> for Models {
+    fn from(translator: T) -> Self {
+        Self { translator: translator.into(), recommender: RecommenderHandle::default() }
+    }
+}
 
 /// What the handlers share.
 pub(crate) struct Shared {
@@ -35,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) detector: Arc<Detector>,
     pub(crate) batcher: Batcher,
     pub(crate) metrics: Arc<Metrics>,
+    /// None if it is switched off.
+    pub(crate) recommend: Option<Arc<Recommendations>>,
 }
 
 impl Shared {
@@ -51,22 +69,33 @@ impl Shared {
     }
 }
 
-/// Starts to serve `model` and `store` on `listener`; await the server to let it work.
+/// Starts to serve `models` and `store` on `listener`; await the server to let it work.
 ///
 /// Signals are the caller's: [`ServerHandle::stop`](actix_web::dev::ServerHandle::stop) stops it.
 pub fn run(
     config: ServerConfig,
     listener: TcpListener,
-    model: impl Into<ModelHandle>,
+    models: impl Into<Models>,
     store: Store,
 ) -> Result<Server> {
+    let models = models.into();
     config.check().map_err(|reason| Error::Config { name: "settings".into(), reason })?;
     let metrics = Arc::new(Metrics::new());
+    let recommend = match config.recommend {
+        true => Some(Arc::new(Recommendations::new(
+            &config,
+            store.clone(),
+            models.recommender,
+            metrics.recommend.clone(),
+        )?)),
+        false => None,
+    };
     let shared = Shared {
+        recommend,
         access: Access::new(&config, store.clone()),
         batcher: Batcher::start(&config, Arc::clone(&metrics))?,
         detector: Arc::new(Detector::new()),
-        model: model.into(),
+        model: models.translator,
         store,
         metrics,
         config,
@@ -122,6 +151,19 @@ async fn share(
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    let path = response.request().path();
+    if path.contains("/api/") {
+        const OF_GORSE: [(HeaderName, &str); 2] = [
+            (
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                "Content-Type, Accept, X-API-Key, X-API-Version",
+            ),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
+        ];
+        for (name, value) in OF_GORSE {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+    }
     Ok(response)
 }
 
@@ -137,7 +179,12 @@ async fn record(
     // A path that nobody serves would make a label of its own.
     let endpoint = response.request().match_pattern().unwrap_or_else(|| "other".into());
     let method = match response.request().method() {
-        method @ (&Method::GET | &Method::POST | &Method::HEAD) => method.as_str(),
+        method @ (&Method::GET
+        | &Method::POST
+        | &Method::HEAD
+        | &Method::PUT
+        | &Method::PATCH
+        | &Method::DELETE) => method.as_str(),
         _ => "other",
     };
     let status = response.status().as_u16();

@@ -6,7 +6,7 @@ use std::{fmt, path::Path};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{Error, Result};
+use crate::{Error, Result, recommend::Settings};
 
 /// Settings of a server; every field has a default.
 ///
@@ -82,6 +82,41 @@ pub struct ServerConfig {
     /// Bearer token of the admin API; without one the API is off.
     pub admin_key: Option<String>,
 
+    /// Whether to serve the Gorse-compatible API under `/api` and `/t/NAME/api`.
+    pub recommend: bool,
+    /// Key that `/api` asks for in `X-API-Key`, beside the keys of the store; without any it is open.
+    pub recommend_api_key: Option<String>,
+    /// Most bytes of a body of that API.
+    pub recommend_body_limit: usize,
+    /// Items in a list where the request does not say how many.
+    pub default_n: usize,
+    /// Whether feedback of an unknown user makes that user; else it is dropped.
+    pub auto_insert_user: bool,
+    /// Whether feedback on an unknown item makes that item; else it is dropped.
+    pub auto_insert_item: bool,
+    /// Feedback that says a user liked an item, such as `read>=3`; empty for all that is not negative.
+    #[serde(deserialize_with = "list")]
+    pub positive_feedback: Vec<String>,
+    /// Feedback that says a user wants no more of an item, such as `rating<2`.
+    #[serde(deserialize_with = "list")]
+    pub negative_feedback: Vec<String>,
+    /// How much a type of feedback counts for popularity, such as `buy=5`; 1 for the others.
+    #[serde(deserialize_with = "list")]
+    pub feedback_weights: Vec<String>,
+    /// Whether items that a user touched may be recommended again.
+    pub recommend_replacement: bool,
+    /// Most events of a history that a model is given, the newest.
+    pub history_limit: usize,
+    /// Hours in which popularity fades by half.
+    pub popularity_half_life: f64,
+    /// Groups of users to compare, as `name=recommender:share`, with `model`, `live`, `popular` or
+    /// `latest`; empty for one group.
+    #[serde(deserialize_with = "list")]
+    pub recommend_groups: Vec<String>,
+    /// Names of recommenders that clients use, as `theirs=ours`, such as `most_starred=popular`.
+    #[serde(deserialize_with = "list")]
+    pub recommender_aliases: Vec<String>,
+
     /// Whether users may suggest better translations.
     pub suggestions: bool,
     /// Whether to serve the pages.
@@ -128,6 +163,20 @@ impl Default for ServerConfig {
             get_api_key_link: None,
             api_keys_remote: None,
             admin_key: None,
+            recommend: true,
+            recommend_api_key: None,
+            recommend_body_limit: 64 << 20,
+            default_n: 10,
+            auto_insert_user: true,
+            auto_insert_item: true,
+            positive_feedback: Vec::new(),
+            negative_feedback: Vec::new(),
+            feedback_weights: Vec::new(),
+            recommend_replacement: false,
+            history_limit: 200,
+            popularity_half_life: 24.0 * 21.0,
+            recommend_groups: Vec::new(),
+            recommender_aliases: Vec::new(),
             suggestions: true,
             web_ui: true,
             metrics: true,
@@ -165,6 +214,9 @@ impl ServerConfig {
             ("batch_chars", self.batch_chars),
             ("batch_workers", self.batch_workers),
             ("body_limit", self.body_limit),
+            ("recommend_body_limit", self.recommend_body_limit),
+            ("default_n", self.default_n),
+            ("history_limit", self.history_limit),
         ] {
             if size == 0 {
                 return Err(format!("`{name}` must be at least 1"));
@@ -176,6 +228,7 @@ impl ServerConfig {
         if self.prefix().contains(['{', '}', '?', '#']) {
             return Err(format!("`url_prefix` must be a plain path, not `{}`", self.url_prefix));
         }
+        Settings::new(self)?;
         if let Some(pattern) = &self.require_api_key_origin {
             let parsed = regex::Regex::new(pattern);
             parsed.map_err(|error| format!("`require_api_key_origin`: {error}"))?;

@@ -126,7 +126,9 @@ impl From<actix_web::error::BlockingError> for ApiError {
 impl From<dragoman_store::Error> for ApiError {
     fn from(error: dragoman_store::Error) -> Self {
         match error {
-            dragoman_store::Error::TooLarge { .. } => Self::invalid(error),
+            dragoman_store::Error::TooLarge { .. }
+            | dragoman_store::Error::Invalid(_)
+            | dragoman_store::Error::Import { .. } => Self::invalid(error),
             _ => Self::Internal(format!("Cannot write to the store: {error}")),
         }
     }

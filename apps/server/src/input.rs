@@ -92,7 +92,7 @@ impl Fields {
         for pair in form.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
             let at = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
             let (name, value) = (&pair[..at], pair.get(at + 1..).unwrap_or_default());
-            self.add(decode(name)?, decode(value)?);
+            self.add(decode(name, Plus::Space)?, decode(value, Plus::Space)?);
         }
         Ok(())
     }
@@ -124,14 +124,23 @@ impl Fields {
     }
 }
 
+/// What a plus sign stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plus {
+    /// A space, in forms and queries.
+    Space,
+    /// Itself, in paths.
+    Itself,
+}
+
 /// Undoes the coding of URLs and forms.
-fn decode(coded: &[u8]) -> Result<String, ApiError> {
+pub(crate) fn decode(coded: &[u8], plus: Plus) -> Result<String, ApiError> {
     let mut bytes = Vec::with_capacity(coded.len());
     let mut rest = coded;
     while let [first, tail @ ..] = rest {
         rest = tail;
         bytes.push(match first {
-            b'+' => b' ',
+            b'+' if plus == Plus::Space => b' ',
             b'%' => match (hex(rest.first()), hex(rest.get(1))) {
                 (Some(high), Some(low)) => {
                     rest = &rest[2..];

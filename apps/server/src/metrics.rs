@@ -1,5 +1,7 @@
 //! What an operator wants to know, as Prometheus reads it. No label holds an address or a key.
 
+pub(crate) mod recommend;
+
 use std::time::Duration;
 
 use dragoman_core::memory::MemoryStats;
@@ -23,6 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) sentences: IntCounter,
     pub(crate) characters: IntCounter,
     pub(crate) cache_hits: IntCounter,
+    pub(crate) recommend: recommend::RecommendMetrics,
     resident: Gauge,
     experts: Experts,
 }
@@ -78,7 +81,13 @@ impl Metrics {
         );
         let duration =
             HistogramVec::new(duration.buckets(seconds.clone()), &["endpoint", "method", "status"]);
+        let refused = counter(&registry, "dragoman_queue_refused_total", "Requests answered 503");
         Self {
+            recommend: recommend::RecommendMetrics::new(
+                &registry,
+                refused.clone(),
+                seconds.clone(),
+            ),
             duration: register(&registry, duration),
             in_flight: gauge(
                 &registry,
@@ -86,7 +95,7 @@ impl Metrics {
                 "Requests being answered",
             ),
             queued: gauge(&registry, "dragoman_queue_length", "Sentences waiting for a batch"),
-            refused: counter(&registry, "dragoman_queue_refused_total", "Requests answered 503"),
+            refused,
             cancelled: counter(
                 &registry,
                 "dragoman_queue_cancelled_total",

@@ -4,6 +4,7 @@ mod admin;
 mod detect;
 mod experts;
 mod frontend;
+mod gorse;
 mod health;
 mod languages;
 mod metrics;
@@ -36,12 +37,23 @@ pub(crate) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig
     }
     if config.admin_key.is_some() {
         let store = resource("/admin/store").route(web::get().to(admin::export));
-        scope = scope.service(store.route(web::post().to(admin::import)));
+        let tenants = resource("/admin/tenants").route(web::get().to(admin::tenants::list));
+        let tenant = resource("/admin/tenants/{name}");
+        scope = scope
+            .service(store.route(web::post().to(admin::import)))
+            .service(tenants.route(web::post().to(admin::tenants::create)))
+            .service(tenant.route(web::delete().to(admin::tenants::remove)))
+            .service(post("/admin/keys", admin::keys::create))
+            .service(resource("/admin/keys/{key}").route(web::delete().to(admin::keys::remove)));
+    }
+    if config.recommend {
+        scope = scope.service(gorse::wrapped("/t/{tenant}/api")).service(gorse::wrapped("/api"));
     }
     if config.web_ui {
         scope = scope
             .service(get("/", pages::index))
             .service(get("/docs", pages::docs))
+            .service(get("/recommend", pages::recommend))
             .service(get("/static/{path:.*}", pages::file));
         if !prefix.is_empty() {
             scope = scope.service(get("", pages::with_slash));

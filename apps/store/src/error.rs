@@ -35,9 +35,17 @@ pub enum Error {
     #[error("a row of {size} bytes is too large; the store takes {limit}")]
     TooLarge { size: usize, limit: usize },
 
-    /// A line of an import is not a row.
-    #[error("line {line}: {reason}")]
-    Import { line: usize, reason: String },
+    /// Lines of an import are no rows; the others were kept.
+    #[error("line {line}: {reason}{}", more(*bad, kept))]
+    Import { line: usize, reason: String, bad: usize, kept: Box<crate::Counts> },
+
+    /// A row makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+
+    /// There is no such tenant.
+    #[error("there is no tenant `{0}`; make it with `dragoman store add-tenant {0}`")]
+    UnknownTenant(String),
 
     /// The folder could not be opened, read or written.
     #[error("{}: {source}", path.display())]
@@ -50,6 +58,15 @@ pub enum Error {
 
 /// `std::result::Result` with this crate's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What became of the other lines of an import.
+fn more(bad: usize, kept: &crate::Counts) -> String {
+    let others = match bad {
+        0 | 1 => String::new(),
+        bad => format!(" (and {} more lines that are no rows)", bad - 1),
+    };
+    format!("{others}; {kept} were kept, and importing the file again doubles none of them")
+}
 
 impl Error {
     pub(crate) fn corrupt(reason: impl Into<String>) -> Self {

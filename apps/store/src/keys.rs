@@ -1,5 +1,7 @@
 //! API keys and what each may do.
 
+use std::sync::PoisonError;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -21,6 +23,9 @@ pub struct KeyLimits {
 pub struct ApiKey {
     /// SHA-256 of the key, in hex.
     pub sha256: String,
+    /// The tenant of recommendation that it opens; without one it is a key of translation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// What it allows.
     #[serde(flatten)]
     pub limits: KeyLimits,
@@ -29,27 +34,49 @@ pub struct ApiKey {
 impl Store {
     /// Makes a new random key; this is the only time it is shown. Blocks.
     pub fn create_key(&self, limits: KeyLimits) -> Result<String> {
+        self.create_key_for(None, limits)
+    }
+
+    /// Makes a new random key of a tenant, or of translation. Blocks.
+    pub fn create_key_for(&self, tenant: Option<&str>, limits: KeyLimits) -> Result<String> {
+        if let Some(name) = tenant {
+            self.tenant(name)?; // it has to be there
+        }
         let key: String = (0..4).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
-        self.put_key(&key, limits)?;
+        let tenant = tenant.map(str::to_owned);
+        self.put_hashed_key(&ApiKey { sha256: fingerprint(&key), tenant, limits })?;
+        self.inner.committer.commit()?;
         Ok(key)
     }
 
     /// Adds or changes `key`; when this returns it is on disk. Blocks.
     pub fn put_key(&self, key: &str, limits: KeyLimits) -> Result<()> {
-        self.put_hashed_key(&ApiKey { sha256: fingerprint(key), limits })?;
+        self.put_hashed_key(&ApiKey { sha256: fingerprint(key), tenant: None, limits })?;
         self.inner.committer.commit()
     }
 
-    /// What `key` allows, or `None` for a key that nobody gave out.
+    /// What is known of `key`, or `None` for a key that nobody gave out.
+    pub fn api_key(&self, key: &str) -> Result<Option<ApiKey>> {
+        self.inner.keys.get(fingerprint(key))?.map(|value| parse(&value)).transpose()
+    }
+
+    /// What `key` allows in translation, or `None` for a key that nobody gave out for it.
     pub fn key_limits(&self, key: &str) -> Result<Option<KeyLimits>> {
-        let Some(value) = self.inner.keys.get(fingerprint(key))? else { return Ok(None) };
-        parse(&value).map(|key| Some(key.limits))
+        let key = self.api_key(key)?.filter(|key| key.tenant.is_none());
+        Ok(key.map(|key| key.limits))
+    }
+
+    /// Whether there are keys for `tenant`; until then whoever asks is let in.
+    pub fn has_tenant_keys(&self, tenant: &str) -> bool {
+        let keys = self.inner.tenant_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.contains(tenant)
     }
 
     /// Removes the key with this text or this SHA-256, and says whether it was there. Blocks.
     pub fn remove_key(&self, key: &str) -> Result<bool> {
         let by_text = self.inner.keys.remove(fingerprint(key))?;
         let by_hash = self.inner.keys.remove(key)?;
+        self.count_tenant_keys()?;
         self.inner.committer.commit()?;
         Ok(by_text.is_some() || by_hash.is_some())
     }
@@ -63,6 +90,18 @@ impl Store {
     pub(crate) fn put_hashed_key(&self, key: &ApiKey) -> Result<()> {
         let value = serde_json::to_vec(key).expect("strings and numbers are JSON");
         self.inner.keys.insert(&key.sha256, value)?;
+        if let Some(tenant) = &key.tenant {
+            let mut keys = self.inner.tenant_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.insert(tenant.clone());
+        }
+        Ok(())
+    }
+
+    /// Finds out which tenants have keys.
+    pub(crate) fn count_tenant_keys(&self) -> Result<()> {
+        let found: Vec<ApiKey> = self.keys().collect::<Result<_>>()?;
+        let mut keys = self.inner.tenant_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        *keys = found.into_iter().filter_map(|key| key.tenant).collect();
         Ok(())
     }
 }
@@ -96,6 +135,22 @@ mod tests {
         assert!(store.remove_key(&key)?);
         assert!(!store.remove_key(&key)?);
         assert_eq!(store.key_limits(&key)?, None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_of_a_tenant_opens_nothing_else() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let store = Store::open(dir.path())?;
+        assert!(!store.has_tenant_keys("default"));
+        let key = store.create_key_for(Some("default"), KeyLimits::default())?;
+        assert!(store.has_tenant_keys("default") && !store.has_tenant_keys("shop"));
+        assert_eq!(store.key_limits(&key)?, None);
+        let found = store.api_key(&key)?.and_then(|key| key.tenant);
+        assert_eq!(found.as_deref(), Some("default"));
+        assert!(store.create_key_for(Some("nobody"), KeyLimits::default()).is_err());
+        store.remove_key(&key)?;
+        assert!(!store.has_tenant_keys("default"));
         Ok(())
     }
 }

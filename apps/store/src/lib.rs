@@ -6,7 +6,8 @@
 //! Lines.
 //!
 //! - `suggestions`: better translations that users offered, keyed by the time they came;
-//! - `keys`: API keys and their limits, keyed by the key's SHA-256.
+//! - `keys`: API keys and their limits, keyed by the key's SHA-256;
+//! - `tenants`, and `recommend:NAME` for each: users, items and feedback, see [`Tenant`].
 //!
 //! ```
 //! use dragoman_store::{Store, Suggestion};
@@ -23,24 +24,37 @@
 mod clock;
 mod commit;
 mod error;
+mod timestamp;
 mod keys;
-mod snapshot;
 mod suggestions;
+mod recommend;
+mod snapshot;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use crate::{clock::Clock, commit::Committer};
 
 pub use error::{Error, Result};
 pub use keys::{ApiKey, KeyLimits};
+pub use recommend::{
+    DEFAULT_TENANT, Feedback, FeedbackKey, Happened, Item, ItemPatch, Mode, Tenant, User,
+    UserPatch, Written,
+};
 pub use snapshot::Counts;
 pub use suggestions::Suggestion;
+pub use timestamp::{BadTime, Timestamp};
 
 /// Version of the layout that this code writes.
-const SCHEMA: u32 = 1;
+///
+/// 1: suggestions and keys. 2: tenants with users, items and feedback beside them.
+const SCHEMA: u32 = 2;
 
 /// Pages that sled keeps in memory, in bytes.
-const CACHE_BYTES: u64 = 32 << 20;
+const CACHE_BYTES: u64 = 128 << 20;
 
 /// The folder, open for this process alone; clones share it.
 #[derive(Debug, Clone)]
@@ -50,10 +64,16 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    committer: Committer,
+    db: sled::Db,
+    committer: Arc<Committer>,
     clock: Clock,
     suggestions: sled::Tree,
     keys: sled::Tree,
+    tenants: sled::Tree,
+    /// Tenants that were asked for, so that all who write to one share its lock.
+    open: Mutex<HashMap<String, Tenant>>,
+    /// Tenants that have keys.
+    tenant_keys: Mutex<BTreeSet<String>>,
 }
 
 impl Store {
@@ -65,24 +85,35 @@ impl Store {
         check_schema(&db, dir)?;
         let suggestions = db.open_tree("suggestions")?;
         let keys = db.open_tree("keys")?;
+        let tenants = db.open_tree("tenants")?;
         let clock = Clock::after(suggestions.last()?.map(|(key, _)| key));
-        let committer = Committer::start(db, dir)?;
+        let committer = Arc::new(Committer::start(db.clone(), dir)?);
         committer.commit()?;
-        Ok(Self { inner: Arc::new(Inner { committer, clock, suggestions, keys }) })
+        let (open, tenant_keys) = Default::default();
+        let inner = Inner { db, committer, clock, suggestions, keys, tenants, open, tenant_keys };
+        let store = Self { inner: Arc::new(inner) };
+        store.count_tenant_keys()?;
+        Ok(store)
     }
 }
 
-/// Notes the layout's version in a new store, and refuses an old store of another version.
+/// Notes the layout's version in a new store, brings an older one up to it, and refuses a later one.
 fn check_schema(db: &sled::Db, dir: &Path) -> Result<()> {
     let meta = db.open_tree("meta")?;
-    let Some(found) = meta.get("schema")? else {
-        meta.insert("schema", &SCHEMA.to_be_bytes())?;
-        return Ok(());
+    let found = match meta.get("schema")? {
+        None => 0,
+        Some(found) => <[u8; 4]>::try_from(found.as_ref())
+            .map(u32::from_be_bytes)
+            .map_err(|_| Error::corrupt("the version of the layout is not a number"))?,
     };
-    match <[u8; 4]>::try_from(found.as_ref()).map(u32::from_be_bytes) {
-        Ok(SCHEMA) => Ok(()),
-        Ok(found) => Err(Error::Schema { path: dir.into(), found }),
-        Err(_) => Err(Error::corrupt("the version of the layout is not a number")),
+    match found {
+        SCHEMA => Ok(()),
+        // 2 adds trees to 1 and changes none: they are made when they are opened.
+        0 | 1 => {
+            meta.insert("schema", &SCHEMA.to_be_bytes())?;
+            Ok(())
+        }
+        found => Err(Error::Schema { path: dir.into(), found }),
     }
 }
 
@@ -113,6 +144,23 @@ mod tests {
         drop(db);
         let error = Store::open(dir.path()).expect_err("version 9 does not exist yet");
         assert!(matches!(error, Error::Schema { found: 9, .. }), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_store_of_the_first_layout_is_brought_up_to_date() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let db = sled::open(dir.path())?;
+        db.open_tree("meta")?.insert("schema", &1u32.to_be_bytes())?;
+        let row = br#"{"q":"a","s":"b","source":"en","target":"de"}"#;
+        db.open_tree("suggestions")?.insert(7u64.to_be_bytes(), row.as_slice())?;
+        db.flush()?;
+        drop(db);
+        for _ in 0..2 {
+            let store = Store::open(dir.path())?;
+            assert_eq!(store.suggestions().count(), 1);
+            assert_eq!(store.tenants()?, [DEFAULT_TENANT]);
+        }
         Ok(())
     }
 

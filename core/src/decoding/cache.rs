@@ -17,7 +17,7 @@ use crate::{
 pub struct StepRows<'a> {
     /// Sentence of each row.
     pub sentences: &'a [usize],
-    /// Route of each row.
+    /// Way of each row.
     pub routes: &'a [u32],
 }
 

@@ -82,7 +82,7 @@ struct Candidate {
 
 /// Searches the best targets of `encoded` sentences, best first, at most `beam_size` each.
 ///
-/// `routes` names the route of each sentence and `starts` the token from which it begins.
+/// `routes` names the way of each sentence and `starts` the token from which it begins.
 pub fn search(
     model: &TranslationModel,
     encoded: &Encoded,

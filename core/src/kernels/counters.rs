@@ -11,6 +11,6 @@ pub fn weight_gradients() -> u64 {
     WEIGHT_GRADIENTS.load(Ordering::Relaxed)
 }
 
-pub(super) fn count_weight_gradients(products: usize) {
+pub(crate) fn count_weight_gradients(products: usize) {
     WEIGHT_GRADIENTS.fetch_add(products as u64, Ordering::Relaxed);
 }

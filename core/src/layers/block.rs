@@ -1,6 +1,6 @@
 //! Layers of the encoder and the decoder: attention and feed-forward blocks with residuals.
 
-use candle::Tensor;
+use candle::{Tensor, Var};
 
 use crate::{
     Result,
@@ -8,10 +8,13 @@ use crate::{
     context::Context,
     decoding::cache::{LayerCache, StepRows},
     layers::{
+        added::{AddedExperts, Host},
         attention::{CrossAttention, SelfAttention},
         feed_forward::FeedForward,
         moe::{LayerRouting, MoeLayer},
         norm::LayerNorm,
+        preset::PresetLayer,
+        ways::Ways,
     },
     ops,
     params::{Builder, Param},
@@ -55,12 +58,14 @@ impl Residual {
 enum Inner {
     Dense(FeedForward),
     Experts(Box<MoeLayer>),
+    Preset(Box<PresetLayer>),
 }
 
 #[derive(Debug, Clone)]
 struct FeedForwardBlock {
     residual: Residual,
     inner: Inner,
+    added: Option<AddedExperts>,
 }
 
 impl FeedForwardBlock {
@@ -74,43 +79,102 @@ impl FeedForwardBlock {
         let vb = root.pp(name);
         let inner = match &config.moe {
             Some(moe) if config.moe_layers().iter().any(|layer| layer == name) => {
-                let shape = (name, config.d_model, config.activation);
-                Inner::Experts(Box::new(MoeLayer::new(shape, moe, register, root)?))
+                match &moe.routing {
+                    Some(rule) => {
+                        let layer = PresetLayer::new((name, config), (moe, rule), register, root)?;
+                        Inner::Preset(Box::new(layer))
+                    }
+                    None => {
+                        let shape = (name, config.d_model, config.activation);
+                        Inner::Experts(Box::new(MoeLayer::new(shape, moe, register, root)?))
+                    }
+                }
             }
             _ => {
                 let vb = vb.pp("feed_forward");
                 Inner::Dense(FeedForward::new(config.d_model, config.d_ff, config.activation, &vb)?)
             }
         };
-        Ok(Self {
-            residual: Residual::new(config.d_model, config.norm, &vb.pp("feed_forward_norm"))?,
-            inner,
-        })
+        let (network, has_groups) = match &inner {
+            Inner::Dense(feed_forward) => (Some(feed_forward.weights()), false),
+            Inner::Experts(layer) => (layer.shared(), true),
+            Inner::Preset(_) => (None, true),
+        };
+        let TranslationConfig { d_model, activation, .. } = *config;
+        let host = Host { name, network, has_groups, d_model, activation };
+        let added = AddedExperts::new(host, register, root)?;
+        let residual = Residual::new(d_model, config.norm, &vb.pp("feed_forward_norm"))?;
+        Ok(Self { residual, inner, added })
+    }
+
+    fn preset(&self) -> Option<&PresetLayer> {
+        match &self.inner {
+            Inner::Preset(layer) => Some(layer),
+            _ => None,
+        }
+    }
+
+    fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.added.iter().flat_map(AddedExperts::rows_computed)
+    }
+
+    /// Whether training may change any weight of the block's networks.
+    fn learns(&self) -> bool {
+        let inner = match &self.inner {
+            Inner::Dense(feed_forward) => feed_forward.weights().learns(),
+            Inner::Experts(layer) => layer.learns(),
+            Inner::Preset(layer) => layer.learns(),
+        };
+        inner || self.added.as_ref().is_some_and(AddedExperts::learns)
     }
 
     fn forward(
         &self,
         xs: &Tensor,
-        routes: &[u32],
+        (layout, ways): (&Ragged, &Ways),
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let mut routing = None;
-        let ys = self.residual.around(xs, context, |xs| match &self.inner {
-            Inner::Dense(feed_forward) => feed_forward.forward(xs, context),
-            Inner::Experts(layer) => {
-                let (ys, went) = layer.forward(xs, routes, context)?;
-                routing = Some(went);
-                Ok(ys)
+        let ys = self.residual.around(xs, context, |xs| {
+            // Where nothing below learns, candle follows results from here on.
+            let lowest = context.only_experts && context.is_training() && !xs.track_op();
+            let followed = match lowest && self.learns() {
+                true => Some(Var::from_tensor(xs)?),
+                false => None,
+            };
+            let xs = followed.as_ref().map_or(xs, Var::as_tensor);
+            let ys = match &self.inner {
+                Inner::Dense(feed_forward) => feed_forward.forward(xs, context)?,
+                Inner::Experts(layer) => {
+                    let (ys, went) = layer.forward(xs, ways.routes(), context)?;
+                    routing = Some(went);
+                    ys
+                }
+                Inner::Preset(layer) => {
+                    let (ys, went) = layer.forward(xs, (layout, ways), context)?;
+                    routing = Some(went);
+                    ys
+                }
+            };
+            let added = self.added.as_ref().map(|added| added.forward(xs, ways, context));
+            let Some((sum, went)) = added.transpose()?.flatten() else { return Ok(ys) };
+            match &mut routing {
+                Some(routing) => routing.extend(went),
+                None => routing = Some(went),
             }
+            Ok((ys + sum)?)
         })?;
         Ok((ys, routing))
     }
 
-    fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
-        match &self.inner {
-            Inner::Dense(_) => Vec::new(),
-            Inner::Experts(layer) => layer.matrices(routes),
-        }
+    fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        let mut matrices = match &self.inner {
+            // What a free rule will choose nobody knows: its experts stay by how late they were used.
+            Inner::Dense(_) | Inner::Preset(_) => Vec::new(),
+            Inner::Experts(layer) => layer.matrices(ways.routes()),
+        };
+        matrices.extend(self.added.iter().flat_map(|added| added.matrices(ways)));
+        matrices
     }
 }
 
@@ -143,22 +207,32 @@ impl EncoderLayer {
         })
     }
 
-    /// Maps `xs` `(N, D)` to the same shape; `routes` names the route of each row.
+    /// Maps `xs` `(N, D)` to the same shape; `ways` says where each row goes.
     pub fn forward(
         &self,
         xs: &Tensor,
         layout: &Ragged,
-        routes: &[u32],
+        ways: &Ways,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
         let xs = self.attention_residual.around(xs, context, attend)?;
-        self.feed_forward.forward(&xs, routes, context)
+        self.feed_forward.forward(&xs, (layout, ways), context)
     }
 
-    /// The matrices of the experts that rows of `routes` may visit.
-    pub(crate) fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
-        self.feed_forward.expert_matrices(routes)
+    /// Its layer of experts with a published rule, if it has one.
+    pub(crate) fn preset(&self) -> Option<&PresetLayer> {
+        self.feed_forward.preset()
+    }
+
+    /// Rows that each added expert has computed, by name.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.feed_forward.added()
+    }
+
+    /// The matrices of the experts that rows of these `ways` may visit.
+    pub(crate) fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        self.feed_forward.expert_matrices(ways)
     }
 }
 
@@ -195,9 +269,19 @@ impl DecoderLayer {
         })
     }
 
-    /// The matrices of the experts that rows of `routes` may visit.
-    pub(crate) fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
-        self.feed_forward.expert_matrices(routes)
+    /// Its layer of experts with a published rule, if it has one.
+    pub(crate) fn preset(&self) -> Option<&PresetLayer> {
+        self.feed_forward.preset()
+    }
+
+    /// Rows that each added expert has computed, by name.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.feed_forward.added()
+    }
+
+    /// The matrices of the experts that rows of these `ways` may visit.
+    pub(crate) fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
+        self.feed_forward.expert_matrices(ways)
     }
 
     /// Keys and values of the encoder's output `memory` `(S, D)`: `(S, 2D)`.
@@ -211,7 +295,7 @@ impl DecoderLayer {
         xs: &Tensor,
         layout: &Ragged,
         (memory, source): (&Tensor, &Ragged),
-        routes: &[u32],
+        ways: &Ways,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
@@ -219,7 +303,7 @@ impl DecoderLayer {
         let kv = self.cross.memory(memory, context)?; // (S, 2D)
         let attend = |xs: &Tensor| self.cross.forward(xs, layout, (&kv, source), context);
         let xs = self.cross_residual.around(&xs, context, attend)?;
-        self.feed_forward.forward(&xs, routes, context)
+        self.feed_forward.forward(&xs, (layout, ways), context)
     }
 
     /// Maps the next row of every target, `xs` `(R, D)`, to the same shape, and adds its keys and
@@ -228,7 +312,7 @@ impl DecoderLayer {
         &self,
         xs: &Tensor,
         cache: &mut LayerCache,
-        rows: &StepRows<'_>,
+        (rows, ways): (&StepRows<'_>, &Ways),
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let xs = self.attention_residual.around(xs, context, |xs| {
@@ -239,6 +323,7 @@ impl DecoderLayer {
             let query = self.cross.project(xs, context)?; // (R, D)
             self.cross.finish(&cache.attend_to_source(&query, rows)?, context)
         })?;
-        self.feed_forward.forward(&xs, rows.routes, context)
+        let layout = Ragged::contiguous(&vec![1; ways.routes().len()]);
+        self.feed_forward.forward(&xs, (&layout, ways), context)
     }
 }

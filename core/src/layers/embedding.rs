@@ -5,7 +5,7 @@ use candle::{Device, Tensor};
 use crate::{
     Error, Result,
     context::Context,
-    ops,
+    ops::{self, Table},
     params::{Builder, Init, Param},
     ragged::Ragged,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// (Press & Wolf 2017).
 #[derive(Debug, Clone)]
 pub struct Embedding {
-    weight: Param,
+    table: Table,
     sinusoids: Tensor,
     max_positions: usize,
 }
@@ -30,12 +30,20 @@ impl Embedding {
         let init = Init::Normal((d_model as f32).powf(-0.5));
         let weight = vb.get((vocab_size, d_model), "weight", init)?;
         let sinusoids = sinusoids(max_positions, d_model, vb.device())?;
-        Ok(Self { weight, sinusoids, max_positions })
+        let table = Table { weight, replaced: Vec::new() };
+        Ok(Self { table, sinusoids, max_positions })
+    }
+
+    /// Lets rows `(1, D)` stand in for those of the weight that have these ids.
+    #[must_use]
+    pub fn replacing(mut self, rows: Vec<(u32, Param)>) -> Self {
+        self.table.replaced = rows;
+        self
     }
 
     /// The weight, `(V, D)`.
     pub fn weight(&self) -> &Param {
-        &self.weight
+        &self.table.weight
     }
 
     /// Embeds `ids`, one for each row of `layout`, from position `first` on: `(N, D)`.
@@ -51,7 +59,7 @@ impl Embedding {
     ) -> Result<Tensor> {
         let mut positions = layout.positions();
         positions.iter_mut().for_each(|position| *position += first as u32);
-        let vocab_size = self.weight.shape().dims()[0];
+        let vocab_size = self.table.weight.shape().dims()[0];
         if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
             let reason = format!("token {id} is not in the vocabulary of {vocab_size}");
             return Err(Error::Invalid(reason));
@@ -60,7 +68,7 @@ impl Embedding {
             let reason = format!("a sentence has more than {} tokens", self.max_positions);
             return Err(Error::Invalid(reason));
         }
-        ops::embed(ids, &positions, &self.weight, &self.sinusoids, context)
+        ops::embed(ids, &positions, &self.table, &self.sinusoids, context)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     layers::feed_forward::expert_params,
     ops::{self, ExpertParams, Groups, Visits},
     params::{Builder, Init, Param},
-    register::Register,
+    register::{ExpertEntry, ExpertKind, Register},
 };
 
 /// A shared expert that sees every token, and the experts of the routes.
@@ -50,6 +50,8 @@ pub struct LayerRouting {
     pub experts: Vec<String>,
     /// Visits of each of them.
     pub load: Vec<usize>,
+    /// Visits that a capacity dropped; none in layers without capacities.
+    pub dropped: usize,
     /// For every row its experts (indices into `experts`) with their weights; only in a trace.
     pub visits: Vec<Vec<(usize, f32)>>,
 }
@@ -67,7 +69,9 @@ impl MoeLayer {
             0 => None,
             d_ff => Some(expert_params(d_model, d_ff, &root.pp(name).pp("shared"))?),
         };
-        let covers = |entry: &&crate::register::ExpertEntry| entry.layers.iter().any(|l| l == name);
+        let covers = |entry: &&ExpertEntry| {
+            entry.kind != ExpertKind::Domain && entry.layers.iter().any(|layer| layer == name)
+        };
         let mut experts = Vec::new();
         for entry in register.experts.iter().filter(covers) {
             let vb = root.pp("experts").pp(&entry.name).pp(name);
@@ -98,6 +102,17 @@ impl MoeLayer {
         Ok(Self { name: name.into(), shared, experts, groups, top_k: config.top_k, activation })
     }
 
+    /// The expert that every token visits.
+    pub(super) fn shared(&self) -> Option<&ExpertParams> {
+        self.shared.as_ref()
+    }
+
+    /// Whether training may change any weight of the layer.
+    pub(super) fn learns(&self) -> bool {
+        let of_groups = |expert: &Expert| expert.gate.is_trainable() || expert.weights.learns();
+        self.experts.iter().any(of_groups) || self.shared.as_ref().is_some_and(ExpertParams::learns)
+    }
+
     /// Maps `xs` `(N, D)` to the same shape; `routes` names the route of each row.
     pub fn forward(
         &self,
@@ -125,7 +140,10 @@ impl MoeLayer {
         let visits = if context.trace { chosen.trace(active.len())? } else { Vec::new() };
         let load = chosen.load(active.len());
         let experts = active.iter().map(|&e| self.experts[e].name.clone()).collect();
-        Ok((ys, LayerRouting { layer: self.name.clone(), losses, experts, load, visits }))
+        Ok((
+            ys,
+            LayerRouting { layer: self.name.clone(), losses, experts, load, dropped: 0, visits },
+        ))
     }
 
     /// The matrices of all experts that any of `routes` may use, for reading ahead.
@@ -147,6 +165,16 @@ impl MoeLayer {
 }
 
 impl LayerRouting {
+    /// Adds the visits of experts that were added in the same layer.
+    pub(super) fn extend(&mut self, other: Self) {
+        let first = self.experts.len();
+        self.experts.extend(other.experts);
+        self.load.extend(other.load);
+        for (visits, others) in self.visits.iter_mut().zip(other.visits) {
+            visits.extend(others.into_iter().map(|(e, weight)| (first + e, weight)));
+        }
+    }
+
     /// Share of each expert in all visits.
     pub fn shares(&self) -> Vec<(String, f32)> {
         let total = self.load.iter().sum::<usize>().max(1) as f32;

@@ -1,5 +1,7 @@
 //! The translation model: an encoder-decoder transformer with experts.
 
+use std::collections::BTreeMap;
+
 use candle::Tensor;
 
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
         embedding::Embedding,
         moe::LayerRouting,
         norm::LayerNorm,
+        ways::Ways,
     },
     ops,
     params::{Init, Param, ParamStore},
@@ -35,14 +38,14 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// Where each target lies.
     pub target_layout: Ragged,
-    /// Route of each sentence.
+    /// Way of each sentence: its route, or what [`Register::way`] makes of it and its domains.
     pub routes: Vec<u32>,
 }
 
 /// One sentence pair as tokens, tags and ends included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// Index of the route.
+    /// Index of the route, or what [`Register::way`] makes of it and of domains.
     pub route: u32,
     /// What the encoder sees.
     pub source: Vec<u32>,
@@ -120,6 +123,7 @@ pub struct TranslationModel {
     decoder: Vec<DecoderLayer>,
     decoder_norm: Option<LayerNorm>,
     output_bias: Option<Param>,
+    num_routes: usize,
 }
 
 impl TranslationModel {
@@ -147,15 +151,23 @@ impl TranslationModel {
             false => None,
         };
         let TranslationConfig { vocab_size, d_model, max_positions, .. } = *config;
+        let tags =
+            register.experts.iter().filter_map(|expert| Some((expert, expert.tag.as_ref()?)));
+        let tags = tags.map(|(expert, tag)| {
+            let vb = root.pp("experts").pp(&expert.name).pp("tag");
+            Ok((tag.id, vb.get((1, d_model), "weight", Init::Normal((d_model as f32).powf(-0.5)))?))
+        });
+        let tags = tags.collect::<Result<_>>()?;
         let embedding = Embedding::new(vocab_size, d_model, max_positions, &root.pp("embedding"))?;
         Ok(Self {
             config: config.clone(),
-            embedding,
+            embedding: embedding.replacing(tags),
             encoder,
             encoder_norm: norm("encoder_norm")?,
             decoder,
             decoder_norm: norm("decoder_norm")?,
             output_bias,
+            num_routes: register.routes.len(),
         })
     }
 
@@ -174,19 +186,20 @@ impl TranslationModel {
         let encoded = self.encode(&batch.source, &batch.source_layout, &batch.routes, context)?;
         let mut routing = encoded.routing;
         let layout = &batch.target_layout;
-        let routes = layout.spread(&batch.routes);
+        let ways =
+            Ways::new(&layout.spread(&batch.routes), self.num_routes).of_tokens(&batch.target);
         let xs = self.embedding.forward(&batch.target, layout, 0, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (N, D)
         for layer in &self.decoder {
             let memory = (&encoded.memory, &encoded.layout);
-            let (ys, went) = layer.forward(&xs, layout, memory, &routes, context)?;
+            let (ys, went) = layer.forward(&xs, layout, memory, &ways, context)?;
             xs = ys;
             routing.extend(went);
         }
         Ok(Output { hidden: self.last_norm(&self.decoder_norm, xs, context)?, routing })
     }
 
-    /// Encodes sources; `routes` names the route of each sentence.
+    /// Encodes sources; `routes` names the way of each sentence.
     pub fn encode(
         &self,
         source: &[u32],
@@ -194,12 +207,12 @@ impl TranslationModel {
         routes: &[u32],
         context: &Context,
     ) -> Result<Encoded> {
-        let routes = layout.spread(routes);
+        let ways = Ways::new(&layout.spread(routes), self.num_routes).of_tokens(source);
         let xs = self.embedding.forward(source, layout, 0, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (S, D)
         let mut routing = Vec::new();
         for layer in &self.encoder {
-            let (ys, went) = layer.forward(&xs, layout, &routes, context)?;
+            let (ys, went) = layer.forward(&xs, layout, &ways, context)?;
             xs = ys;
             routing.extend(went);
         }
@@ -207,12 +220,40 @@ impl TranslationModel {
         Ok(Encoded { memory, layout: layout.clone(), routing })
     }
 
-    /// The matrices of all experts that sentences of `routes` may visit, in the order in which a
+    /// The matrices of all experts that sentences of these ways may visit, in the order in which a
     /// pass wants them.
     pub fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
-        let encoder = self.encoder.iter().flat_map(|layer| layer.expert_matrices(routes));
-        let decoder = self.decoder.iter().flat_map(|layer| layer.expert_matrices(routes));
+        let ways = Ways::new(routes, self.num_routes);
+        let encoder = self.encoder.iter().flat_map(|layer| layer.expert_matrices(&ways));
+        let decoder = self.decoder.iter().flat_map(|layer| layer.expert_matrices(&ways));
         encoder.chain(decoder).collect()
+    }
+
+    /// Moves the biases that correct the choices of DeepSeek-V3 by `speed`, after a step in which the
+    /// experts of each layer had so many visits; layers of other rules have none.
+    pub fn update_corrections(
+        &self,
+        load: &BTreeMap<String, BTreeMap<String, f64>>,
+        speed: f64,
+    ) -> Result<()> {
+        let encoder = self.encoder.iter().filter_map(EncoderLayer::preset);
+        for layer in encoder.chain(self.decoder.iter().filter_map(DecoderLayer::preset)) {
+            let Some(load) = load.get(layer.name()) else { continue };
+            let visits = |name: &String| load.get(name).map_or(0, |&visits| visits as u64);
+            layer.update_correction(layer.experts().iter().map(visits).collect(), speed)?;
+        }
+        Ok(())
+    }
+
+    /// Rows that each added expert has computed in all its layers, by name.
+    pub fn added(&self) -> BTreeMap<String, u64> {
+        let encoder = self.encoder.iter().flat_map(EncoderLayer::added);
+        let decoder = self.decoder.iter().flat_map(DecoderLayer::added);
+        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+        for (name, rows) in encoder.chain(decoder) {
+            *sums.entry(name.into()).or_default() += rows;
+        }
+        sums
     }
 
     /// The cache from which [`TranslationModel::step`] starts, before the first token.
@@ -233,9 +274,10 @@ impl TranslationModel {
     ) -> Result<Output> {
         let layout = Ragged::contiguous(&vec![1; ids.len()]);
         let mut xs = self.embedding.forward(ids, &layout, cache.length(), context)?; // (R, D)
+        let ways = Ways::new(rows.routes, self.num_routes).of_tokens(ids);
         let mut routing = Vec::new();
         for (layer, cache) in self.decoder.iter().zip(cache.layers_mut()) {
-            let (ys, went) = layer.step(&xs, cache, rows, context)?;
+            let (ys, went) = layer.step(&xs, cache, (rows, &ways), context)?;
             xs = ys;
             routing.extend(went);
         }

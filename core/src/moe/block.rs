@@ -87,12 +87,26 @@ impl MoeBlock {
     /// Fails when `config` contradicts itself, or a weight is missing or has another shape.
     pub fn new(config: &BlockConfig, vb: &Builder<'_>) -> Result<Self> {
         config.check().map_err(Error::Invalid)?;
-        let shape = (config.d_model, config.num_experts);
-        let router = Router::new(&config.routing, shape, config.router_bias, &vb.pp("router"))?;
         let of = vb.pp("experts");
         let experts = (0..config.num_experts)
             .map(|e| expert(config, config.d_ff, &of.pp(e)))
             .collect::<Result<_>>()?;
+        Self::of_experts(config, experts, vb)
+    }
+
+    /// Creates the block of `experts` that were made elsewhere; the other weights as in
+    /// [`MoeBlock::new`].
+    ///
+    /// # Errors
+    /// Fails as [`MoeBlock::new`] does.
+    pub fn of_experts(
+        config: &BlockConfig,
+        experts: Vec<ExpertParams>,
+        vb: &Builder<'_>,
+    ) -> Result<Self> {
+        config.check().map_err(Error::Invalid)?;
+        let shape = (config.d_model, config.num_experts);
+        let router = Router::new(&config.routing, shape, config.router_bias, &vb.pp("router"))?;
         let shared = match config.shared_d_ff {
             0 => None,
             d_ff => Some(expert(config, d_ff, &vb.pp("shared"))?),
@@ -103,6 +117,12 @@ impl MoeBlock {
     /// Shape of the block.
     pub fn config(&self) -> &BlockConfig {
         &self.config
+    }
+
+    /// Whether training may change any weight of the block.
+    pub fn learns(&self) -> bool {
+        let experts = self.experts.iter().chain(&self.shared);
+        self.router.learns() || experts.into_iter().any(ExpertParams::learns)
     }
 
     /// The router.

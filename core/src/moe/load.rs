@@ -62,6 +62,11 @@ impl Load {
         }
     }
 
+    /// So many visits of each expert, and nothing else.
+    pub fn of_visits(visits: Vec<u64>) -> Self {
+        Self { visits, ..Self::default() }
+    }
+
     /// All visits.
     pub fn total(&self) -> u64 {
         self.visits.iter().sum()

@@ -118,6 +118,11 @@ impl Plan {
         Visits::new(&self.experts, rows, self.slots, self.num_experts)
     }
 
+    /// Whether a gate made the choice, which losses can balance.
+    pub fn has_gate(&self) -> bool {
+        self.gate.is_some()
+    }
+
     /// Visits of each expert, `(E,)`.
     pub fn load(&self) -> Vec<usize> {
         let mut load = vec![0; self.num_experts];

@@ -85,6 +85,13 @@ impl Router {
         &self.routing
     }
 
+    /// Whether training may change any of its weights.
+    pub(super) fn learns(&self) -> bool {
+        let gate = self.gate.iter().flat_map(|(weight, bias)| [Some(weight), bias.as_ref()]);
+        let gates = gate.flatten().chain(&self.group_gate);
+        gates.into_iter().any(Param::is_trainable) || self.slots.as_ref().is_some_and(Slots::learns)
+    }
+
     /// The gate's rows, `(E, D)`; `hash` and `soft` have none.
     pub fn gate(&self) -> Option<&Param> {
         self.gate.as_ref().map(|(weight, _)| weight)

@@ -30,6 +30,11 @@ pub(super) struct Slots {
 }
 
 impl Slots {
+    /// Whether training may change the weights.
+    pub(super) fn learns(&self) -> bool {
+        self.weight.is_trainable() || self.scale.as_ref().is_some_and(Param::is_trainable)
+    }
+
     /// Creates the weights, named `slots.weight` and `slots.scale`.
     pub(super) fn new(
         config: &SoftConfig,

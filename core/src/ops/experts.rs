@@ -51,7 +51,8 @@ impl ExpertParams {
         [&self.up, &self.down].into_iter().chain(self.gate.as_ref())
     }
 
-    fn is_trainable(&self) -> bool {
+    /// Whether training may change any of them.
+    pub fn learns(&self) -> bool {
         self.all().any(Param::is_trainable)
     }
 }
@@ -161,7 +162,7 @@ fn project(
     }
 }
 
-fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Tensor> {
+pub(crate) fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Tensor> {
     match activation {
         Activation::Relu => xs.relu(),
         Activation::Gelu => xs.gelu_erf(),
@@ -243,13 +244,16 @@ impl Experts {
             candle::bail!("experts: backward before forward");
         };
         let (mut dxs, mut dweights) = (vec![0.0; xs.len()], vec![0.0; weights.len()]);
-        let held: Result<Vec<Option<Held<'_>>>> = self.experts.iter().map(grads_of).collect();
-        let mut held = held.map_err(candle::Error::wrap)?;
+        let is_visited = |e: usize| !self.visits.of_expert(e).is_empty();
+        let of = |(e, expert)| Held::new(expert, is_visited(e));
+        let mut held: Vec<Option<Held<'_>>> = self.experts.iter().enumerate().map(of).collect();
         let mut grads: Vec<Option<ExpertGrads<'_>>> = held
             .iter_mut()
             .map(|held| {
-                let Each { up, up_bias, gate, down, down_bias } = held.as_mut()?;
+                let Held { overwrite, grads } = held.as_mut()?;
+                let Each { up, up_bias, gate, down, down_bias } = grads;
                 Some(ExpertGrads {
+                    overwrite: *overwrite,
                     up,
                     up_bias: up_bias.as_mut().map(|grad| &mut grad[..]),
                     gate: gate.as_mut().map(|grad| &mut grad[..]),
@@ -268,13 +272,32 @@ impl Experts {
 }
 
 /// Gradients of one expert, while nobody else adds to them.
-type Held<'a> = Each<MutexGuard<'a, Vec<f32>>>;
+struct Held<'a> {
+    overwrite: bool,
+    grads: Each<MutexGuard<'a, Vec<f32>>>,
+}
 
-/// Where the gradients of an expert gather; none if it is frozen, and nothing is spent on it.
-fn grads_of(expert: &ExpertParams) -> Result<Option<Held<'_>>> {
-    match expert.is_trainable() {
-        true => Each::new(expert, |param| Ok(param.grad())).map(Some),
-        false => Ok(None),
+impl<'a> Held<'a> {
+    /// Where the gradients of an expert gather; none if it is frozen, and nothing is spent on it.
+    fn new(expert: &'a ExpertParams, is_visited: bool) -> Option<Self> {
+        if !expert.learns() {
+            return None;
+        }
+        // What one of the matrices has gathered, the others add to as well; and nothing comes to
+        // overwrite the gradients of an expert that nobody visits.
+        let overwrite = is_visited && !expert.matrices().any(Param::has_grad);
+        let matrix = |param: &'a Param| match overwrite {
+            true => param.grad_to_overwrite().0,
+            false => param.grad(),
+        };
+        let grads = Each {
+            up: matrix(&expert.up),
+            up_bias: expert.up_bias.as_ref().map(Param::grad),
+            gate: expert.gate.as_ref().map(matrix),
+            down: matrix(&expert.down),
+            down_bias: expert.down_bias.as_ref().map(Param::grad),
+        };
+        Some(Self { overwrite, grads })
     }
 }
 

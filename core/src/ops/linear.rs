@@ -36,7 +36,7 @@ pub fn linear_in(
         weight: weight.clone(),
         bias: bias.cloned(),
         precision,
-        packed: !context.is_training(),
+        packed: !(context.is_training() && weight.is_trainable()),
     };
     Ok(xs.contiguous()?.apply_op1(op)?)
 }
@@ -66,7 +66,7 @@ pub(super) fn matmul_t(xs: &Tensor, w: &Tensor, precision: Precision) -> candle:
     }
 }
 
-/// The kernel form; in inference the weight is packed once.
+/// The kernel form; a weight that does not change is packed once.
 struct Linear {
     weight: Param,
     bias: Option<Param>,
@@ -117,10 +117,9 @@ impl CustomOp1 for Linear {
             slices::with_values(xs, |xs| {
                 let (rows, outs, ins) = self.sizes(xs);
                 if self.weight.is_trainable() {
-                    self.weight.with_grad(|grad| {
-                        let dims = (outs, ins, rows);
-                        matmul::matmul_tn(self.precision, dys, xs, grad, dims, true);
-                    });
+                    let (mut grad, is_left_over) = self.weight.grad_to_overwrite();
+                    let dims = (outs, ins, rows);
+                    matmul::matmul_tn(self.precision, dys, xs, &mut grad, dims, !is_left_over);
                 }
                 if let Some(bias) = self.bias.as_ref().filter(|bias| bias.is_trainable()) {
                     bias.with_grad(|grad| slices::add_rows(dys, grad));

@@ -10,13 +10,13 @@ use candle::{
 use crate::{Result, kernels::visits::Visits};
 
 /// Stands for no row: zeros are put there.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Rows that are summed in one go in the backward pass.
 const FAN: usize = 8;
 
 /// Row `rows[i]` of `xs` `(N, D)`, or zeros where that is [`NONE`], for every `i`: `(M, D)`.
-pub(super) fn select(xs: &Tensor, rows: Vec<u32>) -> Result<Tensor> {
+pub(crate) fn select(xs: &Tensor, rows: Vec<u32>) -> Result<Tensor> {
     let index = Tensor::new(rows.as_slice(), xs.device())?;
     Ok(xs.contiguous()?.apply_op1(Select { rows, index })?)
 }

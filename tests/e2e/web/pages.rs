@@ -9,7 +9,7 @@ use super::visit;
 #[tokio::test]
 async fn no_request_leaves_the_server() -> Result<()> {
     visit("no_request_leaves_the_server", Desktop, async |page| {
-        for path in ["#en/de/Good%20morning.", "docs", "experts"] {
+        for path in ["#en/de/Good%20morning.", "docs", "experts", "recommend"] {
             page.open(path).await?;
             let requests = "const all = performance.getEntriesByType('resource');
                 const away = all.filter(({ name }) => new URL(name).origin !== location.origin);

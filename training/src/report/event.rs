@@ -19,8 +19,22 @@ pub enum Event {
     Dev(Dev),
     /// Tokens were counted at the experts of a layer.
     Load(Load),
+    /// Something else to show: a table of texts.
+    Table(Table),
     /// The run ended, or was stopped with a checkpoint.
     Finish(Finish),
+}
+
+/// A table of texts under a title.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Table {
+    /// What it is about.
+    pub title: String,
+    /// Heads of the columns.
+    pub columns: Vec<String>,
+    /// Cells, row by row.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// How a session begins.

@@ -12,7 +12,7 @@ use fs_err::{File, OpenOptions};
 use tracing::warn;
 
 pub use super::event::{
-    Dev, DevRow, Event, Finish, Load, Machine, ModelSize, Start, Step, assumed_watts,
+    Dev, DevRow, Event, Finish, Load, Machine, ModelSize, Start, Step, Table, assumed_watts,
 };
 use crate::{Error, Result};
 
@@ -33,6 +33,8 @@ pub struct RunLog {
     pub devs: Vec<Dev>,
     /// Expert loads, ascending by step.
     pub loads: Vec<Load>,
+    /// Tables, in the order in which they came.
+    pub tables: Vec<Table>,
     /// How the last session ended; `None` while it runs, or when it was killed.
     pub finish: Option<Finish>,
     /// Lines that could not be understood.
@@ -95,6 +97,10 @@ impl RunLog {
                 self.devs.push(dev);
             }
             Event::Load(load) => self.loads.push(load),
+            Event::Table(table) => {
+                self.tables.retain(|other| other.title != table.title);
+                self.tables.push(table);
+            }
             Event::Finish(finish) => {
                 self.note_time(finish.elapsed_seconds);
                 self.finish = Some(finish);

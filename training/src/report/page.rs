@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     compute::Cost,
     format::{date, duration, escape, short},
-    log::{RunLog, Start, Step},
+    log::{RunLog, Start, Step, Table},
     plot::{Line, plot, smooth},
 };
 
@@ -28,6 +28,7 @@ pub(super) fn render(log: &RunLog) -> String {
     let body = [
         header(&title, &start, log),
         tiles(log, &cost),
+        log.tables.iter().map(table).collect(),
         section("Training", &training_plots(log), "plots"),
         section("Development scores", &dev_plots(log), "plots"),
         log.best_dev().map(scores::table).unwrap_or_default(),
@@ -94,6 +95,19 @@ fn section(title: &str, content: &str, class: &str) -> String {
         true => String::new(),
         false => format!("<h2>{title}</h2>\n<div class=\"{class}\">\n{content}</div>\n"),
     }
+}
+
+fn table(table: &Table) -> String {
+    let cells = |tag: &str, cells: &[String]| -> String {
+        cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect()
+    };
+    let rows = table.rows.iter().map(|row| format!("<tr>{}</tr>", cells("td", row)));
+    let content = format!(
+        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>\n",
+        cells("th", &table.columns),
+        rows.collect::<String>()
+    );
+    section(&escape(&table.title), &content, "card")
 }
 
 fn training_plots(log: &RunLog) -> String {

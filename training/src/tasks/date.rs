@@ -1,7 +1,15 @@
 //! Times as people know them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The time as `2026-01-31T12:00:00Z`.
+pub(crate) fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    rfc3339(now.as_secs())
+}
+
 /// A time in seconds since 1970 as `2026-01-31T12:00:00Z`.
-pub(super) fn rfc3339(seconds: u64) -> String {
+fn rfc3339(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     // Days are counted from 1 March of the year 0, so that the leap day comes last.
     let days = days + 719_468;

@@ -1,7 +1,7 @@
 //! Learning to translate: sentence pairs in, an encoder-decoder with experts out.
 
 mod config;
-mod cost;
+pub(crate) mod cost;
 mod dev;
 mod export;
 
@@ -14,10 +14,10 @@ use candle::{Device, Tensor};
 use dragoman_core::{
     config::ModelConfig,
     context::{Context, Training},
-    directory::Files,
+    directory::{Files, Loaded},
     layers::moe::LayerRouting,
     models::translation::{Batch, Example, TranslationModel},
-    params::ParamStore,
+    params::{Param, ParamStore},
     register::Register,
     tokenizer::{self, Tokenizer},
 };
@@ -32,6 +32,7 @@ pub use dev::load as load_test_sets;
 
 use crate::{
     Error, Result,
+    config::RunConfig,
     control::Control,
     device,
     evaluate::TestSet,
@@ -40,6 +41,9 @@ use crate::{
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
     trainer::{self, Run, Summary},
 };
+
+/// In the folder of the best weights of a run that trains one expert: these weights.
+pub(crate) const EXPERT_FILE: &str = "expert.safetensors";
 
 /// Where a run finds its data and leaves its results.
 #[derive(Debug, Clone)]
@@ -78,19 +82,30 @@ pub fn train(config: &TrainConfig, paths: &RunPaths, control: &Control) -> Resul
 }
 
 /// A model that learns from a packed corpus.
-struct TranslationTask {
+pub(crate) struct TranslationTask {
     config: TrainConfig,
+    all: ParamStore,
+    /// Those of the weights that learn.
     params: ParamStore,
+    /// The expert that learns, if it is one alone.
+    expert: Option<String>,
     register: Register,
     model: TranslationModel,
     tokenizer: Arc<Tokenizer>,
     corpus: Arc<PackedCorpus>,
     batcher: Batcher,
-    /// For each route of the corpus the one of the model, if it is trained.
-    routes: Vec<Option<u32>>,
-    /// For each route of the model the tag of its target language.
-    tags: Vec<u32>,
+    /// For each route of the corpus how the model takes it, if it is trained.
+    ways: Vec<Option<Way>>,
     dev: Vec<TestSet>,
+}
+
+/// How sentences of one direction go through the model.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    /// The route, with the domain that is trained.
+    way: u32,
+    /// The tag of the target language.
+    tag: u32,
 }
 
 impl TranslationTask {
@@ -117,30 +132,81 @@ impl TranslationTask {
             config.model.moe = None;
         }
         let ExpertsConfig { free, d_ff } = config.experts;
-        let register = Register::for_pairs(&directions, free, d_ff, &layers);
+        let register = match config.model.moe.as_ref().and_then(|moe| moe.routing.as_ref()) {
+            Some(_) => Register::for_all(&directions, free, d_ff, &layers),
+            None => Register::for_pairs(&directions, free, d_ff, &layers),
+        };
         let params = ParamStore::new(&device, config.run.seed);
         let model = TranslationModel::new(&config.model, &register, &params)?;
         if let Some(dir) = &config.start_from {
             start_from(dir, &config, tokenizer.sha256(), &params)?;
         }
 
-        let route = |(source, target): &(String, String)| {
-            register.route(source, target).map(|route| route as u32)
-        };
-        let routes = corpus.routes().iter().map(route).collect();
-        let tag = |(_, target): &(String, String)| {
-            tokenizer.language_tag(target).ok_or_else(|| Error::Config {
-                path: paths.corpus.join("tokenizer.json"),
-                reason: format!("the tokenizer has no tag for `{target}`"),
-            })
-        };
-        let tags = directions.iter().map(tag).collect::<Result<_>>()?;
-        let dev = dev::load(&config.dev, &paths.dev, &directions)?;
+        let detectors = Vec::new();
+        let loaded = Loaded { model, params, register, tokenizer, detectors };
+        Self::assemble(&config, loaded, None, (corpus, &directions), paths)
+    }
+
+    /// A task in which only the expert called `expert` learns, from the `directions` of a corpus
+    /// that was packed with the model's tokenizer.
+    pub(crate) fn of_expert(
+        config: &TrainConfig,
+        loaded: Loaded,
+        expert: &str,
+        directions: &[(String, String)],
+        paths: &RunPaths,
+    ) -> Result<Self> {
+        let corpus = PackedCorpus::open(paths.corpus.join("corpus.bin"))?;
+        corpus.check_tokenizer(loaded.tokenizer.sha256())?;
+        let own = format!("experts.{expert}.");
+        loaded.params.iter().for_each(|p| p.set_trainable(p.name().starts_with(&own)));
+        Self::assemble(config, loaded, Some(expert.into()), (Arc::new(corpus), directions), paths)
+    }
+
+    fn assemble(
+        config: &TrainConfig,
+        loaded: Loaded,
+        expert: Option<String>,
+        (corpus, directions): (Arc<PackedCorpus>, &[(String, String)]),
+        paths: &RunPaths,
+    ) -> Result<Self> {
+        let Loaded { model, params: all, register, tokenizer, .. } = loaded;
+        let params = all.subset(Param::is_trainable);
+        let dev = dev::load(&config.dev, &paths.dev, directions)?;
         let cursor = Cursor::start(config.run.seed);
-        seed_masks(&device, &cursor)?;
+        seed_masks(params.device(), &cursor)?;
         let batcher = Batcher::new(corpus.clone(), config.batches.clone(), cursor)?;
-        let tokenizer = Arc::new(tokenizer);
-        Ok(Self { config, params, register, model, tokenizer, corpus, batcher, routes, tags, dev })
+        let (config, tokenizer) = (config.clone(), Arc::new(tokenizer));
+        let (names, ways) = (corpus.routes().to_vec(), Vec::new());
+        let mut task = Self {
+            config,
+            all,
+            params,
+            expert,
+            register,
+            model,
+            tokenizer,
+            corpus,
+            batcher,
+            ways,
+            dev,
+        };
+        for (source, target) in names {
+            let trained = directions.iter().any(|d| (&d.0, &d.1) == (&source, &target));
+            task.ways.push(if trained { task.way(&source, &target)? } else { None });
+        }
+        Ok(task)
+    }
+
+    /// How sentences of a direction go, if the model has a route for it.
+    fn way(&self, source: &str, target: &str) -> Result<Option<Way>> {
+        let Some(route) = self.register.route(source, target) else { return Ok(None) };
+        let domain: Vec<String> = self.expert.iter().cloned().collect();
+        let tag = self.tokenizer.language_tag(target).ok_or_else(|| {
+            let reason = format!("the tokenizer has no tag for `{target}`");
+            Error::Core(dragoman_core::Error::Invalid(reason))
+        })?;
+        Ok(Some(Way { way: self.register.way(route, &domain), tag }))
     }
 
     /// What makes this run the run it is: with other values, its checkpoints are of no use.
@@ -156,8 +222,7 @@ impl TranslationTask {
 
     /// A pair as the model sees it; none if its direction is not trained.
     fn example(&self, pair: SentencePair) -> Option<Example> {
-        let route = self.routes[pair.route as usize]?;
-        let tag = self.tags[route as usize];
+        let Way { way: route, tag } = self.ways[pair.route as usize]?;
         let mut source = vec![tag];
         source.extend(pair.source);
         source.push(tokenizer::END);
@@ -225,7 +290,8 @@ impl Task for TranslationTask {
             dropout: config.dropout,
             expert_dropout: config.expert_dropout,
         };
-        let context = Context::training(self.config.precision, training);
+        let mut context = Context::training(self.config.precision, training);
+        context.only_experts = self.expert.is_some();
         let output = self.model.forward(batch, &context)?;
         let (mut total, sums) = self.output_loss(part).forward(&output.hidden, &batch.labels)?;
 
@@ -259,12 +325,22 @@ impl Task for TranslationTask {
         Ok(Losses { total, figures, load: expert_load(&output.routing) })
     }
 
+    fn after_step(&self, load: &ExpertLoad, config: &RunConfig) -> Result<()> {
+        Ok(self.model.update_corrections(load, config.loss.correction_speed)?)
+    }
+
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
         dev::evaluate(self, control)
     }
 
     fn export(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
-        self.write_model(dir, note)
+        match self.expert {
+            Some(_) => {
+                fs_err::create_dir_all(dir)?;
+                Ok(self.params.save(&dir.join(EXPERT_FILE))?)
+            }
+            None => self.write_model(dir, note),
+        }
     }
 }
 
@@ -350,7 +426,13 @@ mod tests {
                 encoder_layers: 2,
                 decoder_layers: 2,
                 d_ff: 32,
-                moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 2, top_k: 2, shared_d_ff: 8 }),
+                moe: Some(MoeConfig {
+                    encoder_freq: 2,
+                    decoder_freq: 2,
+                    top_k: 2,
+                    shared_d_ff: 8,
+                    routing: None,
+                }),
                 ..TranslationConfig::default()
             },
             experts: ExpertsConfig { free: 3, d_ff: 8 },

@@ -1,12 +1,17 @@
 //! `dragoman expert`
 
-use anyhow::bail;
+mod add;
+mod edit;
+mod extract;
+mod list;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use dragoman_core::register::{ExpertEntry, Register};
+use dragoman_core::directory::Edit;
 
-use crate::models::ModelArgs;
-
-/// See which experts a model has
+/// See which experts a model has, add new ones and take them away
 #[derive(Debug, Args)]
 pub(crate) struct Expert {
     #[command(subcommand)]
@@ -15,54 +20,48 @@ pub(crate) struct Expert {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List the experts and routes of a model
-    List(List),
-    /// Show all that the register says about one expert
-    Show(Show),
+    List(list::List),
+    Show(list::Show),
+    Add(Box<add::Add>),
+    Remove(edit::Remove),
+    Rename(edit::Rename),
+    Extract(extract::Extract),
 }
 
+/// The folder of a model that is changed in place.
 #[derive(Debug, Args)]
-struct List {
-    #[command(flatten)]
-    model: ModelArgs,
+struct Changed {
+    /// Model directory to change; `dragoman model export DIR` writes the bundled model into one
+    #[arg(long, value_name = "DIR", env = "DRAGOMAN_MODEL")]
+    model: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-struct Show {
-    /// Name of the expert, such as `pair.en-de`
-    name: String,
+impl Changed {
+    fn folder(&self) -> anyhow::Result<&Path> {
+        match &self.model {
+            Some(folder) => Ok(folder),
+            None => bail!(
+                "name the model to change with `--model DIR`; `dragoman model export DIR` writes the \
+                 bundled one into a folder"
+            ),
+        }
+    }
 
-    #[command(flatten)]
-    model: ModelArgs,
+    /// Keeps other commands away from the model.
+    fn open(&self) -> anyhow::Result<Edit> {
+        Edit::open(self.folder()?).context("opening the model")
+    }
 }
 
 impl Expert {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.what {
-            What::List(command) => list(&command.model.files()?.register()?),
-            What::Show(command) => show(&command.model.files()?.register()?, &command.name)?,
+            What::List(command) => command.run(),
+            What::Show(command) => command.run(),
+            What::Add(command) => command.run(),
+            What::Remove(command) => command.run(),
+            What::Rename(command) => command.run(),
+            What::Extract(command) => command.run(),
         }
-        Ok(())
     }
-}
-
-fn list(register: &Register) {
-    println!("{:<16} {:<8} {:>6}  layers", "expert", "kind", "d_ff");
-    for ExpertEntry { name, kind, layers, d_ff, .. } in &register.experts {
-        let kind = format!("{kind:?}").to_lowercase();
-        println!("{name:<16} {kind:<8} {d_ff:>6}  {}", layers.join(", "));
-    }
-    println!("\n{:<16} group", "route");
-    for route in &register.routes {
-        println!("{:<16} {}", route.name, route.group.join(", "));
-    }
-}
-
-fn show(register: &Register, name: &str) -> anyhow::Result<()> {
-    let Some(expert) = register.expert(name) else {
-        let known: Vec<&str> = register.experts.iter().map(|expert| expert.name.as_str()).collect();
-        bail!("no expert `{name}`; this model has {}", known.join(", "));
-    };
-    println!("{}", serde_json::to_string_pretty(expert)?);
-    Ok(())
 }

@@ -77,7 +77,7 @@ impl Export {
             if matches!(kind, ModelConfig::Recommendation(_)) {
                 bail!("`--half` is for models that translate; export this one as it is");
             }
-            let Loaded { model, params, register, tokenizer } =
+            let Loaded { model, params, register, tokenizer, .. } =
                 files.load_translation(&Device::Cpu)?;
             let form = (&tokenizer, DType::F16);
             save_translation(&self.dir, model.config(), &register, &params, form)?;

@@ -11,12 +11,12 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use directories::ProjectDirs;
-use dragoman_core::{directory::Files, translator::TranslatorOptions};
-use dragoman_server::{ModelHandle, ServerConfig};
+use dragoman_core::{config::ModelConfig, directory::Files};
+use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig};
 use dragoman_store::Store;
 use tracing::{info, warn};
 
-use crate::models::{self, ModelArgs};
+use crate::models::{self, SearchArgs};
 
 /// How often the register of a model folder is looked at.
 const WATCH: Duration = Duration::from_millis(300);
@@ -40,8 +40,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", env = "DRAGOMAN_CONFIG")]
     config: Option<PathBuf>,
 
+    /// Model directory to serve, once for each kind: one that translates, one that recommends
+    /// [default: the bundled translation model]
+    #[arg(long = "model", value_name = "DIR", env = "DRAGOMAN_MODEL", value_delimiter = ',')]
+    models: Vec<PathBuf>,
+
     #[command(flatten)]
-    model: ModelArgs,
+    search: SearchArgs,
 }
 
 impl Serve {
@@ -52,18 +57,45 @@ impl Serve {
             None => default_store()?,
         };
         let store = Store::open(&store).context("opening the store")?;
-        let files = self.model.files()?;
-        let handle = ModelHandle::new(Arc::new(models::open(&files, self.model.options())?));
-        if let Files::Folder(folder) = &files {
-            watch(folder.clone(), self.model.options(), handle.clone())?;
-        }
+        let models = self.models()?;
         let address = (config.host.as_str(), config.port);
         let listener = TcpListener::bind(address).with_context(|| {
             let (host, port) = address;
             format!("listening on {host}:{port}; is another server there? `--port` takes another")
         })?;
         let url = format!("http://{}{}/", listener.local_addr()?, config.prefix());
-        serve(config, listener, handle, store, &url).context("serving")
+        serve(config, listener, models, store, &url).context("serving")
+    }
+
+    /// Opens the models, and takes them up again whenever they change.
+    fn models(&self) -> anyhow::Result<Models> {
+        let (mut translator, mut recommender) = (None, None);
+        for folder in &self.models {
+            let files = Files::Folder(folder.clone());
+            let place = match files.config()? {
+                ModelConfig::Translation(_) => &mut translator,
+                ModelConfig::Recommendation(_) => &mut recommender,
+            };
+            if let Some(other) = place.replace(folder) {
+                let (one, other) = (folder.display(), other.display());
+                anyhow::bail!("`{other}` and `{one}` are models of one kind; serve one of them");
+            }
+        }
+        let options = self.search.options();
+        let files = models::files(translator.map(PathBuf::as_path))?;
+        let handle = ModelHandle::new(Arc::new(models::open(&files, options)?));
+        let models = Models { translator: handle, recommender: RecommenderHandle::default() };
+        if let Some(folder) = translator {
+            let handle = models.translator.clone();
+            watch(folder, move |files| Ok(handle.swap(Arc::new(models::open(files, options)?))))?;
+        }
+        if let Some(folder) = recommender {
+            let handle = models.recommender.clone();
+            let open = move |files: &Files| anyhow::Ok(handle.swap(models::recommender(files)?));
+            open(&Files::Folder(folder.clone()))?;
+            watch(folder, open)?;
+        }
+        Ok(models)
     }
 
     fn settings(&self) -> anyhow::Result<ServerConfig> {
@@ -88,7 +120,7 @@ impl Serve {
 fn serve(
     config: ServerConfig,
     listener: TcpListener,
-    model: ModelHandle,
+    models: Models,
     store: Store,
     url: &str,
 ) -> anyhow::Result<()> {
@@ -98,7 +130,7 @@ fn serve(
     };
     ctrlc::set_handler(on_signal).context("listening for Ctrl-C")?;
     actix_web::rt::System::new().block_on(async {
-        let server = dragoman_server::run(config, listener, model, store)?;
+        let server = dragoman_server::run(config, listener, models, store)?;
         let handle = server.handle();
         println!("Dragoman listens on {url} (Ctrl-C stops it)");
         actix_web::rt::spawn(async move {
@@ -114,7 +146,11 @@ fn serve(
 
 /// Takes up the model again whenever its register changes; what cannot be loaded is refused, and
 /// the model that serves goes on.
-fn watch(folder: PathBuf, options: TranslatorOptions, handle: ModelHandle) -> anyhow::Result<()> {
+fn watch(
+    folder: &Path,
+    take_up: impl Fn(&Files) -> anyhow::Result<u64> + Send + 'static,
+) -> anyhow::Result<()> {
+    let folder = folder.to_owned();
     let mut seen = register_of(&folder);
     let look = move || {
         loop {
@@ -124,11 +160,8 @@ fn watch(folder: PathBuf, options: TranslatorOptions, handle: ModelHandle) -> an
                 continue;
             }
             seen = now;
-            match models::open(&Files::Folder(folder.clone()), options) {
-                Ok(translator) => {
-                    let generation = handle.swap(Arc::new(translator));
-                    info!(generation, "took up the changed model");
-                }
+            match take_up(&Files::Folder(folder.clone())) {
+                Ok(generation) => info!(generation, "took up the changed model"),
                 Err(error) => warn!("the changed model is refused, the old one serves: {error:#}"),
             }
         }

@@ -1,6 +1,7 @@
 //! `dragoman train`
 
 mod recommendation;
+mod routing;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -12,6 +13,8 @@ use dragoman_training::{
     tasks::translation::{RunPaths, TrainConfig, train},
     trainer::Summary,
 };
+
+use self::routing::RoutingArgs;
 
 /// Train a model
 #[derive(Debug, Args)]
@@ -75,6 +78,9 @@ struct Translation {
 
     #[command(flatten)]
     budget: Budget,
+
+    #[command(flatten)]
+    routing: RoutingArgs,
 }
 
 impl Train {
@@ -93,6 +99,7 @@ impl Translation {
         config.device = self.device.unwrap_or(config.device);
         config.start_from = self.start_from.or(config.start_from);
         self.budget.apply(&mut config.run);
+        self.routing.apply(&mut config)?;
         let control = self.budget.control()?;
         let Self { corpus, dev, out, budget, .. } = self;
         let paths = RunPaths { corpus, dev, out, quiet: budget.quiet };

@@ -86,6 +86,7 @@ impl ServerConfig {
             "get_api_key_link",
             "api_keys_remote",
             "admin_key",
+            "recommend_api_key",
             "metrics_auth_token",
             "frontend_language_target",
         ];
@@ -95,7 +96,9 @@ impl ServerConfig {
     /// Sets `field` to what `value` reads as: a number, a truth, or a string. Empty removes it.
     fn set(&mut self, field: &str, name: &str, value: &str) -> Result<()> {
         let value = value.trim();
+        let fraction = || value.parse().ok().filter(|number: &f64| number.is_finite());
         let number = value.parse().ok().map(Value::Integer);
+        let number = number.or_else(|| fraction().map(Value::Float));
         let truth = match value.to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Some(Value::Boolean(true)),
             "false" | "0" | "no" | "off" => Some(Value::Boolean(false)),

@@ -31,6 +31,11 @@ pub(super) async fn docs(request: HttpRequest) -> Result<HttpResponse, ApiError>
     serve(&request, "docs.html")
 }
 
+/// `GET /recommend`
+pub(super) async fn recommend(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    serve(&request, "recommend.html")
+}
+
 /// `GET /experts`, for browsers.
 pub(super) async fn experts(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     serve(&request, "experts.html")

@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Arc};
 use actix_web::dev::ServerHandle;
 use anyhow::{Context, Result};
 use dragoman_core::translate::Translate;
-use dragoman_server::{ModelHandle, ServerConfig};
+use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig};
 use dragoman_store::Store;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
@@ -18,6 +18,7 @@ pub(crate) struct TestApp {
     pub(crate) client: Client,
     pub(crate) model: Arc<Tagger>,
     pub(crate) handle: ModelHandle,
+    pub(crate) recommender: RecommenderHandle,
     pub(crate) server: ServerHandle,
     pub(crate) store: Store,
     _dir: tempfile::TempDir,
@@ -36,19 +37,31 @@ impl TestApp {
 
     /// Starts a server of this model.
     pub(crate) fn with(config: ServerConfig, model: Tagger) -> Result<Self> {
-        let model = Arc::new(model);
         let dir = tempfile::tempdir()?;
         let store = Store::open(dir.path())?;
+        Self::of(config, model, RecommenderHandle::default(), (store, dir))
+    }
+
+    /// Starts a server of these models and this store.
+    pub(crate) fn of(
+        config: ServerConfig,
+        model: Tagger,
+        recommender: RecommenderHandle,
+        (store, dir): (Store, tempfile::TempDir),
+    ) -> Result<Self> {
+        let model = Arc::new(model);
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", listener.local_addr()?);
         let handle = ModelHandle::new(Arc::clone(&model) as Arc<dyn Translate>);
         let config = ServerConfig { threads: 2, ..config };
-        let server = dragoman_server::run(config, listener, handle.clone(), store.clone())?;
+        let models = Models { translator: handle.clone(), recommender: recommender.clone() };
+        let server = dragoman_server::run(config, listener, models, store.clone())?;
         let app = Self {
             url,
             client: Client::new(),
             model,
             handle,
+            recommender,
             server: server.handle(),
             store,
             _dir: dir,
@@ -84,4 +97,10 @@ pub(crate) async fn answer(request: RequestBuilder) -> Result<(u16, Value)> {
     let text = reply.text().await?;
     let value = serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?;
     Ok((status, value))
+}
+
+/// Sends a request, and returns the status and the text of the reply.
+pub(crate) async fn text(request: RequestBuilder) -> Result<(u16, String)> {
+    let reply = request.send().await?;
+    Ok((reply.status().as_u16(), reply.text().await?))
 }

@@ -17,6 +17,8 @@ use crate::kernels::{
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each is the gradient of the weight it is named after")]
 pub struct ExpertGrads<'a> {
+    /// Whether the gradients of the matrices are overwritten instead, if the expert is visited.
+    pub overwrite: bool,
     pub up: &'a mut [f32],
     pub up_bias: Option<&'a mut [f32]>,
     pub gate: Option<&'a mut [f32]>,
@@ -39,6 +41,7 @@ pub struct Gradients<'a, 'b> {
 /// [`ExpertGrads`] as tasks share them.
 #[derive(Clone, Copy)]
 struct Outs {
+    overwrite: bool,
     up: Out,
     gate: Option<Out>,
     down: Out,
@@ -121,6 +124,7 @@ impl GroupedFfn<'_> {
             let to = to.as_mut()?;
             let (d_model, d_ff) = (self.d_model, weights.up.len() / self.d_model);
             Some(Outs {
+                overwrite: to.overwrite,
                 up: share(i, "up", weights.up, to.up, d_model),
                 gate: share_option(i, "gate", weights.gate, &mut to.gate, d_model),
                 down: share(i, "down", weights.down, to.down, d_ff),
@@ -291,11 +295,17 @@ impl Second<'_> {
             outs[expert].as_ref().expect("tasks are made for trained experts")
         };
         let some = |out: Option<Out>| out.expect("tasks are made for weights that exist");
+        let epilogue = |tile: &Tile| match outs(tile).overwrite {
+            true => &Epilogue::NONE,
+            false => &Epilogue::ACCUMULATE,
+        };
         match task {
             Task::Input(tile) => self.input(tile, dxs),
-            Task::Up(tile) => self.up(tile, &self.middle.up, outs(tile).up),
-            Task::Gate(tile) => self.up(tile, &self.middle.gate, some(outs(tile).gate)),
-            Task::Down(tile) => self.down(tile, outs(tile).down),
+            Task::Up(tile) => self.up(tile, &self.middle.up, outs(tile).up, epilogue(tile)),
+            Task::Gate(tile) => {
+                self.up(tile, &self.middle.gate, some(outs(tile).gate), epilogue(tile));
+            }
+            Task::Down(tile) => self.down(tile, outs(tile).down, epilogue(tile)),
             Task::UpBias(tile) => self.up_bias(tile, some(outs(tile).up_bias)),
             Task::DownBias(tile) => self.down_bias(tile, some(outs(tile).down_bias)),
         }
@@ -318,21 +328,21 @@ impl Second<'_> {
     }
 
     /// `Σ dup ⊗ x`, and the gate's.
-    fn up(&self, tile: &Tile, gradient: &Scratch, out: Out) {
+    fn up(&self, tile: &Tile, gradient: &Scratch, out: Out, epilogue: &Epilogue<'_>) {
         let (group, d_model) = (&self.groups[tile.group], self.ffn.d_model);
         let a = Operand::KOuter(Rows::new(group.part_of(gradient), group.d_ff));
         let b = Operand::KOuter(Rows::gather(self.input.xs, d_model, self.tokens(group)));
         let dims = (group.d_ff, d_model, group.visits.len());
-        self.product(dims, (a, b), tile, out, &Epilogue::ACCUMULATE);
+        self.product(dims, (a, b), tile, out, epilogue);
     }
 
     /// `Σ dy ⊗ hidden`.
-    fn down(&self, tile: &Tile, out: Out) {
+    fn down(&self, tile: &Tile, out: Out, epilogue: &Epilogue<'_>) {
         let (group, d_model) = (&self.groups[tile.group], self.ffn.d_model);
         let a = Operand::KOuter(Rows::gather(self.dys, d_model, self.tokens(group)));
         let b = Operand::KOuter(Rows::new(group.part_of(&self.middle.hidden), group.d_ff));
         let dims = (d_model, group.d_ff, group.visits.len());
-        self.product(dims, (a, b), tile, out, &Epilogue::ACCUMULATE);
+        self.product(dims, (a, b), tile, out, epilogue);
     }
 
     fn product(

@@ -182,6 +182,7 @@ impl Owned {
 
     fn grads(&mut self) -> ExpertGrads<'_> {
         ExpertGrads {
+            overwrite: false,
             up: &mut self.up,
             up_bias: self.up_bias.as_deref_mut(),
             gate: self.gate.as_deref_mut(),
@@ -458,4 +459,28 @@ fn a_wrong_shape_is_named() {
     let visits = Visits::new(&[0], 1, 1, 2);
     let input = FfnInput { xs: &[1.0, 2.0], visits: &visits, weights: &[1.0] };
     ffn.forward(&input, &mut [0.0; 2]);
+}
+
+#[test]
+fn what_was_there_is_overwritten_or_added_to() {
+    let mut rng = ChaCha8Rng::seed_from_u64(19);
+    let layer = Layer::new(&mut rng, 24, &[40, 40], Activation::Silu, true, false);
+    let slots = random_slots(&mut rng, 2 * 50, 2);
+    let batch = Batch::new(&mut rng, 24, 2, 2, &slots);
+    for precision in [Precision::F32, Precision::Bf16] {
+        let expected = layer.run(precision, &batch, |_| true).experts;
+        let mut gathered: Vec<Owned> = layer.experts.iter().map(Owned::zeros).collect();
+        gathered.iter_mut().for_each(|expert| expert.up.fill(7.0));
+        layer.with(precision, |ffn| {
+            let saved = ffn.forward(&batch.input(), &mut vec![0.0; batch.xs.len()]);
+            let mut grads: Vec<_> = gathered.iter_mut().map(|e| Some(e.grads())).collect();
+            grads.iter_mut().flatten().for_each(|grads| grads.overwrite = true);
+            let (mut dxs, mut dweights) = (batch.xs.clone(), batch.weights.clone());
+            let gradients = Gradients { xs: &mut dxs, weights: &mut dweights, experts: &mut grads };
+            ffn.backward(&batch.input(), &saved, &batch.dys, gradients);
+        });
+        for (got, want) in gathered.iter().zip(&expected) {
+            assert_eq!((&got.up, &got.down), (&want.up, &want.down));
+        }
+    }
 }

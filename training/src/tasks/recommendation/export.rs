@@ -1,21 +1,17 @@
 //! Writes what was learned as a model directory.
 
-use std::{
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::Path;
 
 use candle::DType;
 use dragoman_core::directory::{RecommendationParts, save_recommendation};
 
 use super::RecommendationTask;
-use crate::{Result, task::ExportNote, tasks::rfc3339};
+use crate::{Result, task::ExportNote, tasks::date::now};
 
 impl RecommendationTask {
     /// Writes the model to `dir`, in f32, and says in its register what it learned from.
     pub(super) fn write_model(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let created = rfc3339(now.as_secs());
+        let created = now();
         let mut register = self.register.clone();
         for expert in &mut register.experts {
             expert.created.clone_from(&created);

@@ -42,7 +42,7 @@ pub struct TrainConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct ExpertsConfig {
     /// Free experts in every layer of experts; with the one of the direction more than
-    /// `model.moe.top_k`.
+    /// `model.moe.top_k`. With a rule in `model.moe.routing` these are all experts there are.
     pub free: usize,
     /// Inner width of an expert, `F`.
     pub d_ff: usize,
@@ -106,8 +106,14 @@ impl TrainConfig {
         let Self { model, experts, dev, run, .. } = self;
         run.check().map_err(|reason| format!("[run] {reason}"))?;
         model.check().map_err(|reason| format!("[model] {reason}"))?;
-        if let Some(moe) = &model.moe
-            && !model.moe_layers().is_empty()
+        let moe = model.moe.as_ref().filter(|_| !model.moe_layers().is_empty());
+        if let Some(moe) = moe
+            && let Some(rule) = &moe.routing
+        {
+            let in_decoder = moe.decoder_freq > 0 && moe.decoder_freq <= model.decoder_layers;
+            rule.check(experts.free, in_decoder)
+                .map_err(|reason| format!("[model.moe.routing] {reason}"))?;
+        } else if let Some(moe) = moe
             && experts.free < moe.top_k
         {
             return Err(format!(

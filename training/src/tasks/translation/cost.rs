@@ -9,7 +9,7 @@ use crate::report::log::ModelSize;
 /// to other tokens.
 ///
 /// The projections of the source into the decoder's keys and values count for the source token.
-pub(super) fn model_size(
+pub(crate) fn model_size(
     config: &TranslationConfig,
     experts: &ExpertsConfig,
     parameters: usize,
@@ -20,7 +20,8 @@ pub(super) fn model_size(
     let moe_layers = config.moe_layers();
     let feed_forward = |side: &str, i: usize| match &config.moe {
         Some(moe) if moe_layers.contains(&format!("{side}.{i}")) => {
-            2 * d_model * (moe.shared_d_ff + moe.top_k * experts.d_ff)
+            let visits = moe.routing.as_ref().map_or(moe.top_k, |rule| rule.slots(experts.free));
+            2 * d_model * (moe.shared_d_ff + visits * experts.d_ff)
         }
         _ => 2 * d_model * d_ff,
     };
@@ -48,7 +49,13 @@ mod tests {
             d_ff: 40,
             encoder_layers: 2,
             decoder_layers: 1,
-            moe: Some(MoeConfig { encoder_freq: 2, decoder_freq: 0, top_k: 2, shared_d_ff: 20 }),
+            moe: Some(MoeConfig {
+                encoder_freq: 2,
+                decoder_freq: 0,
+                top_k: 2,
+                shared_d_ff: 20,
+                routing: None,
+            }),
             ..TranslationConfig::default()
         };
         let size = model_size(&config, &ExpertsConfig { free: 4, d_ff: 5 }, 12_345);

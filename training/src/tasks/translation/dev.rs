@@ -12,7 +12,7 @@ use dragoman_core::{
     tokenizer::END,
 };
 
-use super::{DevConfig, DevSet, TranslationTask, expert_load};
+use super::{DevConfig, DevSet, TranslationTask, Way, expert_load};
 use crate::{
     Error, Result,
     control::Control,
@@ -138,7 +138,7 @@ fn start(text: &str) -> String {
 impl TranslationTask {
     /// The model as it is now, with copies of its weights on the CPU.
     pub(super) fn copy_on_cpu(&self) -> Result<TranslationModel> {
-        let params = ParamStore::from_tensors(&Device::Cpu, self.params.tensors()?);
+        let params = ParamStore::from_tensors(&Device::Cpu, self.all.tensors()?);
         Ok(TranslationModel::new(&self.config.model, &self.register, &params)?)
     }
 
@@ -152,9 +152,9 @@ impl TranslationTask {
         pair: &LanguagePair,
         load: &mut ExpertLoad,
     ) -> Result<Vec<String>> {
-        let route = self.register.route(&pair.source, &pair.target);
-        let route = route.expect("development sets are read for the routes of the model");
-        let tag = self.tags[route];
+        let way = self.way(&pair.source, &pair.target)?;
+        let Way { way: route, tag } =
+            way.expect("development sets are read for the routes of the model");
         let encoded = self.tokenizer.encode_batch(sources);
         let limit = self.config.model.max_positions;
         let source = |ids: Vec<u32>| {
@@ -167,7 +167,7 @@ impl TranslationTask {
         let mut texts = vec![String::new(); sources.len()];
         for batch in order.chunks(DECODED_TOGETHER) {
             let sources: Vec<_> = batch.iter().map(|&i| encoded[i].as_slice()).collect();
-            let targets = self.decode(model, &sources, (route as u32, tag), load)?;
+            let targets = self.decode(model, &sources, (route, tag), load)?;
             for (&i, tokens) in batch.iter().zip(targets) {
                 texts[i] = self.tokenizer.decode(&tokens);
             }

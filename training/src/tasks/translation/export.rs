@@ -1,9 +1,6 @@
 //! Writes what was learned as a model directory.
 
-use std::{
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::Path;
 
 use candle::DType;
 use dragoman_core::{
@@ -12,13 +9,12 @@ use dragoman_core::{
 };
 
 use super::TranslationTask;
-use crate::{Result, task::ExportNote, tasks::rfc3339};
+use crate::{Result, task::ExportNote, tasks::date::now};
 
 impl TranslationTask {
     /// Writes the model to `dir`, in f32, and says in its register what it learned from.
     pub(super) fn write_model(&self, dir: &Path, note: &ExportNote<'_>) -> Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let created = rfc3339(now.as_secs());
+        let created = now();
         let mut register = self.register.clone();
         for expert in &mut register.experts {
             expert.created.clone_from(&created);
@@ -26,7 +22,7 @@ impl TranslationTask {
             add_scores(expert, &self.register, note);
         }
         let tokenizer = (&*self.tokenizer, DType::F32);
-        save_translation(dir, &self.config.model, &register, &self.params, tokenizer)?;
+        save_translation(dir, &self.config.model, &register, &self.all, tokenizer)?;
         Ok(())
     }
 

@@ -1,0 +1,152 @@
+//! `dragoman expert add`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use dragoman_training::{
+    config::Budget,
+    control::Control,
+    evaluate::LanguagePair,
+    experts::{self, AddRequest, Added, Outcome, Row},
+};
+
+use super::Changed;
+
+/// Teach a model a domain or a language pair by adding one expert; nothing else changes
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// `domain.NAME`, or `pair.xx-yy` for a pair that the model does not know
+    name: String,
+
+    #[command(flatten)]
+    model: Changed,
+
+    /// Corpus to learn from, `{pair}` standing for `en-de` in both directions; may be repeated
+    #[arg(long, value_name = "FILE")]
+    data: Vec<String>,
+
+    /// Directions that a domain covers, such as `en-de,en-fr`; all of the corpora if none are named
+    #[arg(long, value_name = "PAIRS", value_delimiter = ',')]
+    pairs: Vec<LanguagePair>,
+
+    /// Expert whose copy a pair expert starts as [default: the nearest by loss]
+    #[arg(long, value_name = "NAME")]
+    parent: Option<String>,
+
+    /// A low-rank domain expert over the network that all share, for little data
+    #[arg(long, value_name = "RANK", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    lora: Option<u16>,
+
+    /// Inner width of the expert [default: twice that of the model's experts]
+    #[arg(long, value_name = "N", conflicts_with = "lora", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    width: Option<u32>,
+
+    /// Steps of training at most [default: 1000, without `--minutes`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+
+    /// Minutes of training at most
+    #[arg(long, value_name = "N")]
+    minutes: Option<f64>,
+
+    /// Learning rate at its peak
+    #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
+    learning_rate: f64,
+
+    /// Pairs that choose the best weights [default: some of the corpora are held out]
+    #[arg(long, value_name = "FILE")]
+    dev: Option<String>,
+
+    /// Other texts, as files or folders of `en.txt`: what the domain is told from, and measured on
+    #[arg(long, value_name = "FILE")]
+    general: Vec<String>,
+
+    /// Licence of the corpora, for the register
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    licence: String,
+
+    /// By how much chrF++ on the development sets may fall
+    #[arg(long, value_name = "POINTS", default_value_t = 0.0)]
+    max_drop: f64,
+
+    /// Seed of all that is random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Folder of the run: checkpoints, log, report [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+
+    /// Show nothing while training
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Add {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let edit = self.model.open()?;
+        let control = Control::default();
+        let hand = control.clone();
+        ctrlc::set_handler(move || hand.stop()).context("listening for Ctrl-C")?;
+        let request = self.request()?;
+        let outcome = experts::add(edit, &request, &control)
+            .with_context(|| format!("adding `{}`", request.name))?;
+        match outcome {
+            Outcome::Added(added) => println!("{}", words(&added)),
+            Outcome::Stopped(step) => println!(
+                "stopped at step {step}; the model is as it was, and the same command goes on from here"
+            ),
+        }
+        Ok(())
+    }
+
+    fn request(self) -> anyhow::Result<AddRequest> {
+        let minutes = self.minutes.unwrap_or(0.0);
+        if !minutes.is_finite() || minutes < 0.0 {
+            bail!("`--minutes {minutes}` is no length of time");
+        }
+        let steps = match (self.steps, minutes > 0.0) {
+            (Some(steps), _) => steps,
+            (None, true) => 0,
+            (None, false) => 1000,
+        };
+        let work = self.work.unwrap_or_else(|| PathBuf::from("runs").join(&self.name));
+        Ok(AddRequest {
+            pairs: self.pairs,
+            parent: self.parent,
+            lora: self.lora.map(usize::from),
+            width: self.width.map(|width| width as usize),
+            dev: self.dev,
+            general: self.general,
+            licence: self.licence,
+            budget: Budget { steps, minutes },
+            learning_rate: self.learning_rate,
+            max_drop: self.max_drop,
+            seed: self.seed,
+            quiet: self.quiet,
+            ..AddRequest::new(&self.name, self.data, work)
+        })
+    }
+}
+
+/// What came out, for people.
+fn words(added: &Added) -> String {
+    let Added { entry, rows, pairs, summary, report } = added;
+    let mut lines = vec![format!(
+        "added `{}`: {pairs} pairs, {} steps, {:.0} s; every old route computes what it computed",
+        entry.name, summary.step, summary.seconds
+    )];
+    for Row { set, pair, before, after, own, .. } in rows {
+        let before = before.map_or("–".into(), |score| format!("{score:.1}"));
+        let note = if *own { "" } else { " (other texts)" };
+        lines.push(format!("  chrF++ {pair} {set}: {before} → {after:.1}{note}"));
+    }
+    if entry.routes.is_empty() {
+        lines.push("  it serves the requests of its language pair".into());
+    } else if entry.detector.is_none() {
+        lines.push("  without `--general` it has no detector: `--domain auto` passes it by".into());
+    }
+    lines.push(format!("report: {}", report.display()));
+    lines.join("\n")
+}

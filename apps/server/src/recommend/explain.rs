@@ -1,0 +1,134 @@
+//! Says what a list rests on.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use dragoman_store::Timestamp;
+
+use super::{
+    Recommendations, Shop,
+    link::Link,
+    score::{Moment, Scores},
+};
+use crate::error::ApiError;
+
+/// Items of a list that are explained at most: each costs the model some work.
+pub(crate) const MAX_EXPLAINED: usize = 100;
+
+/// Events named for an item at most.
+const MAX_REASONS: usize = 3;
+
+/// Why a list is what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Why {
+    /// Segment experts with their weights.
+    pub(crate) segments: Vec<(String, f32)>,
+    /// Scorers that were blended with their weights.
+    pub(crate) blend: Vec<(String, f32)>,
+    /// Titles and categories of the items of the list.
+    pub(crate) about: Vec<(String, Vec<String>)>,
+    /// For each item of the list the events that it rests on, the strongest first.
+    pub(crate) because: Vec<Vec<Because>>,
+}
+
+/// An event that an item rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Because {
+    /// The item of the event.
+    pub(crate) item: String,
+    /// What a person would call it.
+    pub(crate) title: String,
+    /// In which way, such as `read`.
+    pub(crate) kind: String,
+    /// When.
+    pub(crate) time: Timestamp,
+    /// What it adds to the score.
+    pub(crate) share: f32,
+}
+
+impl Recommendations {
+    /// Explains the items `numbers` of a list.
+    pub(super) fn explain(
+        &self,
+        shop: &Shop,
+        link: Option<&Arc<Link>>,
+        moment: &Moment,
+        scores: &Scores,
+        numbers: &[u32],
+    ) -> Result<Why, ApiError> {
+        let (segments, blend) = match (scores, link) {
+            (Scores::Model { ranking, .. }, Some(_)) => {
+                (ranking.segments.clone(), ranking.blend.clone())
+            }
+            (Scores::Latest, _) => (Vec::new(), vec![("latest".into(), 1.0)]),
+            (Scores::Live { scores, .. }, _) if !scores.is_empty() => (Vec::new(), live_shares()),
+            _ => (Vec::new(), vec![("popularity".into(), 1.0)]),
+        };
+        let about = {
+            let catalogue = shop.catalogue();
+            let title = |number| catalogue.entry(number).title.to_string();
+            let about = |&number: &u32| (title(number), catalogue.categories_of(number));
+            numbers.iter().map(about).collect()
+        };
+        let numbers = &numbers[..numbers.len().min(MAX_EXPLAINED)];
+        let because = numbers.iter().map(|&number| because(shop, moment, scores, number));
+        Ok(Why { segments, blend, about, because: because.collect::<Result<_, _>>()? })
+    }
+}
+
+fn live_shares() -> Vec<(String, f32)> {
+    let sum: f32 = super::score::SHARES.iter().sum();
+    let names = ["neighbours", "content", "popularity"];
+    let share = |(name, share): (&str, f32)| (name.to_owned(), share / sum);
+    names.into_iter().zip(super::score::SHARES).map(share).collect()
+}
+
+/// The events that the item `number` rests on.
+fn because(
+    shop: &Shop,
+    moment: &Moment,
+    scores: &Scores,
+    number: u32,
+) -> Result<Vec<Because>, ApiError> {
+    let mut shares: Vec<(String, f32)> = match scores {
+        Scores::Model { link, asked, .. } => {
+            let Some(index) = link.index(number) else { return Ok(Vec::new()) };
+            let explain = || link.model.explain(&asked.query(), index);
+            let explained = catch_unwind(AssertUnwindSafe(explain))
+                .map_err(|_| ApiError::Internal("the model crashed".into()))?
+                .map_err(|error| ApiError::Internal(error.to_string()))?;
+            let catalogue = shop.catalogue();
+            let events = asked.history.iter().zip(explained.contributions);
+            let named = events.filter_map(|(event, share)| {
+                let number = link.number(event.item as usize)?;
+                Some((catalogue.entry(number).id.to_string(), share))
+            });
+            named.collect()
+        }
+        Scores::Live { from, .. } => from.get(&number).cloned().unwrap_or_default(),
+        Scores::Popular | Scores::Latest => Vec::new(),
+    };
+    shares.retain(|(_, share)| *share > 0.0);
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let catalogue = shop.catalogue();
+    let mut reasons: Vec<Because> = Vec::new();
+    for (item, share) in shares {
+        if reasons.len() == MAX_REASONS {
+            break;
+        }
+        let event = moment.events.iter().find(|event| event.item_id == item);
+        let is_new = reasons.iter().all(|reason| reason.item != item);
+        if let Some(event) = event
+            && is_new
+        {
+            let number = catalogue.number(&item);
+            let title = number.map(|number| catalogue.entry(number).title.to_string());
+            let title = title.unwrap_or_default();
+            let (kind, time) = (event.feedback_type.clone(), event.time);
+            reasons.push(Because { item, title, kind, time, share });
+        }
+    }
+    Ok(reasons)
+}

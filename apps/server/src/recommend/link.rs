@@ -1,0 +1,83 @@
+//! Joins a model's items to those of a tenant, and teaches it the ones it does not know.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use dragoman_core::recommend::{self, Recommend};
+
+use super::{catalogue::Catalogue, model::LoadedRecommender};
+
+/// What stands for no item.
+const NONE: u32 = u32::MAX;
+
+/// How long popularity may lag behind events for the model; lists of what is popular never do.
+const LAG: Duration = Duration::from_millis(100);
+
+/// A model that knows the items of a tenant.
+pub(crate) struct Link {
+    pub(crate) model: Arc<dyn Recommend>,
+    to_model: Vec<u32>,
+    to_shop: Vec<u32>,
+    popularity: Mutex<Option<(Instant, Arc<Vec<f32>>)>>,
+}
+
+impl Link {
+    /// Joins `loaded` to `catalogue`; `items` are those of the tenant that the model may not know.
+    ///
+    /// `None` if the model is of another catalogue: it knows neither a tenth of the tenant's items
+    /// nor finds half of its own there.
+    pub(crate) fn new(
+        loaded: &LoadedRecommender,
+        catalogue: &Catalogue,
+        unknown: &[recommend::Item],
+    ) -> dragoman_core::Result<Option<Self>> {
+        let known = loaded.model.items().iter().filter(|id| catalogue.number(id).is_some()).count();
+        let shown = catalogue.entries().iter().filter(|entry| entry.is_shown).count();
+        if known == 0 || (known * 10 < shown && known * 2 < loaded.model.items().len()) {
+            return Ok(None);
+        }
+        let model = match unknown {
+            [] => Arc::clone(&loaded.model),
+            unknown => loaded.model.extend(unknown)?,
+        };
+        let number = |id: &String| catalogue.number(id).unwrap_or(NONE);
+        let to_shop: Vec<u32> = model.items().iter().map(number).collect();
+        let mut to_model = vec![NONE; catalogue.entries().len()];
+        for (index, &number) in to_shop.iter().enumerate() {
+            if number != NONE {
+                to_model[number as usize] = u32::try_from(index).unwrap_or(NONE);
+            }
+        }
+        Ok(Some(Self { model, to_model, to_shop, popularity: Mutex::default() }))
+    }
+
+    /// The model's index of the item `number`, if it knows it.
+    pub(crate) fn index(&self, number: u32) -> Option<u32> {
+        self.to_model.get(number as usize).copied().filter(|&index| index != NONE)
+    }
+
+    /// The number of the item of the model's index `index`, if the tenant has it.
+    pub(crate) fn number(&self, index: usize) -> Option<u32> {
+        self.to_shop.get(index).copied().filter(|&number| number != NONE)
+    }
+
+    /// How popular each item of the model is now.
+    pub(crate) fn popularity(&self, catalogue: &Catalogue, now: i64) -> Arc<Vec<f32>> {
+        let mut known = self.popularity.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, popularity)) = &*known
+            && since.elapsed() < LAG
+        {
+            return Arc::clone(popularity);
+        }
+        let popularity = catalogue.popularity();
+        let at = |&number: &u32| match number {
+            NONE => 0.0,
+            number => popularity.at(number, now) as f32,
+        };
+        let values: Arc<Vec<f32>> = Arc::new(self.to_shop.iter().map(at).collect());
+        *known = Some((Instant::now(), Arc::clone(&values)));
+        values
+    }
+}

@@ -1,0 +1,127 @@
+//! The server's settings, as recommendation reads them.
+
+use std::collections::HashMap;
+
+use super::{expression::Expression, groups::Groups};
+use crate::ServerConfig;
+
+/// What the settings mean.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) default_n: usize,
+    pub(crate) insert: (bool, bool),
+    positive: Vec<Expression>,
+    negative: Vec<Expression>,
+    weights: HashMap<String, f64>,
+    /// Whether items that a user touched may be recommended again.
+    pub(crate) replacement: bool,
+    /// Events of a history that count, the newest.
+    pub(crate) history: usize,
+    /// Seconds in which popularity fades by half.
+    pub(crate) half_life: f64,
+    pub(crate) groups: Groups,
+    aliases: HashMap<String, String>,
+}
+
+impl Settings {
+    /// Reads `config`, or says what in it makes no sense.
+    pub(crate) fn new(config: &ServerConfig) -> Result<Self, String> {
+        let expressions = |name: &str, list: &[String]| {
+            let parse = |text: &String| text.parse().map_err(|error| format!("`{name}`: {error}"));
+            list.iter().map(parse).collect::<Result<Vec<Expression>, String>>()
+        };
+        let pairs = |name: &str, list: &[String]| {
+            let split = |text: &String| {
+                let pair = text.split_once('=').map(|(a, b)| (a.trim().into(), b.trim().into()));
+                pair.ok_or_else(|| format!("`{name}`: `{text}` must be `name=value`"))
+            };
+            list.iter().map(split).collect::<Result<Vec<(String, String)>, String>>()
+        };
+        let weights = pairs("feedback_weights", &config.feedback_weights)?.into_iter();
+        let weights = weights.map(|(kind, weight)| match weight.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok((kind, number)),
+            _ => Err(format!("`feedback_weights`: `{weight}` is no number")),
+        });
+        if config.popularity_half_life <= 0.0 || !config.popularity_half_life.is_finite() {
+            return Err("`popularity_half_life` must be a positive number of hours".into());
+        }
+        let aliases = pairs("recommender_aliases", &config.recommender_aliases)?;
+        Ok(Self {
+            default_n: config.default_n,
+            insert: (config.auto_insert_user, config.auto_insert_item),
+            positive: expressions("positive_feedback", &config.positive_feedback)?,
+            negative: expressions("negative_feedback", &config.negative_feedback)?,
+            weights: weights.collect::<Result<_, _>>()?,
+            replacement: config.recommend_replacement,
+            history: config.history_limit,
+            half_life: config.popularity_half_life * 3600.0,
+            groups: Groups::parse(&config.recommend_groups)?,
+            aliases: aliases.into_iter().collect(),
+        })
+    }
+
+    /// Whether feedback says that the user liked the item: what is named, or all that is not
+    /// named as negative.
+    pub(crate) fn is_positive(&self, kind: &str, value: f64) -> bool {
+        let is_named = |list: &[Expression]| list.iter().any(|one| one.holds(kind, value));
+        match self.positive.is_empty() {
+            true => !is_named(&self.negative),
+            false => is_named(&self.positive),
+        }
+    }
+
+    /// Whether feedback says that the user wants no more of the item.
+    pub(crate) fn is_negative(&self, kind: &str, value: f64) -> bool {
+        self.negative.iter().any(|one| one.holds(kind, value))
+    }
+
+    /// How much feedback counts for popularity and neighbours; 0 for what is not positive.
+    pub(crate) fn weight(&self, kind: &str, value: f64) -> f64 {
+        match self.is_positive(kind, value) {
+            true => self.weights.get(kind).copied().unwrap_or(1.0).max(0.0),
+            false => 0.0,
+        }
+    }
+
+    /// What `name` stands for: another recommender's name, or its own.
+    pub(crate) fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
+        self.aliases.get(name).map_or(name, String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feedback_counts_as_the_settings_say() -> Result<(), String> {
+        let config = ServerConfig {
+            positive_feedback: vec!["read>=3".into(), "buy".into()],
+            negative_feedback: vec!["read<2".into()],
+            feedback_weights: vec!["buy=5".into()],
+            ..ServerConfig::default()
+        };
+        let settings = Settings::new(&config)?;
+        assert!(settings.is_positive("read", 3.0) && !settings.is_positive("read", 2.0));
+        assert!(settings.is_negative("read", 1.0) && !settings.is_negative("read", 2.0));
+        assert_eq!([settings.weight("buy", 1.0), settings.weight("read", 4.0)], [5.0, 1.0]);
+        assert_eq!(settings.weight("look", 1.0), 0.0);
+        let all = Settings::new(&ServerConfig::default())?;
+        assert!(all.is_positive("anything", 0.0) && !all.is_negative("anything", 0.0));
+        Ok(())
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_named() {
+        let base = ServerConfig::default;
+        for (config, name) in [
+            (ServerConfig { positive_feedback: vec![">3".into()], ..base() }, "positive_feedback"),
+            (ServerConfig { feedback_weights: vec!["a=b".into()], ..base() }, "feedback_weights"),
+            (ServerConfig { recommend_groups: vec!["a".into()], ..base() }, "recommend_groups"),
+            (ServerConfig { popularity_half_life: 0.0, ..base() }, "popularity_half_life"),
+        ] {
+            let error = Settings::new(&config).expect_err(name);
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

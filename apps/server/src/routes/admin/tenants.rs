@@ -1,0 +1,66 @@
+//! `/admin/tenants`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use dragoman_store::KeyLimits;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::check;
+use crate::{app::Shared, error::ApiError};
+
+/// A tenant to make.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct New {
+    name: String,
+}
+
+/// Lists the tenants.
+pub(in super::super) async fn list(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    check(&shared, &request)?;
+    let store = shared.store.clone();
+    let tenants = web::block(move || {
+        let names = store.tenants()?.into_iter();
+        let row = |name: String| json!({ "has_keys": store.has_tenant_keys(&name), "name": name });
+        Ok::<_, dragoman_store::Error>(names.map(row).collect::<Vec<_>>())
+    });
+    Ok(HttpResponse::Ok().json(tenants.await??))
+}
+
+/// Makes a tenant, and a first key for it, which is shown this once.
+pub(in super::super) async fn create(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    new: web::Json<New>,
+) -> Result<HttpResponse, ApiError> {
+    check(&shared, &request)?;
+    let (store, name) = (shared.store.clone(), new.into_inner().name);
+    let made = web::block(move || {
+        if !store.create_tenant(&name)? {
+            let reason = format!("there is a tenant `{name}` already");
+            return Err(dragoman_store::Error::Invalid(reason));
+        }
+        let key = store.create_key_for(Some(&name), KeyLimits::default())?;
+        Ok(json!({ "name": name, "key": key }))
+    });
+    Ok(HttpResponse::Ok().json(made.await??))
+}
+
+/// Removes a tenant with everything in it.
+pub(in super::super) async fn remove(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    name: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    check(&shared, &request)?;
+    let store = shared.store.clone();
+    let name = name.into_inner();
+    let was_there = web::block(move || store.remove_tenant(&name)).await??;
+    if let Some(recommend) = &shared.recommend {
+        recommend.reload();
+    }
+    Ok(HttpResponse::Ok().json(json!({ "removed": was_there })))
+}

@@ -1,0 +1,219 @@
+//! `/bulk/users`, `/bulk/items` and `/bulk/feedback`: everything as JSON Lines.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    sync::Arc,
+};
+
+use actix_multipart::Multipart;
+use actix_web::{HttpResponse, http::header, web};
+use dragoman_store::{Feedback, Item, Mode, Timestamp, User};
+use futures_util::StreamExt;
+use serde::Serialize;
+
+use super::{
+    feedback,
+    record::Record,
+    reply::{Answer, Refused, success},
+    visitor::Visitor,
+};
+use crate::{
+    error::ApiError,
+    recommend::{Recommendations, Shop},
+    stream,
+};
+
+/// Rows written together.
+const CHUNK: usize = 1000;
+
+/// The longest line, in bytes.
+const MAX_LINE: u64 = 1 << 20;
+
+/// Which rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    Users,
+    Items,
+    Feedback,
+}
+
+/// What an import did.
+#[derive(Debug, Default)]
+struct Imported {
+    good: usize,
+    bad: usize,
+    /// The first line that is no row, and why.
+    first: Option<(usize, String)>,
+}
+
+/// Writes all rows, one a line.
+pub(super) async fn export(visitor: Visitor) -> Answer {
+    let rows = rows(&visitor)?;
+    let shop = visitor.block(|_, shop| Ok(Arc::clone(shop))).await?;
+    let name = visitor.path("rows")?;
+    let body = stream::body(move |writer| write(&shop, rows, writer));
+    Ok(HttpResponse::Ok()
+        .content_type("application/jsonl")
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment;filename={name}.jsonl")))
+        .body(body))
+}
+
+/// Reads rows from the field `file` of a form, or from the body itself; the same rows a second
+/// time change nothing. Lines that are no rows are left out: the answer names the first.
+pub(super) async fn import(visitor: Visitor, payload: web::Payload) -> Answer {
+    let rows = rows(&visitor)?;
+    let shop = visitor.block(|_, shop| Ok(Arc::clone(shop))).await?;
+    let service = Arc::clone(&visitor.service);
+    let work = move |reader: stream::Reader| read(&service, &shop, rows, BufReader::new(reader));
+    let kind = visitor.request.headers().get(header::CONTENT_TYPE);
+    let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let imported = match is_form {
+        false => stream::read(payload, work).await,
+        true => {
+            let mut parts = Multipart::new(visitor.request.headers(), payload);
+            let file = loop {
+                let part = parts.next().await.transpose().map_err(Refused::invalid)?;
+                let part = part.ok_or_else(|| Refused::invalid("the form has no field `file`"))?;
+                if part.name() == Some("file") {
+                    break part;
+                }
+            };
+            stream::read(file, work).await
+        }
+    };
+    answer(imported.map_err(ApiError::from)??)
+}
+
+fn rows(visitor: &Visitor) -> Result<Rows, Refused> {
+    match visitor.path("rows")?.as_str() {
+        "users" => Ok(Rows::Users),
+        "items" => Ok(Rows::Items),
+        "feedback" => Ok(Rows::Feedback),
+        name => {
+            Err(Refused::not_found(format!("`{name}` are no rows; take users, items or feedback")))
+        }
+    }
+}
+
+fn answer(Imported { good, bad, first }: Imported) -> Answer {
+    let Some((line, reason)) = first else { return success(good) };
+    let others = if bad > 1 { format!(" (and {} more lines)", bad - 1) } else { String::new() };
+    Err(Refused::invalid(format!(
+        "line {line}: {reason}{others}; {good} rows were kept, and importing the file again doubles none"
+    )))
+}
+
+fn write(shop: &Shop, rows: Rows, writer: &mut dyn Write) -> Result<(), String> {
+    fn lines<T: Serialize>(
+        rows: impl Iterator<Item = dragoman_store::Result<T>>,
+        writer: &mut dyn Write,
+    ) -> Result<(), String> {
+        for row in rows {
+            let row = row.map_err(|error| error.to_string())?;
+            let line = serde_json::to_string(&row).map_err(|error| error.to_string())?;
+            writeln!(writer, "{line}").map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+    let now = Timestamp::now();
+    match rows {
+        Rows::Users => lines(shop.tenant.users(""), writer),
+        Rows::Items => lines(shop.tenant.items(""), writer),
+        Rows::Feedback => {
+            let rows = shop.tenant.all_feedback(None);
+            let is_visible = |row: &Feedback| row.timestamp <= now;
+            lines(rows.filter(|row| row.as_ref().map_or(true, is_visible)), writer)
+        }
+    }
+}
+
+fn read(
+    service: &Recommendations,
+    shop: &Shop,
+    rows: Rows,
+    mut reader: impl BufRead,
+) -> Result<Imported, Refused> {
+    let mut imported = Imported::default();
+    let mut waiting: Vec<(usize, Record)> = Vec::new();
+    let (mut number, mut line) = (0, Vec::new());
+    loop {
+        line.clear();
+        let count = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        let is_end = match count {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(error) => {
+                // The rest did not come: what came whole is kept.
+                imported.note(number + 1, error.to_string());
+                true
+            }
+        };
+        number += 1;
+        if !is_end && !line.trim_ascii().is_empty() {
+            match Record::parse(&line) {
+                Ok(record) => waiting.push((number, record)),
+                Err(error) => imported.note(number, error.to_string()),
+            }
+        }
+        if is_end || waiting.len() >= CHUNK {
+            put(service, shop, rows, std::mem::take(&mut waiting), &mut imported)?;
+        }
+        if is_end {
+            return Ok(imported);
+        }
+    }
+}
+
+/// Writes a chunk; a row that the store refuses is named, and the others are written.
+fn put(
+    service: &Recommendations,
+    shop: &Shop,
+    rows: Rows,
+    chunk: Vec<(usize, Record)>,
+    imported: &mut Imported,
+) -> Result<(), Refused> {
+    match rows {
+        Rows::Users => {
+            let users = collect(chunk, Record::user, User::check, imported);
+            shop.tenant.put_users(&users)?;
+        }
+        Rows::Items => {
+            let items = collect(chunk, Record::item, Item::check, imported);
+            shop.put_items(&items)?;
+        }
+        Rows::Feedback => {
+            let rows = collect(chunk, Record::feedback, Feedback::check, imported);
+            feedback::store(service, shop, &rows, Mode::Merge)?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of a chunk that can be read and that the store takes.
+fn collect<T>(
+    chunk: Vec<(usize, Record)>,
+    read: impl Fn(Record) -> Result<T, Refused>,
+    check: impl Fn(&T) -> Result<(), dragoman_store::Error>,
+    imported: &mut Imported,
+) -> Vec<T> {
+    let mut good = Vec::with_capacity(chunk.len());
+    for (number, record) in chunk {
+        let row = read(record).and_then(|row| {
+            check(&row)?;
+            Ok(row)
+        });
+        match row {
+            Ok(row) => good.push(row),
+            Err(error) => imported.note(number, error.to_string()),
+        }
+    }
+    imported.good += good.len();
+    good
+}
+
+impl Imported {
+    fn note(&mut self, line: usize, reason: String) {
+        self.bad += 1;
+        self.first.get_or_insert((line, reason));
+    }
+}

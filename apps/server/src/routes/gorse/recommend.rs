@@ -1,0 +1,162 @@
+//! `/recommend` and `/session/recommend`
+
+use actix_web::{HttpResponse, http::header::HeaderName, web};
+use dragoman_store::{Feedback, Happened, Mode, Timestamp};
+use serde::Serialize;
+
+use super::{
+    feedback,
+    record::Record,
+    reply::{Answer, Refused, Score, scores},
+    visitor::Visitor,
+};
+use crate::recommend::{Audience, Because, List, Recommender, Scored, Why, Wish};
+
+/// Says in which group a user is.
+const GROUP: HeaderName = HeaderName::from_static("x-recommend-group");
+
+/// The answer with `explain=true`, which Gorse does not have.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Explained {
+    group: String,
+    segments: Vec<Weight>,
+    blend: Vec<Weight>,
+    items: Vec<ExplainedItem>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Weight {
+    name: String,
+    weight: f32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ExplainedItem {
+    #[serde(flatten)]
+    score: Score,
+    title: String,
+    categories: Vec<String>,
+    because: Vec<Reason>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reason {
+    item_id: String,
+    title: String,
+    feedback_type: String,
+    timestamp: Timestamp,
+    share: f32,
+}
+
+/// Recommends to a user: identifiers, or with `X-API-Version: 2` scores.
+pub(super) async fn recommend(visitor: Visitor) -> Answer {
+    let version = visitor.request.headers().get("X-API-Version");
+    let with_scores = version.is_some_and(|version| version.as_bytes() == b"2");
+    let user = visitor.path("user")?;
+    let list = list(&visitor, Audience::User(user.clone())).await?;
+    write_back(&visitor, user, &list.items).await?;
+    let mut reply = HttpResponse::Ok();
+    if let Ok(group) = actix_web::http::header::HeaderValue::from_str(&list.group) {
+        reply.insert_header((GROUP, group));
+    }
+    if let Some(why) = list.why {
+        return Ok(reply.json(explained(list.group, list.items, why)));
+    }
+    if with_scores {
+        return Ok(reply.json(list.items.into_iter().map(Score::from).collect::<Vec<_>>()));
+    }
+    Ok(reply.json(list.items.into_iter().map(|item| item.id).collect::<Vec<_>>()))
+}
+
+/// Recommends to a user, always with scores.
+pub(super) async fn scored(visitor: Visitor) -> Answer {
+    let user = visitor.path("user")?;
+    scores(list(&visitor, Audience::User(user)).await?.items)
+}
+
+/// Recommends to somebody of whom only the body is known.
+pub(super) async fn session(visitor: Visitor, payload: web::Payload) -> Answer {
+    let rows = Record::parse_all(&visitor.body(payload).await?)?;
+    let rows: Vec<Feedback> = rows.into_iter().map(Record::feedback).collect::<Result<_, _>>()?;
+    let mut events: Vec<Happened> = rows.into_iter().map(happened).collect();
+    events.sort_by_key(|event| std::cmp::Reverse(event.time));
+    let list = list(&visitor, Audience::Session(events)).await?;
+    match list.why {
+        Some(why) => Ok(HttpResponse::Ok().json(explained(list.group, list.items, why))),
+        None => scores(list.items),
+    }
+}
+
+async fn list(visitor: &Visitor, audience: Audience) -> Result<List, Refused> {
+    let params = &visitor.params;
+    let (offset, n) = visitor.place()?;
+    let recommender = match params.get("recommender") {
+        None => None,
+        Some(name) => Some(Recommender::parse(name).ok_or_else(|| {
+            let known = "`model`, `live`, `popular` and `latest`";
+            Refused::invalid(format!("there is no recommender `{name}`; there are {known}"))
+        })?),
+    };
+    let wish = Wish {
+        audience,
+        filter: params.filter(visitor.optional("category")?),
+        offset,
+        n,
+        boost: params.read("boost")?,
+        diversity: params.fraction("diversity", 1.0)?,
+        explore: params.fraction("explore", 10.0)?,
+        seed: params.number("seed")?.map(|seed| seed as u64),
+        explain: params.flag("explain"),
+        recommender,
+    };
+    visitor.block(move |service, shop| Ok(service.recommend(shop, &wish)?)).await
+}
+
+/// Notes as feedback that the items were shown, if the call asks for it.
+async fn write_back(visitor: &Visitor, user: String, items: &[Scored]) -> Result<(), Refused> {
+    let delay = visitor.params.duration("write-back-delay")?;
+    let Some(kind) = visitor.params.get("write-back-type") else { return Ok(()) };
+    let timestamp = Timestamp::now().plus_nanos(delay);
+    let row = |item: &Scored| Feedback {
+        feedback_type: kind.to_owned(),
+        user_id: user.clone(),
+        item_id: item.id.clone(),
+        timestamp,
+        ..Feedback::default()
+    };
+    let rows: Vec<Feedback> = items.iter().map(row).collect();
+    visitor.block(move |service, shop| feedback::store(service, shop, &rows, Mode::Add)).await
+}
+
+fn happened(row: Feedback) -> Happened {
+    let time = if row.timestamp.is_zero() { Timestamp::now() } else { row.timestamp };
+    let Feedback { feedback_type, user_id, item_id, value, .. } = row;
+    Happened { user_id, item_id, feedback_type, value, time }
+}
+
+fn explained(group: String, items: Vec<Scored>, why: Why) -> Explained {
+    let weight = |(name, weight)| Weight { name, weight };
+    let reason = |because: Because| Reason {
+        item_id: because.item,
+        title: because.title,
+        feedback_type: because.kind,
+        timestamp: because.time,
+        share: because.share,
+    };
+    let (mut about, mut because) = (why.about.into_iter(), why.because.into_iter());
+    let item = |scored: Scored| {
+        let (title, categories) = about.next().unwrap_or_default();
+        let because = because.next().unwrap_or_default().into_iter().map(reason).collect();
+        ExplainedItem { score: scored.into(), title, categories, because }
+    };
+    Explained {
+        group,
+        segments: why.segments.into_iter().map(weight).collect(),
+        blend: why.blend.into_iter().map(weight).collect(),
+        items: items.into_iter().map(item).collect(),
+    }
+}

@@ -1,0 +1,188 @@
+//! Bodies read as Go reads them: names in any case, unknown fields ignored, null for nothing.
+
+use dragoman_store::{Feedback, Item, ItemPatch, Timestamp, User, UserPatch};
+use serde_json::{Map, Value};
+
+use super::reply::Refused;
+use crate::recommend::check_labels;
+
+/// A JSON object whose fields are found in any case.
+pub(super) struct Record(Map<String, Value>);
+
+impl Record {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Refused> {
+        Self::of(value(body)?)
+    }
+
+    /// The objects of a list.
+    pub(super) fn parse_all(body: &[u8]) -> Result<Vec<Self>, Refused> {
+        match value(body)? {
+            Value::Array(rows) => rows.into_iter().map(Self::of).collect(),
+            Value::Null => Ok(Vec::new()),
+            _ => Err(Refused::invalid("the body must be a list of JSON objects")),
+        }
+    }
+
+    fn of(value: Value) -> Result<Self, Refused> {
+        match value {
+            Value::Object(fields) => Ok(Self(fields)),
+            Value::Null => Ok(Self(Map::new())),
+            _ => Err(Refused::invalid("the body must hold JSON objects")),
+        }
+    }
+
+    pub(super) fn user(mut self) -> Result<User, Refused> {
+        Ok(User {
+            user_id: self.text("UserId")?.unwrap_or_default(),
+            labels: self.labels()?.unwrap_or_default(),
+            comment: self.text("Comment")?.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn item(mut self) -> Result<Item, Refused> {
+        Ok(Item {
+            item_id: self.text("ItemId")?.unwrap_or_default(),
+            is_hidden: self.truth("IsHidden")?.unwrap_or_default(),
+            categories: self.texts("Categories")?.unwrap_or_default(),
+            timestamp: self.time("Timestamp", Timestamp::parse)?.unwrap_or_default(),
+            labels: self.labels()?.unwrap_or_default(),
+            comment: self.text("Comment")?.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn feedback(mut self) -> Result<Feedback, Refused> {
+        Ok(Feedback {
+            feedback_type: self.text("FeedbackType")?.unwrap_or_default(),
+            user_id: self.text("UserId")?.unwrap_or_default(),
+            item_id: self.text("ItemId")?.unwrap_or_default(),
+            value: self.number("Value")?.unwrap_or_default(),
+            timestamp: self.time("Timestamp", Timestamp::parse)?.unwrap_or_default(),
+            updated: Timestamp::ZERO,
+            labels: self.labels()?.unwrap_or_default(),
+            comment: self.text("Comment")?.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn user_patch(mut self) -> Result<UserPatch, Refused> {
+        Ok(UserPatch { labels: self.labels()?, comment: self.text("Comment")? })
+    }
+
+    pub(super) fn item_patch(mut self) -> Result<ItemPatch, Refused> {
+        Ok(ItemPatch {
+            is_hidden: self.truth("IsHidden")?,
+            categories: self.texts("Categories")?,
+            timestamp: self.time("Timestamp", Timestamp::parse_rfc3339)?,
+            labels: self.labels()?,
+            comment: self.text("Comment")?,
+        })
+    }
+
+    /// The last field of that name in any case; null counts as none.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let known = self.0.keys().rev().find(|known| known.eq_ignore_ascii_case(name)).cloned()?;
+        self.0.remove(&known).filter(|value| !value.is_null())
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>, Refused> {
+        self.take(name)
+            .map(|value| match value {
+                Value::String(text) => Ok(text),
+                other => Err(wrong(name, "a string", &other)),
+            })
+            .transpose()
+    }
+
+    fn truth(&mut self, name: &str) -> Result<Option<bool>, Refused> {
+        let value = self.take(name);
+        let read =
+            |value: Value| value.as_bool().ok_or_else(|| wrong(name, "true or false", &value));
+        value.map(read).transpose()
+    }
+
+    fn number(&mut self, name: &str) -> Result<Option<f64>, Refused> {
+        let value = self.take(name);
+        let read = |value: Value| {
+            let number = value.as_f64().filter(|number| number.is_finite());
+            number.ok_or_else(|| wrong(name, "a number", &value))
+        };
+        value.map(read).transpose()
+    }
+
+    fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Refused> {
+        let value = self.take(name);
+        let read = |value: Value| {
+            let text = |one: &Value| one.as_str().map(str::to_owned);
+            let list = value.as_array().and_then(|list| list.iter().map(text).collect());
+            list.ok_or_else(|| wrong(name, "a list of strings", &value))
+        };
+        value.map(read).transpose()
+    }
+
+    fn time(
+        &mut self,
+        name: &str,
+        parse: fn(&str) -> Result<Timestamp, dragoman_store::BadTime>,
+    ) -> Result<Option<Timestamp>, Refused> {
+        let refuse = |error| Refused::invalid(format!("`{name}`: {error}"));
+        self.text(name)?.map(|text| parse(&text).map_err(refuse)).transpose()
+    }
+
+    fn labels(&mut self) -> Result<Option<Value>, Refused> {
+        let labels = self.take("Labels");
+        labels.iter().try_for_each(check_labels).map_err(Refused::invalid)?;
+        Ok(labels)
+    }
+}
+
+fn value(body: &[u8]) -> Result<Value, Refused> {
+    serde_json::from_slice(body).map_err(|error| Refused::invalid(format!("invalid JSON: {error}")))
+}
+
+fn wrong(name: &str, wanted: &str, found: &Value) -> Refused {
+    let kind = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    Refused::invalid(format!("`{name}` must be {wanted}, not {kind}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_in_any_case() -> Result<(), Refused> {
+        let body = br#"{"itemid":"a","ISHIDDEN":true,"categories":["x"],"Timestamp":"2022-02-24",
+            "labels":{"n":1.50},"Subscribe":["?"],"Comment":null}"#;
+        let item = Record::parse(body)?.item()?;
+        assert_eq!((item.item_id.as_str(), item.is_hidden), ("a", true));
+        assert_eq!(item.timestamp.to_string(), "2022-02-24T00:00:00Z");
+        let patch = Record::parse(br#"{"comment":"x","Labels":null}"#)?.item_patch()?;
+        assert_eq!(patch, ItemPatch { comment: Some("x".into()), ..ItemPatch::default() });
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (body, named) in [
+            (r#"{"UserId":3}"#, "`UserId` must be a string"),
+            (r#"{"Value":"many"}"#, "`Value` must be a number"),
+            (r#"{"Value":NaN}"#, "invalid JSON"),
+            (r#"{"Value":1e999}"#, "invalid JSON"),
+            (r#"{"Timestamp":"soon"}"#, "`soon` is no time"),
+            (r#"{"Labels":[true]}"#, "unsupported labels"),
+            ("[1]", "JSON objects"),
+            ("{", "invalid JSON"),
+        ] {
+            let read = Record::parse(body.as_bytes()).and_then(Record::feedback);
+            let error = read.expect_err(body).to_string();
+            assert!(error.contains(named), "{error}");
+        }
+        let patch = Record::parse(br#"{"Timestamp":"2022-02-24"}"#).and_then(Record::item_patch);
+        assert!(patch.is_err(), "a patch takes RFC 3339 alone");
+    }
+}

@@ -1,0 +1,107 @@
+//! Answers as Gorse gives them: JSON when all is well, the bare reason when it is not.
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header::ContentType},
+};
+use dragoman_store::Error as StoreError;
+use serde::Serialize;
+
+use crate::{error::ApiError, recommend::Scored};
+
+/// The answer of a handler.
+pub(super) type Answer = Result<HttpResponse, Refused>;
+
+/// Why a call is not answered as asked: the status and the text itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub(super) struct Refused {
+    status: StatusCode,
+    reason: String,
+}
+
+/// How many rows a call was about.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Success {
+    row_affected: usize,
+}
+
+/// A place in a list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Score {
+    pub(super) id: String,
+    pub(super) score: f64,
+}
+
+impl From<Scored> for Score {
+    fn from(scored: Scored) -> Self {
+        Self { id: scored.id, score: scored.score }
+    }
+}
+
+/// `{"RowAffected":…}`
+pub(super) fn success(rows: usize) -> Answer {
+    Ok(HttpResponse::Ok().json(Success { row_affected: rows }))
+}
+
+/// `[{"Id":…,"Score":…},…]`
+pub(super) fn scores(list: Vec<Scored>) -> Answer {
+    let list: Vec<Score> = list.into_iter().map(Score::from).collect();
+    Ok(HttpResponse::Ok().json(list))
+}
+
+impl Refused {
+    /// 400: the call makes no sense.
+    pub(super) fn invalid(reason: impl std::fmt::Display) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, reason: reason.to_string() }
+    }
+
+    /// 404: what the call is about is not there.
+    pub(super) fn not_found(reason: impl std::fmt::Display) -> Self {
+        Self { status: StatusCode::NOT_FOUND, reason: reason.to_string() }
+    }
+
+    /// 500, where upstream answers so and clients may rely on it.
+    pub(super) fn failed(reason: impl std::fmt::Display) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, reason: reason.to_string() }
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut reply = HttpResponse::build(self.status);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            reply.insert_header((actix_web::http::header::RETRY_AFTER, "1"));
+        }
+        reply.content_type(ContentType::plaintext()).body(self.reason.clone())
+    }
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        if let ApiError::Internal(reason) = &error {
+            tracing::error!(reason, "a request failed");
+        }
+        let reason = match &error {
+            ApiError::Unauthorized => "unauthorized".into(),
+            error => error.to_string(),
+        };
+        Self { status: error.status_code(), reason }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Invalid(_) | StoreError::TooLarge { .. } => Self::invalid(error),
+            StoreError::UnknownTenant(name) => Self::not_found(format!("no tenant `{name}`")),
+            _ => ApiError::from(error).into(),
+        }
+    }
+}

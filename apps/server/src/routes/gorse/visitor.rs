@@ -1,0 +1,99 @@
+//! Who calls, for which tenant, and with what: what every handler starts with.
+
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use dragoman_store::DEFAULT_TENANT;
+use tokio::time::timeout;
+
+use super::{params::Params, reply::Refused};
+use crate::{
+    app::Shared,
+    error::ApiError,
+    input::{Plus, decode},
+    recommend::{Recommendations, Shop},
+};
+
+/// How long a body may take to come.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// A caller who was let in.
+pub(super) struct Visitor {
+    pub(super) request: HttpRequest,
+    pub(super) service: Arc<Recommendations>,
+    pub(super) params: Params,
+    tenant: String,
+    body_limit: usize,
+}
+
+impl FromRequest for Visitor {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::admit(request))
+    }
+}
+
+impl Visitor {
+    fn admit(request: &HttpRequest) -> Result<Self, Refused> {
+        let shared = request.app_data::<web::Data<Shared>>().expect("set for the whole app");
+        let service = shared.recommend.clone();
+        let service =
+            service.ok_or_else(|| Refused::not_found("recommendation is switched off"))?;
+        let tenant = segment(request, "tenant")?.unwrap_or_else(|| DEFAULT_TENANT.into());
+        shared.access.admit_to_tenant(request, &tenant)?;
+        Ok(Self {
+            params: Params::parse(request.query_string())?,
+            request: request.clone(),
+            service,
+            tenant,
+            body_limit: shared.config.recommend_body_limit,
+        })
+    }
+
+    /// The part of the path that is called `name`.
+    pub(super) fn path(&self, name: &str) -> Result<String, Refused> {
+        segment(&self.request, name)?.ok_or_else(|| Refused::not_found("404: Page Not Found"))
+    }
+
+    /// The part of the path that is called `name`, where the route has one.
+    pub(super) fn optional(&self, name: &str) -> Result<Option<String>, Refused> {
+        segment(&self.request, name)
+    }
+
+    /// The offset and the number of items that are asked for.
+    pub(super) fn place(&self) -> Result<(usize, usize), Refused> {
+        let n = self.params.number("n")?.unwrap_or(self.service.settings.default_n);
+        Ok((self.params.number("offset")?.unwrap_or(0), n))
+    }
+
+    /// Reads the body.
+    pub(super) async fn body(&self, payload: web::Payload) -> Result<web::Bytes, Refused> {
+        let body = timeout(MAX_WAIT, payload.to_bytes_limited(self.body_limit)).await;
+        let body = body.map_err(|_| Refused::invalid("the body did not come in time"))?;
+        let body = body.map_err(|_| Refused::from(ApiError::TooLarge(self.body_limit)))?;
+        body.map_err(Refused::invalid)
+    }
+
+    /// Runs `work` on a thread where it may block.
+    pub(super) async fn block<T, F>(&self, work: F) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Recommendations, &Arc<Shop>) -> Result<T, Refused> + Send + 'static,
+    {
+        let (service, tenant) = (Arc::clone(&self.service), self.tenant.clone());
+        let work = move || work(&service, &service.shop(&tenant)?);
+        web::block(work).await.map_err(ApiError::from)?
+    }
+}
+
+/// A part of the path; actix leaves the codes of `/`, `+` and `%` in it.
+fn segment(request: &HttpRequest, name: &str) -> Result<Option<String>, Refused> {
+    let part = request.match_info().get(name);
+    Ok(part.map(|part| decode(part.as_bytes(), Plus::Itself)).transpose()?)
+}

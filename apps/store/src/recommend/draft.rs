@@ -1,0 +1,91 @@
+//! Changes that are applied together, and can be read before they are.
+
+use std::collections::HashMap;
+
+use super::{
+    Happened,
+    codec::{BY_ITEM, BY_TIME, FEEDBACK, HISTORY, Key},
+};
+use crate::Result;
+
+/// Rows to write and to remove.
+pub(super) struct Draft<'a> {
+    tree: &'a sled::Tree,
+    rows: HashMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(tree: &'a sled::Tree) -> Self {
+        Self { tree, rows: HashMap::new() }
+    }
+
+    /// The value of `key` as it will be.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.rows.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => Ok(self.tree.get(key)?.map(|value| value.to_vec())),
+        }
+    }
+
+    /// Whether `key` will be there.
+    pub(super) fn contains(&self, key: &[u8]) -> Result<bool> {
+        match self.rows.get(key) {
+            Some(value) => Ok(value.is_some()),
+            None => Ok(self.tree.contains_key(key)?),
+        }
+    }
+
+    /// Whether `key` is changed by this draft.
+    pub(super) fn changes(&self, key: &[u8]) -> bool {
+        self.rows.contains_key(key)
+    }
+
+    pub(super) fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.rows.insert(key, Some(value));
+    }
+
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.rows.insert(key, None);
+    }
+
+    /// Removes an event from all orders, and the feedback row that it is part of.
+    pub(super) fn forget(&mut self, event: &Happened) {
+        let Happened { user_id, item_id, feedback_type, .. } = event;
+        self.remove(Key::new(FEEDBACK).id(feedback_type).id(user_id).id(item_id).build());
+        self.remove_event(event);
+    }
+
+    /// Removes an event from all orders.
+    pub(super) fn remove_event(&mut self, event: &Happened) {
+        event_keys(event).into_iter().for_each(|key| self.remove(key));
+    }
+
+    /// Puts an event into all orders.
+    pub(super) fn insert_event(&mut self, event: &Happened) {
+        for key in event_keys(event) {
+            self.insert(key, event.value.to_be_bytes().to_vec());
+        }
+    }
+
+    /// Writes all as one, and leaves the draft empty.
+    pub(super) fn apply(&mut self) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in self.rows.drain() {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        Ok(self.tree.apply_batch(batch)?)
+    }
+}
+
+/// Where an event stands: by user, by item, by time.
+fn event_keys(event: &Happened) -> [Vec<u8>; 3] {
+    let Happened { user_id, item_id, feedback_type, time, .. } = event;
+    [
+        Key::new(HISTORY).id(user_id).time(*time).id(item_id).id(feedback_type).build(),
+        Key::new(BY_ITEM).id(item_id).time(*time).id(user_id).id(feedback_type).build(),
+        Key::new(BY_TIME).time(*time).id(user_id).id(item_id).id(feedback_type).build(),
+    ]
+}

@@ -1,0 +1,448 @@
+//! Feedback rows: what users did with items, summed up by kind.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{
+    Feedback, FeedbackKey, Happened, Item, MAX_BYTES, Tenant, User, check_id,
+    codec::{FEEDBACK, HISTORY, ITEM, Key, Parts, USER, plain},
+    draft::Draft,
+    events::number,
+    put_item, put_user,
+};
+use crate::{Error, Result, Timestamp};
+
+/// Rows in one batch at most.
+pub(super) const CHUNK: usize = 1000;
+
+/// How new rows meet those that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The value is added, the times are extended, and the event joins the others.
+    Add,
+    /// The row and its event take the place of the row and its events.
+    Replace,
+    /// As [`Add`](Self::Add), but an event of the same time is replaced: a second time changes nothing.
+    Merge,
+}
+
+/// What a write of feedback did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    /// Events that are new, or have a new value.
+    pub added: Vec<Happened>,
+    /// Events that are gone.
+    pub removed: Vec<Happened>,
+    /// Users that were made because feedback named them.
+    pub new_users: usize,
+    /// Items that were made because feedback named them.
+    pub new_items: Vec<String>,
+}
+
+impl Tenant {
+    /// Writes `rows`; on disk when this returns. Blocks.
+    ///
+    /// Users and items that are not there are made if `insert_users` and `insert_items` say so;
+    /// else their rows are dropped. A row without a time happened now.
+    pub fn put_feedback(
+        &self,
+        rows: &[Feedback],
+        mode: Mode,
+        (insert_users, insert_items): (bool, bool),
+    ) -> Result<Written> {
+        rows.iter().try_for_each(check)?;
+        let mut written = Written::default();
+        for chunk in rows.chunks(CHUNK) {
+            self.change(|draft| {
+                for row in chunk {
+                    if let Some(()) = admit(draft, row, (insert_users, insert_items), &mut written)?
+                    {
+                        self.put_row(draft, row, mode, &mut written)?;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        self.committer.commit()?;
+        Ok(written)
+    }
+
+    /// Drafts one row.
+    pub(super) fn put_row(
+        &self,
+        draft: &mut Draft<'_>,
+        row: &Feedback,
+        mode: Mode,
+        written: &mut Written,
+    ) -> Result<()> {
+        let key = feedback_key(&row.feedback_type, &row.user_id, &row.item_id);
+        let old = draft.get(&key)?.map(|value| decode(row.key(), &value)).transpose()?;
+        let undated = row.timestamp.is_zero() && mode != Mode::Merge;
+        let mut event = Happened {
+            user_id: row.user_id.clone(),
+            item_id: row.item_id.clone(),
+            feedback_type: row.feedback_type.clone(),
+            value: row.value,
+            time: if undated { Timestamp::now() } else { row.timestamp },
+        };
+        let mut new = Feedback { updated: row.timestamp, ..row.clone() };
+        if let Some(old) = old {
+            match mode {
+                Mode::Replace => {
+                    let gone = self.events_of(&row.user_id, &row.item_id, &row.feedback_type)?;
+                    gone.iter().for_each(|event| draft.remove_event(event));
+                    written.removed.extend(gone);
+                }
+                Mode::Add | Mode::Merge => {
+                    let same = value_of(draft, &event)?;
+                    match mode {
+                        Mode::Add => event.value += same.unwrap_or_default(),
+                        _ => new.value -= same.unwrap_or_default(),
+                    }
+                    new.value += old.value;
+                    new.timestamp = earliest(old.timestamp, row.timestamp);
+                    new.updated = old.updated.max(row.timestamp);
+                }
+            }
+        }
+        draft.insert(key, encode(&new)?);
+        draft.insert_event(&event);
+        written.added.push(event);
+        Ok(())
+    }
+
+    /// The row of `kind`, `user` and `item`.
+    pub fn feedback(&self, kind: &str, user: &str, item: &str) -> Result<Option<Feedback>> {
+        let key = feedback_key(kind, user, item);
+        let row = self.tree.get(&key)?;
+        row.map(|value| decode(key_of(&key)?, &value)).transpose()
+    }
+
+    /// All rows in the order of kind, user and item, from `start` on.
+    pub fn all_feedback(
+        &self,
+        start: Option<&FeedbackKey>,
+    ) -> impl Iterator<Item = Result<Feedback>> + use<> {
+        let start = match start {
+            Some(key) => feedback_key(&key.feedback_type, &key.user_id, &key.item_id),
+            None => vec![FEEDBACK],
+        };
+        self.feedback_between(start, vec![FEEDBACK + 1])
+    }
+
+    /// The rows of `user`, of all kinds or of one.
+    pub fn feedback_of_user(&self, user: &str, kind: Option<&str>) -> Result<Vec<Feedback>> {
+        let mut rows = Vec::new();
+        for kind in kind.map_or_else(|| self.feedback_types(), |kind| Ok(vec![kind.into()]))? {
+            let prefix = || Key::new(FEEDBACK).id(&kind).id(user);
+            for row in self.feedback_between(prefix().build(), prefix().end()) {
+                rows.push(row?);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The rows of `item`, of all kinds or of one.
+    pub fn feedback_of_item(&self, item: &str, kind: Option<&str>) -> Result<Vec<Feedback>> {
+        let mut keys = HashSet::new();
+        for event in self.events_of_item(item) {
+            let event = event?;
+            if kind.is_none_or(|kind| kind == event.feedback_type) {
+                keys.insert((event.feedback_type, event.user_id));
+            }
+        }
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.sort_unstable();
+        let rows = keys.iter().map(|(kind, user)| self.feedback(kind, user, item));
+        rows.filter_map(Result::transpose).collect()
+    }
+
+    /// The rows of `user` and `item`, of all kinds.
+    pub fn feedback_of_pair(&self, user: &str, item: &str) -> Result<Vec<Feedback>> {
+        let kinds = self.feedback_types()?;
+        let rows = kinds.iter().map(|kind| self.feedback(kind, user, item));
+        rows.filter_map(Result::transpose).collect()
+    }
+
+    /// Removes the rows of `user` and `item`, of all kinds or of one, with their events; returns
+    /// how many rows there were, and the events. Blocks.
+    pub fn delete_feedback(
+        &self,
+        kind: Option<&str>,
+        user: &str,
+        item: &str,
+    ) -> Result<(usize, Vec<Happened>)> {
+        let kinds = kind.map_or_else(|| self.feedback_types(), |kind| Ok(vec![kind.to_owned()]))?;
+        let (mut count, mut gone) = (0, Vec::new());
+        self.write(|draft| {
+            for kind in kinds {
+                let key = feedback_key(&kind, user, item);
+                if draft.contains(&key)? {
+                    count += 1;
+                    draft.remove(key);
+                    gone.extend(self.events_of(user, item, &kind)?);
+                }
+            }
+            gone.iter().for_each(|event| draft.remove_event(event));
+            Ok(())
+        })?;
+        Ok((count, gone))
+    }
+
+    /// The kinds of feedback that there are, found by leaping from one to the next.
+    pub fn feedback_types(&self) -> Result<Vec<String>> {
+        let mut kinds = Vec::new();
+        let mut start = vec![FEEDBACK];
+        while let Some(row) = self.tree.range(start..vec![FEEDBACK + 1]).next() {
+            let kind = Parts::of(&row?.0).id()?;
+            start = Key::new(FEEDBACK).id(&kind).end();
+            kinds.push(kind);
+        }
+        Ok(kinds)
+    }
+
+    /// The events that one feedback row sums up.
+    pub(super) fn events_of(&self, user: &str, item: &str, kind: &str) -> Result<Vec<Happened>> {
+        let is_same = |event: &Happened| event.item_id == item && event.feedback_type == kind;
+        let events = self.history(user);
+        events.filter(|event| event.as_ref().map_or(true, is_same)).collect()
+    }
+
+    pub(super) fn feedback_between(
+        &self,
+        start: Vec<u8>,
+        end: Vec<u8>,
+    ) -> impl Iterator<Item = Result<Feedback>> + use<> {
+        self.tree.range(start..end).map(|row| {
+            let (key, value) = row?;
+            decode(key_of(&key)?, &value)
+        })
+    }
+}
+
+/// Makes the user and the item of `row` if they are not there; `None` if `row` is to be dropped.
+pub(super) fn admit(
+    draft: &mut Draft<'_>,
+    row: &Feedback,
+    (insert_users, insert_items): (bool, bool),
+    written: &mut Written,
+) -> Result<Option<()>> {
+    let has_user = draft.contains(&plain(USER, &row.user_id))?;
+    let has_item = draft.contains(&plain(ITEM, &row.item_id))?;
+    if (!has_user && !insert_users) || (!has_item && !insert_items) {
+        return Ok(None);
+    }
+    if !has_user {
+        put_user(draft, &User { user_id: row.user_id.clone(), ..User::default() })?;
+        written.new_users += 1;
+    }
+    if !has_item {
+        put_item(draft, &Item { item_id: row.item_id.clone(), ..Item::default() })?;
+        written.new_items.push(row.item_id.clone());
+    }
+    Ok(Some(()))
+}
+
+/// Says what is wrong with `row`.
+pub(super) fn check(row: &Feedback) -> Result<()> {
+    check_id("FeedbackType", &row.feedback_type)?;
+    check_id("UserId", &row.user_id)?;
+    check_id("ItemId", &row.item_id)?;
+    if !row.value.is_finite() {
+        return Err(Error::Invalid(format!("`Value` is {}; it must be a number", row.value)));
+    }
+    encode(row).map(drop)
+}
+
+/// The value of the event of the same user, time, item and kind, if it is there.
+fn value_of(draft: &Draft<'_>, event: &Happened) -> Result<Option<f64>> {
+    let Happened { user_id, item_id, feedback_type, time, .. } = event;
+    let key = Key::new(HISTORY).id(user_id).time(*time).id(item_id).id(feedback_type).build();
+    Ok(draft.get(&key)?.map(|value| number(&value)))
+}
+
+/// The earlier of two times, where the zero time is none.
+fn earliest(a: Timestamp, b: Timestamp) -> Timestamp {
+    match (a.is_zero(), b.is_zero()) {
+        (true, _) => b,
+        (_, true) => a,
+        _ => a.min(b),
+    }
+}
+
+pub(super) fn feedback_key(kind: &str, user: &str, item: &str) -> Vec<u8> {
+    Key::new(FEEDBACK).id(kind).id(user).id(item).build()
+}
+
+fn key_of(key: &[u8]) -> Result<FeedbackKey> {
+    let mut parts = Parts::of(key);
+    Ok(FeedbackKey { feedback_type: parts.id()?, user_id: parts.id()?, item_id: parts.id()? })
+}
+
+/// The value and the two times, then labels and comment as JSON where there are some.
+pub(super) fn encode(row: &Feedback) -> Result<Vec<u8>> {
+    let mut value = row.value.to_be_bytes().to_vec();
+    value.extend(row.timestamp.to_bytes());
+    value.extend(row.updated.to_bytes());
+    if !row.labels.is_null() || !row.comment.is_empty() {
+        serde_json::to_writer(&mut value, &(&row.labels, &row.comment))
+            .expect("text and JSON are JSON");
+    }
+    match value.len() {
+        0..=MAX_BYTES => Ok(value),
+        size => Err(Error::TooLarge { size, limit: MAX_BYTES }),
+    }
+}
+
+fn decode(key: FeedbackKey, value: &[u8]) -> Result<Feedback> {
+    let broken = || Error::corrupt("a feedback row is too short");
+    let (number, rest) = value.split_at_checked(8).ok_or_else(broken)?;
+    let (timestamp, rest) = rest.split_at_checked(Timestamp::BYTES).ok_or_else(broken)?;
+    let (updated, rest) = rest.split_at_checked(Timestamp::BYTES).ok_or_else(broken)?;
+    let (labels, comment): (Value, String) = match rest {
+        [] => Default::default(),
+        rest => serde_json::from_slice(rest)
+            .map_err(|error| Error::corrupt(format!("a feedback row: {error}")))?,
+    };
+    let FeedbackKey { feedback_type, user_id, item_id } = key;
+    Ok(Feedback {
+        feedback_type,
+        user_id,
+        item_id,
+        value: f64::from_be_bytes(number.try_into().map_err(|_| broken())?),
+        timestamp: Timestamp::from_bytes(timestamp).ok_or_else(broken)?,
+        updated: Timestamp::from_bytes(updated).ok_or_else(broken)?,
+        labels,
+        comment,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DEFAULT_TENANT, Store};
+
+    const BOTH: (bool, bool) = (true, true);
+
+    fn tenant(dir: &tempfile::TempDir) -> Result<Tenant> {
+        Store::open(dir.path())?.tenant(DEFAULT_TENANT)
+    }
+
+    fn row(kind: &str, user: &str, item: &str, value: f64, seconds: i64) -> Feedback {
+        Feedback {
+            feedback_type: kind.into(),
+            user_id: user.into(),
+            item_id: item.into(),
+            value,
+            timestamp: Timestamp::from_seconds(seconds),
+            ..Feedback::default()
+        }
+    }
+
+    fn history(tenant: &Tenant, user: &str) -> Result<Vec<(String, f64, i64)>> {
+        let short = |event: Happened| (event.item_id, event.value, event.time.seconds);
+        tenant.history(user).map(|event| event.map(short)).collect()
+    }
+
+    #[test]
+    fn adding_sums_up_and_keeps_the_sequence() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tenant = tenant(&dir)?;
+        tenant.put_feedback(&[row("read", "u", "a", 1.0, 20)], Mode::Add, BOTH)?;
+        tenant.put_feedback(&[row("read", "u", "a", 2.0, 10)], Mode::Add, BOTH)?;
+        tenant.put_feedback(&[row("read", "u", "b", 1.0, 15)], Mode::Add, BOTH)?;
+
+        let found = tenant.feedback("read", "u", "a")?.expect("it was written");
+        assert_eq!((found.value, found.timestamp.seconds, found.updated.seconds), (3.0, 10, 20));
+        let sequence = [("a".into(), 1.0, 20), ("b".into(), 1.0, 15), ("a".into(), 2.0, 10)];
+        assert_eq!(history(&tenant, "u")?, sequence);
+        assert_eq!(tenant.events().count(), 3);
+        assert!(tenant.user("u")?.is_some() && tenant.item("b")?.is_some(), "both were made");
+        Ok(())
+    }
+
+    #[test]
+    fn replacing_leaves_one_event() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tenant = tenant(&dir)?;
+        for seconds in [1, 2, 3] {
+            tenant.put_feedback(&[row("read", "u", "a", 1.0, seconds)], Mode::Add, BOTH)?;
+        }
+        let written = tenant.put_feedback(&[row("read", "u", "a", 7.0, 9)], Mode::Replace, BOTH)?;
+        assert_eq!((written.added.len(), written.removed.len()), (1, 3));
+        assert_eq!(history(&tenant, "u")?, [("a".into(), 7.0, 9)]);
+        assert_eq!(tenant.events_of_item("a").count(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn merging_twice_is_merging_once() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tenant = tenant(&dir)?;
+        let rows = [row("read", "u", "a", 1.0, 1), row("read", "u", "a", 2.0, 2)];
+        for _ in 0..3 {
+            tenant.put_feedback(&rows, Mode::Merge, BOTH)?;
+            let found = tenant.feedback("read", "u", "a")?.expect("it was written");
+            assert_eq!((found.value, history(&tenant, "u")?.len()), (3.0, 2));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn lists_and_deletions_know_kind_user_and_item() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tenant = tenant(&dir)?;
+        let rows = [
+            row("like", "u", "a", 1.0, 1),
+            row("read", "u", "a", 1.0, 2),
+            row("read", "u", "b", 1.0, 3),
+            row("read", "v", "a", 1.0, 4),
+        ];
+        tenant.put_feedback(&rows, Mode::Add, BOTH)?;
+        assert_eq!(tenant.feedback_types()?, ["like", "read"]);
+        assert_eq!(tenant.feedback_of_user("u", None)?.len(), 3);
+        assert_eq!(tenant.feedback_of_user("u", Some("read"))?.len(), 2);
+        assert_eq!(tenant.feedback_of_item("a", None)?.len(), 3);
+        assert_eq!(tenant.feedback_of_item("a", Some("read"))?.len(), 2);
+        assert_eq!(tenant.feedback_of_pair("u", "a")?.len(), 2);
+        assert_eq!(tenant.all_feedback(Some(&rows[2].key())).count(), 2);
+
+        assert_eq!(tenant.delete_feedback(Some("like"), "u", "a")?.0, 1);
+        assert_eq!(tenant.delete_feedback(Some("like"), "u", "a")?.0, 0);
+        assert_eq!(tenant.delete_feedback(None, "u", "a")?.0, 1);
+        assert_eq!(history(&tenant, "u")?, [("b".into(), 1.0, 3)]);
+        tenant.delete_item("a")?;
+        assert_eq!((tenant.item("a")?, tenant.history("v").count()), (None, 0));
+        tenant.delete_user("u")?;
+        assert_eq!((tenant.all_feedback(None).count(), tenant.events().count()), (0, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn rows_of_unknown_users_are_dropped_when_none_are_made() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tenant = tenant(&dir)?;
+        tenant.put_items(&[Item { item_id: "a".into(), ..Item::default() }])?;
+        let rows = [row("read", "u", "a", 1.0, 1), row("read", "u", "b", 1.0, 1)];
+        let written = tenant.put_feedback(&rows, Mode::Add, (true, false))?;
+        assert_eq!((written.added.len(), tenant.all_feedback(None).count()), (1, 1));
+        let nan = [row("read", "u", "a", f64::NAN, 1)];
+        assert!(tenant.put_feedback(&nan, Mode::Add, BOTH).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn history_can_end_at_a_moment() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tenant = tenant(&dir)?;
+        let rows: Vec<Feedback> =
+            (1..=5).map(|i| row("read", "u", &i.to_string(), 1.0, i)).collect();
+        tenant.put_feedback(&rows, Mode::Add, BOTH)?;
+        let until = Timestamp::from_seconds(3);
+        let found: Vec<Happened> =
+            tenant.history_before("u", Some(until)).collect::<Result<_>>()?;
+        assert_eq!(found.iter().map(|event| event.time.seconds).collect::<Vec<_>>(), [3, 2, 1]);
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Reads a snapshot, or the rows that Gorse exports.
+
+use std::io::BufRead;
+
+use serde_json::Value;
+
+use super::{Counts, Of, Row};
+use crate::{
+    DEFAULT_TENANT, Error, Feedback, Item, Result, SCHEMA, Store, User,
+    recommend::{FullFeedback, Incoming},
+};
+
+/// Rows of tenants that are written together.
+const CHUNK: usize = 1000;
+
+/// The longest line, in bytes.
+const MAX_LINE: u64 = 1 << 20;
+
+/// An import under way.
+struct Import<'a> {
+    store: &'a Store,
+    counts: Counts,
+    tenant: String,
+    /// Rows of `tenant` that wait for others.
+    rows: Vec<Incoming>,
+}
+
+impl Store {
+    /// Reads rows as [`export`](Self::export) writes them, or as Gorse does: a line with a
+    /// `FeedbackType` is feedback, one with an `ItemId` an item, one with a `UserId` a user.
+    ///
+    /// A row that is there stays once. A line that is no row is left out: the error names the
+    /// first, and says what was kept. On disk when this returns. Blocks.
+    pub fn import(&self, reader: impl BufRead) -> Result<Counts> {
+        self.import_into(DEFAULT_TENANT, reader)
+    }
+
+    /// Reads rows into the tenant `name`, unless they name another themselves.
+    pub fn import_into(&self, name: &str, mut reader: impl BufRead) -> Result<Counts> {
+        let mut import = Import {
+            store: self,
+            counts: Counts::default(),
+            tenant: name.into(),
+            rows: Vec::new(),
+        };
+        let mut failed: Option<(usize, String)> = None;
+        let (mut number, mut bad) = (0, 0);
+        let mut line = Vec::new();
+        while read_line(&mut reader, &mut line)? {
+            number += 1;
+            match import.add(name, &line) {
+                Ok(()) => {}
+                Err(error @ (Error::Io(_) | Error::Invalid(_) | Error::TooLarge { .. })) => {
+                    bad += 1;
+                    failed.get_or_insert((number, error.to_string()));
+                }
+                Err(Error::Schema { found, .. }) => {
+                    failed = Some((number, unknown_layout(found)));
+                    bad += 1;
+                    break; // what its rows mean, nobody here knows
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        import.flush()?;
+        self.inner.committer.commit()?;
+        match failed {
+            None => Ok(import.counts),
+            Some((line, reason)) => {
+                Err(Error::Import { line, reason, bad, kept: Box::new(import.counts) })
+            }
+        }
+    }
+}
+
+impl Import<'_> {
+    /// Takes one line; `default` is the tenant of rows that name none.
+    fn add(&mut self, default: &str, line: &[u8]) -> Result<()> {
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        match parse(line)? {
+            Row::Store { schema: 1..=SCHEMA } => Ok(()),
+            Row::Store { schema } => Err(Error::Schema { path: Default::default(), found: schema }),
+            Row::Suggestion(mut suggestion) => {
+                if suggestion.at == 0 {
+                    suggestion.at = self.store.inner.clock.tick();
+                }
+                self.store.put_suggestion(&suggestion)?;
+                self.counts.suggestions += 1;
+                Ok(())
+            }
+            Row::Key(key) => {
+                self.store.put_hashed_key(&key)?;
+                self.counts.keys += 1;
+                Ok(())
+            }
+            Row::Tenant { name } => self.store.create_tenant(&name).map(drop),
+            Row::User(Of { tenant, row }) => {
+                self.push(tenant.as_deref().unwrap_or(default), Incoming::User(row))?;
+                self.counts.users += 1;
+                Ok(())
+            }
+            Row::Item(Of { tenant, row }) => {
+                self.push(tenant.as_deref().unwrap_or(default), Incoming::Item(row))?;
+                self.counts.items += 1;
+                Ok(())
+            }
+            Row::Feedback(Of { tenant, row }) => {
+                let row = match row.events.is_empty() {
+                    true => Incoming::Event(row.row),
+                    false => Incoming::Full(row),
+                };
+                self.push(tenant.as_deref().unwrap_or(default), row)?;
+                self.counts.feedback += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn push(&mut self, tenant: &str, row: Incoming) -> Result<()> {
+        row.check()?;
+        if tenant != self.tenant {
+            self.flush()?;
+            self.store.tenant(tenant).map_err(|error| Error::Invalid(error.to_string()))?;
+            self.tenant = tenant.into();
+        }
+        self.rows.push(row);
+        match self.rows.len() {
+            0..CHUNK => Ok(()),
+            _ => self.flush(),
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        match rows.is_empty() {
+            true => Ok(()),
+            false => self.store.tenant(&self.tenant)?.restore(&rows),
+        }
+    }
+}
+
+/// The row of a line; what has no `kind` is one of Gorse's.
+fn parse(line: &[u8]) -> Result<Row> {
+    let bad = |error: serde_json::Error| Error::Invalid(error.to_string());
+    let value: Value = serde_json::from_slice(line).map_err(bad)?;
+    if value.get("kind").is_some() {
+        return serde_json::from_value(value).map_err(bad);
+    }
+    let has = |name: &str| value.get(name).is_some();
+    let tenant = None;
+    if has("FeedbackType") {
+        let row: Feedback = serde_json::from_value(value).map_err(bad)?;
+        let row = FullFeedback { row, events: Vec::new() };
+        Ok(Row::Feedback(Of { tenant, row }))
+    } else if has("ItemId") {
+        let row: Item = serde_json::from_value(value).map_err(bad)?;
+        Ok(Row::Item(Of { tenant, row }))
+    } else if has("UserId") {
+        let row: User = serde_json::from_value(value).map_err(bad)?;
+        Ok(Row::User(Of { tenant, row }))
+    } else {
+        let known = "`kind`, `FeedbackType`, `ItemId` or `UserId`";
+        Err(Error::Invalid(format!("a row needs one of {known}")))
+    }
+}
+
+fn unknown_layout(found: u32) -> String {
+    format!("layout {found} is unknown; this program knows those up to {SCHEMA}")
+}
+
+/// Reads the next line into `line`, without its end; what is over the limit is cut off, and then
+/// no row.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool> {
+    use std::io::Read;
+
+    line.clear();
+    let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', line)?;
+    if read as u64 == MAX_LINE && line.last() != Some(&b'\n') {
+        reader.skip_until(b'\n')?;
+    }
+    Ok(read > 0)
+}

@@ -1,0 +1,146 @@
+//! Takes experts away, renames them, and cuts a route out of a model. Nothing is trained.
+
+use std::path::Path;
+
+use dragoman_core::{
+    directory::{Edit, Files},
+    register::{ExpertKind, LanguageTag, Register, Route},
+};
+
+use super::plan::Kind;
+use crate::{Error, Result};
+
+fn refuse(reason: impl Into<String>) -> Error {
+    Error::Expert(reason.into())
+}
+
+fn unknown(register: &Register, name: &str) -> Error {
+    let known: Vec<&str> = register.experts.iter().map(|expert| expert.name.as_str()).collect();
+    refuse(format!("no expert `{name}`; this model has {}", known.join(", ")))
+}
+
+/// Takes an expert out of the model, a pair expert with its route.
+///
+/// # Errors
+/// Refuses what another expert or route stands on: an expert of several routes, the tag of a
+/// language that others translate into, the last route.
+pub fn remove(edit: Edit, name: &str) -> Result<()> {
+    let mut register = edit.register().clone();
+    let Some(entry) = register.expert(name).cloned() else { return Err(unknown(&register, name)) };
+    let routes: Vec<String> = (register.routes.iter())
+        .filter(|route| route.group.contains(&entry.name))
+        .map(|route| route.name.clone())
+        .collect();
+    if entry.kind != ExpertKind::Domain {
+        if routes.len() != 1 || register.routes.len() == 1 {
+            return Err(refuse(format!(
+                "`{name}` cannot be taken away: the routes {} stand on it",
+                routes.join(", ")
+            )));
+        }
+        if let Some(tag) = &entry.tag {
+            let other =
+                |route: &&Route| route.target == tag.language && !routes.contains(&route.name);
+            if let Some(other) = register.routes.iter().find(other) {
+                return Err(refuse(format!(
+                    "`{name}` holds the tag of `{}`, which {} needs: take that away first",
+                    tag.language, other.name
+                )));
+            }
+        }
+    }
+    register.routes.retain(|route| !routes.contains(&route.name));
+    register.experts.retain(|expert| expert.name != name);
+    for expert in &mut register.experts {
+        let covered = !expert.routes.is_empty();
+        expert.routes.retain(|route| !routes.contains(route));
+        if covered && expert.routes.is_empty() {
+            return Err(refuse(format!(
+                "`{}` covers nothing but {}: take it away first",
+                expert.name,
+                routes.join(", ")
+            )));
+        }
+    }
+    Ok(edit.commit(&register)?)
+}
+
+/// Gives an expert another name of the same kind; its weights stay as they are.
+pub fn rename(edit: Edit, old: &str, new: &str) -> Result<()> {
+    let kind = |name: &str| name.split_once('.').map(|(kind, _)| kind.to_string());
+    if kind(old) != kind(new) || Kind::of(new).is_err() {
+        return Err(refuse(format!(
+            "`{new}` is no other name for `{old}`: what stands before the point says what it is, and \
+             stays"
+        )));
+    }
+    let mut register = edit.register().clone();
+    if register.expert(new).is_some() {
+        return Err(refuse(format!("there is an expert `{new}` already")));
+    }
+    let Some(entry) = register.experts.iter_mut().find(|expert| expert.name == old) else {
+        return Err(unknown(&register, old));
+    };
+    let weights = edit.files().expert_tensors(entry)?;
+    entry.name = new.into();
+    let dtype = edit.files().dtype()?;
+    edit.write_expert(entry, &weights, dtype)?;
+    for expert in &mut register.experts {
+        if expert.parent.as_deref() == Some(old) {
+            expert.parent = Some(new.into());
+        }
+    }
+    for name in register.routes.iter_mut().flat_map(|route| &mut route.group) {
+        if name == old {
+            *name = new.into();
+        }
+    }
+    Ok(edit.commit(&register)?)
+}
+
+/// Writes what `route` (such as `en-de+it`) needs into the new folder `out`: a model of its own,
+/// with equal outputs.
+pub fn extract(files: &Files, route: &str, out: &Path) -> Result<Register> {
+    if out.join("experts.json").exists() {
+        let out = out.display();
+        return Err(refuse(format!("there is a model in `{out}` already; name another folder")));
+    }
+    let mut register = files.register()?;
+    let mut parts = route.split('+');
+    let pair = parts.next().unwrap_or_default();
+    let Some(index) = register.routes.iter().position(|other| other.name == pair) else {
+        let known: Vec<&str> = register.routes.iter().map(|route| route.name.as_str()).collect();
+        return Err(refuse(format!("no route `{pair}`; this model has {}", known.join(", "))));
+    };
+    let mut wanted = register.routes[index].group.clone();
+    for domain in parts {
+        let expert = register.domains_of(index).find(|expert| expert.short_name() == domain);
+        match expert {
+            Some(expert) => wanted.push(expert.name.clone()),
+            None => {
+                let known: Vec<&str> =
+                    register.domains_of(index).map(|expert| expert.short_name()).collect();
+                let known = if known.is_empty() { "no domains".into() } else { known.join(", ") };
+                return Err(refuse(format!("no domain `{domain}` for {pair}; it has {known}")));
+            }
+        }
+    }
+    let target = register.routes[index].target.clone();
+    let has_tag =
+        |tag: &Option<LanguageTag>| tag.as_ref().is_some_and(|tag| tag.language == target);
+    if let Some(owner) = register.experts.iter().find(|expert| has_tag(&expert.tag))
+        && !wanted.contains(&owner.name)
+    {
+        return Err(refuse(format!(
+            "the tag of `{target}` lies in `{}`, which {pair} does not use: it cannot stand alone",
+            owner.name
+        )));
+    }
+    register.routes = vec![register.routes.swap_remove(index)];
+    register.experts.retain(|expert| wanted.contains(&expert.name));
+    for expert in &mut register.experts {
+        expert.routes.retain(|route| route == pair);
+    }
+    register.check().map_err(refuse)?;
+    Ok(files.copy_to(out, &register)?)
+}

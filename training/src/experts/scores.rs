@@ -1,0 +1,133 @@
+//! How good a model is before and after an expert came.
+
+use std::path::Path;
+
+use dragoman_core::{
+    translate::{Job, Translate},
+    translator::Translator,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Result,
+    control::Control,
+    evaluate::{LanguagePair, TestSet, score_translations},
+    report::log::Table,
+    translation::{DevConfig, DevSet, load_test_sets},
+};
+
+/// Sentences of each set and direction that are translated.
+const SENTENCES: usize = 200;
+/// Sentences that are translated together.
+const TOGETHER: usize = 64;
+
+/// chrF++ of one set in one direction, before and after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Name of the set.
+    pub set: String,
+    /// The direction, such as `en-de`.
+    pub pair: String,
+    /// Whether the set is of the expert's own texts.
+    pub own: bool,
+    /// Sentences scored.
+    pub sentences: usize,
+    /// Without the expert; none where the model could not translate at all.
+    pub before: Option<f64>,
+    /// With the expert.
+    pub after: f64,
+}
+
+/// The mean of the expert's own sets, before and after.
+pub(super) fn means(rows: &[Row]) -> (Option<f64>, f64) {
+    let own: Vec<&Row> = rows.iter().filter(|row| row.own).collect();
+    let count = own.len().max(1) as f64;
+    let before: Option<f64> = own.iter().map(|row| row.before).sum::<Option<f64>>();
+    let after = own.iter().map(|row| row.after).sum::<f64>() / count;
+    (before.map(|sum| sum / count), after)
+}
+
+/// The rows as a table of the report.
+pub(super) fn table(rows: &[Row]) -> Table {
+    let cell = |row: &Row| {
+        let before = row.before.map_or("–".into(), |score| format!("{score:.2}"));
+        let change = row.before.map_or("–".into(), |score| format!("{:+.2}", row.after - score));
+        let name = format!("{}{}", row.set, if row.own { "" } else { ", other texts" });
+        let sentences = row.sentences.to_string();
+        vec![name, row.pair.clone(), sentences, before, format!("{:.2}", row.after), change]
+    };
+    let columns = ["set", "direction", "sentences", "without it", "with it", "change"];
+    Table {
+        title: "chrF++ with and without the expert".into(),
+        columns: columns.map(String::from).to_vec(),
+        rows: rows.iter().map(cell).collect(),
+    }
+}
+
+/// Test sets for `directions`: those of `dev`, and of other texts.
+pub(super) fn test_sets(
+    (dev, base): (&DevConfig, &Path),
+    general: &[String],
+    directions: &[(String, String)],
+) -> Result<Vec<(bool, TestSet)>> {
+    let mut sets = Vec::new();
+    let with = |set: &DevSet| DevSet { sentences: SENTENCES, ..set.clone() };
+    let own = DevConfig { sets: dev.sets.iter().map(with).collect() };
+    sets.extend(load_test_sets(&own, base, directions)?.into_iter().map(|set| (true, set)));
+    let other = DevConfig { sets: general.iter().map(|path| general_set(path)).collect() };
+    let other = load_test_sets(&other, Path::new(""), directions)?;
+    sets.extend(other.into_iter().map(|set| (false, set)));
+    Ok(sets)
+}
+
+/// A set of other texts, called by its folder.
+pub(super) fn general_set(path: &str) -> DevSet {
+    let is_folder = Path::new(path).is_dir();
+    let named = if is_folder { Path::new(path).file_name() } else { parent_name(path) };
+    let name = named.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (pairs, folder) = match is_folder {
+        true => (None, Some(path.into())),
+        false => (Some(path.to_string()), None),
+    };
+    DevSet { name, pairs, folder, sentences: SENTENCES }
+}
+
+fn parent_name(path: &str) -> Option<&std::ffi::OsStr> {
+    Path::new(path).parent().and_then(Path::file_name)
+}
+
+/// chrF++ of `set` as `translator` translates it in `domains`; none if it cannot, or when `control`
+/// says stop.
+pub(super) fn score(
+    translator: &Translator,
+    set: &TestSet,
+    domains: &[String],
+    control: &Control,
+) -> Result<Option<f64>> {
+    let LanguagePair { source, target } = &set.pair;
+    if !translator.can_translate(source, target) {
+        return Ok(None);
+    }
+    let mut order: Vec<usize> = (0..set.sources.len()).collect();
+    order.sort_by_key(|&i| set.sources[i].len());
+    let mut texts = vec![String::new(); order.len()];
+    for batch in order.chunks(TOGETHER) {
+        if control.is_stopped() {
+            return Ok(None);
+        }
+        let job = |&i: &usize| Job {
+            source: source.clone(),
+            target: target.clone(),
+            domains: domains.to_vec(),
+            text: set.sources[i].clone(),
+            num_hypotheses: 1,
+            trace: false,
+        };
+        let jobs: Vec<Job> = batch.iter().map(job).collect();
+        for (&i, mut found) in batch.iter().zip(translator.translate(&jobs)?) {
+            texts[i] = found.hypotheses.swap_remove(0).text;
+        }
+    }
+    let scores = score_translations(&set.pair, &texts, &set.references, &set.sources, 0.0)?;
+    Ok(Some(scores.chrf_plus_plus.score))
+}
