@@ -12,6 +12,7 @@ mod folder;
 mod data;
 mod evaluate;
 mod train;
+mod train_recommendation;
 mod help;
 mod clients;
 mod web;
