@@ -10,9 +10,7 @@
 //! ```
 
 pub use super::gemm::{Epilogue, Precision};
-use super::{
-    gemm::{Operand, Product, Rows},
-};
+use super::gemm::{Operand, Product, Rows};
 
 /// `c = a·bᵀ` for `a` `(M, K)`, `b` `(N, K)`, `c` `(M, N)`: the forward pass of a linear layer with
 /// weight `b`.
