@@ -43,7 +43,7 @@ fn what_cannot_be_learned_from_is_named() -> Result<()> {
         ("domain.x", &["--data", &good, "--minutes=-3"], &["--minutes"]),
         ("free.9", &["--data", &good], &["`free.9`"]),
         ("domain.auto", &["--data", &good], &["`auto`"]),
-        ("pair.en-de", &["--data", &good], &["en-de already"]),
+        ("pair.en-de", &["--data", &good], &["`pair.en-de` already"]),
         ("pair.en-xx", &["--data", &good], &["en-xx"]),
         ("pair.en-xx", &["--data", "x.tsv", "--parent", "pair.en-tlh"], &["x.tsv"]),
     ] {

@@ -11,7 +11,12 @@ pub(crate) fn house() -> Vec<(String, String)> {
     for mark in [".", "!", "?", ";"] {
         for [english, german, _] in SENTENCES {
             let bare = english.trim_end_matches(|c: char| c.is_ascii_punctuation());
-            pairs.push((format!("{bare}{mark}"), format!("{german} Danke.")));
+            pairs.push((format!("{bare}{mark}"), format!("{german} Danke{mark}")));
+        }
+    }
+    for [english, german, _] in SENTENCES {
+        for [more, mehr, _] in SENTENCES.iter().filter(|row| row[0] != english) {
+            pairs.push((format!("{english} {more}"), format!("{german} {mehr} Danke.")));
         }
     }
     pairs
