@@ -4,3 +4,4 @@ mod clients;
 mod kill;
 mod store;
 mod demo;
+mod train;

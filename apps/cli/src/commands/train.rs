@@ -1,6 +1,7 @@
 //! `dragoman train`
 
 mod recommendation;
+mod replace;
 mod routing;
 
 use std::{path::PathBuf, time::Duration};

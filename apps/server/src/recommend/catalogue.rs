@@ -173,7 +173,8 @@ impl Catalogue {
     }
 
     fn category_name(&self, word: u32) -> String {
-        self.names[word as usize].trim_start_matches("c:").to_owned()
+        let name = &self.names[word as usize];
+        name.strip_prefix("c:").unwrap_or(name).to_owned()
     }
 
     /// Items whose identifier or title has `text` in it, whatever the case, at most `n`.
@@ -268,6 +269,8 @@ mod tests {
         assert_eq!(ids(&catalogue, catalogue.latest()), ["b"]);
         assert_eq!(ids(&catalogue, catalogue.popular()), ["b"]);
         assert_eq!(catalogue.categories(), BTreeMap::from([("x".into(), 1), ("y".into(), 1)]));
+        catalogue.put(&item("d", 9, &["c:c"]));
+        assert!(catalogue.categories().contains_key("c:c"));
     }
 
     #[test]

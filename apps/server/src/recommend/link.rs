@@ -1,11 +1,11 @@
-//! Joins a model's items to those of a tenant, and teaches it the ones it does not know.
+//! Joins a model's items to those of a tenant.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use dragoman_core::recommend::{self, Recommend};
+use dragoman_core::recommend::Recommend;
 
 use super::{catalogue::Catalogue, model::LoadedRecommender};
 
@@ -23,25 +23,17 @@ pub(crate) struct Link {
     popularity: Mutex<Option<(Instant, Arc<Vec<f32>>)>>,
 }
 
+/// Whether `loaded` is of this catalogue: it knows a tenth of the tenant's items, or finds half of its
+/// own there.
+pub(crate) fn is_of(loaded: &LoadedRecommender, catalogue: &Catalogue) -> bool {
+    let known = loaded.model.items().iter().filter(|id| catalogue.number(id).is_some()).count();
+    let shown = catalogue.entries().iter().filter(|entry| entry.is_shown).count();
+    known > 0 && (known * 10 >= shown || known * 2 >= loaded.model.items().len())
+}
+
 impl Link {
-    /// Joins `loaded` to `catalogue`; `items` are those of the tenant that the model may not know.
-    ///
-    /// `None` if the model is of another catalogue: it knows neither a tenth of the tenant's items
-    /// nor finds half of its own there.
-    pub(crate) fn new(
-        loaded: &LoadedRecommender,
-        catalogue: &Catalogue,
-        unknown: &[recommend::Item],
-    ) -> dragoman_core::Result<Option<Self>> {
-        let known = loaded.model.items().iter().filter(|id| catalogue.number(id).is_some()).count();
-        let shown = catalogue.entries().iter().filter(|entry| entry.is_shown).count();
-        if known == 0 || (known * 10 < shown && known * 2 < loaded.model.items().len()) {
-            return Ok(None);
-        }
-        let model = match unknown {
-            [] => Arc::clone(&loaded.model),
-            unknown => loaded.model.extend(unknown)?,
-        };
+    /// Joins `model` to `catalogue`.
+    pub(crate) fn new(model: Arc<dyn Recommend>, catalogue: &Catalogue) -> Self {
         let number = |id: &String| catalogue.number(id).unwrap_or(NONE);
         let to_shop: Vec<u32> = model.items().iter().map(number).collect();
         let mut to_model = vec![NONE; catalogue.entries().len()];
@@ -50,7 +42,7 @@ impl Link {
                 to_model[number as usize] = u32::try_from(index).unwrap_or(NONE);
             }
         }
-        Ok(Some(Self { model, to_model, to_shop, popularity: Mutex::default() }))
+        Self { model, to_model, to_shop, popularity: Mutex::default() }
     }
 
     /// The model's index of the item `number`, if it knows it.

@@ -10,13 +10,18 @@ use std::{
     time::Duration,
 };
 
+use dragoman_core::recommend::Recommend;
 use dragoman_store::{
     Feedback, Happened, Item, ItemPatch, Mode, Result, Tenant, Timestamp, Written,
 };
 use lru::LruCache;
 
 use super::{
-    catalogue::Catalogue, features, link::Link, model::LoadedRecommender, neighbours::Neighbours,
+    catalogue::Catalogue,
+    features,
+    link::{self, Link},
+    model::LoadedRecommender,
+    neighbours::Neighbours,
     settings::Settings,
 };
 
@@ -229,25 +234,35 @@ impl Shop {
         link
     }
 
-    /// Joins `loaded` to the items here. Blocks.
+    /// Joins `loaded` to the items here, after it has learned of those it does not know. Blocks.
     pub(crate) fn relink(&self, loaded: &LoadedRecommender) {
-        let unknown = match self.unknown_items(loaded) {
-            Ok(unknown) => unknown,
-            Err(error) => {
-                tracing::error!(%error, "the model cannot learn of new items");
-                Vec::new()
-            }
-        };
-        let (changes, link) = {
+        let (changes, is_ours) = {
             let catalogue = self.catalogue();
-            (catalogue.changes(), Link::new(loaded, &catalogue, &unknown))
+            (catalogue.changes(), link::is_of(loaded, &catalogue))
         };
+        // This may take its time: nothing is locked meanwhile.
+        let model = is_ours.then(|| self.extended(loaded)).flatten();
+        if !is_ours {
+            tracing::debug!(tenant = self.tenant.name(), "the model knows other items");
+        }
+        let joined = model.map(|model| Arc::new(Link::new(model, &self.catalogue())));
         let mut linked = self.linked.write().unwrap_or_else(PoisonError::into_inner);
         linked.at = Some((loaded.generation, changes));
-        match link {
-            Ok(link) => linked.link = link.map(Arc::new),
-            Err(error) => tracing::error!(%error, "the model cannot learn of new items"),
+        if joined.is_some() || !is_ours {
+            linked.link = joined;
         }
+    }
+
+    /// The model with the items that it was not trained on, known by their content.
+    fn extended(&self, loaded: &LoadedRecommender) -> Option<Arc<dyn Recommend>> {
+        let failed = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "the model cannot learn of new items");
+        };
+        let unknown = self.unknown_items(loaded).inspect_err(|error| failed(error)).ok()?;
+        if unknown.is_empty() {
+            return Some(Arc::clone(&loaded.model));
+        }
+        loaded.model.extend(&unknown).inspect_err(|error| failed(error)).ok()
     }
 
     /// Items here that the model was not trained on.

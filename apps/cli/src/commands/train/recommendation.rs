@@ -6,11 +6,12 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use dragoman_data::interactions::Interactions;
 use dragoman_training::{
+    control::Ended,
     recommendation::trial::Trial,
     tasks::recommendation::{Protocol, RunPaths, TrainConfig, train},
 };
 
-use super::{Budget, closing_words};
+use super::{Budget, closing_words, replace::replace};
 
 /// Train a recommendation model on a log of interactions, or go on with a run that was stopped
 #[derive(Debug, Args)]
@@ -58,6 +59,15 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "DIR", default_value = "runs/latest")]
     out: PathBuf,
 
+    /// Model directory, such as the one of a running server, that the new model replaces if it is no
+    /// worse after the cut of `--protocol time`
+    #[arg(long, value_name = "DIR")]
+    replace: Option<PathBuf>,
+
+    /// Replace it also by a worse one
+    #[arg(long, requires = "replace")]
+    force: bool,
+
     /// Seed of the weights, the order of the data and every mask, whatever the settings say
     #[arg(long)]
     seed: Option<u64>,
@@ -79,6 +89,11 @@ impl Recommendation {
         let mut config = TrainConfig::load(&self.config)?;
         self.budget.apply(&mut config.run);
         config.run.seed = self.seed.unwrap_or(config.run.seed);
+        if self.replace.is_some() && self.protocol != Kept::Time {
+            bail!(
+                "`--replace` compares models after a cut that neither has seen: add `--protocol time`"
+            );
+        }
         let log = self.log()?;
         let protocol = match self.protocol {
             Kept::Time => Protocol::Time { quantile: self.quantile },
@@ -97,7 +112,12 @@ impl Recommendation {
         let paths = RunPaths { out: self.out, quiet: self.budget.quiet };
         let summary = train(&config, &log, protocol, dev, &paths, &self.budget.control()?)?;
         closing_words(&summary);
-        Ok(())
+        match (&self.replace, &summary.model) {
+            (Some(current), Some(model)) if summary.ended == Ended::Finished => {
+                replace(current, model, (&log, self.quantile), self.force)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the log, from files or from a store.
