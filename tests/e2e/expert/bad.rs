@@ -70,7 +70,7 @@ fn what_cannot_be_learned_from_is_named() -> Result<()> {
         house().into_iter().map(|(a, _)| (a, "Nein, danke sehr.".to_string())).collect();
     let (wrong, dev) = (file("en-de.wrong", &wrong)?, file("en-de.dev", &known())?);
     let args =
-        ["domain.x", "--data", &wrong, "--dev", &dev, "--work", &run, "--steps", "60", "--quiet"];
+        ["domain.x", "--data", &wrong, "--dev", &dev, "--work", &run, "--steps", "10", "--quiet"];
     let error = expert("add", &args, &model)?.failure()?;
     assert!(error.contains("does no good") && error.contains("--max-drop"), "{error}");
     assert_eq!(fs_err::read(model.join("experts.json"))?, register);

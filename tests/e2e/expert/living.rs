@@ -29,7 +29,8 @@ async fn a_server_takes_up_an_expert_and_drops_no_request() -> Result<()> {
     let app = TestApp::start(Options { model: Some(model.clone()), ..Options::default() }).await?;
     let general = corpora::general(work.path())?.display().to_string();
     let mut learning =
-        add(&model, work.path(), &["--steps", "60", "--general", &general])?.spawn()?;
+        add(&model, work.path(), &["--steps", "20", "--max-drop", "100", "--general", &general])?
+            .spawn()?;
     // Whoever asks meanwhile is answered, and as before.
     while learning.try_wait()?.is_none() {
         assert_eq!(app.translate("Good morning.", "en", "de").await?, "Guten Morgen.");
@@ -109,8 +110,19 @@ async fn a_domain_learns_from_what_users_suggested() -> Result<()> {
     }
     let run = work.path().join("run").display().to_string();
     let url = app.url.clone();
-    let rest =
-        ["--from-store", &url, "--pairs", "en-de", "--work", &run, "--steps", "40", "--quiet"];
+    let rest = [
+        "--from-store",
+        &url,
+        "--pairs",
+        "en-de",
+        "--work",
+        &run,
+        "--steps",
+        "20",
+        "--max-drop",
+        "100",
+        "--quiet",
+    ];
     let args = [&["domain.house"][..], &rest].concat();
     let error = super::expert("add", &args, &model)?.failure()?;
     assert!(error.contains("--admin-key"), "{error}");

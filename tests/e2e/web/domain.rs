@@ -1,7 +1,7 @@
 //! The domain menu, and what a domain changes.
 
 use anyhow::{Result, ensure};
-use dragoman_e2e::{Options, browser::Screen::Desktop, model};
+use dragoman_e2e::{Options, browser::Screen::Desktop};
 use serde_json::json;
 
 use super::visit_with;
@@ -13,13 +13,7 @@ async fn a_translation_stands_beside_the_one_without_the_domain() -> Result<()> 
     if std::env::var_os("DRAGOMAN_TEST_URL").is_some() {
         return Ok(()); // that server's model has other domains
     }
-    let work = tempfile::tempdir()?;
-    let model = work.path().join("model");
-    model::copy(&model)?;
-    let general = corpora::general(work.path())?.display().to_string();
-    let args = ["--steps", "60", "--general", &general];
-    corpora::add(&model, work.path(), &args)?.stdout()?;
-
+    let model = corpora::learned()?.join("model");
     let options = Options { model: Some(model), ..Options::default() };
     visit_with(test, Desktop, options, async |page| {
         page.open("#en/fr/Good%20morning.").await?;

@@ -39,7 +39,7 @@ use crate::{
 /// Evaluations in a run, about.
 const EVALUATIONS: u64 = 8;
 /// Evaluations without a better score, after which a run is over.
-const PATIENCE: u64 = 3;
+const PATIENCE: u64 = 4;
 /// Batches that choose a parent.
 const PARENT_BATCHES: usize = 4;
 

@@ -18,7 +18,7 @@ use dragoman_data::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{plan::Kind, request::AddRequest};
+use super::{plan::Kind, request::AddRequest, scores};
 use crate::{
     Error, Result,
     evaluate::LanguagePair,
@@ -275,7 +275,7 @@ fn append(path: &Path, pairs: &[Pair], turned: bool) -> Result<()> {
 fn dev_sets(request: &AddRequest, directions: &[(String, String)]) -> (DevConfig, PathBuf) {
     let sentences = (DEV_SENTENCES / directions.len().max(1)).clamp(20, 200);
     let (pattern, base) = match &request.dev {
-        Some(pattern) => (pattern.clone(), PathBuf::new()),
+        Some(path) => (scores::pattern(path), PathBuf::new()),
         None => ("held-out/{pair}.tsv".into(), request.work.clone()),
     };
     let name = request.name.split_once('.').map_or("", |(_, name)| name).to_string();

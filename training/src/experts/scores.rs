@@ -87,9 +87,20 @@ pub(super) fn general_set(path: &str) -> DevSet {
     let name = named.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (pairs, folder) = match is_folder {
         true => (None, Some(path.into())),
-        false => (Some(path.to_string()), None),
+        false => (Some(pattern(path)), None),
     };
     DevSet { name, pairs, folder, sentences: SENTENCES }
+}
+
+/// The file for every direction of which `path` is one: `x/en-de.tsv` as `x/{pair}.tsv`.
+pub(super) fn pattern(path: &str) -> String {
+    let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_default();
+    let pair = name.split('.').next().unwrap_or_default();
+    match pair.parse::<LanguagePair>() {
+        Ok(_) => format!("{}{{pair}}{}", &path[..path.len() - name.len()], &name[pair.len()..]),
+        Err(_) => path.to_string(), // `{pair}` is there, or there is one direction only
+    }
 }
 
 fn parent_name(path: &str) -> Option<&std::ffi::OsStr> {
@@ -130,4 +141,16 @@ pub(super) fn score(
     }
     let scores = score_translations(&set.pair, &texts, &set.references, &set.sources, 0.0)?;
     Ok(Some(scores.chrf_plus_plus.score))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_one_pair_stands_for_that_pair_alone() {
+        assert_eq!(pattern("a.b/en-de.dev.tsv.gz"), "a.b/{pair}.dev.tsv.gz");
+        assert_eq!(pattern("x/{pair}.tsv"), "x/{pair}.tsv");
+        assert_eq!(pattern("dev.tsv"), "dev.tsv");
+    }
 }
