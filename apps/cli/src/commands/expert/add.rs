@@ -136,7 +136,7 @@ impl Add {
             dev: self.dev,
             general: self.general,
             licence: self.licence,
-            budget: Budget { steps, minutes, ..Budget::default() },
+            budget: Budget { steps, minutes },
             learning_rate: self.learning_rate,
             max_drop: self.max_drop,
             seed: self.seed,

@@ -57,7 +57,7 @@ impl Distil {
         ctrlc::set_handler(move || hand.stop()).context("listening for Ctrl-C")?;
         let Self { dir, route, data, dev, steps, max_drop, work, quiet, model } = self;
         let work = work.unwrap_or_else(|| PathBuf::from("runs").join(&route));
-        let budget = Budget { steps, minutes: 0.0, ..Budget::default() };
+        let budget = Budget { steps, minutes: 0.0 };
         let out = dir.clone();
         let request = DistilRequest { route, data, dev, budget, out, work, max_drop, quiet };
         match experts::distil(&model.files()?, &request, &control).context("distilling")? {
