@@ -23,7 +23,12 @@ fn what_cannot_be_learned_from_is_named() -> Result<()> {
     let one_sided = file("en-de.half", &one_sided)?;
     let same: Vec<_> = (0..500).map(|i| house()[usize::from(i % 100 == 0)].clone()).collect();
     let same = file("en-de.same", &same)?;
-    let swapped: Vec<_> = house().into_iter().map(|(a, b)| (b, a)).collect();
+    // Language shows in long texts only.
+    let long = |i: usize, side: usize| {
+        let rows = [i, i + 3, i + 7, i + 11, i + 16].map(|row| SENTENCES[row % 20][side]);
+        format!("{} {i}", rows.join(" "))
+    };
+    let swapped: Vec<_> = (0..100).map(|i| (long(i, 1), long(i, 0))).collect();
     let swapped = file("en-de.swapped", &swapped)?;
     let french = file("en-fr", &house())?;
     let missing = work.path().join("en-de.none.tsv").display().to_string();

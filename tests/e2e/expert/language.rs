@@ -15,7 +15,7 @@ fn a_new_language_is_one_more_expert() -> Result<()> {
     let data = corpora::write(work.path(), "en-it", &corpora::italian())?.display().to_string();
     let run = work.path().join("run").display().to_string();
     let rest =
-        ["--data", &data, "--work", &run, "--steps", "120", "--learning-rate", "1e-2", "--quiet"];
+        ["--data", &data, "--work", &run, "--steps", "300", "--learning-rate", "1e-2", "--quiet"];
     let said = expert("add", &[&["pair.en-it"][..], &rest].concat(), &model)?.stdout()?;
     assert!(said.contains("added `pair.en-it`"), "{said}");
     assert_eq!(outputs(&model, "1", &[])?, before, "old routes are as they were");
