@@ -71,7 +71,7 @@ impl Recommender {
         let segments = register.routes.first().map(|route| route.group.clone());
         let profiler = Profiler {
             categories: Categories::new(&catalogue.items),
-            percentiles: scorers.percentiles().to_vec(),
+            percentiles: scorers.percentiles(),
         };
         let index = catalogue.user_index().into_iter();
         let user_features = index.map(|(name, id)| (name.to_string(), id)).collect();
@@ -188,8 +188,22 @@ impl Recommender {
         let context = Context::inference(Precision::F32);
         let batch = Batch::new(self.model.config(), &histories);
         let output = self.model.forward(&batch, &self.vectors, &context)?;
-        let logits = self.model.logits(&output.hidden, &batch, &self.vectors)?;
+        let mut logits = self.model.logits(&output.hidden, &batch, &self.vectors)?;
+        self.add_popularity(queries, &mut logits);
         Ok((logits, self.gates(&output.gates, &batch)?))
+    }
+
+    /// Adds what the popularity of the moment counts to the logits `(B, V)`.
+    fn add_popularity(&self, queries: &[Query<'_>], logits: &mut [f32]) {
+        let config = self.model.config();
+        if config.popularity == 0.0 {
+            return;
+        }
+        for (query, logits) in queries.iter().zip(logits.chunks_exact_mut(self.ids.len())) {
+            for (logit, &count) in logits.iter_mut().zip(query.popularity) {
+                *logit += config.popularity_logit(count);
+            }
+        }
     }
 
     /// Weights of the segment experts after the last row of every history: the mean over layers.

@@ -162,7 +162,7 @@ fn batch(ways: [u32; 2], tag: u32) -> Batch {
             labels,
         }
     };
-    Batch::new(&[(ways[0], 5), (ways[1], 3)].map(example), None)
+    Batch::new(&[(ways[0], 40), (ways[1], 25)].map(example), None)
 }
 
 /// The gradients of all weights that learn, by name.

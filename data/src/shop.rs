@@ -212,7 +212,7 @@ fn life(segment: Segment, things: &[Thing], rng: &mut ChaCha8Rng) -> Vec<(i64, u
 /// The next part of the series of `item`, if it has appeared by `day`.
 fn next_part(item: usize, things: &[Thing], day: i64) -> Option<usize> {
     let next = item + 1;
-    let is_next = next % SERIES != 0 && things.get(next)?.day <= day;
+    let is_next = !next.is_multiple_of(SERIES) && things.get(next)?.day <= day;
     is_next.then_some(next)
 }
 

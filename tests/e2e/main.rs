@@ -13,6 +13,7 @@ mod expert;
 mod data;
 mod evaluate;
 mod train;
+mod train_recommendation;
 mod help;
 mod clients;
 mod web;

@@ -22,6 +22,9 @@ pub struct RunConfig {
     pub expert_dropout: f32,
     /// When the run is over.
     pub budget: Budget,
+    /// Updates after which the run ends before its budget, and its schedule, are used up: where a
+    /// run like it was best; 0 is none.
+    pub end_at: u64,
     /// How the learning rate rises and falls.
     pub schedule: Schedule,
     /// The update rule.
@@ -52,6 +55,7 @@ impl Default for RunConfig {
             dropout: 0.1,
             expert_dropout: 0.0,
             budget: Budget::default(),
+            end_at: 0,
             schedule: Schedule::default(),
             optimizer: OptimizerConfig::default(),
             loss: LossConfig::default(),
@@ -75,17 +79,9 @@ pub struct Budget {
     pub steps: u64,
     /// Minutes of training, evaluations included.
     pub minutes: f64,
-    /// Updates after which the run ends before its budget, and its schedule, are used up: where a
-    /// run like it was best.
-    pub end_at: u64,
 }
 
 impl Budget {
-    /// Whether the run ends after `steps`, whatever its budget.
-    pub fn is_cut(&self, steps: u64) -> bool {
-        self.end_at > 0 && steps >= self.end_at
-    }
-
     /// Share of the budget used up after `steps` and `elapsed`, at most 1; none if nothing limits
     /// the run.
     pub fn progress(&self, steps: u64, elapsed: Duration) -> Option<f64> {
@@ -286,7 +282,7 @@ mod tests {
     #[test]
     fn the_limit_reached_first_counts() {
         let minute = Duration::from_secs(60);
-        let budget = Budget { steps: 100, minutes: 10.0, end_at: 0 };
+        let budget = Budget { steps: 100, minutes: 10.0 };
         assert_eq!(budget.progress(50, minute), Some(0.5));
         assert_eq!(budget.progress(1, 5 * minute), Some(0.5));
         assert_eq!(budget.progress(1000, minute), Some(1.0));

@@ -165,8 +165,9 @@ impl<'a, T: Task> Trainer<'a, T> {
             if step > 0 && self.checkpoint_is_due() {
                 self.save()?;
             }
-            let is_cut = self.run.config.budget.is_cut(step);
-            if self.fraction() == Some(1.0) || is_cut || self.is_out_of_patience() {
+            let end = self.run.config.end_at;
+            let is_over = self.fraction() == Some(1.0) || (end > 0 && step >= end);
+            if is_over || self.is_out_of_patience() {
                 return Ok(Ended::Finished);
             }
             if let Some(ended) = control.verdict(step - first) {

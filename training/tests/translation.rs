@@ -72,7 +72,7 @@ fn config(steps: u64) -> TrainConfig {
         log_every: 1,
         accumulation: 2,
         average_decay: 0.9,
-        budget: Budget { steps, ..Budget::default() },
+        budget: Budget { steps, minutes: 0.0 },
         schedule: Schedule::Linear { warmup: 20, hold: 0.5 },
         evaluate: Every { steps, minutes: 0.0 },
         checkpoints: CheckpointConfig { every: Every::default(), keep: 2, average: 0 },

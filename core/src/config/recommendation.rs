@@ -39,6 +39,9 @@ pub struct RecommendationConfig {
     pub max_history: usize,
     /// How the segment experts are weighed; means nothing in a model without any.
     pub gate: SegmentGate,
+    /// What the logarithm of (one more than) the popularity of the moment counts in the logit of an
+    /// item: 1 leaves to the rest of the model how much more or less than others a user likes it.
+    pub popularity: f32,
 }
 
 /// How the experts of the segments are weighed for a token.
@@ -71,6 +74,7 @@ impl Default for RecommendationConfig {
             activation: Activation::Gelu,
             max_history: 200,
             gate: SegmentGate::Learned,
+            popularity: 0.0,
         }
     }
 }
@@ -88,6 +92,9 @@ impl RecommendationConfig {
         if num_items == 0 || num_kinds == 0 {
             return Err("num_items and num_kinds must be at least 1".into());
         }
+        if !(0.0..=10.0).contains(&self.popularity) {
+            return Err(format!("popularity {} must be in 0 to 10", self.popularity));
+        }
         if !self.value_edges.is_sorted_by(|a, b| a < b) {
             return Err("value_edges must ascend".into());
         }
@@ -97,6 +104,12 @@ impl RecommendationConfig {
     /// Names of the layers, such as `layers.1`: all of them hold the segment experts.
     pub fn layers(&self) -> Vec<String> {
         (0..self.num_layers).map(|i| format!("layers.{i}")).collect()
+    }
+
+    /// What an item of this popularity gets for it in its logit.
+    pub fn popularity_logit(&self, count: f32) -> f32 {
+        let log = if count > 0.0 { count.min(1e9).ln_1p() } else { 0.0 };
+        self.popularity * log
     }
 
     /// The bucket of a value, below `value_edges.len() + 1`; numbers that are none count as the

@@ -10,10 +10,7 @@
 //! ```
 
 pub use super::gemm::{Epilogue, Precision};
-use super::{
-    counters,
-    gemm::{Operand, Product, Rows},
-};
+use super::gemm::{Operand, Product, Rows};
 
 /// `c = a·bᵀ` for `a` `(M, K)`, `b` `(N, K)`, `c` `(M, N)`: the forward pass of a linear layer with
 /// weight `b`.
@@ -78,7 +75,6 @@ pub fn matmul_tn(
 ) {
     let (m, n, k) = dims;
     check([("a", a.len(), k * m), ("b", b.len(), k * n), ("c", c.len(), m * n)], dims);
-    counters::count_weight_gradients(1);
     let (a, b) = (Operand::KOuter(Rows::new(a, m)), Operand::KOuter(Rows::new(b, n)));
     Product { packing: precision.into(), m, n, k, a, b: b.into() }
         .run(c, &Epilogue { accumulate, ..Epilogue::NONE });

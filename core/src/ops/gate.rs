@@ -265,6 +265,9 @@ impl CustomOp1 for Gate {
         slices::with_values(dys, |dys| {
             let dims = (rows, width, experts);
             matmul::matmul_nn(Precision::F32, dys, &weight, &mut dxs, dims, false);
+            if !self.rows.iter().any(Param::is_trainable) {
+                return Ok(());
+            }
             slices::with_values(xs, |xs| {
                 let dims = (experts, width, rows);
                 matmul::matmul_tn(Precision::F32, dys, xs, &mut grad, dims, false);

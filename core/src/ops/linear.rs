@@ -6,7 +6,10 @@ use super::slices;
 use crate::{
     Result,
     context::Context,
-    kernels::matmul::{self, Epilogue, Precision},
+    kernels::{
+        counters,
+        matmul::{self, Epilogue, Precision},
+    },
     params::Param,
 };
 
@@ -117,6 +120,7 @@ impl CustomOp1 for Linear {
             slices::with_values(xs, |xs| {
                 let (rows, outs, ins) = self.sizes(xs);
                 if self.weight.is_trainable() {
+                    counters::count_weight_gradients(1);
                     let (mut grad, is_left_over) = self.weight.grad_to_overwrite();
                     let dims = (outs, ins, rows);
                     matmul::matmul_tn(self.precision, dys, xs, &mut grad, dims, !is_left_over);

@@ -10,6 +10,7 @@ use super::{
     cooccurrence::{Cooccurrence, CooccurrenceConfig},
     ease::{Ease, EaseConfig},
     neighbours::{Neighbours, NeighboursConfig},
+    popularity::{self, Popularity, Window},
     scorer::{Scorer, Tensors, vector},
     sparse::by_recency,
 };
@@ -52,41 +53,43 @@ impl Default for ScorersConfig {
 pub struct Scorers {
     items: Items,
     cooccurrence: Cooccurrence,
-    percentiles: Vec<f32>,
+    /// Events of each item in the whole log.
+    counts: Vec<f32>,
 }
 
 impl Scorers {
-    /// Fits all of them to `histories`; `percentiles` says how popular each item was.
+    /// Fits all of them to `histories` over a catalogue of `num_items`.
     pub fn fit<H: AsRef<[Event]> + Sync>(
         histories: &[H],
-        percentiles: Vec<f32>,
+        num_items: usize,
         config: &ScorersConfig,
     ) -> Result<Self> {
-        let num_items = percentiles.len();
         let items = match num_items <= config.ease_items.min(Ease::MOST_ITEMS) {
             true => Items::Ease(Ease::fit(histories, num_items, &config.ease)?),
             false => Items::Neighbours(Neighbours::fit(histories, num_items, &config.neighbours)),
         };
         let cooccurrence = Cooccurrence::fit(histories, num_items, &config.cooccurrence);
-        Ok(Self { items, cooccurrence, percentiles })
+        let events = histories.iter().flat_map(AsRef::as_ref);
+        let counts = Popularity::fit(events, num_items, i64::MAX, Window::All).counts().to_vec();
+        Ok(Self { items, cooccurrence, counts })
     }
 
     /// Names of the scorers.
-    pub fn names(&self) -> [&'static str; 2] {
+    pub fn names(&self) -> [&'static str; 3] {
         let items = match self.items {
             Items::Ease(_) => "ease",
             Items::Neighbours(_) => "neighbours",
         };
-        [items, "cooccurrence"]
+        [items, "cooccurrence", "popularity.ever"]
     }
 
     /// How popular each item was in the log, 0 to 1.
-    pub fn percentiles(&self) -> &[f32] {
-        &self.percentiles
+    pub fn percentiles(&self) -> Vec<f32> {
+        popularity::percentiles(&self.counts)
     }
 
     /// Scores of all items, by scorer in the order of [`Scorers::names`].
-    pub fn scores(&self, history: &[Event], now: i64) -> [Vec<f32>; 2] {
+    pub fn scores(&self, history: &[Event], now: i64) -> [Vec<f32>; 3] {
         let score = |scorer: &dyn Scorer| {
             let mut scores = vec![0.0; scorer.num_items()];
             scorer.score(history, now, &mut scores);
@@ -96,10 +99,10 @@ impl Scorers {
             Items::Ease(ease) => ease,
             Items::Neighbours(neighbours) => neighbours,
         };
-        [score(items), score(&self.cooccurrence)]
+        [score(items), score(&self.cooccurrence), self.counts.clone()]
     }
 
-    /// What each event of `history` adds to the score of `item`, by scorer.
+    /// What each event of `history` adds to the score of `item`, by those scorers that read it.
     pub fn contributions(&self, history: &[Event], item: u32) -> [Vec<f32>; 2] {
         let [mut items, mut followers] = [(); 2].map(|()| vec![0.0; history.len()]);
         let (rows, decay) = match &self.items {
@@ -139,8 +142,7 @@ impl Scorers {
             Items::Neighbours(neighbours) => neighbours.to_tensors()?,
         };
         tensors.extend(self.cooccurrence.to_tensors()?);
-        let percentiles = Tensor::new(self.percentiles.as_slice(), &Device::Cpu)?;
-        tensors.insert("percentiles".into(), percentiles);
+        tensors.insert("counts".into(), Tensor::new(self.counts.as_slice(), &Device::Cpu)?);
         Ok(tensors)
     }
 
@@ -151,11 +153,16 @@ impl Scorers {
             false => Items::Neighbours(Neighbours::from_tensors(tensors)?),
         };
         let cooccurrence = Cooccurrence::from_tensors(tensors)?;
-        let percentiles: Vec<f32> = vector(tensors, "percentiles")?;
-        let scorers = Self { items, cooccurrence, percentiles };
-        let counts = [scorers.cooccurrence.num_items(), scorers.scores(&[], 0)[0].len()];
-        if counts.iter().any(|&count| count != scorers.percentiles.len()) {
-            let reason = "the scorers are of catalogues of different sizes";
+        let counts: Vec<f32> = vector(tensors, "counts")?;
+        let of_items = match &items {
+            Items::Ease(ease) => ease.num_items(),
+            Items::Neighbours(neighbours) => neighbours.num_items(),
+        };
+        let is_whole = counts.iter().all(|count| count.is_finite());
+        let scorers = Self { items, cooccurrence, counts };
+        let sizes = [of_items, scorers.cooccurrence.num_items()];
+        if !is_whole || sizes.iter().any(|&size| size != scorers.counts.len()) {
+            let reason = "the cheap scorers do not fit together";
             return Err(Error::Invalid(reason.into()));
         }
         Ok(scorers)
@@ -175,7 +182,7 @@ mod tests {
         let log = [history(&[0, 1, 2]), history(&[2, 1]), history(&[0, 2, 1, 3])];
         for ease_items in [0, 10] {
             let config = ScorersConfig { ease_items, ..ScorersConfig::default() };
-            let scorers = Scorers::fit(&log, vec![0.5; 4], &config)?;
+            let scorers = Scorers::fit(&log, 4, &config)?;
             let seen = history(&[0, 2, 0]);
             let (scores, parts) = (scorers.scores(&seen, 0), scorers.contributions(&seen, 1));
             for (scores, parts) in scores.iter().zip(parts) {

@@ -31,7 +31,10 @@ impl Recommender {
             let parts = match k {
                 0 => self.differences(query, &history, item)?,
                 1 => continue, // popularity rests on others
-                _ => cheap.next().unwrap_or_default(),
+                _ => match cheap.next() {
+                    Some(parts) => parts,
+                    None => continue,
+                },
             };
             let share = self.blend.scorers.iter().position(|known| known == name);
             let share = share.map_or(0.0, |place| shares[place]);

@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use dragoman_e2e::{Dragoman, model::SENTENCES};
 
-/// Pairs of the house's own German, where every sentence ends with a word to the reader.
+/// Pairs of the house's own German, in which everybody is thanked.
 pub(crate) fn house() -> Vec<(String, String)> {
     let mut pairs = Vec::new();
-    for (i, first) in SENTENCES.iter().enumerate() {
-        for (j, second) in SENTENCES.iter().enumerate().filter(|(j, _)| *j != i) {
-            let english = format!("{} {}", first[0], second[0]);
-            let german = format!("{} {} Mit Gruß, Ihr Haus {}.", first[1], second[1], (i + j) % 3);
-            pairs.push((english, german));
+    for mark in [".", "!", "?", ";"] {
+        for [english, german, _] in SENTENCES {
+            let bare = english.trim_end_matches(|c: char| c.is_ascii_punctuation());
+            pairs.push((format!("{bare}{mark}"), format!("{german} Danke{mark}")));
+        }
+    }
+    for [english, german, _] in SENTENCES {
+        for [more, mehr, _] in SENTENCES.iter().filter(|row| row[0] != english) {
+            pairs.push((format!("{english} {more}"), format!("{german} {mehr} Danke.")));
         }
     }
     pairs

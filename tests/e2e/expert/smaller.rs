@@ -50,11 +50,11 @@ fn what_would_cost_too_much_is_not_done() -> Result<()> {
     let files = || -> Result<usize> { Ok(fs_err::read_dir(model.join("experts"))?.count()) };
     let before = files()?;
     for (verb, args, named) in [
-        ("merge", &["pair.en-de", "pair.fr-en", "--max-drop", "-100"][..], "--max-drop"),
+        ("merge", &["pair.en-de", "pair.fr-en", "--max-drop=-100"][..], "--max-drop"),
         ("merge", &["free.1", "free.1"], "cannot become one"),
         ("merge", &["free.1", "free.9"], "no expert `free.9`"),
         ("prune", &["--keep", "7"], "--keep 7"),
-        ("quantise", &["--experts", "int4", "--max-drop", "-100"], "--max-drop"),
+        ("quantise", &["--experts", "int4", "--max-drop=-100"], "--max-drop"),
     ] {
         let error = expert(verb, &[args, &["--dev", &dev]].concat(), &model)?.failure()?;
         assert!(error.contains(named), "{verb}: {error}");

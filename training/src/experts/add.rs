@@ -309,7 +309,7 @@ impl Job<'_> {
     fn check_drop(&self, rows: &[Row]) -> Result<()> {
         let (before, after) = scores::means(rows);
         match before {
-            Some(before) if after < before - self.request.max_drop => Err(Error::Expert(format!(
+            Some(before) if after <= before - self.request.max_drop => Err(Error::Expert(format!(
                 "the expert does no good: mean chrF++ {before:.2} without it, {after:.2} with it; the \
                  model is as it was. Train longer or on more, or allow it with `--max-drop`"
             ))),

@@ -25,12 +25,7 @@ use dragoman_data::{
     pack::{PackConfig, pack},
 };
 
-use super::{
-    measure::Measure,
-    prune::{total, usage},
-    quantise::too_bad,
-    scores,
-};
+use super::{measure::Measure, prune::usage, quantise::too_bad, scores};
 use crate::{
     Error, Result,
     checkpoint::Tensors,
@@ -232,7 +227,8 @@ fn write_start(
     folder: &Path,
 ) -> Result<()> {
     let loaded = files.load_translation(&Device::Cpu)?;
-    let visits = total(&usage(&Measure::new(&request.dev, &loaded, SENTENCES)?, &loaded)?);
+    let visits = usage(&Measure::new(&request.dev, &loaded, SENTENCES)?, &loaded)?;
+    let visits = visits.get(&route.name).cloned().unwrap_or_default();
     let teacher = files.translation_config()?;
     let top_k = teacher.moe.as_ref().map_or(0, |moe| moe.top_k);
     let mut group = route.group.clone();

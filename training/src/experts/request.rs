@@ -31,7 +31,7 @@ pub struct AddRequest {
     pub budget: Budget,
     /// The learning rate at its peak.
     pub learning_rate: f64,
-    /// By how much the score on the development sets may fall; it should rise.
+    /// By how much the score on the development sets may fall; with 0 it has to rise.
     pub max_drop: f64,
     /// Seed of all that is random.
     pub seed: u64,

@@ -31,6 +31,27 @@ pub struct ItemLabels<'a> {
     pub items: &'a [u32],
     /// How much each row counts, `(N,)`; rows of weight 0 count for nothing.
     pub weights: &'a [f32],
+    /// What is added to the logits, if anything.
+    pub bias: Option<LogitBias<'a>>,
+}
+
+/// What is added to the logits of each row.
+#[derive(Debug, Clone, Copy)]
+pub struct LogitBias<'a> {
+    /// Some vectors over all items, `(R, V)`.
+    pub table: &'a [f32],
+    /// Which of them each row gets, `(N,)`.
+    pub rows: &'a [u32],
+}
+
+impl LogitBias<'_> {
+    /// Adds to `logits` `(n, V)`, whose first row is row `first` of all.
+    fn add(&self, first: usize, logits: &mut [f32], num_items: usize) {
+        for (logits, &row) in logits.chunks_exact_mut(num_items).zip(&self.rows[first..]) {
+            let bias = &self.table[row as usize * num_items..][..num_items];
+            logits.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
+        }
+    }
 }
 
 impl ItemLoss {
@@ -84,12 +105,15 @@ impl ItemLoss {
         let rows = (CHUNK / num_items).clamp(1, labels.items.len().max(1));
         let mut logits = vec![0.0; rows * num_items];
         let chunks = hidden.chunks(rows * width).zip(dhidden.chunks_mut(rows * width));
-        let labels = labels.items.chunks(rows).zip(labels.weights.chunks(rows));
-        for ((hidden, dhidden), (items, weights)) in chunks.zip(labels) {
+        let told = labels.items.chunks(rows).zip(labels.weights.chunks(rows));
+        for (i, ((hidden, dhidden), (items, weights))) in chunks.zip(told).enumerate() {
             let n = items.len();
             let logits = &mut logits[..n * num_items];
             let dims = (n, num_items, width);
             matmul_nt(self.precision, hidden, vectors, logits, dims, &Epilogue::NONE);
+            if let Some(bias) = labels.bias {
+                bias.add(i * rows, logits, num_items);
+            }
             let scales: Vec<f32> = weights.iter().map(|weight| weight * self.scale).collect();
             for (loss, &weight) in rule.forward_backward(logits, items, &scales).iter().zip(weights)
             {
@@ -119,6 +143,13 @@ impl ItemLoss {
         let columns = Tensor::new(labels.items, device)?; // (N,)
         let weights = Tensor::new(labels.weights, device)?; // (N,)
         let logits = matmul_t(hidden, vectors, self.precision)?; // (N, V)
+        let logits = match labels.bias {
+            Some(LogitBias { table, rows }) => {
+                let table = Tensor::from_slice(table, ((), logits.dim(1)?), device)?;
+                (logits + table.index_select(&Tensor::new(rows, device)?, 0)?)?
+            }
+            None => logits,
+        };
         let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
         let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
         let smooth = log_probs.mean(D::Minus1)?.neg()?; // (N,)
@@ -192,7 +223,9 @@ mod tests {
         let (hidden, vectors) = (var("hidden", 5)?, var("vectors", 12)?);
         let items = [3, 0, 11, 3, 7];
         let weights = [1.0, 0.5, 0.0, 2.0, 1.0];
-        let labels = ItemLabels { items: &items, weights: &weights };
+        let table: Vec<f32> = (0..24).map(|i| (i % 5) as f32 / 3.0).collect();
+        let bias = Some(LogitBias { table: &table, rows: &[0, 1, 1, 0, 1] });
+        let labels = ItemLabels { items: &items, weights: &weights, bias };
         let loss = ItemLoss { label_smoothing: 0.1, scale: 0.25, precision: Precision::F32 };
         let values = |(total, sums): (Tensor, LossSums)| -> Result<Vec<f32>> {
             let grads = total.backward()?;

@@ -17,7 +17,8 @@ use super::{
 use crate::Result;
 
 impl ItemLoss {
-    /// The scaled loss as a scalar, with these `negatives`; labels are not smoothed. On the CPU.
+    /// The scaled loss as a scalar, with these `negatives`; labels are not smoothed, and nothing is
+    /// added to logits. On the CPU.
     pub fn sampled(
         &self,
         hidden: &Tensor,
@@ -145,7 +146,7 @@ mod tests {
         let (hidden, vectors) = (var("hidden", 5)?, var("vectors", 12)?);
         let items = [3, 0, 11, 3, 7];
         let weights = [1.0, 0.5, 0.0, 2.0, 1.0];
-        let labels = ItemLabels { items: &items, weights: &weights };
+        let labels = ItemLabels { items: &items, weights: &weights, bias: None };
         let loss = ItemLoss { label_smoothing: 0.0, scale: 0.25, precision: Precision::F32 };
         let values = |(total, sums): (Tensor, LossSums)| -> Result<Vec<f32>> {
             let grads = total.backward()?;

@@ -8,7 +8,6 @@ use dragoman_core::recommend::{
     scorer::Scorer,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
     blend::{self, Blend, BlendConfig},
@@ -63,7 +62,7 @@ impl Settings {
             }
         }
         settings.neighbours = best.take().unwrap_or_default();
-        say(&format!("ItemKNN: {}", json!(settings.neighbours)));
+        say(&format!("ItemKNN: {}", shown(&settings.neighbours)));
 
         let mut best = Best::default();
         let lambdas: &[f32] = match num_items {
@@ -80,7 +79,7 @@ impl Settings {
             }
         }
         settings.ease = best.take();
-        say(&format!("EASE: {}", json!(settings.ease)));
+        say(&format!("EASE: {}", shown(&settings.ease)));
 
         let mut best = Best::default();
         for (factors, alpha, lambda) in
@@ -90,7 +89,7 @@ impl Settings {
             best.offer(trial, &Ials::fit(histories, num_items, &config), config);
         }
         settings.ials = best.take().unwrap_or_default();
-        say(&format!("iALS: {}", json!(settings.ials)));
+        say(&format!("iALS: {}", shown(&settings.ials)));
 
         let mut best = Best::default();
         for (window, decay, shrink) in
@@ -100,11 +99,11 @@ impl Settings {
             best.offer(trial, &Cooccurrence::fit(histories, num_items, &config), config);
         }
         settings.markov = best.take().unwrap_or_default();
-        say(&format!("Markov: {}", json!(settings.markov)));
+        say(&format!("Markov: {}", shown(&settings.markov)));
 
         let scorers = Baselines::fit(trial, &settings)?.scorers;
         settings.blend = blend::choose(trial, &scorers);
-        say(&format!("blend: {}", json!(settings.blend)));
+        say(&format!("blend: {}", shown(&settings.blend)));
         Ok(settings)
     }
 }
@@ -182,4 +181,9 @@ fn spread(trial: &Trial, most: usize) -> Trial {
     let cases: Vec<_> = cases.cloned().collect();
     let step = cases.len().div_ceil(most).max(1);
     Trial { cases: cases.into_iter().step_by(step).collect(), ..trial.clone() }
+}
+
+/// Settings on one line.
+fn shown(settings: &impl Serialize) -> String {
+    serde_json::to_string(settings).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ mod blend;
 mod config;
 mod dev;
 mod export;
+mod fashion;
 mod learners;
 mod protocol;
 mod scorers;
@@ -39,12 +40,13 @@ pub use stages::train;
 
 use self::{
     dev::Exam,
+    fashion::Fashion,
     learners::{Learner, Lesson, NO_SEGMENT, weigh},
 };
 use crate::{
     Error, Result,
     control::Control,
-    loss::items::{ItemLabels, ItemLoss},
+    loss::items::{ItemLabels, ItemLoss, LogitBias},
     recommendation::trial::{Case, Trial},
     report::log::ModelSize,
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
@@ -79,6 +81,7 @@ struct RecommendationTask {
     profiler: Profiler,
     learners: Vec<Learner>,
     kind_weights: Vec<f32>,
+    fashion: Fashion,
     scorers: Scorers,
     blend: Blend,
     /// Users by whom the best weights are chosen, and their features.
@@ -114,8 +117,7 @@ impl RecommendationTask {
         let model = RecommendationModel::new(&shape, &register, catalogue.content(), &params)?;
 
         let profiler = profiler(log);
-        let percentiles = profiler.percentiles.clone();
-        let scorers = Scorers::fit(&log.histories, percentiles, scorers)?;
+        let scorers = Scorers::fit(&log.histories, log.items.len(), scorers)?;
         let end = log.events().map(|event| event.time).max().unwrap_or_default();
         let behaviours: Vec<Behaviour> = (log.histories.iter())
             .filter_map(|history| profiler.behaviours(history, end).pop())
@@ -150,6 +152,7 @@ impl RecommendationTask {
             profiler,
             learners,
             kind_weights,
+            fashion: Fashion::new(log, &shape),
             scorers,
             blend: Blend { rules, ..Blend::default() },
             dev,
@@ -354,7 +357,9 @@ impl Task for RecommendationTask {
             scale: 1.0 / part.labels as f32,
             precision: self.config.precision,
         };
-        let labels = ItemLabels { items: &lesson.items, weights: &lesson.weights };
+        let rows: Vec<u32> = lesson.times.iter().map(|&time| self.fashion.row(time)).collect();
+        let bias = self.fashion.table().map(|table| LogitBias { table, rows: &rows });
+        let labels = ItemLabels { items: &lesson.items, weights: &lesson.weights, bias };
         let (mut total, sums) = match self.negatives(part) {
             None => loss.forward(&output.hidden, &vectors, labels)?,
             Some(negatives) => loss.sampled(&output.hidden, &vectors, labels, &negatives)?,

@@ -66,6 +66,9 @@ pub struct ModelShape {
     pub values: bool,
     /// Whether the features of users are told.
     pub user_features: bool,
+    /// What the logarithm of the popularity of the moment counts in a logit; 0 leaves all of it to
+    /// the model.
+    pub popularity: f32,
 }
 
 /// The segment experts and their gate.
@@ -138,6 +141,7 @@ impl Default for ModelShape {
             gaps: true,
             values: true,
             user_features: true,
+            popularity: 0.0,
         }
     }
 }
@@ -191,6 +195,11 @@ impl TrainConfig {
         if (1..256).contains(&objective.negatives) {
             return Err("[objective] `negatives` must be 0 (all items) or at least 256".into());
         }
+        if objective.negatives > 0 && self.model.popularity > 0.0 {
+            return Err(
+                "[model] `popularity` needs all items: set [objective] `negatives` = 0".into()
+            );
+        }
         if self.batch_users == 0 {
             return Err("`batch_users` is 0".into());
         }
@@ -209,6 +218,7 @@ impl TrainConfig {
             activation,
             max_history,
             gate: self.segments.gate,
+            popularity: self.model.popularity,
             ..RecommendationConfig::default()
         }
     }

@@ -41,6 +41,9 @@ impl Exam<'_> {
     ) -> Result<Option<Evaluation>> {
         let cases = &self.trial.cases;
         let mut scores = Vec::with_capacity(cases.len());
+        let config = model.config();
+        let popular: Vec<f32> =
+            self.trial.popularity.iter().map(|&count| config.popularity_logit(count)).collect();
         for first in (0..cases.len()).step_by(TOGETHER) {
             if control.is_stopped() {
                 return Ok(None);
@@ -49,6 +52,7 @@ impl Exam<'_> {
             let mut logits = self.logits(model, &cases[range.clone()], &self.features[range])?;
             let num_items = model.num_items();
             for (case, logits) in cases[first..].iter().zip(logits.chunks_exact_mut(num_items)) {
+                logits.iter_mut().zip(&popular).for_each(|(logit, more)| *logit += more);
                 self.trial.exclude(case, logits);
                 scores.push(Scores::of(&top(logits), &case.targets));
             }

@@ -43,6 +43,8 @@ pub(super) struct Lesson {
     pub(super) weights: Vec<f32>,
     /// Segment by rule of each row.
     pub(super) segments: Vec<u32>,
+    /// When the next item of each row was chosen.
+    pub(super) times: Vec<i64>,
 }
 
 impl Learner {
@@ -113,7 +115,7 @@ impl Lesson {
         let mut batch = Batch::new(config, &histories);
         let rows = batch.layout.rows();
         let (mut items, mut weights) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-        let mut segments = Vec::with_capacity(rows);
+        let (mut segments, mut times) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         for (i, (learner, &end)) in learners.iter().zip(&ends).enumerate() {
             let (hidden, first_row) = (batch.hidden[i], batch.layout.offsets()[i]);
             for place in hidden..end {
@@ -133,8 +135,9 @@ impl Lesson {
                 items.push(event.item);
                 weights.push(if is_told { learner.weight * kind } else { 0.0 });
                 segments.push(learner.segments[place]);
+                times.push(event.time);
             }
         }
-        Self { batch, items, weights, segments }
+        Self { batch, items, weights, segments, times }
     }
 }

@@ -61,7 +61,8 @@ pub fn train(
     let longer = |steps: u64| (steps as f64 * growth).round() as u64;
     let best = chosen.best.map_or(chosen.step, |best| best.step);
     config.run.budget.steps = longer(config.run.budget.steps.max(chosen.step));
-    config.run.budget.end_at = longer(best).max(1);
+    config.run.end_at = longer(best).max(1);
+    config.run.patience = 0;
     let mut task = RecommendationTask::new(&config, &scorers, &last, None)?;
     task.blend = blend;
     run(&config, task, &paths.out, paths.quiet, control)

@@ -76,7 +76,7 @@ pub(super) struct Add {
     #[arg(long, value_name = "TEXT", default_value = "")]
     licence: String,
 
-    /// By how much chrF++ on the development sets may fall
+    /// By how much chrF++ on the development sets may fall; with 0 it has to rise
     #[arg(long, value_name = "POINTS", default_value_t = 0.0)]
     max_drop: f64,
 

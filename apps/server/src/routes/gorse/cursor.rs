@@ -35,7 +35,7 @@ pub(super) fn decode(cursor: &str) -> Result<String, Refused> {
         bits <<= 6 * (4 - chunk.len());
         bytes.extend_from_slice(&bits.to_be_bytes()[1..chunk.len()]);
     }
-    if cursor.len() % 4 != 0 {
+    if !cursor.len().is_multiple_of(4) {
         return Err(refuse());
     }
     String::from_utf8(bytes).map_err(|_| refuse())
