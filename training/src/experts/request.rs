@@ -54,7 +54,7 @@ impl AddRequest {
             dev: None,
             general: Vec::new(),
             licence: String::new(),
-            budget: Budget { steps: 1000, minutes: 0.0, ..Budget::default() },
+            budget: Budget { steps: 1000, minutes: 0.0 },
             learning_rate: 5e-3,
             max_drop: 0.0,
             seed: 1,
