@@ -3,7 +3,7 @@
 //!
 //! [`ShopConfig::generate`] is a function of its seed and its end. There are twelve kinds of thing,
 //! each with some brands and prices, and series within a kind, whose next part is often taken after
-//! one. Things appear over two years; when they do, they are talked of for some weeks. Of the
+//! one. Things appear over two years; one in eight is a hit, and talked of for some weeks. Of the
 //! customers
 //! - *new* ones came in the last two weeks and did one to four things;
 //! - *power* ones did a hundred and more, over the whole time and of all kinds, many of them the
@@ -27,8 +27,11 @@ const DAY: i64 = 86_400;
 /// Days over which things appear and customers come.
 const DAYS: i64 = 730;
 
+/// One thing in so many is a hit.
+const HITS: usize = 8;
+
 /// Days in which what people talk of a new thing halves.
-const HYPE: f64 = 14.0;
+const HYPE: f64 = 21.0;
 
 /// Parts of a series.
 const SERIES: usize = 5;
@@ -128,7 +131,10 @@ fn thing(number: usize, rng: &mut ChaCha8Rng) -> Thing {
         brand: series / KINDS.len() % BRANDS.len(),
         part: number % SERIES,
         day: rng.random_range(0..DAYS - 30),
-        hype: rng.random_range(0.2f64..1.0).powi(3),
+        hype: match number * 5 % HITS {
+            0 => rng.random_range(0.7..1.0),
+            _ => rng.random_range(0.0..0.1),
+        },
     }
 }
 
@@ -168,30 +174,31 @@ fn life(segment: Segment, things: &[Thing], rng: &mut ChaCha8Rng) -> Vec<(i64, u
     for day in days {
         let before = done.last().map(|&(_, item, _)| item);
         let next = before.and_then(|item| next_part(item, things, day));
+        let next = next.filter(|item| done.iter().all(|(_, known, _)| known != item));
         let follows = rng.random_bool(match segment {
             Segment::Power => 0.4,
             Segment::Consistent => 0.6,
             _ => 0.05,
         });
-        let weight = |item: usize| {
-            let thing = &things[item];
-            let age = (day - thing.day) as f64;
-            let talk = thing.hype * (-age / HYPE).exp2();
-            match segment {
-                _ if age < 0.0 => 0.0,
-                Segment::Consistent if kinds.contains(&thing.kind) => {
-                    if thing.brand == brand {
-                        3.0
-                    } else {
-                        1.0
+        let weight =
+            |item: usize| {
+                let thing = &things[item];
+                let age = (day - thing.day) as f64;
+                let talk = thing.hype * (-age / HYPE).exp2();
+                let is_known = done.iter().any(|&(_, known, _)| known == item);
+                let again = if is_known { 0.02 } else { 1.0 };
+                again
+                    * match segment {
+                        _ if age < 0.0 => 0.0,
+                        Segment::Consistent if kinds.contains(&thing.kind) => {
+                            if thing.brand == brand { 3.0 } else { 1.0 }
+                        }
+                        Segment::Consistent => 0.002,
+                        Segment::Trend => 50.0 * talk * talk + 1e-4,
+                        Segment::New => talk + 0.02,
+                        _ => 1.0 + talk,
                     }
-                }
-                Segment::Consistent => 0.002,
-                Segment::Trend => 50.0 * talk * talk + 1e-5,
-                Segment::New => talk + 0.02,
-                _ => 1.0 + talk,
-            }
-        };
+            };
         let item = match next.filter(|_| follows) {
             Some(item) => Some(item),
             None => draw(things.len(), weight, rng),

@@ -54,7 +54,7 @@ pub use timestamp::{BadTime, Timestamp};
 const SCHEMA: u32 = 2;
 
 /// Pages that sled keeps in memory, in bytes.
-const CACHE_BYTES: u64 = 128 << 20;
+const CACHE_BYTES: u64 = 64 << 20;
 
 /// The folder, open for this process alone; clones share it.
 #[derive(Debug, Clone)]
