@@ -33,7 +33,7 @@ fn a_stopped_or_killed_add_leaves_the_model_as_it_was_and_goes_on() -> Result<()
     model::copy(&model)?;
     let register = fs_err::read(model.join("experts.json"))?;
     let same = || anyhow::Ok(fs_err::read(model.join("experts.json"))? == register);
-    let command = || add(&model, work.path(), &["--steps", "120", "--max-drop", "100"]);
+    let command = || add(&model, work.path(), &["--steps", "500", "--max-drop", "100"]);
 
     for name in ["KILL", "INT"] {
         let child = command()?.spawn()?;

@@ -19,7 +19,7 @@ async fn a_generated_shop_fills_a_folder_or_a_running_server() -> Result<()> {
         assert!(stats["NumFeedback"].as_u64() > Some(500), "{stats}");
         let user: Value = app.get("/api/user/u0000").send().await?.json().await?;
         assert!(user["Comment"].as_str().is_some_and(|text| text.ends_with("(new)")), "{user}");
-        let list: Value = app.get("/api/recommend/u0001?n=5").send().await?.json().await?;
+        let list: Value = app.get("/api/recommend/u0000?n=5").send().await?.json().await?;
         assert_eq!(list.as_array().map(Vec::len), Some(5));
         let popular: Value = app.get("/api/popular").send().await?.json().await?;
         assert!(popular[0]["Score"].as_f64() > Some(0.5), "the shop ends now: {popular}");

@@ -56,7 +56,7 @@ async fn what_a_server_gathered_becomes_the_model_that_it_serves() -> Result<()>
     let recommender = dir.path().join("model").to_string_lossy().into_owned();
     let options = options.arg("--model").arg(&recommender).env("DRAGOMAN_ADMIN_KEY", "let me in");
     let app = TestApp::start(options).await?;
-    let path = "/api/recommend/u0001?n=3&explain=true";
+    let path = "/api/recommend/u0000?n=3&explain=true";
     let list: Value = app.get(path).send().await?.json().await?;
     let segments = list["Segments"].as_array().cloned().unwrap_or_default();
     let sum: f64 = segments.iter().filter_map(|one| one["Weight"].as_f64()).sum();
