@@ -11,11 +11,16 @@ use dragoman_e2e::{Dragoman, binary, model};
 
 use super::corpora::add;
 
-/// Waits until a run has made its first steps.
-fn wait_for_steps(work: &Path) -> Result<()> {
+/// Lines about steps in the log of a run.
+fn steps(work: &Path) -> usize {
+    let log = fs_err::read_to_string(work.join("run/log.jsonl")).unwrap_or_default();
+    log.matches("\"event\":\"step\"").count()
+}
+
+/// Waits until a run has made more steps than `before`, of a run that ended.
+fn wait_for_steps(work: &Path, before: usize) -> Result<()> {
     let started = Instant::now();
-    let log = work.join("run/log.jsonl");
-    while !fs_err::read_to_string(&log).is_ok_and(|log| log.contains("\"event\":\"step\"")) {
+    while steps(work) <= before {
         ensure!(started.elapsed() < Duration::from_secs(120), "no step was made");
         sleep(Duration::from_millis(20));
     }
@@ -33,11 +38,12 @@ fn a_stopped_or_killed_add_leaves_the_model_as_it_was_and_goes_on() -> Result<()
     model::copy(&model)?;
     let register = fs_err::read(model.join("experts.json"))?;
     let same = || anyhow::Ok(fs_err::read(model.join("experts.json"))? == register);
-    let command = || add(&model, work.path(), &["--steps", "500", "--max-drop", "100"]);
+    let command = || add(&model, work.path(), &["--steps", "200", "--max-drop", "100"]);
 
     for name in ["KILL", "INT"] {
+        let before = steps(work.path());
         let child = command()?.spawn()?;
-        wait_for_steps(work.path())?;
+        wait_for_steps(work.path(), before)?;
         // Whoever comes second is told so.
         let error = command()?.failure()?;
         assert!(error.contains("another command changes this model"), "{error}");
