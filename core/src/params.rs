@@ -217,7 +217,7 @@ impl Param {
     }
 
     /// Runs `f` on the gradient if the weight is trainable, else on nothing.
-    pub(crate) fn with_trainable_grad<R>(&self, f: impl FnOnce(Option<&mut [f32]>) -> R) -> R {
+    pub fn with_trainable_grad<R>(&self, f: impl FnOnce(Option<&mut [f32]>) -> R) -> R {
         match self.is_trainable() {
             true => self.with_grad(|grad| f(Some(grad))),
             false => f(None),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::{
     Error, Result,
     context::Context,
@@ -17,6 +19,9 @@ use crate::{
     tokenizer::{END, Tokenizer},
     translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
 };
+
+/// Sentences that are searched together at least: weights that are read for one serve all of them.
+const MIN_TOGETHER: usize = 4;
 
 /// How a translator searches.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -172,6 +177,39 @@ impl Translator {
         }
     }
 
+    /// Translates every job, leg by leg.
+    fn translate_all(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
+        let paths = jobs.iter().map(|job| self.path_of(job)).collect::<Result<Vec<_>>>()?;
+        // What needs no translation keeps its text.
+        let same = |job: &Job| Translation {
+            hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
+            legs: Vec::new(),
+        };
+        let mut answers: Vec<Translation> = jobs.iter().map(same).collect();
+        for leg in 0..2 {
+            let members: Vec<usize> = (0..jobs.len()).filter(|&i| paths[i].len() > leg).collect();
+            let texts: Vec<String> =
+                members.iter().map(|&i| answers[i].hypotheses[0].text.clone()).collect();
+            let mut tasks = Vec::with_capacity(members.len());
+            for (&i, text) in members.iter().zip(&texts) {
+                let is_last = paths[i].len() == leg + 1;
+                let num_hypotheses = if is_last { jobs[i].num_hypotheses.max(1) } else { 1 };
+                let (route, trace) = (paths[i][leg], jobs[i].trace);
+                let named = |e: &&ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
+                let experts = self.register.domains_of(route).filter(named);
+                let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
+                let way = self.register.way(route, &experts);
+                tasks.push(Task { route, way, text, num_hypotheses, trace });
+            }
+            for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
+                let mut legs = std::mem::take(&mut answers[i].legs);
+                legs.append(&mut answer.legs);
+                answers[i] = Translation { legs, ..answer };
+            }
+        }
+        Ok(answers)
+    }
+
     /// Translates texts, each along its route, in one batch.
     fn run(&self, tasks: &[Task<'_>]) -> Result<Vec<Translation>> {
         let pieces = self.pieces(tasks);
@@ -184,8 +222,15 @@ impl Translator {
         }
         let mut answers: BTreeMap<usize, Answer<'_>> = BTreeMap::new();
         for ((beam_size, trace), members) in groups {
-            let batch: Vec<&Piece> = members.iter().map(|&i| &pieces[i]).collect();
-            answers.extend(members.into_iter().zip(self.search(&batch, tasks, beam_size, trace)?));
+            // Two searches side by side wait for nobody; one on two threads does, at every product.
+            let search = |members: Vec<usize>| {
+                let batch: Vec<&Piece> = members.iter().map(|&i| &pieces[i]).collect();
+                let found = self.search(&batch, tasks, beam_size, trace)?;
+                Ok(members.into_iter().zip(found).collect::<Vec<_>>())
+            };
+            let hands = deal(members, self.most_hands(), |i| pieces[i].ids.len());
+            let found: Result<Vec<_>> = hands.into_par_iter().map(search).collect();
+            answers.extend(found?.into_iter().flatten());
         }
         let mut by_task: Vec<Vec<Answer<'_>>> = Vec::new();
         by_task.resize_with(tasks.len(), Vec::new);
@@ -193,6 +238,15 @@ impl Translator {
             by_task[answer.piece.task].push(answer);
         }
         Ok(tasks.iter().zip(by_task).map(|(task, answers)| self.join(task, &answers)).collect())
+    }
+
+    /// Searches that may run side by side. Under a published rule tokens may compete for the places
+    /// of an expert, and what comes out may not depend on the number of threads.
+    fn most_hands(&self) -> usize {
+        match self.model.config().moe.as_ref().and_then(|moe| moe.routing.as_ref()) {
+            Some(_) => 1,
+            None => rayon::current_num_threads(),
+        }
     }
 
     /// Cuts the texts into pieces that fit the model.
@@ -295,6 +349,15 @@ impl Translator {
     }
 }
 
+/// Deals `members` to at most `most` hands, so that all get as much of each length; few of them stay
+/// together.
+fn deal(mut members: Vec<usize>, most: usize, length: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
+    let hands = most.min(members.len() / MIN_TOGETHER).max(1);
+    members.sort_by_key(|&i| length(i));
+    let hand = |first: usize| members.iter().skip(first).step_by(hands).copied().collect();
+    (0..hands).map(hand).collect()
+}
+
 fn unknown_domain(domain: &str, known: &[String]) -> Error {
     let known = match known {
         [] => "no domains".into(),
@@ -341,35 +404,8 @@ impl Translate for Translator {
     }
 
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
-        let paths = jobs.iter().map(|job| self.path_of(job)).collect::<Result<Vec<_>>>()?;
-        // What needs no translation keeps its text.
-        let same = |job: &Job| Translation {
-            hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
-            legs: Vec::new(),
-        };
-        let mut answers: Vec<Translation> = jobs.iter().map(same).collect();
-        for leg in 0..2 {
-            let members: Vec<usize> = (0..jobs.len()).filter(|&i| paths[i].len() > leg).collect();
-            let texts: Vec<String> =
-                members.iter().map(|&i| answers[i].hypotheses[0].text.clone()).collect();
-            let mut tasks = Vec::with_capacity(members.len());
-            for (&i, text) in members.iter().zip(&texts) {
-                let is_last = paths[i].len() == leg + 1;
-                let num_hypotheses = if is_last { jobs[i].num_hypotheses.max(1) } else { 1 };
-                let (route, trace) = (paths[i][leg], jobs[i].trace);
-                let named = |e: &&ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
-                let experts = self.register.domains_of(route).filter(named);
-                let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
-                let way = self.register.way(route, &experts);
-                tasks.push(Task { route, way, text, num_hypotheses, trace });
-            }
-            for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
-                let mut legs = std::mem::take(&mut answers[i].legs);
-                legs.append(&mut answer.legs);
-                answers[i] = Translation { legs, ..answer };
-            }
-        }
-        Ok(answers)
+        // Inside of the pool, where a product costs no waiting for another thread to wake up.
+        rayon::scope(|_| self.translate_all(jobs))
     }
 
     fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {

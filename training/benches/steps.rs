@@ -93,6 +93,7 @@ fn step(bencher: Bencher<'_, '_>, learning: Learning) {
         let output = model.forward(&batch, &context)?;
         let loss = OutputLoss {
             weight: model.output_weight().clone(),
+            bias: model.output_bias().cloned(),
             first_output: END,
             label_smoothing: 0.1,
             scale: 1.0 / batch.labels.len() as f32,

@@ -1,7 +1,7 @@
 //! Label-smoothed cross-entropy of the output layer, without ever holding all its logits.
 //!
-//! For hidden states `h` `(N, D)`, output weights `W` `(V, D)` and labels, with `p = softmax(h ·
-//! Wᵀ)` over the tokens that may be put out, the loss of a row is `(1 − ε) · (−log p[label]) + ε ·
+//! For hidden states `h` `(N, D)`, output weights `W` `(V, D)`, a bias `b` `(V,)` and labels, with `p = softmax(h ·
+//! Wᵀ + b)` over the tokens that may be put out, the loss of a row is `(1 − ε) · (−log p[label]) + ε ·
 //! mean(−log p)` (Szegedy et al. 2016).
 
 pub mod items;
@@ -28,6 +28,8 @@ const CHUNK: usize = 8 << 20;
 pub struct OutputLoss {
     /// Weight of the output layer, `(V, D)`.
     pub weight: Param,
+    /// What each token gets in its logit, `(V,)`, if anything.
+    pub bias: Option<Param>,
     /// The first token that may be put out; those before it are tags and reserved.
     pub first_output: u32,
     /// ε, the share of the label that is spread over all outputs.
@@ -36,6 +38,12 @@ pub struct OutputLoss {
     pub scale: f32,
     /// Type in which matrices are multiplied.
     pub precision: Precision,
+}
+
+/// Where the gradients of the output layer go; none for what is frozen or not there.
+struct Gradients<'a> {
+    weight: Option<&'a mut [f32]>,
+    bias: Option<&'a mut [f32]>,
 }
 
 /// Sums over the labels of a batch.
@@ -68,23 +76,37 @@ impl OutputLoss {
     pub fn fused(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
         let contiguous = hidden.contiguous()?;
         let (gradient, sums) = with_values(&contiguous, |hidden| {
-            self.weight.with_value(|weight| match self.weight.is_trainable() {
-                true => self.weight.with_grad(|grad| self.walk(hidden, labels, weight, Some(grad))),
-                false => self.walk(hidden, labels, weight, None),
+            self.weight.with_value(|weight| {
+                self.weight.with_trainable_grad(|grad| {
+                    self.with_bias(|bias, bias_grad| {
+                        let mut gradients = Gradients { weight: grad, bias: bias_grad };
+                        self.walk(hidden, labels, (weight, bias), &mut gradients)
+                    })
+                })
             })
-        })??;
+        })???;
         let gradient = Tensor::from_vec(gradient, hidden.shape(), &Device::Cpu)?;
         let loss = (sums.loss * f64::from(self.scale)) as f32;
         Ok((contiguous.apply_op1(Computed { loss, gradient })?, sums))
     }
 
-    /// Computes the gradient of `hidden`, adds that of the weight, and sums the loss up.
+    /// Runs `f` on the bias and on its gradient, as far as there are any.
+    fn with_bias<R>(&self, f: impl FnOnce(Option<&[f32]>, Option<&mut [f32]>) -> R) -> Result<R> {
+        match &self.bias {
+            None => Ok(f(None, None)),
+            Some(bias) => {
+                Ok(bias.with_value(|value| bias.with_trainable_grad(|grad| f(Some(value), grad)))?)
+            }
+        }
+    }
+
+    /// Computes the gradient of `hidden`, adds those of the weights, and sums the loss up.
     fn walk(
         &self,
         hidden: &[f32],
         labels: &[u32],
-        weight: &[f32],
-        mut weight_grad: Option<&mut [f32]>,
+        (weight, bias): (&[f32], Option<&[f32]>),
+        gradients: &mut Gradients<'_>,
     ) -> (Vec<f32>, LossSums) {
         let dims = self.weight.shape().dims();
         let (vocab_size, d_model) = (dims[0], dims[1]);
@@ -92,18 +114,24 @@ impl OutputLoss {
         let mut sums = LossSums::default();
         let rows = (CHUNK / vocab_size).clamp(1, labels.len().max(1));
         let mut logits = vec![0.0; rows * vocab_size];
+        let epilogue = Epilogue { bias, ..Epilogue::NONE };
         let chunks = hidden.chunks(rows * d_model).zip(gradient.chunks_mut(rows * d_model));
         for ((hidden, gradient), labels) in chunks.zip(labels.chunks(rows)) {
             let n = labels.len();
             let logits = &mut logits[..n * vocab_size];
             let dims = (n, vocab_size, d_model);
-            matmul_nt(self.precision, hidden, weight, logits, dims, &Epilogue::NONE);
+            matmul_nt(self.precision, hidden, weight, logits, dims, &epilogue);
             self.cross_entropy(logits, labels, vocab_size, &mut sums);
             let dims = (n, d_model, vocab_size);
             matmul_nn(self.precision, logits, weight, gradient, dims, false);
-            if let Some(grad) = &mut weight_grad {
+            if let Some(grad) = &mut gradients.weight {
                 let dims = (vocab_size, d_model, n);
                 matmul_tn(self.precision, logits, hidden, grad, dims, true);
+            }
+            if let Some(grad) = &mut gradients.bias {
+                for row in logits.chunks_exact(vocab_size) {
+                    grad.iter_mut().zip(row).for_each(|(sum, logit)| *sum += logit);
+                }
             }
         }
         (gradient, sums)
@@ -152,6 +180,12 @@ impl OutputLoss {
         let weights = Tensor::new(weights, device)?; // (N,)
 
         let logits = matmul_t(hidden, &weight, self.precision)?; // (N, V')
+        let logits = match &self.bias {
+            Some(bias) => {
+                logits.broadcast_add(&bias.tensor()?.narrow(0, first as usize, outputs)?)?
+            }
+            None => logits,
+        };
         let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
         let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
         let smooth = log_probs.mean(D::Minus1)?.neg()?; // (N,)
@@ -226,10 +260,17 @@ mod tests {
     fn setting(precision: Precision) -> Result<(ParamStore, OutputLoss, Var)> {
         let store = ParamStore::new(&Device::Cpu, 5);
         let weight = store.root().get((12, 8), "weight", Init::Normal(1.0))?;
+        let bias = Some(store.root().get(12, "bias", Init::Normal(1.0))?);
         let hidden = store.root().get((7, 8), "hidden", Init::Normal(1.0))?;
         let hidden = Var::from_tensor(&hidden.tensor()?)?;
-        let loss =
-            OutputLoss { weight, first_output: 5, label_smoothing: 0.1, scale: 0.25, precision };
+        let loss = OutputLoss {
+            weight,
+            bias,
+            first_output: 5,
+            label_smoothing: 0.1,
+            scale: 0.25,
+            precision,
+        };
         Ok((store, loss, hidden))
     }
 
@@ -245,7 +286,9 @@ mod tests {
         let (store, loss, hidden) = setting(Precision::F32)?;
         let (ours, our_sums) = loss.fused(&hidden, &LABELS)?;
         let our_hidden = ours.backward()?;
+        let bias = loss.bias.clone().expect("the setting has a bias");
         let our_weight = loss.weight.with_grad(|grad| grad.to_vec());
+        let our_bias = bias.with_grad(|grad| grad.to_vec());
         store.zero_grads();
         let (theirs, their_sums) = loss.composite(&hidden, &LABELS)?;
         let their_hidden = theirs.backward()?;
@@ -258,6 +301,8 @@ mod tests {
         };
         assert_close(&rows(&our_hidden)?, &rows(&their_hidden)?, 1e-6);
         assert_close(&our_weight, &their_weight, 1e-6);
+        assert!(our_bias.iter().skip(5).all(|g| *g != 0.0), "{our_bias:?}");
+        assert_close(&our_bias, &bias.with_grad(|grad| grad.to_vec()), 1e-6);
         assert_close(&[ours.to_scalar()?], &[theirs.to_scalar()?], 1e-5);
         assert_eq!((our_sums.labels, our_sums.correct), (6.0, their_sums.correct));
         assert!((our_sums.loss - their_sums.loss).abs() < 1e-5);

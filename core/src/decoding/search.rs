@@ -3,14 +3,13 @@
 //! The rows of a step are the live hypotheses of all sentences. Nothing is padded, and no
 //! sentence sees another: what comes out does not depend on what stands beside it.
 
-use candle::Tensor;
-
 use crate::{
     Result,
     context::Context,
     decoding::cache::{DecoderCache, StepRows},
     kernels::softmax::LogitRows,
     models::translation::{Encoded, TranslationModel},
+    ops,
 };
 
 /// How hypotheses are searched.
@@ -80,6 +79,15 @@ struct Candidate {
     total: f32,
 }
 
+/// The likeliest next tokens of every row, best first.
+struct Likeliest {
+    /// Tokens for each row.
+    width: usize,
+    /// Tokens, `(R, width)`, and their log-probabilities.
+    tokens: Vec<u32>,
+    log_probs: Vec<f32>,
+}
+
 /// Searches the best targets of `encoded` sentences, best first, at most `beam_size` each.
 ///
 /// `routes` names the way of each sentence and `starts` the token from which it begins.
@@ -100,8 +108,8 @@ pub fn search(
     let mut live: Vec<Live> = starts.iter().enumerate().map(begin).collect();
     let max_positions = model.config().max_positions;
     while !live.is_empty() {
-        let (log_probs, visits) = step(model, &live, routes, &mut cache, config, context)?;
-        let candidates = expand(&live, &log_probs, model.config().vocab_size, config);
+        let (likeliest, visits) = step(model, &live, routes, &mut cache, config, context)?;
+        let candidates = expand(&live, &likeliest);
         let (next, parents) = advance(&live, &candidates, &visits, &mut finished, |sentence| {
             let source = encoded.layout.lengths()[sentence];
             (config, config.max_length(source, max_positions))
@@ -112,8 +120,7 @@ pub fn search(
     Ok(finished.into_iter().map(|finished| finished.best(config.beam_size)).collect())
 }
 
-/// Log-probabilities `(R, V)` of the next token of every live hypothesis, and where the tokens
-/// before them went.
+/// The likeliest next tokens of every live hypothesis, and where the tokens before them went.
 fn step(
     model: &TranslationModel,
     live: &[Live],
@@ -121,7 +128,7 @@ fn step(
     cache: &mut DecoderCache,
     config: &SearchConfig,
     context: &Context,
-) -> Result<(Vec<f32>, Vec<TokenVisits>)> {
+) -> Result<(Likeliest, Vec<TokenVisits>)> {
     let ids: Vec<u32> = live.iter().map(|live| live.next).collect();
     let sentences: Vec<usize> = live.iter().map(|live| live.sentence).collect();
     let row_routes: Vec<u32> = sentences.iter().map(|&sentence| routes[sentence]).collect();
@@ -134,27 +141,31 @@ fn step(
             visits[row].push((layer.layer.clone(), named.collect()));
         }
     }
-    let logits: Tensor = model.logits(&output.hidden, context)?;
-    let mut logits = logits.flatten_all()?.to_vec1::<f32>()?;
-    let vocab_size = model.config().vocab_size;
-    rows_of(vocab_size, config).log_softmax(&mut logits);
-    Ok((logits, visits))
+    let logits = model.logits(&output.hidden, context)?; // (R, V)
+    let rows = LogitRows { width: model.config().vocab_size, first_output: config.end as usize };
+    let likeliest = ops::with_values(&logits, |logits| Likeliest::of(logits, rows, config))?;
+    Ok((likeliest, visits))
 }
 
-fn rows_of(vocab_size: usize, config: &SearchConfig) -> LogitRows {
-    LogitRows { width: vocab_size, first_output: config.end as usize }
+impl Likeliest {
+    /// One token for each row of `logits` in greedy search, else twice the beam: half of them may be
+    /// ends. Logits are looked over, never copied: there are many.
+    fn of(logits: &[f32], rows: LogitRows, config: &SearchConfig) -> Self {
+        let width = if config.beam_size == 1 { 1 } else { 2 * config.beam_size };
+        let (mut log_probs, tokens) = rows.top_k(logits, width);
+        let sums = rows.log_sum_exp(logits);
+        for (log_probs, sum) in log_probs.chunks_exact_mut(width).zip(sums) {
+            log_probs.iter_mut().for_each(|logit| *logit -= sum);
+        }
+        Self { width, tokens, log_probs }
+    }
 }
 
 /// The best ways to go on for each sentence, best first; equal ones in the order of rows and
-/// tokens. One per sentence in greedy search, else twice the beam: half of them may be ends.
-fn expand(
-    live: &[Live],
-    log_probs: &[f32],
-    vocab_size: usize,
-    config: &SearchConfig,
-) -> Vec<Vec<Candidate>> {
-    let width = if config.beam_size == 1 { 1 } else { 2 * config.beam_size };
-    let (values, tokens) = rows_of(vocab_size, config).top_k(log_probs, width);
+/// tokens.
+fn expand(live: &[Live], likeliest: &Likeliest) -> Vec<Vec<Candidate>> {
+    let Likeliest { width, tokens, log_probs } = likeliest;
+    let width = *width;
     let mut candidates: Vec<Vec<Candidate>> = Vec::new();
     let mut last = None;
     for (row, live) in live.iter().enumerate() {
@@ -169,7 +180,7 @@ fn expand(
             log_prob,
             total: live.total + log_prob,
         };
-        let new = values[best.clone()].iter().zip(&tokens[best]).map(of);
+        let new = log_probs[best.clone()].iter().zip(&tokens[best]).map(of);
         if let Some(sentence) = candidates.last_mut() {
             sentence.extend(new);
         }

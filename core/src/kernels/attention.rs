@@ -7,6 +7,7 @@
 
 mod backward;
 mod forward;
+mod query;
 mod step;
 mod tile;
 mod vector;

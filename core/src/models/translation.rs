@@ -181,6 +181,11 @@ impl TranslationModel {
         self.embedding.weight()
     }
 
+    /// What the output layer adds to the logits, `(V,)`, in a model whose config asks for it.
+    pub fn output_bias(&self) -> Option<&Param> {
+        self.output_bias.as_ref()
+    }
+
     /// Hidden states of whole targets given their sources, for training.
     pub fn forward(&self, batch: &Batch, context: &Context) -> Result<Output> {
         let encoded = self.encode(&batch.source, &batch.source_layout, &batch.routes, context)?;

@@ -63,6 +63,7 @@ impl Measure {
             let output = loaded.model.forward(batch, context)?;
             let rule = OutputLoss {
                 weight: loaded.model.output_weight().clone(),
+                bias: loaded.model.output_bias().cloned(),
                 first_output: loaded.tokenizer.first_output(),
                 label_smoothing: 0.0,
                 scale: 1.0,

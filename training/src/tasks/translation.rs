@@ -237,6 +237,7 @@ impl TranslationTask {
     fn output_loss(&self, part: &Part<'_>) -> OutputLoss {
         OutputLoss {
             weight: self.model.output_weight().clone(),
+            bias: self.model.output_bias().cloned(),
             first_output: self.tokenizer.first_output(),
             label_smoothing: part.config.loss.label_smoothing,
             scale: 1.0 / part.labels as f32,

@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 
 use super::super::columns::Columns;
-use super::super::math::{dot, fma};
 use super::super::simd::simd;
 use super::forward::softmax;
+use super::query::{score, weigh};
 use super::{Heads, WORTH_A_THREAD};
 
 /// The cached rows of one sentence (or beam); several may share the same ones.
@@ -68,25 +68,12 @@ simd! {
     ) {
         let (length, count) = (cache.keys.rows(), heads.count);
         let mut probs = vec![0.0; count * length]; // (H, S)
-        for j in 0..length {
-            let key = cache.keys.row(j);
-            for h in 0..count {
-                let columns = h * heads.width..(h + 1) * heads.width;
-                probs[h * length + j] = heads.scale * dot::<ISA>(&q[columns.clone()], &key[columns]);
-            }
-        }
-        for h in 0..count {
-            softmax::<ISA>(&mut probs[h * length..(h + 1) * length]);
-        }
         out.fill(0.0);
-        for j in 0..length {
-            let value = cache.values.row(j);
-            for h in 0..count {
-                let (p, columns) = (probs[h * length + j], h * heads.width..(h + 1) * heads.width);
-                for (y, v) in out[columns.clone()].iter_mut().zip(&value[columns]) {
-                    *y = fma::<ISA>(p, *v, *y);
-                }
-            }
+        for (h, probs) in probs.chunks_exact_mut(length.max(1)).enumerate() {
+            let head = h * heads.width..(h + 1) * heads.width;
+            score::<ISA>(q, cache.keys, &head, heads.scale, probs);
+            softmax::<ISA>(probs);
+            weigh::<ISA>(probs, cache.values, &head, out);
         }
         for (j, mean) in mean.iter_mut().enumerate() {
             let total: f32 = (0..count).map(|h| probs[h * length + j]).sum();
