@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    recommend::{behaviour::Behaviour, rule::Rule},
+};
 
 /// Name of the route that the users of a recommendation model take.
 pub const ALL_USERS: &str = "users";
@@ -127,6 +130,10 @@ pub struct Route {
     /// Experts that a token may choose among, by slot.
     #[serde(default)]
     pub group: Vec<String>,
+    /// The users that take it in a model that recommends; those who match no rule take the first
+    /// route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
 }
 
 impl ExpertEntry {
@@ -183,7 +190,7 @@ impl Register {
             group.extend(free.iter().cloned());
             let name = format!("{source}-{target}");
             let (source, target) = (source.clone(), target.clone());
-            register.routes.push(Route { name, source, target, group });
+            register.routes.push(Route { name, source, target, group, rule: None });
         }
         register
     }
@@ -218,6 +225,7 @@ impl Register {
             source: source.clone(),
             target: target.clone(),
             group: group.clone(),
+            rule: None,
         };
         let routes = pairs.iter().map(route).collect();
         Self { experts, routes, ..Self::default() }
@@ -258,6 +266,9 @@ impl Register {
             if let Some(name) = route.group.iter().find(|name| self.expert(name).is_none()) {
                 return Err(format!("route `{}` names an unknown expert `{name}`", route.name));
             }
+            if route.rule.is_some() && (i == 0 || !route.source.is_empty()) {
+                return Err(format!("route `{}` cannot have a rule: others need it", route.name));
+            }
         }
         Ok(())
     }
@@ -295,6 +306,14 @@ impl Register {
     /// Index of the route between two languages.
     pub fn route(&self, source: &str, target: &str) -> Option<usize> {
         self.routes.iter().position(|route| route.source == source && route.target == target)
+    }
+
+    /// Index of the route of a user: the first one whose rule matches, in the order in which they
+    /// came, so that a later route takes nobody from an earlier one; else that of all users.
+    pub fn route_of_user(&self, behaviour: &Behaviour, labels: &[String]) -> usize {
+        let is_meant = |rule: &Rule| rule.matches(behaviour, labels);
+        let is_taken = |route: &Route| route.rule.as_ref().is_some_and(is_meant);
+        self.routes.iter().position(is_taken).unwrap_or(0)
     }
 
     /// All languages of all routes, sorted.
@@ -335,6 +354,31 @@ mod tests {
         let both = ["domain.it".to_string(), "domain.law".to_string()];
         let ways = [register.way(0, &[]), register.way(0, &both), register.way(1, &both)];
         assert_eq!(ways, [0, 2, 1 + 2 * 3]);
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_takes_the_user() -> Result<(), String> {
+        let mut register = Register::for_segments(&["segment.new"], 8, &["layers.0".into()]);
+        for (name, rule) in [("many", "events >= 50"), ("few", "events >= 10")] {
+            let route = Route { name: name.into(), rule: Some(rule.parse()?), ..Route::default() };
+            register.routes.push(route);
+        }
+        register.check()?;
+        let route = |events| {
+            let behaviour = Behaviour { events, ..Behaviour::default() };
+            register.route_of_user(&behaviour, &[])
+        };
+        assert_eq!([route(9), route(10), route(50)], [0, 2, 1]);
+        register.routes.swap(0, 1);
+        assert!(register.check().is_err_and(|reason| reason.contains("`many`")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_is_named() {
+        let text = r#"{ "routes": [{ "name": "users" }, { "name": "x", "rule": "evnts > 1" }] }"#;
+        let error = Register::parse(text, Path::new("experts.json")).expect_err("a bad rule");
+        assert!(error.to_string().contains("`evnts`"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle::{DType, Device, Tensor};
 
-use super::{Files, Loaded, weight_name};
+use super::{Files, Loaded, LoadedRecommendation, weight_name};
 use crate::{
     Error, Result,
     params::{Init, ParamStore},
@@ -42,6 +42,25 @@ impl Files {
         let params = ParamStore::from_tensors(device, tensors)
             .growing(&format!("experts.{}", new.name), seed);
         self.load(register, params)
+    }
+
+    /// Loads a recommendation model with one more segment expert, `new`, which has no file yet, and
+    /// the route that comes with it: a copy of its parent, its gate rows included.
+    pub fn load_recommendation_with(
+        &self,
+        new: &ExpertEntry,
+        route: &Route,
+        (device, seed): (&Device, u64),
+    ) -> Result<LoadedRecommendation> {
+        let config = self.recommendation_config()?;
+        let mut register = self.register()?;
+        let mut tensors = self.tensors(&register)?;
+        let parent = self.parent(new, &register)?.clone();
+        copy_parent(&parent, new, seed, &mut tensors)?;
+        register.experts.push(new.clone());
+        register.routes.push(route.clone());
+        register.check().map_err(Error::Invalid)?;
+        self.recommendation(&config, register, ParamStore::from_tensors(device, tensors))
     }
 
     fn parent<'a>(&self, new: &ExpertEntry, register: &'a Register) -> Result<&'a ExpertEntry> {

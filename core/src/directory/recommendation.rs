@@ -14,7 +14,7 @@ use crate::{
     config::{ModelConfig, RecommendationConfig},
     models::recommendation::RecommendationModel,
     params::ParamStore,
-    recommend::{Blend, Catalogue, Scorers},
+    recommend::{Blend, Catalogue, Profiler, Scorers, behaviour::Categories},
     register::Register,
 };
 
@@ -39,13 +39,43 @@ pub struct LoadedRecommendation {
     pub scorers: Scorers,
 }
 
+impl LoadedRecommendation {
+    /// What sums histories up for this model.
+    pub fn profiler(&self) -> Profiler {
+        Profiler {
+            categories: Categories::new(&self.catalogue.items),
+            percentiles: self.scorers.percentiles(),
+        }
+    }
+}
+
 impl Files {
     /// Loads a recommendation model, and checks every file on the way.
     pub fn load_recommendation(&self, device: &Device) -> Result<LoadedRecommendation> {
-        let ModelConfig::Recommendation(config) = self.config()? else {
-            return Err(self.error(CONFIG, "is not of a model that recommends"));
-        };
         let register = self.register()?;
+        let config = self.recommendation_config()?;
+        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
+        self.recommendation(&config, register, params)
+    }
+
+    /// The configuration of a recommendation model.
+    ///
+    /// # Errors
+    /// Fails when the model does something else.
+    pub fn recommendation_config(&self) -> Result<RecommendationConfig> {
+        match self.config()? {
+            ModelConfig::Recommendation(config) => Ok(config),
+            _ => Err(self.error(CONFIG, "is not of a model that recommends")),
+        }
+    }
+
+    /// Makes the model of `register` from the weights in `params`.
+    pub(super) fn recommendation(
+        &self,
+        config: &RecommendationConfig,
+        register: Register,
+        params: ParamStore,
+    ) -> Result<LoadedRecommendation> {
         let catalogue: Catalogue = self.json(ITEMS, &register)?;
         let sizes = [
             ("num_items", config.num_items, catalogue.items.len()),
@@ -61,9 +91,8 @@ impl Files {
         blend.check().map_err(|reason| self.error(BLEND, reason))?;
         let scorers = self.read_checked(SCORERS, self.digest(SCORERS, &register)?)?;
         let scorers = Scorers::from_tensors(&self.parse(SCORERS, &scorers)?)?;
-        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
         let content = catalogue.content();
-        let model = RecommendationModel::new(&config, &register, content, &params)?;
+        let model = RecommendationModel::new(config, &register, content, &params)?;
         Ok(LoadedRecommendation { model, params, register, catalogue, blend, scorers })
     }
 

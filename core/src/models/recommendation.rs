@@ -2,7 +2,7 @@
 
 mod batch;
 
-use candle::{DType, Tensor};
+use candle::{DType, Tensor, Var};
 
 pub use batch::{Batch, History};
 
@@ -229,6 +229,13 @@ impl Layer {
         let xs = self.attention_residual.around(xs, context, attend)?;
         let mut gate = None;
         let ys = self.feed_forward_residual.around(&xs, context, |xs| {
+            // Where nothing below learns, candle follows results from here on.
+            let lowest = context.only_experts && context.is_training() && !xs.track_op();
+            let followed = match lowest && self.feed_forward.learns() {
+                true => Some(Var::from_tensor(xs)?),
+                false => None,
+            };
+            let xs = followed.as_ref().map_or(xs, Var::as_tensor);
             let (ys, logits) = self.feed_forward.forward(xs, statistics, &batch.routes, context)?;
             gate = logits;
             Ok(ys)
