@@ -1,6 +1,7 @@
 //! Experts that come to a finished model, and what else can be done with its experts.
 //!
-//! [`add`] trains one expert and its gate rows on a corpus, and commits it to the model directory:
+//! [`add`] trains one expert and its gate rows on a corpus, [`add_segment`] one for a group of users
+//! on a log, and commits it to the model directory:
 //! an expert file and a new register, so that every old route computes what it computed. All else
 //! of the model is frozen, and no work is spent on its gradients.
 
@@ -10,6 +11,7 @@ mod corpus;
 mod detector;
 mod scores;
 mod add;
+mod segment;
 mod edit;
 mod measure;
 mod quantise;
@@ -25,3 +27,4 @@ pub use prune::{By, Pruned, prune};
 pub use quantise::{Quantised, Wanted, quantise};
 pub use request::AddRequest;
 pub use scores::Row;
+pub use segment::{Measured, SegmentAdded, SegmentOutcome, SegmentRequest, add_segment};

@@ -32,8 +32,9 @@ use crate::{
     },
     schedule::Schedule,
     task::{Part, Task},
+    tasks::EXPERT_FILE,
     trainer::{self, Run, Summary},
-    translation::{self, EXPERT_FILE, ExpertsConfig, RunPaths, TrainConfig, TranslationTask},
+    translation::{self, ExpertsConfig, RunPaths, TrainConfig, TranslationTask},
 };
 
 /// Evaluations in a run, about.
@@ -72,6 +73,10 @@ pub struct Added {
 /// Whatever happens before the commit, a stop, a crash or an error, leaves the model as it was.
 pub fn add(edit: Edit, request: &AddRequest, control: &Control) -> Result<Outcome> {
     let kind = Kind::of(&request.name)?;
+    if kind == Kind::Segment {
+        let reason = format!("`{}` is an expert of models that recommend", request.name);
+        return Err(Error::Expert(reason));
+    }
     check_new(&request.name, &kind, edit.register())?;
     fs_err::create_dir_all(&request.work)?;
     let files = edit.files();

@@ -19,7 +19,7 @@ fn unknown(register: &Register, name: &str) -> Error {
     refuse(format!("no expert `{name}`; this model has {}", known.join(", ")))
 }
 
-/// Takes an expert out of the model, a pair expert with its route.
+/// Takes an expert out of the model, that of a pair or of a group of users with its route.
 ///
 /// # Errors
 /// Refuses what another expert or route stands on: an expert of several routes, the tag of a
@@ -32,7 +32,10 @@ pub fn remove(edit: Edit, name: &str) -> Result<()> {
         .map(|route| route.name.clone())
         .collect();
     if entry.kind != ExpertKind::Domain {
-        if routes.len() != 1 || register.routes.len() == 1 {
+        // Users for whom there is no other route take the first one.
+        let is_needed = entry.kind == ExpertKind::Segment
+            && register.routes.first().is_some_and(|first| routes.contains(&first.name));
+        if routes.len() != 1 || register.routes.len() == 1 || is_needed {
             return Err(refuse(format!(
                 "`{name}` cannot be taken away: the routes {} stand on it",
                 routes.join(", ")
@@ -89,8 +92,13 @@ pub fn rename(edit: Edit, old: &str, new: &str) -> Result<()> {
             expert.parent = Some(new.into());
         }
     }
-    for name in register.routes.iter_mut().flat_map(|route| &mut route.group) {
-        if name == old {
+    let short = |name: &str| name.split_once('.').map(|(_, name)| name.to_string());
+    for route in &mut register.routes {
+        // The route of a group of users is called as its expert.
+        if route.rule.is_some() && Some(&route.name) == short(old).as_ref() {
+            route.name = short(new).unwrap_or_default();
+        }
+        for name in route.group.iter_mut().filter(|name| *name == old) {
             *name = new.into();
         }
     }

@@ -17,11 +17,12 @@ pub(super) struct Plan {
     pub(super) routes: Vec<Route>,
 }
 
-/// What `name` says: a domain, or a pair.
+/// What `name` says: a domain, a pair, or a group of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Domain,
     Pair(LanguagePair),
+    Segment,
 }
 
 fn refuse(reason: impl Into<String>) -> Error {
@@ -33,19 +34,19 @@ impl Kind {
     pub(super) fn of(name: &str) -> Result<Self> {
         let wrong = || {
             refuse(format!(
-                "`{name}` is no name for a new expert: it is `domain.NAME`, with letters, digits, \
-                 `-` and `_`, or `pair.xx-yy` with two language codes"
+                "`{name}` is no name for a new expert: it is `domain.NAME` or `segment.NAME`, with \
+                 letters, digits, `-` and `_`, or `pair.xx-yy` with two language codes"
             ))
         };
         let (kind, rest) = name.split_once('.').ok_or_else(wrong)?;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let is_plain = (1..=40).contains(&rest.len()) && rest.chars().all(is_letter);
         match kind {
             "domain" if rest == "auto" => {
                 Err(refuse("`auto` asks for the best domain, so none can be called that"))
             }
-            "domain" if (1..=40).contains(&rest.len()) && rest.chars().all(is_plain) => {
-                Ok(Self::Domain)
-            }
+            "domain" if is_plain => Ok(Self::Domain),
+            "segment" if is_plain => Ok(Self::Segment),
             "pair" => rest.parse().map(Self::Pair).map_err(|_| wrong()),
             _ => Err(wrong()),
         }
@@ -195,6 +196,7 @@ mod tests {
     #[test]
     fn a_name_says_what_the_expert_is() {
         assert_eq!(Kind::of("domain.it").ok(), Some(Kind::Domain));
+        assert_eq!(Kind::of("segment.lead").ok(), Some(Kind::Segment));
         let pair = LanguagePair { source: "en".into(), target: "it".into() };
         assert_eq!(Kind::of("pair.en-it").ok(), Some(Kind::Pair(pair)));
         for wrong in

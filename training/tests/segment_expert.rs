@@ -1,0 +1,242 @@
+//! A group of users gets an expert: they are recommended by it, and for all others nothing changes.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use anyhow::{Context, Result};
+use dragoman_core::{
+    directory::{Edit, Files},
+    recommend::{Query, Ranking},
+    register::Register,
+};
+use dragoman_data::{
+    interactions::Interactions,
+    shop::{Shop, ShopConfig},
+};
+use dragoman_training::{
+    config::Budget,
+    control::Control,
+    experts::{self, SegmentAdded, SegmentOutcome, SegmentRequest, add_segment},
+    tasks::recommendation::{Protocol, RunPaths, TrainConfig, train},
+};
+
+const RULE: &str = "events >= 30";
+
+fn log() -> Interactions {
+    let Shop { log, .. } = ShopConfig { items: 60, users: 120, ..ShopConfig::default() }.generate();
+    log
+}
+
+/// A model that has learned a little of the shop, and knows nothing of one of its things.
+fn trained() -> Result<&'static (tempfile::TempDir, PathBuf)> {
+    static MODEL: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    if let Some(model) = MODEL.get() {
+        return Ok(model);
+    }
+    let dir = tempfile::tempdir()?;
+    let mut config = TrainConfig { batch_users: 16, choose_scorers: false, ..Default::default() };
+    (config.model.d_model, config.model.d_ff, config.model.max_history) = (16, 32, 24);
+    config.segments.d_ff = 8;
+    config.run.budget.steps = 60;
+    config.run.evaluate.steps = 30;
+    config.run.optimizer.learning_rate = 1e-2;
+    let mut log = log();
+    let last = log.items.len() as u32 - 1;
+    log.items.pop();
+    log.histories.iter_mut().for_each(|history| history.retain(|event| event.item != last));
+    let paths = RunPaths { out: dir.path().join("run"), quiet: true };
+    let done = train(&config, &log, Protocol::LeaveOneOut, None, &paths, &Control::default())?;
+    let model = done.model.context("a model was written")?;
+    Ok(MODEL.get_or_init(|| (dir, model)))
+}
+
+/// A copy of the model, to change.
+fn copy(to: &Path) -> Result<PathBuf> {
+    let model = to.join("model");
+    fs_err::create_dir_all(model.join("experts"))?;
+    for (path, content) in files(&trained()?.1)? {
+        fs_err::write(model.join(path), content)?;
+    }
+    Ok(model)
+}
+
+/// Every file of a model by its place in the folder.
+fn files(model: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for folder in [model.to_path_buf(), model.join("experts")] {
+        for entry in fs_err::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_file() && path.file_name().is_none_or(|name| name != ".lock") {
+                files.insert(path.strip_prefix(model)?.to_path_buf(), fs_err::read(&path)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn register(model: &Path) -> Result<Register> {
+    Ok(Files::Folder(model.into()).register()?)
+}
+
+fn request(work: &Path) -> SegmentRequest {
+    SegmentRequest {
+        data: "the generated shop".into(),
+        licence: "made up".into(),
+        budget: Budget { steps: 16, minutes: 0.0 },
+        max_drop: 100.0,
+        quiet: true,
+        ..SegmentRequest::new("segment.lead", RULE, work.join("run"))
+    }
+}
+
+fn add(model: &Path, request: &SegmentRequest, control: &Control) -> Result<SegmentOutcome> {
+    Ok(add_segment(Edit::open(model)?, request, &log(), control)?)
+}
+
+fn added(outcome: SegmentOutcome) -> Result<SegmentAdded> {
+    match outcome {
+        SegmentOutcome::Added(added) => Ok(*added),
+        SegmentOutcome::Stopped(step) => anyhow::bail!("stopped at step {step}"),
+    }
+}
+
+/// What the model ranks for every user, with how many of the user's events it knows.
+fn rankings(model: &Path) -> Result<Vec<(usize, Ranking)>> {
+    let recommender = Files::Folder(model.into()).load_recommender()?;
+    let log = log();
+    let num_items = recommender.items().len();
+    let popularity = vec![0.0; num_items];
+    let known: Vec<Vec<_>> = (log.histories.iter())
+        .map(|history| history.iter().filter(|e| (e.item as usize) < num_items).copied().collect())
+        .collect();
+    let query =
+        |history| Query { history, labels: &[], now: 2_000_000_000, popularity: &popularity };
+    let queries: Vec<Query<'_>> = known.iter().map(|history| query(history)).collect();
+    let rankings = recommender.rank(&queries)?;
+    Ok(known.iter().map(Vec::len).zip(rankings).collect())
+}
+
+#[test]
+fn the_group_is_recommended_by_it_and_all_others_keep_their_bits() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let model = copy(dir.path())?;
+    let (old_files, old_register, before) = (files(&model)?, register(&model)?, rankings(&model)?);
+    let done = added(add(&model, &request(dir.path()), &Control::default())?)?;
+    assert!(done.learners >= 20 && done.asked >= 5 && done.unknown > 0, "{done:?}");
+    assert_eq!(done.scores[0].name, "NDCG@10");
+
+    let new_files = files(&model)?;
+    for (path, content) in old_files.iter().filter(|(path, _)| !path.ends_with("experts.json")) {
+        assert!(new_files.get(path) == Some(content), "{} is as it was", path.display());
+    }
+    let after = rankings(&model)?;
+    let mut group = 0;
+    for ((events, before), (_, after)) in before.iter().zip(&after) {
+        assert_eq!(before == after, *events < 30, "a user of {events} events");
+        let is_named = after.segments.iter().any(|(name, _)| name == "segment.lead");
+        assert_eq!(is_named, *events >= 30);
+        group += usize::from(is_named);
+    }
+    assert!((20..after.len()).contains(&group), "{group} users are of the group");
+
+    let entry = register(&model)?.expert("segment.lead").cloned().context("it is there")?;
+    assert_eq!(entry.trained_on[0].licence, "made up");
+    assert_eq!(entry.trained_on[0].sha256.len(), 64);
+    let parent = entry.parent.context("it has a parent")?;
+    for name in ["steps", "seconds", "NDCG@10", "NDCG@10 before", "served NDCG@10"] {
+        assert!(entry.metrics.contains_key(name), "{name}: {:?}", entry.metrics);
+    }
+    let report = fs_err::read_to_string(&done.report)?;
+    assert!(report.contains("with and without the expert"));
+
+    // Another name takes the route along; away with it, and the old register is back.
+    experts::rename(Edit::open(&model)?, "segment.lead", "segment.top")?;
+    assert_eq!(register(&model)?.routes[1].name, "top");
+    assert!(register(&model)?.routes[1].group.contains(&"segment.top".to_string()));
+    let users = rankings(&model)?;
+    assert!(users.iter().zip(&after).all(|((_, a), (_, b))| a.scores == b.scores));
+    let error = experts::remove(Edit::open(&model)?, &parent).expect_err("a route stands on it");
+    assert!(error.to_string().contains("users"), "{error}");
+    experts::remove(Edit::open(&model)?, "segment.top")?;
+    assert_eq!(register(&model)?, old_register);
+    assert_eq!(files(&model)?, old_files);
+    Ok(())
+}
+
+#[test]
+fn a_stop_leaves_the_model_whole_and_the_same_request_goes_on_bit_for_bit() -> Result<()> {
+    let (whole, parts) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let [one, other] = [copy(whole.path())?, copy(parts.path())?];
+    added(add(&one, &request(whole.path()), &Control::default())?)?;
+    let before = files(&other)?;
+    let limited = || Control::default().with_step_limit(7);
+    for step in [7, 14] {
+        let stopped = add(&other, &request(parts.path()), &limited())?;
+        assert_eq!(stopped, SegmentOutcome::Stopped(step));
+        assert_eq!(files(&other)?, before);
+    }
+    let changed = SegmentRequest { rule: "events >= 31".into(), ..request(parts.path()) };
+    let error = add(&other, &changed, &limited()).expect_err("that is another run");
+    assert!(error.to_string().contains("`rule`"), "{error}");
+    added(add(&other, &request(parts.path()), &limited())?)?;
+    let hash = |model: &Path| -> Result<String> {
+        Ok(register(model)?.expert("segment.lead").context("it is there")?.sha256.clone())
+    };
+    assert_eq!(hash(&one)?, hash(&other)?);
+    Ok(())
+}
+
+#[test]
+fn a_second_group_takes_nobody_from_the_first() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let model = copy(dir.path())?;
+    added(add(&model, &request(dir.path()), &Control::default())?)?;
+    let before = rankings(&model)?;
+    let second = SegmentRequest {
+        name: "segment.some".into(),
+        rule: "events >= 10".into(),
+        parent: Some("segment.lead".into()),
+        width: Some(12),
+        work: dir.path().join("second"),
+        ..request(dir.path())
+    };
+    added(add(&model, &second, &Control::default())?)?;
+    for ((events, before), (_, after)) in before.iter().zip(rankings(&model)?) {
+        let is_second = (10..30).contains(events);
+        assert_eq!(*before == after, !is_second, "a user of {events} events");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_added_is_named_and_changes_nothing() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let model = copy(dir.path())?;
+    let before = files(&model)?;
+    let request = request(dir.path());
+    let with = |rule: &str| SegmentRequest { rule: rule.into(), ..request.clone() };
+    for (request, part) in [
+        (with("evnts >= 5"), "`evnts`"),
+        (with("events >= 100000"), "matches 0 of"),
+        (with("label = no:body"), "matches 0 of"),
+        (with("events >= 30 and popularity > 1"), "widen the rule"),
+        (SegmentRequest { parent: Some("segment.old".into()), ..request.clone() }, "segment.power"),
+        (SegmentRequest { name: "segment.new".into(), ..request.clone() }, "already"),
+        (SegmentRequest { name: "segment.users".into(), ..request.clone() }, "route `users`"),
+        (SegmentRequest { name: "segment.a b".into(), ..request.clone() }, "no name"),
+        (SegmentRequest { name: "domain.it".into(), ..request.clone() }, "no expert for a group"),
+        (SegmentRequest { max_drop: -100.0, ..request.clone() }, "does no good"),
+    ] {
+        let error = add(&model, &request, &Control::default()).expect_err(part);
+        assert!(error.to_string().contains(part), "{part}: {error}");
+        assert_eq!(files(&model)?, before, "{part}");
+    }
+    let edit = Edit::open(&model)?;
+    let foreign = Interactions { items: Vec::new(), histories: Vec::new(), ..log() };
+    let error = add_segment(edit, &request, &foreign, &Control::default()).expect_err("no items");
+    assert!(error.to_string().contains("knows none"), "{error}");
+    Ok(())
+}
