@@ -39,7 +39,8 @@ impl List {
                 true => String::new(),
                 false => format!("; domains {}", domains.join(", ")),
             };
-            println!("{:<16} {}{domains}", route.name, route.group.join(", "));
+            let rule = route.rule.as_ref().map(|rule| format!("; {rule}")).unwrap_or_default();
+            println!("{:<16} {}{domains}{rule}", route.name, route.group.join(", "));
         }
         Ok(())
     }
