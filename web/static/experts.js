@@ -61,7 +61,7 @@ function columnsOf(experts) {
     { title: "Layers", of: ({ layers }) => layersOf(layers ?? []) },
     { title: "Width", of: ({ d_ff }) => d_ff ?? "" },
     { title: "Parent", of: ({ parent }) => parent ?? "" },
-    { title: "Covers", of: ({ routes }) => (routes ?? []).join(", ") },
+    { title: "Covers", of: ({ routes, rule }) => rule ?? (routes ?? []).join(", ") },
     { title: "Trained on", of: ({ trained_on }) => corporaOf(trained_on) },
     { title: "Created", of: ({ created }) => dateOf(created) },
     { title: "Scores", of: ({ metrics }) => metricsOf(metrics ?? {}) },
