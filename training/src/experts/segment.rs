@@ -294,8 +294,9 @@ impl Job<'_> {
         Ok(after.map(|after| scores::joined(before, &after)))
     }
 
+    /// Refuses an expert by what its users would be served.
     fn check_drop(&self, scores: &[Measured]) -> Result<()> {
-        match scores.first() {
+        match scores.iter().find(|score| score.name == scores::SERVED) {
             Some(Measured { name, before, after }) if *after <= before - self.request.max_drop => {
                 Err(Error::Expert(format!(
                     "the expert does no good: {name} {before:.2} without it, {after:.2} with it, of \

@@ -11,6 +11,9 @@ use crate::{
     tasks::recommendation::Members,
 };
 
+/// Name of the score that decides: of the lists that users get.
+pub(super) const SERVED: &str = "served NDCG@10";
+
 /// One measure, before and after.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
@@ -34,7 +37,7 @@ pub(super) fn measure(
     let served = Outcome::of_model(&members.trial, &Recommender::new(loaded)?)?;
     let Scores { ndcg, hit, .. } = Scores::mean(&served.scores);
     let mut scores = alone(&evaluation);
-    scores.push(("served NDCG@10".into(), 100.0 * ndcg));
+    scores.push((SERVED.into(), 100.0 * ndcg));
     scores.push(("served HR@10".into(), 100.0 * hit));
     Ok(Some(scores))
 }

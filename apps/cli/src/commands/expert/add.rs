@@ -96,8 +96,8 @@ pub(super) struct Add {
     #[arg(long, value_name = "TEXT", default_value = "")]
     licence: String,
 
-    /// By how much chrF++ on the development sets, or NDCG@10 of the group in percent, may fall; with
-    /// 0 it has to rise
+    /// By how much chrF++ on the development sets, or NDCG@10 of what the group is served, in percent,
+    /// may fall; with 0 it has to rise
     #[arg(long, value_name = "POINTS", default_value_t = 0.0)]
     max_drop: f64,
 
