@@ -10,6 +10,7 @@ mod plan;
 mod corpus;
 mod detector;
 mod scores;
+mod run;
 mod add;
 mod segment;
 mod edit;

@@ -7,7 +7,7 @@ mod scores;
 
 use std::path::PathBuf;
 
-use candle::{DType, Device};
+use candle::Device;
 use dragoman_core::{
     directory::{Edit, Files, LoadedRecommendation},
     register::{ExpertEntry, Register, TrainedOn},
@@ -19,33 +19,20 @@ pub use request::SegmentRequest;
 pub use scores::Measured;
 
 use self::{log::Mapped, plan::Plan};
-use super::plan::{Kind, check_new};
+use super::{
+    plan::{Kind, check_new},
+    run,
+};
 use crate::{
     Error, Result,
     checkpoint::Tensors,
-    config::{CheckpointConfig, Every, LossConfig, RunConfig},
     control::{Control, Ended},
     device,
     recorder::RunInfo,
-    report::{
-        self,
-        log::{Event, LogWriter, ModelSize},
-    },
-    schedule::Schedule,
-    tasks::{
-        EXPERT_FILE,
-        recommendation::{
-            BlendConfig, Members, ModelShape, Reader, RecommendationTask, SegmentsConfig,
-            TrainConfig,
-        },
-    },
+    report::log::ModelSize,
+    tasks::recommendation::{Members, Reader, RecommendationTask, TrainConfig},
     trainer::{self, Run, Summary},
 };
-
-/// Evaluations in a run, about.
-const EVALUATIONS: u64 = 8;
-/// Evaluations without a better score, after which a run is over.
-const PATIENCE: u64 = 4;
 
 /// How an attempt to add an expert for a group of users ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,16 +109,17 @@ pub fn add_segment(
         return Ok(stopped);
     }
     let dtype = files.dtype()?;
-    let best = job.best_weights(&summary, dtype)?;
+    let best = run::best_weights(&summary, dtype)?;
     let Some(scores) = job.compare(&best, control)? else { return Ok(stopped) };
     job.check_drop(&scores)?;
     let mut entry = job.described(&summary, &scores, unknown);
-    edit.write_expert(&mut entry, &job.own_names(best), dtype)?;
+    edit.write_expert(&mut entry, &run::own_names(&request.name, best), dtype)?;
     let mut register = before.clone();
     register.experts.push(entry.clone());
     register.routes.push(job.plan.route.clone());
     edit.commit(&register)?;
-    let report = job.report(&scores)?;
+    let table = scores::table(&scores, &job.members.trial);
+    let report = run::report(&request.work, table)?;
     // The run is over: another with this name starts from the beginning.
     fs_err::remove_dir_all(request.work.join("checkpoints"))?;
     let (learners, asked) = (job.members.learners(), job.members.trial.cases.len());
@@ -219,62 +207,9 @@ impl Job<'_> {
     /// The settings of the run.
     fn config(&self) -> Result<TrainConfig> {
         let (model, request) = (self.files.recommendation_config()?, self.request);
-        let steps = request.budget.steps;
-        let evaluate = match steps {
-            0 => Every { steps: 0, minutes: request.budget.minutes / EVALUATIONS as f64 },
-            _ => Every { steps: steps.div_ceil(EVALUATIONS), minutes: 0.0 },
-        };
-        let mut run = RunConfig {
-            seed: request.seed,
-            budget: request.budget,
-            schedule: Schedule::Linear { warmup: (steps / 20).clamp(10, 100), hold: 0.5 },
-            average_decay: 0.99,
-            patience: PATIENCE * evaluate.steps,
-            evaluate,
-            checkpoints: CheckpointConfig {
-                every: Every { steps: 0, minutes: 1.0 },
-                keep: 1,
-                average: 0,
-            },
-            ..RunConfig::default()
-        };
-        run.optimizer.learning_rate = request.learning_rate;
-        run.loss = LossConfig { label_smoothing: 0.0, balance: 0.0, ..LossConfig::default() };
-        Ok(TrainConfig {
-            name: request.name.clone(),
-            model: ModelShape {
-                d_model: model.d_model,
-                num_heads: model.num_heads,
-                num_layers: model.num_layers,
-                d_ff: model.d_ff,
-                activation: model.activation,
-                max_history: model.max_history,
-                gaps: model.num_gaps > 0,
-                values: !model.value_edges.is_empty(),
-                user_features: model.num_user_features > 0,
-                popularity: model.popularity,
-            },
-            segments: SegmentsConfig {
-                d_ff: self.plan.entry.d_ff,
-                gate: model.gate,
-                prior_start: 0.0,
-                prior_end: 0.0,
-            },
-            blend: BlendConfig { enabled: false, ..BlendConfig::default() },
-            keep_seen: request.keeps_seen,
-            run,
-            ..TrainConfig::default()
-        })
-    }
-
-    /// The best weights of the run, as they will be after being stored in `dtype`.
-    fn best_weights(&self, summary: &Summary, dtype: DType) -> Result<Tensors> {
-        let Some(model) = &summary.model else {
-            return Err(Error::Expert("the run left no weights: give it more steps".into()));
-        };
-        let rounded = |value: candle::Tensor| value.to_dtype(dtype)?.to_dtype(DType::F32);
-        let tensors = candle::safetensors::load(model.join(EXPERT_FILE), &Device::Cpu)?.into_iter();
-        tensors.map(|(name, value)| Ok((name, rounded(value)?))).collect()
+        let run = run::config(request.budget, request.learning_rate, request.seed);
+        let config = run::recommendation(&model, self.plan.entry.d_ff, run);
+        Ok(TrainConfig { name: request.name.clone(), keep_seen: request.keeps_seen, ..config })
     }
 
     /// Scores with and without the expert; none when `control` says stop.
@@ -332,24 +267,5 @@ impl Job<'_> {
             note(&format!("{name} before"), hundredth(*before));
         }
         entry
-    }
-
-    /// The weights under the names they have in the expert's file.
-    fn own_names(&self, weights: Tensors) -> Tensors {
-        let prefix = format!("experts.{}.", self.request.name);
-        let own = |(name, value): (String, candle::Tensor)| {
-            (name.strip_prefix(&prefix).unwrap_or(&name).to_string(), value)
-        };
-        weights.into_iter().map(own).collect()
-    }
-
-    /// Adds the scores to the report of the run.
-    fn report(&self, scores: &[Measured]) -> Result<PathBuf> {
-        let (log, html) =
-            (self.request.work.join("log.jsonl"), self.request.work.join("report.html"));
-        let table = scores::table(scores, &self.members.trial);
-        LogWriter::open(&log)?.write(&Event::Table(table))?;
-        report::write_report(&log, &html)?;
-        Ok(html)
     }
 }
