@@ -71,6 +71,12 @@ impl Files {
         let loaded = self.load_recommendation(&Device::Cpu)?;
         Ok(Arc::new(Recommender::new(loaded)?))
     }
+
+    /// The same with the catalogue `name`, one that came later.
+    pub fn load_recommender_of(&self, name: &str) -> Result<Arc<dyn Recommend>> {
+        let loaded = self.load_recommendation_of(name, &Device::Cpu)?;
+        Ok(Arc::new(Recommender::new(loaded)?))
+    }
 }
 
 impl Recommender {
