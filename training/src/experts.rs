@@ -1,7 +1,7 @@
 //! Experts that come to a finished model, and what else can be done with its experts.
 //!
 //! [`add`] trains one expert and its gate rows on a corpus, [`add_segment`] one for a group of users
-//! on a log, and commits it to the model directory:
+//! on a log, [`add_catalogue`] one with the tables of a second catalogue, and commits it to the model directory:
 //! an expert file and a new register, so that every old route computes what it computed. All else
 //! of the model is frozen, and no work is spent on its gradients.
 
@@ -13,6 +13,7 @@ mod scores;
 mod run;
 mod add;
 mod segment;
+mod catalogue;
 mod edit;
 mod measure;
 mod quantise;
@@ -21,6 +22,7 @@ mod merge;
 mod distil;
 
 pub use add::{Added, Outcome, add};
+pub use catalogue::{CatalogueAdded, CatalogueOutcome, CatalogueRequest, add_catalogue};
 pub use distil::{DistilRequest, Distilled, distil};
 pub use edit::{extract, remove, rename};
 pub use merge::{Merged, merge};

@@ -64,7 +64,7 @@ pub struct Added {
 /// Whatever happens before the commit, a stop, a crash or an error, leaves the model as it was.
 pub fn add(edit: Edit, request: &AddRequest, control: &Control) -> Result<Outcome> {
     let kind = Kind::of(&request.name)?;
-    if kind == Kind::Segment {
+    if matches!(kind, Kind::Segment | Kind::Catalogue) {
         let reason = format!("`{}` is an expert of models that recommend", request.name);
         return Err(Error::Expert(reason));
     }

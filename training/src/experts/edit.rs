@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dragoman_core::{
-    directory::{Edit, Files},
+    directory::{Edit, Files, forget_catalogue},
     register::{ExpertKind, LanguageTag, Register, Route},
 };
 
@@ -52,6 +52,9 @@ pub fn remove(edit: Edit, name: &str) -> Result<()> {
             }
         }
     }
+    if entry.kind == ExpertKind::Catalogue {
+        forget_catalogue(&mut register, entry.short_name());
+    }
     register.routes.retain(|route| !routes.contains(&route.name));
     register.experts.retain(|expert| expert.name != name);
     for expert in &mut register.experts {
@@ -87,6 +90,7 @@ pub fn rename(edit: Edit, old: &str, new: &str) -> Result<()> {
     let before = entry.clone();
     entry.name = new.into();
     edit.copy_expert(entry, &before)?;
+    let is_catalogue = before.kind == ExpertKind::Catalogue;
     for expert in &mut register.experts {
         if expert.parent.as_deref() == Some(old) {
             expert.parent = Some(new.into());
@@ -94,13 +98,17 @@ pub fn rename(edit: Edit, old: &str, new: &str) -> Result<()> {
     }
     let short = |name: &str| name.split_once('.').map(|(_, name)| name.to_string());
     for route in &mut register.routes {
-        // The route of a group of users is called as its expert.
-        if route.rule.is_some() && Some(&route.name) == short(old).as_ref() {
+        // The route of a group of users, or of a catalogue, is called as its expert.
+        let is_own = route.rule.is_some() || is_catalogue;
+        if is_own && Some(&route.name) == short(old).as_ref() {
             route.name = short(new).unwrap_or_default();
         }
         for name in route.group.iter_mut().filter(|name| *name == old) {
             *name = new.into();
         }
+    }
+    if let (true, Some(old), Some(new)) = (is_catalogue, short(old), short(new)) {
+        edit.copy_catalogue(&mut register, &old, &new)?;
     }
     Ok(edit.commit(&register)?)
 }

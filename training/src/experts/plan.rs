@@ -17,12 +17,13 @@ pub(super) struct Plan {
     pub(super) routes: Vec<Route>,
 }
 
-/// What `name` says: a domain, a pair, or a group of users.
+/// What `name` says: a domain, a pair, a group of users, or a second catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Domain,
     Pair(LanguagePair),
     Segment,
+    Catalogue,
 }
 
 fn refuse(reason: impl Into<String>) -> Error {
@@ -34,8 +35,9 @@ impl Kind {
     pub(super) fn of(name: &str) -> Result<Self> {
         let wrong = || {
             refuse(format!(
-                "`{name}` is no name for a new expert: it is `domain.NAME` or `segment.NAME`, with \
-                 letters, digits, `-` and `_`, or `pair.xx-yy` with two language codes"
+                "`{name}` is no name for a new expert: it is `domain.NAME`, `segment.NAME` or \
+                 `catalogue.NAME`, with letters, digits, `-` and `_`, or `pair.xx-yy` with two \
+                 language codes"
             ))
         };
         let (kind, rest) = name.split_once('.').ok_or_else(wrong)?;
@@ -45,8 +47,12 @@ impl Kind {
             "domain" if rest == "auto" => {
                 Err(refuse("`auto` asks for the best domain, so none can be called that"))
             }
+            "catalogue" if rest == "default" => {
+                Err(refuse("`default` is the tenant that has the first catalogue"))
+            }
             "domain" if is_plain => Ok(Self::Domain),
             "segment" if is_plain => Ok(Self::Segment),
+            "catalogue" if is_plain => Ok(Self::Catalogue),
             "pair" => rest.parse().map(Self::Pair).map_err(|_| wrong()),
             _ => Err(wrong()),
         }

@@ -40,6 +40,7 @@ pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
 pub use protocol::Protocol;
 pub use stages::train;
 
+pub(crate) use expert::CatalogueStart;
 pub(crate) use members::{Members, Reader};
 
 use self::{
