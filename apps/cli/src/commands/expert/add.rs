@@ -1,5 +1,7 @@
 //! `dragoman expert add`
 
+mod catalogue;
+mod log;
 mod segment;
 
 use std::path::PathBuf;
@@ -15,19 +17,19 @@ use dragoman_training::{
 
 use super::Changed;
 
-/// Teach a model a domain, a language pair or a group of users by adding one expert; nothing else
-/// changes
+/// Teach a model a domain, a language pair, a group of users or a second catalogue by adding one
+/// expert; nothing else changes
 #[derive(Debug, Args)]
 pub(super) struct Add {
-    /// `domain.NAME`, `pair.xx-yy` for a pair that the model does not know, or `segment.NAME` for a
-    /// group of users of a model that recommends
+    /// `domain.NAME`, or `pair.xx-yy` for a pair that the model does not know; `segment.NAME` for a
+    /// group of users of a model that recommends, or `catalogue.NAME` for other items
     name: String,
 
     #[command(flatten)]
     model: Changed,
 
     /// Corpus to learn from, `{pair}` standing for `en-de` in both directions; may be repeated. For a
-    /// group of users one log of interactions
+    /// group of users or a catalogue one log of interactions
     #[arg(long, value_name = "FILE")]
     data: Vec<String>,
 
@@ -41,7 +43,7 @@ pub(super) struct Add {
     #[arg(long, value_name = "KEY", env = "DRAGOMAN_ADMIN_KEY", hide_env_values = true)]
     admin_key: Option<String>,
 
-    /// Tenant of the store, for a group of users
+    /// Tenant of the store, for a group of users or a catalogue
     #[cfg(feature = "server")]
     #[arg(long, value_name = "NAME", default_value = "default")]
     tenant: String,
@@ -50,7 +52,7 @@ pub(super) struct Add {
     #[arg(long, value_name = "EXPRESSION")]
     rule: Option<String>,
 
-    /// Recommend to a group of users again what they have met
+    /// Recommend to a group of users, or of a catalogue, again what was met
     #[arg(long)]
     keep_seen: bool,
 
@@ -67,8 +69,8 @@ pub(super) struct Add {
     #[arg(long, value_name = "RANK", value_parser = clap::value_parser!(u16).range(1..=1024))]
     lora: Option<u16>,
 
-    /// Inner width of the expert [default: twice that of the model's experts; for a group of users
-    /// that of its parent]
+    /// Inner width of the expert [default: twice that of the model's experts; that of its segment
+    /// experts for a group of users or a catalogue]
     #[arg(long, value_name = "N", conflicts_with = "lora", value_parser = clap::value_parser!(u32).range(1..=65536))]
     width: Option<u32>,
 
@@ -120,22 +122,27 @@ impl Add {
         let control = Control::default();
         let hand = control.clone();
         ctrlc::set_handler(move || hand.stop()).context("listening for Ctrl-C")?;
-        if self.name.starts_with("segment.") {
-            return self.add_segment(edit, &control);
-        }
-        if self.rule.is_some() || self.keep_seen {
-            bail!("`--rule` and `--keep-seen` are for groups of users, `segment.NAME`");
+        match self.name.split('.').next() {
+            Some("segment") => return self.add_segment(edit, &control),
+            Some("catalogue") => return self.add_catalogue(edit, &control),
+            _ if self.rule.is_some() || self.keep_seen => {
+                bail!("`--rule` and `--keep-seen` are for groups of users, `segment.NAME`")
+            }
+            _ => {}
         }
         let request = self.request()?;
         let outcome = experts::add(edit, &request, &control)
             .with_context(|| format!("adding `{}`", request.name))?;
         match outcome {
             Outcome::Added(added) => println!("{}", words(&added)),
-            Outcome::Stopped(step) => println!(
-                "stopped at step {step}; the model is as it was, and the same command goes on from here"
-            ),
+            Outcome::Stopped(step) => println!("{}", stopped(step)),
         }
         Ok(())
+    }
+
+    /// The folder of the run.
+    fn work(&self) -> PathBuf {
+        self.work.clone().unwrap_or_else(|| PathBuf::from("runs").join(&self.name))
     }
 
     /// When training is over.
@@ -154,7 +161,7 @@ impl Add {
 
     fn request(self) -> anyhow::Result<AddRequest> {
         let budget = self.budget()?;
-        let work = self.work.unwrap_or_else(|| PathBuf::from("runs").join(&self.name));
+        let work = self.work();
         let mut data = self.data;
         #[cfg(feature = "server")]
         if let Some(store) = &self.from_store {
@@ -177,6 +184,13 @@ impl Add {
             ..AddRequest::new(&self.name, data, work)
         })
     }
+}
+
+/// What is said of a run that somebody stopped.
+fn stopped(step: u64) -> String {
+    format!(
+        "stopped at step {step}; the model is as it was, and the same command goes on from here"
+    )
 }
 
 /// What came out, for people.
