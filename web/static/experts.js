@@ -10,6 +10,7 @@ const KINDS = {
   pair: "One language pair each, in one direction.",
   domain: "One subject each, asked beside the others when a request names it.",
   segment: "One group of users each.",
+  catalogue: "One catalogue each, with all that the model knows of its items.",
   free: "Shared by all routes. What each is good at, it found out by itself.",
 };
 

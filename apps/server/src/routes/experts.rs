@@ -23,7 +23,11 @@ pub(super) async fn experts(
             }
             expert
         };
-        experts.extend(listed(loaded.model.experts()).into_iter().map(of_model));
+        // Of a catalogue that came later its expert; the others are those of the first.
+        let is_own = |expert: &Value| expert["kind"] == "catalogue";
+        let catalogues = loaded.catalogues.values();
+        let others = catalogues.flat_map(|model| listed(model.experts())).filter(is_own);
+        experts.extend(listed(loaded.model.experts()).into_iter().chain(others).map(of_model));
     }
     Ok(HttpResponse::Ok().insert_header((header::VARY, "Accept")).json(experts))
 }
