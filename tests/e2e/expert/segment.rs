@@ -109,3 +109,57 @@ fn mistakes_are_named_and_a_kill_leaves_the_model_as_it_was() -> Result<()> {
     assert!(whole.contains("every file is whole"), "{whole}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_tenant_is_served_by_the_catalogue_of_its_name() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (model, store) = trained(dir.path())?;
+    let demo = ["demo", "recommend", "--users", "80", "--items", "40", "--seed", "2"];
+    Dragoman::new(["store", "add-tenant", "books", "--store", &store])?.stdout()?;
+    Dragoman::new(demo)?.args(["--tenant", "books", "--store", &store]).stdout()?;
+    let work = dir.path().join("run").display().to_string();
+    let add =
+        ["--tenant", "books", "--steps", "10", "--max-drop", "100", "--quiet", "--work", &work];
+    let add = [&["catalogue.books", "--from-store", &store][..], &add].concat();
+    let said = expert("add", &add, &model)?.stdout()?;
+    assert!(said.contains("added `catalogue.books`: 40 items"), "{said}");
+    assert!(expert("list", &[], &model)?.stdout()?.contains("catalogue.books"));
+    let whole = Dragoman::new(["model", "check", "--model"])?.args([&model]).stdout()?;
+    assert!(whole.contains("5 experts, 2 routes"), "{whole}");
+
+    // What the model is asked about is a log of the catalogue.
+    let shop = Dragoman::new(demo)?.args(["--print"]).stdout()?;
+    let data = dir.path().join("events.jsonl");
+    let events = shop.lines().filter(|line| line.contains("FeedbackType"));
+    fs_err::write(&data, events.map(|line| format!("{line}\n")).collect::<String>())?;
+    let evaluate = ["evaluate", "recommendation", "--no-baselines", "--resamples", "1"];
+    let evaluate =
+        || Ok::<_, anyhow::Error>(Dragoman::new(evaluate)?.args(["--data"]).args([&data]));
+    let with = |name: &str| {
+        let command = evaluate()?.args(["--catalogue", name]);
+        Ok::<_, anyhow::Error>(command.args(["--model".as_ref(), model.as_os_str()]))
+    };
+    assert!(with("books")?.stdout()?.contains("NDCG@10"));
+    let error = with("films")?.failure()?;
+    assert!(error.contains("`films`") && error.contains("books"), "{error}");
+
+    let options = Options { store: Some(dir.path().join("store")), ..Options::default() };
+    let app = TestApp::start(options.arg("--model").arg(model.to_string_lossy())).await?;
+    for (api, segments) in [("/api", 4), ("/t/books/api", 5)] {
+        let path = format!("{api}/recommend/u0010?n=3&explain=true");
+        let mut list = Value::Null;
+        for _ in 0..100 {
+            list = app.get(&path).send().await?.json().await?;
+            if list["Segments"].as_array().is_some_and(|segments| !segments.is_empty()) {
+                break; // the first request of a tenant joins its items to the model
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert_eq!(list["Segments"].as_array().map(Vec::len), Some(segments), "{api}: {list}");
+        assert_eq!(list["Items"].as_array().map(Vec::len), Some(3), "{api}: {list}");
+    }
+    let experts: Value = app.get("/experts").send().await?.json().await?;
+    let own = |one: &&Value| one["model"] == "recommendation";
+    assert_eq!(experts.as_array().into_iter().flatten().filter(own).count(), 5, "{experts}");
+    Ok(())
+}
