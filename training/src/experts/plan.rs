@@ -50,6 +50,9 @@ impl Kind {
             "catalogue" if rest == "default" => {
                 Err(refuse("`default` is the tenant that has the first catalogue"))
             }
+            "catalogue" if rest.chars().any(|c| c.is_ascii_uppercase()) => {
+                Err(refuse("a catalogue is called as its tenant, in lower-case letters"))
+            }
             "domain" if is_plain => Ok(Self::Domain),
             "segment" if is_plain => Ok(Self::Segment),
             "catalogue" if is_plain => Ok(Self::Catalogue),
@@ -205,9 +208,17 @@ mod tests {
         assert_eq!(Kind::of("segment.lead").ok(), Some(Kind::Segment));
         let pair = LanguagePair { source: "en".into(), target: "it".into() };
         assert_eq!(Kind::of("pair.en-it").ok(), Some(Kind::Pair(pair)));
-        for wrong in
-            ["it", "domain.", "domain.a b", "domain.auto", "pair.en", "free.1", "domain.x/y"]
-        {
+        for wrong in [
+            "it",
+            "domain.",
+            "domain.a b",
+            "domain.auto",
+            "catalogue.default",
+            "catalogue.Books",
+            "pair.en",
+            "free.1",
+            "domain.x/y",
+        ] {
             assert!(Kind::of(wrong).is_err(), "`{wrong}`");
         }
     }
