@@ -1,6 +1,7 @@
 //! Learning to recommend: histories in, a transformer with segment experts out.
 
 mod blend;
+mod catalogue;
 mod config;
 mod dev;
 mod expert;
@@ -40,7 +41,7 @@ pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
 pub use protocol::Protocol;
 pub use stages::train;
 
-pub(crate) use expert::CatalogueStart;
+pub(crate) use catalogue::CatalogueStart;
 pub(crate) use members::{Members, Reader};
 
 use self::{
