@@ -41,7 +41,7 @@ fn trained(dir: &Path) -> Result<(PathBuf, String)> {
 }
 
 #[tokio::test]
-async fn a_group_of_users_gets_an_expert_and_a_server_takes_it_up() -> Result<()> {
+async fn a_group_of_users_gets_an_expert_and_a_server_recommends_by_it() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (model, store) = trained(dir.path())?;
     let work = dir.path().join("run").display().to_string();
