@@ -40,8 +40,11 @@ use crate::{
 };
 
 pub use edit::Edit;
+pub use grow::NewCatalogue;
 pub use quantised::{Bits, quantise};
-pub use recommendation::{LoadedRecommendation, RecommendationParts, save_recommendation};
+pub use recommendation::{
+    LoadedRecommendation, RecommendationParts, forget_catalogue, save_recommendation,
+};
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";

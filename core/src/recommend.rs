@@ -6,6 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`behaviour`], [`segments`] | how users differ: what a gate reads, and the rules it begins with |
+//! | [`rule`] | which users an added route is for |
 //! | [`scorer`] | what the cheap experts have in common |
 //! | [`popularity`] | counts, in windows and fading |
 //! | [`sparse`] | what relates items to items |
@@ -15,6 +16,7 @@
 
 pub mod behaviour;
 pub mod segments;
+pub mod rule;
 pub mod scorer;
 pub mod popularity;
 pub mod sparse;
@@ -109,7 +111,8 @@ pub trait Recommend: Send + Sync {
     /// Names of the kinds of event, by index, such as `read`.
     fn kinds(&self) -> &[String];
 
-    /// Names of the segments, such as `segment.new`, in the order of [`Ranking::segments`].
+    /// Names of the segments of all users, such as `segment.new`, in the order of
+    /// [`Ranking::segments`]; a user of an added route has another in the place of one of them.
     fn segments(&self) -> &[String];
 
     /// Scores the whole catalogue for every query as one batch; blocks and is CPU-bound.

@@ -17,11 +17,9 @@ use crate::{
     models::recommendation::{Batch, History, RecommendationModel},
     recommend::{
         Blend, Catalogue, Event, Explanation, Item, POPULARITY, Profiler, Query, Ranking,
-        Recommend, Scorers, TRANSFORMER,
-        behaviour::{Behaviour, Categories},
-        standardise,
+        Recommend, Scorers, TRANSFORMER, behaviour::Behaviour, standardise,
     },
-    register::Register,
+    register::{ExpertEntry, Register},
 };
 
 /// Recommends with a model that is in memory.
@@ -39,8 +37,8 @@ pub struct Recommender {
     ids: Vec<String>,
     /// Features of users by name.
     user_features: HashMap<String, u32>,
-    /// Names of the segment experts, by slot.
-    segments: Vec<String>,
+    /// Names of the segment experts of each route, by slot.
+    groups: Vec<Vec<String>>,
 }
 
 /// What the blend is made of for one user.
@@ -54,6 +52,17 @@ pub struct Components {
     pub gates: Vec<f32>,
     /// How the user behaved until now.
     pub behaviour: Behaviour,
+    /// Index of the route that the user takes.
+    pub route: usize,
+}
+
+/// What is known of a user when a query comes.
+struct User {
+    /// The events whose item the catalogue knows.
+    events: Vec<Event>,
+    /// Behaviour before the first of them, and after each.
+    behaviours: Vec<Behaviour>,
+    route: usize,
 }
 
 impl Files {
@@ -62,23 +71,25 @@ impl Files {
         let loaded = self.load_recommendation(&Device::Cpu)?;
         Ok(Arc::new(Recommender::new(loaded)?))
     }
+
+    /// The same with the catalogue `name`, one that came later.
+    pub fn load_recommender_of(&self, name: &str) -> Result<Arc<dyn Recommend>> {
+        let loaded = self.load_recommendation_of(name, &Device::Cpu)?;
+        Ok(Arc::new(Recommender::new(loaded)?))
+    }
 }
 
 impl Recommender {
     /// Puts a recommender together; the weights of the model lie on the CPU.
     pub fn new(loaded: LoadedRecommendation) -> Result<Self> {
+        let profiler = loaded.profiler();
         let LoadedRecommendation { model, register, catalogue, blend, scorers, .. } = loaded;
-        let segments = register.routes.first().map(|route| route.group.clone());
-        let profiler = Profiler {
-            categories: Categories::new(&catalogue.items),
-            percentiles: scorers.percentiles(),
-        };
         let index = catalogue.user_index().into_iter();
         let user_features = index.map(|(name, id)| (name.to_string(), id)).collect();
         let recommender = Self {
             vectors: model.item_vectors(0.0, &Context::inference(Precision::F32))?,
             ids: catalogue.items.iter().map(|item| item.id.clone()).collect(),
-            segments: segments.unwrap_or_default(),
+            groups: register.routes.iter().map(|route| route.group.clone()).collect(),
             scorers: Arc::new(scorers),
             model,
             register,
@@ -130,30 +141,33 @@ impl Recommender {
 
     /// What the blend of each query is made of.
     pub fn components(&self, queries: &[Query<'_>]) -> Result<Vec<Components>> {
-        let known: Vec<Vec<Event>> = queries.iter().map(|query| self.known(query)).collect();
-        let (logits, gates) = self.transform(queries, &known)?;
+        let users: Vec<User> = queries.iter().map(|query| self.user(query)).collect();
+        let (logits, gates) = self.transform(queries, &users)?;
         let count = self.ids.len();
         let components = |i: usize| {
-            let (query, history) = (&queries[i], &known[i]);
+            let (query, User { events, behaviours, route }) = (&queries[i], &users[i]);
             let mut scores = vec![logits[i * count..][..count].to_vec()];
             scores.push(self.popularity(query));
-            scores.extend(self.scorers.scores(history, query.now));
+            scores.extend(self.scorers.scores(events, query.now));
             let mut deviations = Vec::with_capacity(scores.len());
             for scores in &mut scores {
                 deviations.push(standardise(scores));
                 scores.resize(count, 0.0); // what a scorer never saw is like the mean to it
             }
-            let behaviour = self.profiler.behaviours(history, query.now).pop();
-            let behaviour = behaviour.unwrap_or_default();
-            Components { scores, deviations, gates: gates[i].clone(), behaviour }
+            let behaviour = behaviours.last().copied().unwrap_or_default();
+            Components { scores, deviations, gates: gates[i].clone(), behaviour, route: *route }
         };
         Ok((0..queries.len()).into_par_iter().map(components).collect())
     }
 
-    /// The events whose item the catalogue knows.
-    fn known(&self, query: &Query<'_>) -> Vec<Event> {
+    /// Who asks, and by which route.
+    fn user(&self, query: &Query<'_>) -> User {
         let is_known = |event: &&Event| (event.item as usize) < self.ids.len();
-        query.history.iter().filter(is_known).copied().collect()
+        let events: Vec<Event> = query.history.iter().filter(is_known).copied().collect();
+        let behaviours = self.profiler.behaviours(&events, query.now);
+        let now = behaviours.last().copied().unwrap_or_default();
+        let route = self.register.route_of_user(&now, query.labels);
+        User { events, behaviours, route }
     }
 
     /// The popularity of the moment. Not its logarithm: what everybody takes stands out.
@@ -164,25 +178,24 @@ impl Recommender {
         scores
     }
 
-    /// Logits of all items `(B, V)`, and the weights of the segment experts, for `histories`.
+    /// Logits of all items `(B, V)`, and the weights of the segment experts, for `users`.
     fn transform(
         &self,
         queries: &[Query<'_>],
-        histories: &[Vec<Event>],
+        users: &[User],
     ) -> Result<(Vec<f32>, Vec<Vec<f32>>)> {
         let feature = |label: &String| self.user_features.get(label).copied();
         let features: Vec<Vec<u32>> = (queries.iter())
             .map(|query| query.labels.iter().filter_map(feature).collect())
             .collect();
-        let statistics: Vec<Vec<f32>> = (queries.iter().zip(histories))
-            .map(|(query, events)| self.profiler.statistics(events, query.now))
-            .collect();
+        let of_user = |user: &User| user.behaviours.iter().flat_map(Behaviour::features).collect();
+        let statistics: Vec<Vec<f32>> = users.iter().map(of_user).collect();
         let history = |i: usize| History {
-            events: &histories[i],
+            events: &users[i].events,
             features: &features[i],
             now: queries[i].now,
             statistics: &statistics[i],
-            route: 0,
+            route: users[i].route as u32,
         };
         let histories: Vec<History<'_>> = (0..queries.len()).map(history).collect();
         let context = Context::inference(Precision::F32);
@@ -208,7 +221,8 @@ impl Recommender {
 
     /// Weights of the segment experts after the last row of every history: the mean over layers.
     fn gates(&self, logits: &[Tensor], batch: &Batch) -> Result<Vec<Vec<f32>>> {
-        let count = self.segments.len();
+        // All routes have as many slots.
+        let count = self.groups.first().map_or(0, Vec::len);
         if logits.is_empty() {
             let even = vec![1.0 / count.max(1) as f32; count];
             return Ok(vec![even; batch.layout.len()]);
@@ -236,10 +250,10 @@ impl Recommender {
                 scores.iter_mut().zip(standardised).for_each(|(sum, score)| *sum += share * score);
             }
         }
-        let segments = self.segments.iter().cloned().zip(components.gates.iter().copied());
+        let group = self.groups.get(components.route).into_iter().flatten().cloned();
         Ranking {
             scores,
-            segments: segments.collect(),
+            segments: group.zip(components.gates.iter().copied()).collect(),
             blend: self.blend.scorers.iter().cloned().zip(shares).collect(),
         }
     }
@@ -255,7 +269,7 @@ impl Recommend for Recommender {
     }
 
     fn segments(&self) -> &[String] {
-        &self.segments
+        self.groups.first().map_or(&[], Vec::as_slice)
     }
 
     fn rank(&self, queries: &[Query<'_>]) -> Result<Vec<Ranking>> {
@@ -276,6 +290,15 @@ impl Recommend for Recommender {
     }
 
     fn experts(&self) -> serde_json::Value {
-        serde_json::to_value(&self.register.experts).unwrap_or_default()
+        let entry = |expert: &ExpertEntry| {
+            let mut entry = serde_json::to_value(expert).unwrap_or_default();
+            let host = self.register.routes.iter().find(|route| route.group.contains(&expert.name));
+            let rule = host.and_then(|route| route.rule.as_ref());
+            if let (Some(fields), Some(rule)) = (entry.as_object_mut(), rule) {
+                fields.insert("rule".into(), rule.to_string().into());
+            }
+            entry
+        };
+        self.register.experts.iter().map(entry).collect()
     }
 }

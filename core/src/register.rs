@@ -1,10 +1,12 @@
 //! The register of experts and routes, `experts.json`: the only commit point of a model.
 
+mod recommendation;
+
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, recommend::rule::Rule};
 
 /// Name of the route that the users of a recommendation model take.
 pub const ALL_USERS: &str = "users";
@@ -96,6 +98,8 @@ pub enum ExpertKind {
     Domain,
     /// One group of users.
     Segment,
+    /// A second catalogue, with all that a model knows of it.
+    Catalogue,
 }
 
 /// A corpus that an expert learned from.
@@ -127,6 +131,10 @@ pub struct Route {
     /// Experts that a token may choose among, by slot.
     #[serde(default)]
     pub group: Vec<String>,
+    /// The users that take it in a model that recommends; those who match no rule take the first
+    /// route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
 }
 
 impl ExpertEntry {
@@ -183,7 +191,7 @@ impl Register {
             group.extend(free.iter().cloned());
             let name = format!("{source}-{target}");
             let (source, target) = (source.clone(), target.clone());
-            register.routes.push(Route { name, source, target, group });
+            register.routes.push(Route { name, source, target, group, rule: None });
         }
         register
     }
@@ -218,6 +226,7 @@ impl Register {
             source: source.clone(),
             target: target.clone(),
             group: group.clone(),
+            rule: None,
         };
         let routes = pairs.iter().map(route).collect();
         Self { experts, routes, ..Self::default() }
@@ -258,8 +267,18 @@ impl Register {
             if let Some(name) = route.group.iter().find(|name| self.expert(name).is_none()) {
                 return Err(format!("route `{}` names an unknown expert `{name}`", route.name));
             }
+            if route.rule.is_some() && (i == 0 || !route.source.is_empty()) {
+                return Err(format!("route `{}` cannot have a rule: others need it", route.name));
+            }
         }
         Ok(())
+    }
+
+    /// Every file of an expert or a catalogue, by its place in the model directory.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        let of_experts = self.experts.iter().map(|expert| expert.file.as_str());
+        let files = of_experts.chain(self.files.keys().map(String::as_str));
+        files.filter(|file| !file.is_empty())
     }
 
     /// The expert called `name`.
@@ -335,6 +354,13 @@ mod tests {
         let both = ["domain.it".to_string(), "domain.law".to_string()];
         let ways = [register.way(0, &[]), register.way(0, &both), register.way(1, &both)];
         assert_eq!(ways, [0, 2, 1 + 2 * 3]);
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_is_named() {
+        let text = r#"{ "routes": [{ "name": "users" }, { "name": "x", "rule": "evnts > 1" }] }"#;
+        let error = Register::parse(text, Path::new("experts.json")).expect_err("a bad rule");
+        assert!(error.to_string().contains("`evnts`"), "{error}");
     }
 
     #[test]

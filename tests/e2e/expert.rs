@@ -4,6 +4,7 @@ mod bad;
 pub(crate) mod corpora;
 mod language;
 mod living;
+mod segment;
 mod smaller;
 mod stopped;
 

@@ -1,6 +1,7 @@
 //! Experts that come to a finished model, and what else can be done with its experts.
 //!
-//! [`add`] trains one expert and its gate rows on a corpus, and commits it to the model directory:
+//! [`add`] trains one expert and its gate rows on a corpus, [`add_segment`] one for a group of users
+//! on a log, [`add_catalogue`] one with the tables of a second catalogue, and commits it to the model directory:
 //! an expert file and a new register, so that every old route computes what it computed. All else
 //! of the model is frozen, and no work is spent on its gradients.
 
@@ -9,7 +10,10 @@ mod plan;
 mod corpus;
 mod detector;
 mod scores;
+mod run;
 mod add;
+mod segment;
+mod catalogue;
 mod edit;
 mod measure;
 mod quantise;
@@ -18,6 +22,7 @@ mod merge;
 mod distil;
 
 pub use add::{Added, Outcome, add};
+pub use catalogue::{CatalogueAdded, CatalogueOutcome, CatalogueRequest, add_catalogue};
 pub use distil::{DistilRequest, Distilled, distil};
 pub use edit::{extract, remove, rename};
 pub use merge::{Merged, merge};
@@ -25,3 +30,4 @@ pub use prune::{By, Pruned, prune};
 pub use quantise::{Quantised, Wanted, quantise};
 pub use request::AddRequest;
 pub use scores::Row;
+pub use segment::{Measured, SegmentAdded, SegmentOutcome, SegmentRequest, add_segment};

@@ -10,6 +10,7 @@ const KINDS = {
   pair: "One language pair each, in one direction.",
   domain: "One subject each, asked beside the others when a request names it.",
   segment: "One group of users each.",
+  catalogue: "One catalogue each, with all that the model knows of its items.",
   free: "Shared by all routes. What each is good at, it found out by itself.",
 };
 
@@ -61,7 +62,7 @@ function columnsOf(experts) {
     { title: "Layers", of: ({ layers }) => layersOf(layers ?? []) },
     { title: "Width", of: ({ d_ff }) => d_ff ?? "" },
     { title: "Parent", of: ({ parent }) => parent ?? "" },
-    { title: "Covers", of: ({ routes }) => (routes ?? []).join(", ") },
+    { title: "Covers", of: ({ routes, rule }) => rule ?? (routes ?? []).join(", ") },
     { title: "Trained on", of: ({ trained_on }) => corporaOf(trained_on) },
     { title: "Created", of: ({ created }) => dateOf(created) },
     { title: "Scores", of: ({ metrics }) => metricsOf(metrics ?? {}) },

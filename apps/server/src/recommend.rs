@@ -105,7 +105,7 @@ impl Recommendations {
             Audience::Session(_) => ("session", Recommender::Model),
         };
         let link = match wish.recommender.unwrap_or(of_group) {
-            Recommender::Model => shop.link(self.model.current()),
+            Recommender::Model => shop.link(self.model.current_of(shop.tenant.name())),
             _ => None,
         };
         let recommender = wish.recommender.unwrap_or(of_group);

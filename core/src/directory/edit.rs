@@ -90,23 +90,27 @@ impl Edit {
         write_whole(&self.folder.join(&entry.file), &content)
     }
 
-    /// Removes files of experts that were written and are not wanted after all: those that
-    /// `register` names and the model's own does not.
+    /// Removes files that were written and are not wanted after all: those that `register` names
+    /// and the model's own does not.
     pub fn discard(&self, register: &Register) -> Result<()> {
-        let known = |file: &str| self.register.experts.iter().any(|expert| expert.file == file);
-        for new in register.experts.iter().filter(|expert| !known(&expert.file)) {
-            fs::remove_file(self.folder.join(&new.file)).or_else(gone)?;
-        }
-        Ok(())
+        self.remove_files(register, &self.register)
     }
 
-    /// Replaces the register, and removes the files of experts that it names no more.
+    /// Replaces the register, and removes the files that it names no more.
     pub fn commit(self, register: &Register) -> Result<()> {
         register.check().map_err(Error::Invalid)?;
         write_whole(&self.folder.join(REGISTER), &to_json(register)?)?;
-        let named = |file: &str| register.experts.iter().any(|expert| expert.file == file);
-        for old in self.register.experts.iter().filter(|expert| !named(&expert.file)) {
-            fs::remove_file(self.folder.join(&old.file)).or_else(gone)?;
+        self.remove_files(&self.register, register)
+    }
+
+    /// Removes what `of` names and `kept` does not, with folders that are empty then.
+    fn remove_files(&self, of: &Register, kept: &Register) -> Result<()> {
+        let kept: Vec<&str> = kept.file_names().collect();
+        for file in of.file_names().filter(|file| !kept.contains(file)) {
+            let path = self.folder.join(file);
+            fs::remove_file(&path).or_else(gone)?;
+            let folder = path.parent().filter(|_| file.starts_with("catalogues/"));
+            folder.map(fs::remove_dir); // while other files are in it, it stays
         }
         Ok(())
     }

@@ -4,13 +4,31 @@ use std::collections::BTreeMap;
 
 use candle::{DType, Device, Tensor};
 
-use super::{Files, Loaded, weight_name};
+use super::{Files, Loaded, LoadedRecommendation, weight_name};
 use crate::{
     Error, Result,
+    config::RecommendationConfig,
+    models::recommendation::RecommendationModel,
     params::{Init, ParamStore},
+    recommend::{Blend, Catalogue, Scorers},
     register::{ExpertEntry, ExpertKind, Register, Route},
     tokenizer::Tokenizer,
 };
+
+/// A catalogue that comes to a recommendation model.
+#[derive(Debug, Clone)]
+pub struct NewCatalogue {
+    /// Its expert.
+    pub entry: ExpertEntry,
+    /// Its route, whose group ends with the expert.
+    pub route: Route,
+    /// The shape of the model with its tables.
+    pub config: RecommendationConfig,
+    /// Its items.
+    pub catalogue: Catalogue,
+    /// Its cheap scorers.
+    pub scorers: Scorers,
+}
 
 impl Files {
     /// Loads the model with one more expert, `new`, which has no file yet, and the routes that come
@@ -42,6 +60,49 @@ impl Files {
         let params = ParamStore::from_tensors(device, tensors)
             .growing(&format!("experts.{}", new.name), seed);
         self.load(register, params)
+    }
+
+    /// Loads a recommendation model with one more segment expert, `new`, which has no file yet, and
+    /// the route that comes with it: a copy of its parent, its gate rows included.
+    pub fn load_recommendation_with(
+        &self,
+        new: &ExpertEntry,
+        route: &Route,
+        (device, seed): (&Device, u64),
+    ) -> Result<LoadedRecommendation> {
+        let config = self.recommendation_config()?;
+        let mut register = self.register()?.of_first_catalogue();
+        let mut tensors = self.tensors(&register)?;
+        let parent = self.parent(new, &register)?.clone();
+        copy_parent(&parent, new, seed, &mut tensors)?;
+        register.experts.push(new.clone());
+        register.routes.push(route.clone());
+        register.check().map_err(Error::Invalid)?;
+        self.recommendation(&config, register, ParamStore::from_tensors(device, tensors), "")
+    }
+
+    /// Loads a recommendation model with a catalogue that has no files yet: its tables and its
+    /// expert, which stands beside those of all users, follow from `seed`.
+    pub fn load_new_catalogue(
+        &self,
+        new: NewCatalogue,
+        (device, seed): (&Device, u64),
+    ) -> Result<LoadedRecommendation> {
+        let NewCatalogue { entry, route, config, catalogue, scorers } = new;
+        let mut whole = self.register()?;
+        let (name, short) = (entry.name.clone(), entry.short_name().to_string());
+        whole.experts.push(entry);
+        whole.routes.push(route);
+        whole.check().map_err(Error::Invalid)?;
+        let register = whole.of_catalogue(&short).unwrap_or_default();
+        let mut old = register.clone();
+        old.experts.retain(|expert| expert.name != name);
+        let tensors = self.tensors(&old)?;
+        let params =
+            ParamStore::from_tensors(device, tensors).growing(&format!("experts.{name}"), seed);
+        let model = RecommendationModel::new(&config, &register, catalogue.content(), &params)?;
+        let blend = Blend::default();
+        Ok(LoadedRecommendation { model, params, register, catalogue, blend, scorers })
     }
 
     fn parent<'a>(&self, new: &ExpertEntry, register: &'a Register) -> Result<&'a ExpertEntry> {

@@ -1,20 +1,24 @@
 //! Recommendation models on disk.
 //!
 //! Besides what every model has: `items.json`, the catalogue with the words that describe it, and
-//! `scorers.safetensors` with `blend.json`, the cheap scorers and how all are weighed.
+//! `scorers.safetensors` with `blend.json`, the cheap scorers and how all are weighed. A catalogue
+//! that came later has these files, and a `config.json`, in a folder `catalogues/NAME.HASH/`; all of
+//! its weights are in the file of its expert.
 
 use std::path::Path;
 
 use candle::{DType, Device};
 use fs_err as fs;
 
-use super::{CONFIG, Files, REGISTER, sha256_of, to_bytes, to_json, write_weights, write_whole};
+use super::{
+    CONFIG, Edit, Files, REGISTER, sha256_of, to_bytes, to_json, write_weights, write_whole,
+};
 use crate::{
     Result,
     config::{ModelConfig, RecommendationConfig},
     models::recommendation::RecommendationModel,
     params::ParamStore,
-    recommend::{Blend, Catalogue, Scorers},
+    recommend::{Blend, Catalogue, Profiler, Scorers, behaviour::Categories},
     register::Register,
 };
 
@@ -39,14 +43,75 @@ pub struct LoadedRecommendation {
     pub scorers: Scorers,
 }
 
+impl LoadedRecommendation {
+    /// What sums histories up for this model.
+    pub fn profiler(&self) -> Profiler {
+        Profiler {
+            categories: Categories::new(&self.catalogue.items),
+            percentiles: self.scorers.percentiles(),
+        }
+    }
+}
+
 impl Files {
-    /// Loads a recommendation model, and checks every file on the way.
+    /// Loads a recommendation model with its first catalogue, and checks every file on the way.
     pub fn load_recommendation(&self, device: &Device) -> Result<LoadedRecommendation> {
-        let ModelConfig::Recommendation(config) = self.config()? else {
-            return Err(self.error(CONFIG, "is not of a model that recommends"));
+        let register = self.register()?.of_first_catalogue();
+        let config = self.recommendation_config()?;
+        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
+        self.recommendation(&config, register, params, "")
+    }
+
+    /// Loads a recommendation model with the catalogue `name`, one that came later.
+    ///
+    /// # Errors
+    /// Fails when the model has no such catalogue, and says which it has.
+    pub fn load_recommendation_of(
+        &self,
+        name: &str,
+        device: &Device,
+    ) -> Result<LoadedRecommendation> {
+        let whole = self.register()?;
+        let (Some(register), Some(folder)) = (whole.of_catalogue(name), folder_of(&whole, name))
+        else {
+            let known: Vec<&str> = whole.catalogues().collect();
+            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+            let reason = format!("has no catalogue `{name}`; those that came later: {known}");
+            return Err(self.error(REGISTER, reason));
         };
-        let register = self.register()?;
-        let catalogue: Catalogue = self.json(ITEMS, &register)?;
+        let config_name = format!("{folder}{CONFIG}");
+        let config = self.read_checked(&config_name, self.digest(&config_name, &register)?)?;
+        let text = String::from_utf8_lossy(&config);
+        let config = ModelConfig::parse(&text, &self.root().join(&config_name))?;
+        let ModelConfig::Recommendation(config) = config else {
+            return Err(self.error(&config_name, "is not of a model that recommends"));
+        };
+        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
+        self.recommendation(&config, register, params, &folder)
+    }
+
+    /// The configuration of a recommendation model.
+    ///
+    /// # Errors
+    /// Fails when the model does something else.
+    pub fn recommendation_config(&self) -> Result<RecommendationConfig> {
+        match self.config()? {
+            ModelConfig::Recommendation(config) => Ok(config),
+            _ => Err(self.error(CONFIG, "is not of a model that recommends")),
+        }
+    }
+
+    /// Makes the model of `register` from the weights in `params`; its catalogue lies in `folder`.
+    pub(super) fn recommendation(
+        &self,
+        config: &RecommendationConfig,
+        register: Register,
+        params: ParamStore,
+        folder: &str,
+    ) -> Result<LoadedRecommendation> {
+        let [items, blend_name, scorers_name] =
+            [ITEMS, BLEND, SCORERS].map(|name| format!("{folder}{name}"));
+        let catalogue: Catalogue = self.json(&items, &register)?;
         let sizes = [
             ("num_items", config.num_items, catalogue.items.len()),
             ("num_features", config.num_features, catalogue.features.len()),
@@ -55,15 +120,14 @@ impl Files {
         ];
         if let Some((name, wanted, found)) = sizes.into_iter().find(|(_, a, b)| a != b) {
             let reason = format!("has {found} where `{CONFIG}` says {name} {wanted}");
-            return Err(self.error(ITEMS, reason));
+            return Err(self.error(&items, reason));
         }
-        let blend: Blend = self.json(BLEND, &register)?;
-        blend.check().map_err(|reason| self.error(BLEND, reason))?;
-        let scorers = self.read_checked(SCORERS, self.digest(SCORERS, &register)?)?;
-        let scorers = Scorers::from_tensors(&self.parse(SCORERS, &scorers)?)?;
-        let params = ParamStore::from_tensors(device, self.tensors(&register)?);
+        let blend: Blend = self.json(&blend_name, &register)?;
+        blend.check().map_err(|reason| self.error(&blend_name, reason))?;
+        let scorers = self.read_checked(&scorers_name, self.digest(&scorers_name, &register)?)?;
+        let scorers = Scorers::from_tensors(&self.parse(&scorers_name, &scorers)?)?;
         let content = catalogue.content();
-        let model = RecommendationModel::new(&config, &register, content, &params)?;
+        let model = RecommendationModel::new(config, &register, content, &params)?;
         Ok(LoadedRecommendation { model, params, register, catalogue, blend, scorers })
     }
 
@@ -76,6 +140,13 @@ impl Files {
         let digest = register.files.get(name).map(String::as_str);
         digest.ok_or_else(|| self.error(REGISTER, format!("does not name `{name}`")))
     }
+}
+
+/// Where the files of the catalogue `name` are, with a slash at the end.
+fn folder_of(register: &Register, name: &str) -> Option<String> {
+    let start = format!("catalogues/{name}.");
+    let file = register.files.keys().find(|file| file.starts_with(&start))?;
+    file.rsplit_once('/').map(|(folder, _)| format!("{folder}/"))
 }
 
 /// What is written besides the weights.
@@ -91,6 +162,59 @@ pub struct RecommendationParts<'a> {
     pub blend: &'a Blend,
     /// The cheap scorers.
     pub scorers: &'a Scorers,
+}
+
+impl Edit {
+    /// Writes the files of the catalogue `name` into a folder with a hash in its name, and notes
+    /// them in `register`; those that it had are noted no more.
+    pub fn write_catalogue(
+        &self,
+        register: &mut Register,
+        name: &str,
+        parts: RecommendationParts<'_>,
+    ) -> Result<()> {
+        let config = ModelConfig::Recommendation(parts.config.clone());
+        let files = [
+            (CONFIG, to_json(&config)?),
+            (ITEMS, to_json(parts.catalogue)?),
+            (BLEND, to_json(parts.blend)?),
+            (SCORERS, to_bytes(&parts.scorers.to_tensors()?)?),
+        ];
+        let digests: Vec<String> = files.iter().map(|(_, content)| sha256_of(content)).collect();
+        let digest = sha256_of(digests.concat().as_bytes());
+        let folder = format!("catalogues/{name}.{}", &digest[..12]);
+        fs::create_dir_all(self.folder().join(&folder))?;
+        forget_catalogue(register, name);
+        for ((file, content), digest) in files.iter().zip(digests) {
+            let path = format!("{folder}/{file}");
+            write_whole(&self.folder().join(&path), content)?;
+            register.files.insert(path, digest);
+        }
+        Ok(())
+    }
+
+    /// Writes the files of the catalogue `old` once more under the name `new`, and notes them.
+    pub fn copy_catalogue(&self, register: &mut Register, old: &str, new: &str) -> Result<()> {
+        let start = format!("catalogues/{old}.");
+        let files: Vec<_> = register.files.clone().into_iter().collect();
+        for (path, digest) in files {
+            let Some(rest) = path.strip_prefix(&start) else { continue };
+            let content = self.files().read_checked(&path, &digest)?;
+            let to = format!("catalogues/{new}.{rest}");
+            let place = self.folder().join(&to);
+            fs::create_dir_all(place.parent().unwrap_or(self.folder()))?;
+            write_whole(&place, &content)?;
+            register.files.insert(to, digest);
+        }
+        forget_catalogue(register, old);
+        Ok(())
+    }
+}
+
+/// Takes the files of a catalogue out of the register.
+pub fn forget_catalogue(register: &mut Register, name: &str) {
+    let start = format!("catalogues/{name}.");
+    register.files.retain(|file, _| !file.starts_with(&start));
 }
 
 /// Writes a recommendation model to `folder`, its weights in `dtype`; the register comes last.

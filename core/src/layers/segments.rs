@@ -79,6 +79,12 @@ impl SegmentLayer {
         Ok(Self { shared, experts, groups, activation: config.activation, gate })
     }
 
+    /// Whether training may change any weight of the layer.
+    pub fn learns(&self) -> bool {
+        let of_group = |expert: &Expert| expert.gate.is_trainable() || expert.weights.learns();
+        self.shared.learns() || self.experts.iter().any(of_group)
+    }
+
     /// Maps `xs` `(N, D)` to the same shape, given the `statistics` `(N, S)` and the route of each
     /// row; also the logits of each row's group by slot, `(N, G)`, if a gate decides.
     pub fn forward(

@@ -2,7 +2,7 @@
 
 mod batch;
 
-use candle::{DType, Tensor};
+use candle::{DType, Tensor, Var};
 
 pub use batch::{Batch, History};
 
@@ -15,7 +15,7 @@ use crate::{
     ops::{self, Lookup},
     params::{Builder, Init, Param, ParamStore},
     recommend::Bags,
-    register::Register,
+    register::{ExpertKind, Register},
 };
 
 /// A causal transformer over the events of users.
@@ -72,9 +72,18 @@ impl RecommendationModel {
             return Err(Error::Invalid(reason.into()));
         }
         let root = params.root();
-        let table = |name: &str, rows: usize, spread: f32| {
-            root.pp(name).get((rows, d_model), "weight", Init::Normal(spread))
+        // A catalogue that came later has its tables with its expert.
+        let of_catalogue = register.experts.iter().find(|e| e.kind == ExpertKind::Catalogue);
+        let tables = match of_catalogue {
+            Some(expert) => root.pp("experts").pp(&expert.name),
+            None => params.root(),
         };
+        let table = |name: &str, rows: usize, spread: f32| {
+            tables.pp(name).get((rows, d_model), "weight", Init::Normal(spread))
+        };
+        let position = root.pp("position_embedding");
+        let positions =
+            position.get((config.max_history + 1, d_model), "weight", Init::Normal(SMALL))?;
         let optional = |name: &str, rows: usize, spread: f32| match rows {
             0 => Ok(None),
             rows => table(name, rows, spread).map(Some),
@@ -90,7 +99,7 @@ impl RecommendationModel {
             items: table("item_embedding", num_items, item_spread)?,
             features: optional("feature_embedding", num_features, 0.5 * item_spread)?,
             user_features: optional("user_embedding", config.num_user_features, SMALL)?,
-            positions: table("position_embedding", config.max_history + 1, SMALL)?,
+            positions,
             kinds: table("kind_embedding", config.num_kinds + 1, SMALL)?,
             values: optional("value_embedding", values, SMALL)?,
             gaps: optional("gap_embedding", config.num_gaps, SMALL)?,
@@ -229,6 +238,13 @@ impl Layer {
         let xs = self.attention_residual.around(xs, context, attend)?;
         let mut gate = None;
         let ys = self.feed_forward_residual.around(&xs, context, |xs| {
+            // Where nothing below learns, candle follows results from here on.
+            let lowest = context.only_experts && context.is_training() && !xs.track_op();
+            let followed = match lowest && self.feed_forward.learns() {
+                true => Some(Var::from_tensor(xs)?),
+                false => None,
+            };
+            let xs = followed.as_ref().map_or(xs, Var::as_tensor);
             let (ys, logits) = self.feed_forward.forward(xs, statistics, &batch.routes, context)?;
             gate = logits;
             Ok(ys)

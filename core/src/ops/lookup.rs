@@ -44,7 +44,9 @@ pub fn sum_lookups(
     context: &Context,
 ) -> Result<Tensor> {
     let zeros = Tensor::zeros((rows, width), DType::F32, device)?;
-    match context.is_training() && context.uses_kernels(device) {
+    let learns = lookups.iter().any(|lookup| lookup.table.is_trainable());
+    let is_followed = context.is_training() && (learns || !context.only_experts);
+    match is_followed && context.uses_kernels(device) {
         // Ids are nothing that candle could follow back: this makes it follow the result.
         true => add_lookups(Var::from_tensor(&zeros)?.as_tensor(), lookups, context),
         false => add_lookups(&zeros, lookups, context),

@@ -1,6 +1,6 @@
 //! What a recommendation rests on.
 
-use super::Recommender;
+use super::{Recommender, User};
 use crate::{
     Error, Result,
     recommend::{Event, Explanation, Query, TRANSFORMER},
@@ -25,11 +25,12 @@ impl Recommender {
         let components = self.components(&[*query])?.swap_remove(0);
         let shares = self.blend.shares(&components.gates, &components.behaviour);
         let names = self.scorers();
-        let history: Vec<Event> = places.iter().map(|&place| query.history[place]).collect();
-        let mut cheap = self.scorers.contributions(&history, item).into_iter();
+        let user = self.user(query);
+        let history = &user.events;
+        let mut cheap = self.scorers.contributions(history, item).into_iter();
         for (k, name) in names.iter().enumerate() {
             let parts = match k {
-                0 => self.differences(query, &history, item)?,
+                0 => self.differences(query, &user, item)?,
                 1 => continue, // popularity rests on others
                 _ => match cheap.next() {
                     Some(parts) => parts,
@@ -48,21 +49,28 @@ impl Recommender {
         Ok(Explanation { contributions })
     }
 
-    /// What the logit of `item` loses without each of the last events; 0 for those before.
-    fn differences(&self, query: &Query<'_>, history: &[Event], item: u32) -> Result<Vec<f32>> {
+    /// What the logit of `item` loses without each of the last events, by the same route; 0 for
+    /// those before.
+    fn differences(&self, query: &Query<'_>, user: &User, item: u32) -> Result<Vec<f32>> {
+        let history = &user.events;
         let mut differences = vec![0.0; history.len()];
         if !self.blend.scorers.iter().any(|name| name == TRANSFORMER) {
             return Ok(differences);
         }
         let first = history.len().saturating_sub(LEFT_OUT);
-        let mut histories = vec![history.to_vec()];
+        let with_events = |events: Vec<Event>| User {
+            behaviours: self.profiler.behaviours(&events, query.now),
+            events,
+            route: user.route,
+        };
+        let mut users = vec![with_events(history.clone())];
         for place in first..history.len() {
-            let mut without = history.to_vec();
+            let mut without = history.clone();
             without.remove(place);
-            histories.push(without);
+            users.push(with_events(without));
         }
-        let queries = vec![*query; histories.len()];
-        let (logits, _) = self.transform(&queries, &histories)?;
+        let queries = vec![*query; users.len()];
+        let (logits, _) = self.transform(&queries, &users)?;
         let logit = |i: usize| logits[i * self.ids.len() + item as usize];
         for (i, place) in (first..history.len()).enumerate() {
             differences[place] = logit(0) - logit(i + 1);

@@ -32,7 +32,7 @@ impl Recommender {
             scorers: Arc::clone(&self.scorers),
             blend: self.blend.clone(),
             user_features: self.user_features.clone(),
-            segments: self.segments.clone(),
+            groups: self.groups.clone(),
             model,
             catalogue,
         })

@@ -27,6 +27,21 @@ fn wait_for_steps(work: &Path, before: usize) -> Result<()> {
     Ok(())
 }
 
+/// Kills, then stops, what `command` starts in `work` after some steps.
+pub(super) fn kills(work: &Path, command: &impl Fn() -> Result<Dragoman>) -> Result<()> {
+    for name in ["KILL", "INT"] {
+        let before = steps(work);
+        let child = command()?.spawn()?;
+        wait_for_steps(work, before)?;
+        binary::signal(&child, name)?;
+        let finished = binary::finish(child)?;
+        let said = String::from_utf8_lossy(&finished.stdout).into_owned();
+        let is_told = said.contains("the model is as it was");
+        ensure!(is_told || name == "KILL", "{said}\n{}", finished.stderr);
+    }
+    Ok(())
+}
+
 fn check(model: &Path) -> Result<String> {
     Dragoman::new(["model", "check", "--model"])?.args([model]).stdout()
 }

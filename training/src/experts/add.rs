@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use candle::{DType, Device, Tensor};
+use candle::{Device, Tensor};
 use dragoman_core::{
     detector::BUCKETS,
     directory::{Edit, Files, Loaded},
@@ -17,29 +17,21 @@ use super::{
     detector,
     plan::{Kind, Plan, check_new, possible_parents},
     request::AddRequest,
+    run,
     scores::{self, Row},
 };
 use crate::{
     Error, Result,
     checkpoint::Tensors,
-    config::{Budget, CheckpointConfig, Every, LossConfig, RunConfig},
+    config::LossConfig,
     control::{Control, Ended},
     device,
     recorder::RunInfo,
-    report::{
-        self,
-        log::{Event, LogWriter},
-    },
-    schedule::Schedule,
     task::{Part, Task},
     trainer::{self, Run, Summary},
-    translation::{self, EXPERT_FILE, ExpertsConfig, RunPaths, TrainConfig, TranslationTask},
+    translation::{self, ExpertsConfig, RunPaths, TrainConfig, TranslationTask},
 };
 
-/// Evaluations in a run, about.
-const EVALUATIONS: u64 = 8;
-/// Evaluations without a better score, after which a run is over.
-const PATIENCE: u64 = 4;
 /// Batches that choose a parent.
 const PARENT_BATCHES: usize = 4;
 
@@ -72,6 +64,10 @@ pub struct Added {
 /// Whatever happens before the commit, a stop, a crash or an error, leaves the model as it was.
 pub fn add(edit: Edit, request: &AddRequest, control: &Control) -> Result<Outcome> {
     let kind = Kind::of(&request.name)?;
+    if matches!(kind, Kind::Segment | Kind::Catalogue) {
+        let reason = format!("`{}` is an expert of models that recommend", request.name);
+        return Err(Error::Expert(reason));
+    }
     check_new(&request.name, &kind, edit.register())?;
     fs_err::create_dir_all(&request.work)?;
     let files = edit.files();
@@ -88,12 +84,12 @@ pub fn add(edit: Edit, request: &AddRequest, control: &Control) -> Result<Outcom
         return Ok(stopped);
     }
     let dtype = files.dtype()?;
-    let best = job.best_weights(&summary, dtype)?;
+    let best = run::best_weights(&summary, dtype)?;
     let Some(rows) = job.compare(&plan, &best, control)? else { return Ok(stopped) };
     job.check_drop(&rows)?;
     let mut entry = plan.entry.clone();
     job.describe(&mut entry, &summary, &rows);
-    let mut tensors = job.own_names(best);
+    let mut tensors = run::own_names(&request.name, best);
     job.add_detector(&mut entry, &mut tensors)?;
 
     edit.write_expert(&mut entry, &tensors, dtype)?;
@@ -101,7 +97,7 @@ pub fn add(edit: Edit, request: &AddRequest, control: &Control) -> Result<Outcom
     register.experts.push(entry.clone());
     register.routes.extend(plan.routes.iter().cloned());
     edit.commit(&register)?;
-    let report = job.report(&rows)?;
+    let report = run::report(&request.work, scores::table(&rows))?;
     // The run is over: another with this name starts from the beginning.
     fs_err::remove_dir_all(request.work.join("checkpoints"))?;
     let pairs = prepared.pairs;
@@ -191,27 +187,8 @@ impl Job<'_> {
     fn config(&self, plan: &Plan) -> Result<TrainConfig> {
         let model = self.files.translation_config()?;
         let Self { request, prepared, .. } = self;
-        let Budget { steps, minutes, .. } = request.budget;
-        let evaluate = match steps {
-            0 => Every { steps: 0, minutes: minutes / EVALUATIONS as f64 },
-            _ => Every { steps: steps.div_ceil(EVALUATIONS), minutes: 0.0 },
-        };
         let is_pair = !plan.routes.is_empty();
-        let mut run = RunConfig {
-            seed: request.seed,
-            budget: request.budget,
-            schedule: Schedule::Linear { warmup: (steps / 20).clamp(10, 100), hold: 0.5 },
-            average_decay: 0.99,
-            patience: PATIENCE * evaluate.steps,
-            evaluate,
-            checkpoints: CheckpointConfig {
-                every: Every { steps: 0, minutes: 1.0 },
-                keep: 1,
-                average: 0,
-            },
-            ..RunConfig::default()
-        };
-        run.optimizer.learning_rate = request.learning_rate;
+        let mut run = run::config(request.budget, request.learning_rate, request.seed);
         // The gates of a route's other experts are frozen: only a new pair expert's row can move.
         let balance = if is_pair { LossConfig::default().balance } else { 0.0 };
         run.loss = LossConfig { balance, router_z: 0.0, ..LossConfig::default() };
@@ -262,19 +239,6 @@ impl Job<'_> {
             quiet: request.quiet,
         };
         trainer::train(&mut task, run, control)
-    }
-
-    /// The best weights of the run, as they will be after being stored in `dtype`.
-    fn best_weights(&self, summary: &Summary, dtype: DType) -> Result<Tensors> {
-        let path = match &summary.model {
-            Some(model) => model.join(EXPERT_FILE),
-            None => {
-                return Err(Error::Expert("the run left no weights: give it more steps".into()));
-            }
-        };
-        let rounded = |value: Tensor| value.to_dtype(dtype)?.to_dtype(DType::F32);
-        let tensors = candle::safetensors::load(path, &Device::Cpu)?.into_iter();
-        tensors.map(|(name, value)| Ok((name, rounded(value)?))).collect()
     }
 
     /// Scores with and without the expert; none when `control` says stop.
@@ -336,15 +300,6 @@ impl Job<'_> {
         }
     }
 
-    /// The weights under the names they have in the expert's file.
-    fn own_names(&self, weights: Tensors) -> Tensors {
-        let prefix = format!("experts.{}.", self.request.name);
-        let own = |(name, value): (String, Tensor)| {
-            (name.strip_prefix(&prefix).unwrap_or(&name).to_string(), value)
-        };
-        weights.into_iter().map(own).collect()
-    }
-
     /// Trains a detector, if there are texts to tell the domain from.
     fn add_detector(&self, entry: &mut ExpertEntry, tensors: &mut Tensors) -> Result<()> {
         if entry.routes.is_empty() || self.request.general.is_empty() {
@@ -368,14 +323,5 @@ impl Job<'_> {
         let weights = Tensor::from_vec(learned.weights, BUCKETS + 1, &Device::Cpu)?;
         tensors.insert("detector.weight".into(), weights);
         Ok(())
-    }
-
-    /// Adds the scores to the report of the run.
-    fn report(&self, rows: &[Row]) -> Result<PathBuf> {
-        let (log, html) =
-            (self.request.work.join("log.jsonl"), self.request.work.join("report.html"));
-        LogWriter::open(&log)?.write(&Event::Table(scores::table(rows)))?;
-        report::write_report(&log, &html)?;
-        Ok(html)
     }
 }

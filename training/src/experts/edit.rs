@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dragoman_core::{
-    directory::{Edit, Files},
+    directory::{Edit, Files, forget_catalogue},
     register::{ExpertKind, LanguageTag, Register, Route},
 };
 
@@ -19,7 +19,7 @@ fn unknown(register: &Register, name: &str) -> Error {
     refuse(format!("no expert `{name}`; this model has {}", known.join(", ")))
 }
 
-/// Takes an expert out of the model, a pair expert with its route.
+/// Takes an expert out of the model, that of a pair or of a group of users with its route.
 ///
 /// # Errors
 /// Refuses what another expert or route stands on: an expert of several routes, the tag of a
@@ -32,7 +32,10 @@ pub fn remove(edit: Edit, name: &str) -> Result<()> {
         .map(|route| route.name.clone())
         .collect();
     if entry.kind != ExpertKind::Domain {
-        if routes.len() != 1 || register.routes.len() == 1 {
+        // Users for whom there is no other route take the first one.
+        let is_needed = entry.kind == ExpertKind::Segment
+            && register.routes.first().is_some_and(|first| routes.contains(&first.name));
+        if routes.len() != 1 || register.routes.len() == 1 || is_needed {
             return Err(refuse(format!(
                 "`{name}` cannot be taken away: the routes {} stand on it",
                 routes.join(", ")
@@ -48,6 +51,9 @@ pub fn remove(edit: Edit, name: &str) -> Result<()> {
                 )));
             }
         }
+    }
+    if entry.kind == ExpertKind::Catalogue {
+        forget_catalogue(&mut register, entry.short_name());
     }
     register.routes.retain(|route| !routes.contains(&route.name));
     register.experts.retain(|expert| expert.name != name);
@@ -84,15 +90,25 @@ pub fn rename(edit: Edit, old: &str, new: &str) -> Result<()> {
     let before = entry.clone();
     entry.name = new.into();
     edit.copy_expert(entry, &before)?;
+    let is_catalogue = before.kind == ExpertKind::Catalogue;
     for expert in &mut register.experts {
         if expert.parent.as_deref() == Some(old) {
             expert.parent = Some(new.into());
         }
     }
-    for name in register.routes.iter_mut().flat_map(|route| &mut route.group) {
-        if name == old {
+    let short = |name: &str| name.split_once('.').map(|(_, name)| name.to_string());
+    for route in &mut register.routes {
+        // The route of a group of users, or of a catalogue, is called as its expert.
+        let is_own = route.rule.is_some() || is_catalogue;
+        if is_own && Some(&route.name) == short(old).as_ref() {
+            route.name = short(new).unwrap_or_default();
+        }
+        for name in route.group.iter_mut().filter(|name| *name == old) {
             *name = new.into();
         }
+    }
+    if let (true, Some(old), Some(new)) = (is_catalogue, short(old), short(new)) {
+        edit.copy_catalogue(&mut register, &old, &new)?;
     }
     Ok(edit.commit(&register)?)
 }

@@ -17,11 +17,13 @@ pub(super) struct Plan {
     pub(super) routes: Vec<Route>,
 }
 
-/// What `name` says: a domain, or a pair.
+/// What `name` says: a domain, a pair, a group of users, or a second catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Domain,
     Pair(LanguagePair),
+    Segment,
+    Catalogue,
 }
 
 fn refuse(reason: impl Into<String>) -> Error {
@@ -33,19 +35,27 @@ impl Kind {
     pub(super) fn of(name: &str) -> Result<Self> {
         let wrong = || {
             refuse(format!(
-                "`{name}` is no name for a new expert: it is `domain.NAME`, with letters, digits, \
-                 `-` and `_`, or `pair.xx-yy` with two language codes"
+                "`{name}` is no name for a new expert: it is `domain.NAME`, `segment.NAME` or \
+                 `catalogue.NAME`, with letters, digits, `-` and `_`, or `pair.xx-yy` with two \
+                 language codes"
             ))
         };
         let (kind, rest) = name.split_once('.').ok_or_else(wrong)?;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let is_plain = (1..=40).contains(&rest.len()) && rest.chars().all(is_letter);
         match kind {
             "domain" if rest == "auto" => {
                 Err(refuse("`auto` asks for the best domain, so none can be called that"))
             }
-            "domain" if (1..=40).contains(&rest.len()) && rest.chars().all(is_plain) => {
-                Ok(Self::Domain)
+            "catalogue" if rest == "default" => {
+                Err(refuse("`default` is the tenant that has the first catalogue"))
             }
+            "catalogue" if rest.chars().any(|c| c.is_ascii_uppercase()) => {
+                Err(refuse("a catalogue is called as its tenant, in lower-case letters"))
+            }
+            "domain" if is_plain => Ok(Self::Domain),
+            "segment" if is_plain => Ok(Self::Segment),
+            "catalogue" if is_plain => Ok(Self::Catalogue),
             "pair" => rest.parse().map(Self::Pair).map_err(|_| wrong()),
             _ => Err(wrong()),
         }
@@ -195,11 +205,20 @@ mod tests {
     #[test]
     fn a_name_says_what_the_expert_is() {
         assert_eq!(Kind::of("domain.it").ok(), Some(Kind::Domain));
+        assert_eq!(Kind::of("segment.lead").ok(), Some(Kind::Segment));
         let pair = LanguagePair { source: "en".into(), target: "it".into() };
         assert_eq!(Kind::of("pair.en-it").ok(), Some(Kind::Pair(pair)));
-        for wrong in
-            ["it", "domain.", "domain.a b", "domain.auto", "pair.en", "free.1", "domain.x/y"]
-        {
+        for wrong in [
+            "it",
+            "domain.",
+            "domain.a b",
+            "domain.auto",
+            "catalogue.default",
+            "catalogue.Books",
+            "pair.en",
+            "free.1",
+            "domain.x/y",
+        ] {
             assert!(Kind::of(wrong).is_err(), "`{wrong}`");
         }
     }

@@ -77,13 +77,18 @@ impl ItemLoss {
     ) -> Result<(Tensor, LossSums)> {
         let (hidden, vectors) = (hidden.contiguous()?, vectors.contiguous()?);
         let width = hidden.dim(1)?;
-        let (dhidden, dvectors, sums) = with_values(&hidden, |hidden| {
-            with_values(&vectors, |vectors| self.walk(hidden, vectors, width, labels))
+        // Of frozen items nobody asks for the gradient.
+        let mut dvectors = vectors.track_op().then(|| vec![0.0; vectors.elem_count()]);
+        let (dhidden, sums) = with_values(&hidden, |hidden| {
+            with_values(&vectors, |vectors| {
+                self.walk(hidden, (vectors, dvectors.as_deref_mut()), width, labels)
+            })
         })??;
+        let tensor = |dvectors| Tensor::from_vec(dvectors, vectors.shape(), hidden.device());
         let computed = Computed {
             loss: (sums.loss * f64::from(self.scale)) as f32,
             hidden: Tensor::from_vec(dhidden, hidden.shape(), hidden.device())?,
-            vectors: Tensor::from_vec(dvectors, vectors.shape(), hidden.device())?,
+            vectors: dvectors.map(tensor).transpose()?,
         };
         Ok((hidden.apply_op2(&vectors, computed)?, sums))
     }
@@ -91,12 +96,12 @@ impl ItemLoss {
     fn walk(
         &self,
         hidden: &[f32],
-        vectors: &[f32],
+        (vectors, mut dvectors): (&[f32], Option<&mut [f32]>),
         width: usize,
         labels: ItemLabels<'_>,
-    ) -> (Vec<f32>, Vec<f32>, LossSums) {
+    ) -> (Vec<f32>, LossSums) {
         let num_items = vectors.len() / width;
-        let (mut dhidden, mut dvectors) = (vec![0.0; hidden.len()], vec![0.0; vectors.len()]);
+        let mut dhidden = vec![0.0; hidden.len()];
         let mut sums = LossSums::default();
         let rule = CrossEntropy {
             rows: LogitRows { width: num_items, first_output: 0 },
@@ -125,10 +130,12 @@ impl ItemLoss {
             }
             let dims = (n, width, num_items);
             matmul_nn(self.precision, logits, vectors, dhidden, dims, false);
-            let dims = (num_items, width, n);
-            matmul_tn(self.precision, logits, hidden, &mut dvectors, dims, true);
+            if let Some(dvectors) = &mut dvectors {
+                let dims = (num_items, width, n);
+                matmul_tn(self.precision, logits, hidden, dvectors, dims, true);
+            }
         }
-        (dhidden, dvectors, sums)
+        (dhidden, sums)
     }
 
     /// The composite form, of differentiable candle operations: for other devices, and to compare
@@ -175,8 +182,8 @@ pub(super) struct Computed {
     pub(super) loss: f32,
     /// Gradient by the hidden states, `(N, D)`.
     pub(super) hidden: Tensor,
-    /// Gradient by the item vectors, `(V, D)`.
-    pub(super) vectors: Tensor,
+    /// Gradient by the item vectors, `(V, D)`; none if they are frozen.
+    pub(super) vectors: Option<Tensor>,
 }
 
 impl CustomOp2 for Computed {
@@ -202,7 +209,8 @@ impl CustomOp2 for Computed {
         upstream: &Tensor,
     ) -> candle::Result<(Option<Tensor>, Option<Tensor>)> {
         let hidden = self.hidden.broadcast_mul(upstream)?;
-        Ok((Some(hidden), Some(self.vectors.broadcast_mul(upstream)?)))
+        let vectors = self.vectors.as_ref().map(|vectors| vectors.broadcast_mul(upstream));
+        Ok((Some(hidden), vectors.transpose()?))
     }
 }
 

@@ -37,7 +37,7 @@ impl ItemLoss {
         let computed = Computed {
             loss: (sums.loss * f64::from(self.scale)) as f32,
             hidden: Tensor::from_vec(dhidden, hidden.shape(), hidden.device())?,
-            vectors: Tensor::from_vec(dvectors, vectors.shape(), hidden.device())?,
+            vectors: Some(Tensor::from_vec(dvectors, vectors.shape(), hidden.device())?),
         };
         Ok((hidden.apply_op2(&vectors, computed)?, sums))
     }

@@ -1,11 +1,14 @@
 //! Learning to recommend: histories in, a transformer with segment experts out.
 
 mod blend;
+mod catalogue;
 mod config;
 mod dev;
+mod expert;
 mod export;
 mod fashion;
 mod learners;
+mod members;
 mod protocol;
 mod scorers;
 mod stages;
@@ -38,6 +41,9 @@ pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
 pub use protocol::Protocol;
 pub use stages::train;
 
+pub(crate) use catalogue::CatalogueStart;
+pub(crate) use members::{Members, Reader};
+
 use self::{
     dev::Exam,
     fashion::Fashion,
@@ -47,9 +53,10 @@ use crate::{
     Error, Result,
     control::Control,
     loss::items::{ItemLabels, ItemLoss, LogitBias},
-    recommendation::trial::{Case, Trial},
+    recommendation::trial::Trial,
     report::log::ModelSize,
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
+    tasks::EXPERT_FILE,
 };
 
 /// Where a run leaves its results.
@@ -72,9 +79,14 @@ pub struct Cursor {
 }
 
 /// A model that learns from a log.
-struct RecommendationTask {
+pub(crate) struct RecommendationTask {
     config: TrainConfig,
+    /// Those of the weights that learn.
     params: ParamStore,
+    /// The expert that learns, if it is one alone.
+    expert: Option<String>,
+    /// Index of the route that all learners take.
+    route: usize,
     register: Register,
     model: RecommendationModel,
     catalogue: Catalogue,
@@ -146,6 +158,8 @@ impl RecommendationTask {
         Ok(Self {
             config: config.clone(),
             params,
+            expert: None,
+            route: 0,
             register,
             model,
             catalogue,
@@ -210,6 +224,9 @@ impl RecommendationTask {
         lesson: &Lesson,
         part: &Part<'_>,
     ) -> Result<Option<(Tensor, f64)>> {
+        if self.expert.is_some() {
+            return Ok(None); // the other gates of the group are frozen, so there is no balance
+        }
         let known: Vec<u32> = (0u32..)
             .zip(&lesson.segments)
             .filter(|(_, segment)| **segment != NO_SEGMENT)
@@ -291,7 +308,7 @@ fn profiler(log: &Interactions) -> Profiler {
 }
 
 /// Keeps `limit` of `cases`, evenly spread; all if that is 0.
-fn spread(cases: &mut Vec<Case>, limit: usize) {
+fn spread<T: Clone>(cases: &mut Vec<T>, limit: usize) {
     let all = cases.len();
     if (1..all).contains(&limit) {
         *cases = (0..limit).map(|i| cases[i * all / limit].clone()).collect();
@@ -349,7 +366,8 @@ impl Task for RecommendationTask {
             dropout: config.dropout,
             expert_dropout: config.expert_dropout,
         };
-        let context = Context::training(self.config.precision, training);
+        let mut context = Context::training(self.config.precision, training);
+        context.only_experts = self.expert.is_some();
         let vectors = self.model.item_vectors(self.config.objective.item_dropout, &context)?;
         let output = self.model.forward(&lesson.batch, &vectors, &context)?;
         let loss = ItemLoss {
@@ -382,11 +400,18 @@ impl Task for RecommendationTask {
 
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
         let Some((trial, features)) = &self.dev else { return Ok(None) };
-        Exam { trial, features, profiler: &self.profiler }.evaluate(&self.model, control)
+        let exam = Exam { trial, features, profiler: &self.profiler, route: self.route };
+        exam.evaluate(&self.model, control)
     }
 
     fn export(&self, dir: &std::path::Path, note: &ExportNote<'_>) -> Result<()> {
-        self.write_model(dir, note)
+        match self.expert {
+            Some(_) => {
+                fs_err::create_dir_all(dir)?;
+                Ok(self.params.save(&dir.join(EXPERT_FILE))?)
+            }
+            None => self.write_model(dir, note),
+        }
     }
 }
 
@@ -394,7 +419,7 @@ impl RecommendationTask {
     /// How much of the rows each expert has in each layer.
     fn load(&self, gates: &[Tensor]) -> Result<ExpertLoad> {
         let mut load = ExpertLoad::new();
-        let group = &self.register.routes[0].group;
+        let group = &self.register.routes[self.route].group;
         for (layer, logits) in self.model.config().layers().into_iter().zip(gates) {
             let sums = softmax(&logits.detach(), D::Minus1)?.sum(0)?.to_vec1::<f32>()?;
             let visits = group.iter().cloned().zip(sums.into_iter().map(f64::from)).collect();

@@ -39,11 +39,9 @@ use crate::{
     loss::OutputLoss,
     recorder::RunInfo,
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Losses, Part, Size, Task},
+    tasks::EXPERT_FILE,
     trainer::{self, Run, Summary},
 };
-
-/// In the folder of the best weights of a run that trains one expert: these weights.
-pub(crate) const EXPERT_FILE: &str = "expert.safetensors";
 
 /// Where a run finds its data and leaves its results.
 #[derive(Debug, Clone)]

@@ -55,7 +55,12 @@ impl Model {
                 let register = match files.config()? {
                     ModelConfig::Translation(_) => command.model.open()?.register().clone(),
                     ModelConfig::Recommendation(_) => {
-                        files.load_recommendation(&Device::Cpu)?.register
+                        files.load_recommendation(&Device::Cpu)?;
+                        let register = files.register()?;
+                        for name in register.catalogues() {
+                            files.load_recommendation_of(name, &Device::Cpu)?;
+                        }
+                        register
                     }
                 };
                 let (experts, routes) = (register.experts.len(), register.routes.len());

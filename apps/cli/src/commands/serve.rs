@@ -93,7 +93,10 @@ impl Serve {
         }
         if let Some(folder) = recommender {
             let handle = models.recommender.clone();
-            let open = move |files: &Files| anyhow::Ok(handle.swap(models::recommender(files)?));
+            let open = move |files: &Files| {
+                let (first, catalogues) = models::recommender(files)?;
+                anyhow::Ok(handle.swap_all(first, catalogues))
+            };
             open(&Files::Folder(folder.clone()))?;
             watch(folder, open, |_| ())?;
         }

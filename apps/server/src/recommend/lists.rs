@@ -138,7 +138,9 @@ impl Recommendations {
 
     /// How similar the model finds each item, if it knows the item `number`.
     fn by_model(&self, shop: &Arc<Shop>, number: u32) -> Result<Option<Vec<Candidate>>, ApiError> {
-        let Some(link) = shop.link(self.model.current()) else { return Ok(None) };
+        let Some(link) = shop.link(self.model.current_of(shop.tenant.name())) else {
+            return Ok(None);
+        };
         let Some(index) = link.index(number) else { return Ok(None) };
         let failed = |error: dragoman_core::Error| ApiError::Internal(error.to_string());
         let scores = link.model.similar(index).map_err(failed)?;

@@ -1,6 +1,9 @@
 //! The model that recommends, which may change while the server runs.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use dragoman_core::recommend::Recommend;
 
@@ -10,6 +13,8 @@ pub struct LoadedRecommender {
     pub model: Arc<dyn Recommend>,
     /// Counts the swaps.
     pub generation: u64,
+    /// The same model with other catalogues, by the names of the tenants that have them.
+    pub catalogues: HashMap<String, Arc<dyn Recommend>>,
 }
 
 /// A handle to the current model, or to none; clones share it.
@@ -31,11 +36,29 @@ impl RecommenderHandle {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The current model as the tenant `name` has it: with the catalogue of that name if there is
+    /// one, else the first.
+    pub fn current_of(&self, name: &str) -> Option<Arc<LoadedRecommender>> {
+        let loaded = self.current()?;
+        let Some(model) = loaded.catalogues.get(name) else { return Some(loaded) };
+        let (model, generation) = (Arc::clone(model), loaded.generation);
+        Some(Arc::new(LoadedRecommender { model, generation, catalogues: HashMap::new() }))
+    }
+
     /// Recommends by `model` from the next request on, and returns its generation.
     pub fn swap(&self, model: Arc<dyn Recommend>) -> u64 {
+        self.swap_all(model, HashMap::new())
+    }
+
+    /// The same of a model with several catalogues.
+    pub fn swap_all(
+        &self,
+        model: Arc<dyn Recommend>,
+        catalogues: HashMap<String, Arc<dyn Recommend>>,
+    ) -> u64 {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let generation = current.as_ref().map_or(0, |loaded| loaded.generation + 1);
-        *current = Some(Arc::new(LoadedRecommender { model, generation }));
+        *current = Some(Arc::new(LoadedRecommender { model, generation, catalogues }));
         generation
     }
 }
@@ -50,6 +73,8 @@ impl std::fmt::Debug for RecommenderHandle {
 impl std::fmt::Debug for LoadedRecommender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut debug = f.debug_struct("LoadedRecommender");
-        debug.field("generation", &self.generation).finish_non_exhaustive()
+        let catalogues: Vec<&String> = self.catalogues.keys().collect();
+        debug.field("generation", &self.generation).field("catalogues", &catalogues);
+        debug.finish_non_exhaustive()
     }
 }

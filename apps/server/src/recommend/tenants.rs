@@ -34,7 +34,7 @@ impl Recommendations {
         let shops = Mutex::default();
         let this = Self { settings, model, metrics, queue, store, shops };
         let shop = this.shop(DEFAULT_TENANT)?;
-        if let Some(loaded) = this.model.current() {
+        if let Some(loaded) = this.model.current_of(DEFAULT_TENANT) {
             shop.relink(&loaded);
         }
         Ok(this)

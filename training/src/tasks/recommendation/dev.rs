@@ -29,6 +29,8 @@ pub(super) struct Exam<'a> {
     /// Features of the user of each case.
     pub(super) features: &'a [Vec<u32>],
     pub(super) profiler: &'a Profiler,
+    /// Index of the route that all of them take.
+    pub(super) route: usize,
 }
 
 impl Exam<'_> {
@@ -94,7 +96,7 @@ impl Exam<'_> {
             features: &features[i],
             now: cases[i].now,
             statistics: &statistics[i],
-            route: 0,
+            route: self.route as u32,
         };
         let histories: Vec<History<'_>> = (0..cases.len()).map(history).collect();
         let batch = Batch::new(model.config(), &histories);

@@ -28,13 +28,17 @@ pub(super) struct Learner {
     statistics: Vec<f32>,
     /// Segment by rule before each event, as a slot of the group of experts.
     segments: Vec<u32>,
+    /// Whether each event is learned from.
+    is_told: Vec<bool>,
     /// How much one event counts.
     weight: f32,
+    /// Index of the route.
+    route: u32,
 }
 
 /// Histories with the items that follow.
 #[derive(Debug, Clone)]
-pub(super) struct Lesson {
+pub(crate) struct Lesson {
     /// What the model sees.
     pub(super) batch: Batch,
     /// The next item of each row.
@@ -67,8 +71,23 @@ impl Learner {
             features,
             statistics: behaviours.iter().flat_map(Behaviour::features).collect(),
             segments: behaviours.iter().map(slot).collect(),
+            is_told: vec![true; events.len()],
             weight: 1.0,
+            route: 0,
         }
+    }
+
+    /// The same user as one of those who take `route` at some moments: only the events that follow
+    /// on such a moment are learned from. None if there is no such event.
+    pub(super) fn on_route(mut self, route: usize, is_told: Vec<bool>) -> Option<Self> {
+        let last = is_told.iter().rposition(|is_told| *is_told)?;
+        let width = self.statistics.len() / self.events.len();
+        self.events.truncate(last + 1);
+        self.statistics.truncate((last + 1) * width);
+        self.segments.truncate(last + 1);
+        self.is_told = is_told[..=last].to_vec();
+        self.route = route as u32;
+        Some(self)
     }
 
     /// The events before the one at `end - 1`, asked for at its time.
@@ -78,7 +97,7 @@ impl Learner {
             features: &self.features,
             now: self.events[end - 1].time,
             statistics: &self.statistics[..end * num_statistics],
-            route: 0,
+            route: self.route,
         }
     }
 }
@@ -130,7 +149,7 @@ impl Lesson {
                     batch.gaps[first_row + place - hidden] = config.gap_bucket(seconds);
                 }
                 // Where the beginning is not seen, its row knows nothing to tell the item from.
-                let is_told = hidden == 0 || place > hidden;
+                let is_told = (hidden == 0 || place > hidden) && learner.is_told[place];
                 let kind = kind_weights.get(event.kind as usize).copied().unwrap_or(1.0);
                 items.push(event.item);
                 weights.push(if is_told { learner.weight * kind } else { 0.0 });

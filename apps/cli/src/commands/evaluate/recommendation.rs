@@ -24,6 +24,10 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "DIR")]
     model: Vec<PathBuf>,
 
+    /// Catalogue of the models that came later, in place of the first
+    #[arg(long, value_name = "NAME", requires = "model")]
+    catalogue: Option<String>,
+
     /// How past and future are told apart; `loo` leaks the future, as papers do
     #[arg(long, value_enum, default_value_t = Split::Time)]
     protocol: Split,
@@ -72,7 +76,12 @@ enum Split {
 impl Recommendation {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let open = |path: &PathBuf| -> anyhow::Result<Named> {
-            Ok((path.display().to_string(), Files::Folder(path.clone()).load_recommender()?))
+            let files = Files::Folder(path.clone());
+            let model = match &self.catalogue {
+                Some(name) => files.load_recommender_of(name)?,
+                None => files.load_recommender()?,
+            };
+            Ok((path.display().to_string(), model))
         };
         let models = self.model.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
         let options = Options {

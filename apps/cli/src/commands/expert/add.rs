@@ -1,5 +1,9 @@
 //! `dragoman expert add`
 
+mod catalogue;
+mod log;
+mod segment;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -13,20 +17,23 @@ use dragoman_training::{
 
 use super::Changed;
 
-/// Teach a model a domain or a language pair by adding one expert; nothing else changes
+/// Teach a model a domain, a language pair, a group of users or a second catalogue by adding one
+/// expert; nothing else changes
 #[derive(Debug, Args)]
 pub(super) struct Add {
-    /// `domain.NAME`, or `pair.xx-yy` for a pair that the model does not know
+    /// `domain.NAME`, or `pair.xx-yy` for a pair that the model does not know; `segment.NAME` for a
+    /// group of users of a model that recommends, or `catalogue.NAME` for other items
     name: String,
 
     #[command(flatten)]
     model: Changed,
 
-    /// Corpus to learn from, `{pair}` standing for `en-de` in both directions; may be repeated
+    /// Corpus to learn from, `{pair}` standing for `en-de` in both directions; may be repeated. For a
+    /// group of users or a catalogue one log of interactions
     #[arg(long, value_name = "FILE")]
     data: Vec<String>,
 
-    /// Learn from what users suggested: a store's folder, or the address of a running server
+    /// Learn from what users suggested, or did: a store's folder, or the address of a running server
     #[cfg(feature = "server")]
     #[arg(long, value_name = "STORE")]
     from_store: Option<String>,
@@ -36,11 +43,25 @@ pub(super) struct Add {
     #[arg(long, value_name = "KEY", env = "DRAGOMAN_ADMIN_KEY", hide_env_values = true)]
     admin_key: Option<String>,
 
+    /// Tenant of the store, for a group of users or a catalogue
+    #[cfg(feature = "server")]
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    tenant: String,
+
+    /// Which users the group is, such as `events >= 50 and label = occupation:student`
+    #[arg(long, value_name = "EXPRESSION")]
+    rule: Option<String>,
+
+    /// Recommend to a group of users, or of a catalogue, again what was met
+    #[arg(long)]
+    keep_seen: bool,
+
     /// Directions that a domain covers, such as `en-de,en-fr`; all of the corpora if none are named
     #[arg(long, value_name = "PAIRS", value_delimiter = ',')]
     pairs: Vec<LanguagePair>,
 
-    /// Expert whose copy a pair expert starts as [default: the nearest by loss]
+    /// Expert whose copy a pair expert starts as [default: the nearest by loss], or that of a group
+    /// of users [default: the one that the gate gives the most weight]
     #[arg(long, value_name = "NAME")]
     parent: Option<String>,
 
@@ -48,7 +69,8 @@ pub(super) struct Add {
     #[arg(long, value_name = "RANK", value_parser = clap::value_parser!(u16).range(1..=1024))]
     lora: Option<u16>,
 
-    /// Inner width of the expert [default: twice that of the model's experts]
+    /// Inner width of the expert [default: twice that of the model's experts; that of its segment
+    /// experts for a group of users or a catalogue]
     #[arg(long, value_name = "N", conflicts_with = "lora", value_parser = clap::value_parser!(u32).range(1..=65536))]
     width: Option<u32>,
 
@@ -76,7 +98,8 @@ pub(super) struct Add {
     #[arg(long, value_name = "TEXT", default_value = "")]
     licence: String,
 
-    /// By how much chrF++ on the development sets may fall; with 0 it has to rise
+    /// By how much chrF++ on the development sets, or NDCG@10 of what the group is served, in percent,
+    /// may fall; with 0 it has to rise
     #[arg(long, value_name = "POINTS", default_value_t = 0.0)]
     max_drop: f64,
 
@@ -99,19 +122,31 @@ impl Add {
         let control = Control::default();
         let hand = control.clone();
         ctrlc::set_handler(move || hand.stop()).context("listening for Ctrl-C")?;
+        match self.name.split('.').next() {
+            Some("segment") => return self.add_segment(edit, &control),
+            Some("catalogue") => return self.add_catalogue(edit, &control),
+            _ if self.rule.is_some() || self.keep_seen => {
+                bail!("`--rule` and `--keep-seen` are for groups of users, `segment.NAME`")
+            }
+            _ => {}
+        }
         let request = self.request()?;
         let outcome = experts::add(edit, &request, &control)
             .with_context(|| format!("adding `{}`", request.name))?;
         match outcome {
             Outcome::Added(added) => println!("{}", words(&added)),
-            Outcome::Stopped(step) => println!(
-                "stopped at step {step}; the model is as it was, and the same command goes on from here"
-            ),
+            Outcome::Stopped(step) => println!("{}", stopped(step)),
         }
         Ok(())
     }
 
-    fn request(self) -> anyhow::Result<AddRequest> {
+    /// The folder of the run.
+    fn work(&self) -> PathBuf {
+        self.work.clone().unwrap_or_else(|| PathBuf::from("runs").join(&self.name))
+    }
+
+    /// When training is over.
+    fn budget(&self) -> anyhow::Result<Budget> {
         let minutes = self.minutes.unwrap_or(0.0);
         if !minutes.is_finite() || minutes < 0.0 {
             bail!("`--minutes {minutes}` is no length of time");
@@ -121,7 +156,12 @@ impl Add {
             (None, true) => 0,
             (None, false) => 1000,
         };
-        let work = self.work.unwrap_or_else(|| PathBuf::from("runs").join(&self.name));
+        Ok(Budget { steps, minutes })
+    }
+
+    fn request(self) -> anyhow::Result<AddRequest> {
+        let budget = self.budget()?;
+        let work = self.work();
         let mut data = self.data;
         #[cfg(feature = "server")]
         if let Some(store) = &self.from_store {
@@ -136,7 +176,7 @@ impl Add {
             dev: self.dev,
             general: self.general,
             licence: self.licence,
-            budget: Budget { steps, minutes },
+            budget,
             learning_rate: self.learning_rate,
             max_drop: self.max_drop,
             seed: self.seed,
@@ -144,6 +184,13 @@ impl Add {
             ..AddRequest::new(&self.name, data, work)
         })
     }
+}
+
+/// What is said of a run that somebody stopped.
+fn stopped(step: u64) -> String {
+    format!(
+        "stopped at step {step}; the model is as it was, and the same command goes on from here"
+    )
 }
 
 /// What came out, for people.

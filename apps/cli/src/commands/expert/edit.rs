@@ -5,7 +5,7 @@ use dragoman_training::experts;
 
 use super::Changed;
 
-/// Take an expert out of a model, a pair expert with its route
+/// Take an expert out of a model, one of a pair or of a group of users with its route
 #[derive(Debug, Args)]
 pub(super) struct Remove {
     /// Name of the expert, such as `domain.it`

@@ -26,11 +26,11 @@ pub(super) struct Show {
 impl List {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let register = self.model.files()?.register()?;
-        println!("{:<16} {:<8} {:>6}  layers", "expert", "kind", "d_ff");
+        println!("{:<16} {:<9} {:>6}  layers", "expert", "kind", "d_ff");
         for ExpertEntry { name, kind, layers, d_ff, lora, .. } in &register.experts {
             let kind = format!("{kind:?}").to_lowercase();
             let width = lora.map_or(d_ff.to_string(), |rank| format!("r {rank}"));
-            println!("{name:<16} {kind:<8} {width:>6}  {}", layers.join(", "));
+            println!("{name:<16} {kind:<9} {width:>6}  {}", layers.join(", "));
         }
         println!("\n{:<16} group", "route");
         for (i, route) in register.routes.iter().enumerate() {
@@ -39,7 +39,8 @@ impl List {
                 true => String::new(),
                 false => format!("; domains {}", domains.join(", ")),
             };
-            println!("{:<16} {}{domains}", route.name, route.group.join(", "));
+            let rule = route.rule.as_ref().map(|rule| format!("; {rule}")).unwrap_or_default();
+            println!("{:<16} {}{domains}{rule}", route.name, route.group.join(", "));
         }
         Ok(())
     }

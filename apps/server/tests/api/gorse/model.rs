@@ -94,7 +94,7 @@ impl Recommend for NextLetter {
     }
 
     fn experts(&self) -> serde_json::Value {
-        json!([])
+        json!([{ "name": "segment.new", "kind": "segment" }])
     }
 }
 
@@ -183,5 +183,16 @@ async fn a_model_that_fails_is_done_without() -> Result<()> {
 async fn a_model_of_other_items_is_not_asked() -> Result<()> {
     let app = app(NextLetter { is_broken: true, ..NextLetter::new(&["x", "y"]) }).await?;
     assert_eq!(app.fetch("/api/recommend/u?explain=true").await?["Segments"], json!([]));
+    Ok(())
+}
+
+#[actix_web::test]
+async fn experts_of_both_models_are_listed() -> Result<()> {
+    let app = app(NextLetter::new(&["a", "b", "c", "d", "e"])).await?;
+    let experts = app.fetch("/experts").await?;
+    let own = |expert: &&serde_json::Value| expert["model"] == "recommendation";
+    let names: Vec<_> = experts.as_array().into_iter().flatten().filter(own).collect();
+    let expected = json!([{ "name": "segment.new", "kind": "segment", "model": "recommendation" }]);
+    assert_eq!(json!(names), expected, "{experts}");
     Ok(())
 }

@@ -1,0 +1,271 @@
+//! Adds an expert for a group of users, with a route that they take and others do not.
+
+mod log;
+mod plan;
+mod request;
+mod scores;
+
+use std::path::PathBuf;
+
+use candle::Device;
+use dragoman_core::{
+    directory::{Edit, Files, LoadedRecommendation},
+    register::{ExpertEntry, Register, TrainedOn},
+};
+use dragoman_data::interactions::Interactions;
+use serde_json::json;
+
+pub use request::SegmentRequest;
+pub use scores::Measured;
+
+use self::{log::Mapped, plan::Plan};
+use super::{
+    plan::{Kind, check_new},
+    run,
+};
+use crate::{
+    Error, Result,
+    checkpoint::Tensors,
+    control::{Control, Ended},
+    device,
+    recorder::RunInfo,
+    report::log::ModelSize,
+    tasks::recommendation::{Members, Reader, RecommendationTask, TrainConfig},
+    trainer::{self, Run, Summary},
+};
+
+/// How an attempt to add an expert for a group of users ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SegmentOutcome {
+    /// The model has the expert.
+    Added(Box<SegmentAdded>),
+    /// It was stopped at this step; the model is as it was, and the same request goes on.
+    Stopped(u64),
+}
+
+/// An expert for a group of users that came to a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentAdded {
+    /// What the register says about it.
+    pub entry: ExpertEntry,
+    /// Scores with and without it, in percent.
+    pub scores: Vec<Measured>,
+    /// Users it learned from.
+    pub learners: usize,
+    /// Users it was judged by.
+    pub asked: usize,
+    /// Events of the log whose item the model does not know.
+    pub unknown: usize,
+    /// How training went.
+    pub summary: Summary,
+    /// The page about it.
+    pub report: PathBuf,
+}
+
+/// Trains the expert of `request` on `log` for the model that `edit` holds, and commits it.
+///
+/// Whatever happens before the commit, a stop, a crash or an error, leaves the model as it was.
+pub fn add_segment(
+    edit: Edit,
+    request: &SegmentRequest,
+    log: &Interactions,
+    control: &Control,
+) -> Result<SegmentOutcome> {
+    let kind = Kind::of(&request.name)?;
+    if kind != Kind::Segment {
+        let reason = format!("`{}` is no expert for a group of users", request.name);
+        return Err(Error::Expert(reason));
+    }
+    check_new(&request.name, &kind, edit.register())?;
+    let route = plan::route(request, edit.register())?;
+    let named = |parent: &String| Plan::new(request, parent, edit.register(), &route);
+    let named = request.parent.as_ref().map(named).transpose()?;
+    let files = edit.files();
+    let base = files.load_recommendation(&Device::Cpu)?;
+    let Mapped { log: mapped, unknown } = Mapped::new(log, &base.catalogue);
+    if mapped.is_empty() {
+        return Err(Error::Expert(format!(
+            "the model knows none of the {} items of the log: bring a log of its own catalogue",
+            log.items.len()
+        )));
+    }
+    let members = members(request, &base, &route, &mapped)?;
+    let plan = match named {
+        Some(plan) => plan,
+        None => {
+            let shares = members.shares(&base, request.seed)?;
+            Plan::new(request, Plan::nearest(&base.register, &shares), &base.register, &route)?
+        }
+    };
+    drop(base);
+    fs_err::create_dir_all(&request.work)?;
+    let before = edit.register().clone();
+    let fingerprint = log.fingerprint();
+    let job = Job { request, files: &files, before: &before, plan, members, fingerprint };
+
+    let summary = job.train(control)?;
+    let stopped = SegmentOutcome::Stopped(summary.step);
+    if summary.ended != Ended::Finished {
+        return Ok(stopped);
+    }
+    let dtype = files.dtype()?;
+    let best = run::best_weights(&summary, dtype)?;
+    let Some(scores) = job.compare(&best, control)? else { return Ok(stopped) };
+    job.check_drop(&scores)?;
+    let mut entry = job.described(&summary, &scores, unknown);
+    edit.write_expert(&mut entry, &run::own_names(&request.name, best), dtype)?;
+    let mut register = before.clone();
+    register.experts.push(entry.clone());
+    register.routes.push(job.plan.route.clone());
+    edit.commit(&register)?;
+    let table = scores::table(&scores, &job.members.trial);
+    let report = run::report(&request.work, table)?;
+    // The run is over: another with this name starts from the beginning.
+    fs_err::remove_dir_all(request.work.join("checkpoints"))?;
+    let (learners, asked) = (job.members.learners(), job.members.trial.cases.len());
+    let added = SegmentAdded { entry, scores, learners, asked, unknown, summary, report };
+    Ok(SegmentOutcome::Added(Box::new(added)))
+}
+
+/// The users of `route`, once the model `base` has it.
+fn members(
+    request: &SegmentRequest,
+    base: &LoadedRecommendation,
+    route: &dragoman_core::register::Route,
+    log: &Interactions,
+) -> Result<Members> {
+    let profiler = base.profiler();
+    let mut register = base.register.clone();
+    register.routes.push(route.clone());
+    let reader = Reader {
+        config: base.model.config(),
+        catalogue: &base.catalogue,
+        profiler: &profiler,
+        route: register.routes.len() - 1,
+        register: &register,
+    };
+    Members::find(reader, log, (&base.blend, request.keeps_seen))
+}
+
+/// What all steps of the way know.
+struct Job<'a> {
+    request: &'a SegmentRequest,
+    files: &'a Files,
+    before: &'a Register,
+    plan: Plan,
+    members: Members,
+    /// sha256 of the log.
+    fingerprint: String,
+}
+
+impl Job<'_> {
+    fn load(&self) -> Result<LoadedRecommendation> {
+        let Plan { entry, route } = &self.plan;
+        let seed = self.request.seed;
+        Ok(self.files.load_recommendation_with(entry, route, (&Device::Cpu, seed))?)
+    }
+
+    fn train(&self, control: &Control) -> Result<Summary> {
+        let config = self.config()?;
+        let Plan { entry, route } = &self.plan;
+        let mut task =
+            RecommendationTask::of_expert(&config, self.load()?, &entry.name, &self.members);
+        let request = self.request;
+        let invalid = |error: toml::ser::Error| Error::Config {
+            path: request.work.join("config.toml"),
+            reason: error.to_string(),
+        };
+        let run = Run {
+            config: &config.run,
+            dir: &request.work,
+            identity: json!({
+                "expert": entry.name,
+                "rule": route.rule,
+                "parent": entry.parent,
+                "d_ff": entry.d_ff,
+                "log": self.fingerprint,
+                "model": self.before.shared_sha256,
+                "keeps_seen": request.keeps_seen,
+                "seed": request.seed,
+            }),
+            settings: toml::to_string(&config).map_err(invalid)?,
+            info: RunInfo {
+                name: request.name.clone(),
+                settings: serde_json::to_value(&config)?,
+                model: ModelSize {
+                    parameters: task.parameters() as u64,
+                    active_encoder_parameters: 0,
+                    active_decoder_parameters: task.parameters() as u64,
+                },
+                machine: device::machine("cpu"),
+            },
+            quiet: request.quiet,
+        };
+        trainer::train(&mut task, run, control)
+    }
+
+    /// The settings of the run.
+    fn config(&self) -> Result<TrainConfig> {
+        let (model, request) = (self.files.recommendation_config()?, self.request);
+        let run = run::config(request.budget, request.learning_rate, request.seed);
+        let config = run::recommendation(&model, self.plan.entry.d_ff, run);
+        Ok(TrainConfig { name: request.name.clone(), keep_seen: request.keeps_seen, ..config })
+    }
+
+    /// Scores with and without the expert; none when `control` says stop.
+    fn compare(&self, best: &Tensors, control: &Control) -> Result<Option<Vec<Measured>>> {
+        let loaded = self.load()?;
+        for param in loaded.params.iter() {
+            if let Some(value) = best.get(param.name()) {
+                param.set(value)?;
+            }
+        }
+        let without = self.files.load_recommendation(&Device::Cpu)?;
+        let Some(before) = scores::measure(&self.members, without, 0, control)? else {
+            return Ok(None);
+        };
+        let route = loaded.register.routes.len() - 1;
+        let after = scores::measure(&self.members, loaded, route, control)?;
+        Ok(after.map(|after| scores::joined(before, &after)))
+    }
+
+    /// Refuses an expert by what its users would be served.
+    fn check_drop(&self, scores: &[Measured]) -> Result<()> {
+        match scores.iter().find(|score| score.name == scores::SERVED) {
+            Some(Measured { name, before, after }) if *after <= before - self.request.max_drop => {
+                Err(Error::Expert(format!(
+                    "the expert does no good: {name} {before:.2} without it, {after:.2} with it, of \
+                     {} users; the model is as it was. Train longer or on more, or allow it with \
+                     `--max-drop`",
+                    self.members.trial.cases.len()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The register's entry, with where the expert comes from and how good it is.
+    fn described(&self, summary: &Summary, scores: &[Measured], unknown: usize) -> ExpertEntry {
+        let mut entry = self.plan.entry.clone();
+        entry.created = crate::tasks::date::now();
+        let request = self.request;
+        entry.trained_on = vec![TrainedOn {
+            name: request.data.clone(),
+            sha256: self.fingerprint.clone(),
+            licence: request.licence.clone(),
+        }];
+        let mut note = |name: &str, value: f64| entry.metrics.insert(name.into(), value);
+        note("steps", summary.step as f64);
+        note("best step", summary.best.map_or(summary.step, |best| best.step) as f64);
+        note("seconds", summary.seconds.round());
+        note("users learned from", self.members.learners() as f64);
+        note("users asked", self.members.trial.cases.len() as f64);
+        note("events of unknown items", unknown as f64);
+        let hundredth = |score: f64| (score * 100.0).round() / 100.0;
+        for Measured { name, before, after } in scores {
+            note(name, hundredth(*after));
+            note(&format!("{name} before"), hundredth(*before));
+        }
+        entry
+    }
+}
