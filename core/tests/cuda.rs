@@ -60,7 +60,11 @@ fn step(
     Ok(numbers)
 }
 
-fn compare(config: &TranslationConfig, model: (&Register, &ParamStore), gpu: &Device) -> Result<()> {
+fn compare(
+    config: &TranslationConfig,
+    model: (&Register, &ParamStore),
+    gpu: &Device,
+) -> Result<()> {
     let on_cpu = step(config, model, &Device::Cpu)?;
     let on_gpu = step(config, model, gpu)?;
     ensure!(on_cpu.keys().eq(on_gpu.keys()), "other numbers on the GPU");
@@ -80,7 +84,8 @@ fn every_rule_computes_the_same_on_a_gpu() -> Result<()> {
     let Some(gpu) = gpu() else { return Ok(()) };
     for config in rules::configs()? {
         let (_, params, register) = rules::model(&config)?;
-        compare(&config, (&register, &params), &gpu).with_context(|| format!("{:?}", config.moe))?;
+        compare(&config, (&register, &params), &gpu)
+            .with_context(|| format!("{:?}", config.moe))?;
     }
     Ok(())
 }

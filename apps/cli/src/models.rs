@@ -1,19 +1,19 @@
 //! Where a command's model comes from: a folder, or the binary itself.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+#[cfg(feature = "server")]
+mod recommender;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
 use dragoman_core::{
-    Error,
     directory::Files,
-    recommend::Recommend,
     translator::{Translator, TranslatorOptions},
 };
+
+#[cfg(feature = "server")]
+pub(crate) use recommender::recommender;
 
 /// Which model to use, and how.
 #[derive(Debug, Clone, Args)]
@@ -107,20 +107,3 @@ fn bundled() -> anyhow::Result<Files> {
 fn bundled() -> anyhow::Result<Files> {
     anyhow::bail!("this build carries no model; name one with `--model DIR`")
 }
-
-/// Loads the recommendation model that `files` hold, with each of its catalogues.
-#[cfg(feature = "server")]
-pub(crate) fn recommender(files: &Files) -> anyhow::Result<Recommender> {
-    let load = || {
-        let first = files.load_recommender()?;
-        let register = files.register()?;
-        let catalogue = |name: &str| Ok((name.to_string(), files.load_recommender_of(name)?));
-        let others = register.catalogues().map(catalogue).collect::<Result<_, Error>>()?;
-        Ok::<_, Error>((first, others))
-    };
-    load().context("loading the model that recommends")
-}
-
-/// A model that recommends, and by name the same with other catalogues.
-#[cfg(feature = "server")]
-pub(crate) type Recommender = (Arc<dyn Recommend>, HashMap<String, Arc<dyn Recommend>>);

@@ -14,7 +14,7 @@ use dragoman_core::{
 /// Experts of a rule.
 const EXPERTS: usize = 4;
 /// Rules for encoder and decoder.
-pub const ANYWHERE: [&str; 8] = [
+pub(crate) const ANYWHERE: [&str; 8] = [
     r#"{ "kind": "switch" }"#,
     r#"{ "kind": "gshard", "second_expert": "all", "eval_capacity": { "fraction": 0.25 } }"#,
     r#"{ "kind": "mixtral" }"#,
@@ -25,20 +25,21 @@ pub const ANYWHERE: [&str; 8] = [
     r#"{ "kind": "adaptive" }"#,
 ];
 /// Rules that look at all tokens of a sentence.
-pub const ENCODER_ONLY: [&str; 2] = [r#"{ "kind": "expert_choice" }"#, r#"{ "kind": "soft" }"#];
+pub(crate) const ENCODER_ONLY: [&str; 2] =
+    [r#"{ "kind": "expert_choice" }"#, r#"{ "kind": "soft" }"#];
 
 fn pairs() -> [(String, String); 2] {
     [("en", "de"), ("de", "en")].map(|(source, target)| (source.into(), target.into()))
 }
 
 /// Letters, and tags of two languages.
-pub fn tokenizer() -> Result<Tokenizer> {
+pub(crate) fn tokenizer() -> Result<Tokenizer> {
     let letters: Vec<String> = ('a'..='z').map(String::from).collect();
     Ok(Tokenizer::from_pieces(&["en", "de"], &letters, Vec::new())?)
 }
 
 /// A small model of the rule, with experts in the decoder if `decoder_freq` is not 0.
-pub fn config(routing: &str, decoder_freq: usize) -> Result<TranslationConfig> {
+pub(crate) fn config(routing: &str, decoder_freq: usize) -> Result<TranslationConfig> {
     let routing: Routing = serde_json::from_str(routing)?;
     let moe = MoeConfig {
         encoder_freq: 1,
@@ -61,7 +62,9 @@ pub fn config(routing: &str, decoder_freq: usize) -> Result<TranslationConfig> {
 }
 
 /// The model, with weights from chance.
-pub fn model(config: &TranslationConfig) -> Result<(TranslationModel, ParamStore, Register)> {
+pub(crate) fn model(
+    config: &TranslationConfig,
+) -> Result<(TranslationModel, ParamStore, Register)> {
     let register = Register::for_all(&pairs(), EXPERTS, 12, &config.moe_layers());
     let params = ParamStore::new(&Device::Cpu, 1);
     let model = TranslationModel::new(config, &register, &params)?;
@@ -69,13 +72,13 @@ pub fn model(config: &TranslationConfig) -> Result<(TranslationModel, ParamStore
 }
 
 /// Every rule with the models it may stand in.
-pub fn configs() -> Result<Vec<TranslationConfig>> {
+pub(crate) fn configs() -> Result<Vec<TranslationConfig>> {
     let anywhere = ANYWHERE.iter().map(|routing| config(routing, 1));
     anywhere.chain(ENCODER_ONLY.iter().map(|routing| config(routing, 0))).collect()
 }
 
 /// Pairs whose tokens differ, so that every expert has visitors.
-pub fn batch(vocab_size: usize) -> Batch {
+pub(crate) fn batch(vocab_size: usize) -> Batch {
     let token = |i: usize| (330 + i * 7 % (vocab_size - 330)) as u32;
     let example = |i: usize| {
         let words: Vec<u32> = (0..12).map(|t| token(i * 31 + t)).collect();

@@ -4,7 +4,7 @@ mod catalogue;
 mod log;
 mod segment;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -159,15 +159,26 @@ impl Add {
         Ok(Budget { steps, minutes })
     }
 
+    /// The corpora that were named, and what users suggested, written to a folder of the run.
+    #[cfg(feature = "server")]
+    fn corpora(&self, work: &Path) -> anyhow::Result<Vec<String>> {
+        let mut data = self.data.clone();
+        if let Some(store) = &self.from_store {
+            let (key, folder) = (self.admin_key.as_deref(), work.join("suggestions"));
+            data.extend(super::suggestions::corpora(store, key, &folder)?);
+        }
+        Ok(data)
+    }
+
+    #[cfg(not(feature = "server"))]
+    fn corpora(&self, _work: &Path) -> anyhow::Result<Vec<String>> {
+        Ok(self.data.clone())
+    }
+
     fn request(self) -> anyhow::Result<AddRequest> {
         let budget = self.budget()?;
         let work = self.work();
-        let mut data = self.data;
-        #[cfg(feature = "server")]
-        if let Some(store) = &self.from_store {
-            let folder = work.join("suggestions");
-            data.extend(super::suggestions::corpora(store, self.admin_key.as_deref(), &folder)?);
-        }
+        let data = self.corpora(&work)?;
         Ok(AddRequest {
             pairs: self.pairs,
             parent: self.parent,
