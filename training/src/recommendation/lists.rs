@@ -1,7 +1,7 @@
 //! What is measured of all lists together: how much of the catalogue they show, and how well known
 //! it is.
 
-use dragoman_core::recommend::popularity::percentiles;
+use dragoman_core::recommend::{behaviour::Categories, popularity::percentiles};
 use serde::{Deserialize, Serialize};
 
 use super::{metrics::TOP, trial::Trial};
@@ -20,6 +20,11 @@ pub struct Beyond {
     /// How much more popular that is than what the same users had met, by the same percentiles;
     /// none where no user had met anything.
     pub drift: Option<f64>,
+    /// Mean over the lists of how unlike two of their items are, 0 to 1: one minus the share of
+    /// categories that both have of those that either has (Ziegler et al. 2005, with Jaccard's
+    /// likeness); none where no category is known.
+    #[serde(default)]
+    pub diversity: Option<f64>,
 }
 
 impl Beyond {
@@ -41,6 +46,7 @@ impl Beyond {
             novelty: mean(all().map(surprise)).unwrap_or(0.0),
             popularity: mean(all().map(|item| f64::from(percentiles[item]))).unwrap_or(0.0),
             drift: drift(trial, lists, &percentiles),
+            diversity: diversity(&Categories::new(&trial.train.items), lists),
         }
     }
 }
@@ -67,6 +73,20 @@ fn drift(trial: &Trial, lists: &[Vec<u32>], percentiles: &[f32]) -> Option<f64> 
     }))
 }
 
+fn diversity(categories: &Categories, lists: &[Vec<u32>]) -> Option<f64> {
+    let unlike = |a: u32, b: u32| {
+        let (a, b) = (categories.of(a), categories.of(b));
+        let common = a.iter().filter(|category| b.contains(category)).count();
+        let all = a.len() + b.len() - common;
+        (!a.is_empty() && !b.is_empty()).then(|| 1.0 - common as f64 / all as f64)
+    };
+    let of_list = |list: &Vec<u32>| {
+        let pairs = (0..list.len()).flat_map(|i| (0..i).map(move |j| (list[i], list[j])));
+        mean(pairs.filter_map(|(a, b)| unlike(a, b)))
+    };
+    mean(lists.iter().filter_map(of_list))
+}
+
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0u32), |(sum, count), x| (sum + x, count + 1));
     (count > 0).then(|| sum / f64::from(count))
@@ -89,7 +109,24 @@ pub fn places(lists: &[Vec<u32>]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use dragoman_core::recommend::Item;
+
     use super::*;
+
+    #[test]
+    fn lists_are_as_diverse_as_their_pairs_are_unlike() {
+        let item = |names: &[&str]| Item {
+            categories: names.iter().map(|&name| name.to_owned()).collect(),
+            ..Item::default()
+        };
+        let items = [item(&["crime"]), item(&["crime", "love"]), item(&["love"]), item(&[])];
+        let categories = Categories::new(&items);
+        let of = |lists: &[Vec<u32>]| diversity(&categories, lists);
+        assert_eq!(of(&[vec![0, 0]]), Some(0.0));
+        assert_eq!(of(&[vec![0, 2]]), Some(1.0));
+        assert_eq!(of(&[vec![0, 1], vec![0, 2, 3]]), Some(0.75)); // the last has no category
+        assert_eq!(of(&[vec![0], vec![3, 3], vec![]]), None);
+    }
 
     #[test]
     fn gini_is_zero_for_an_even_spread_and_near_one_for_a_single_item() {

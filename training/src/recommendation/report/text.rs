@@ -73,6 +73,7 @@ impl Evaluation {
             "novelty",
             "popularity",
             "drift",
+            "diversity",
         ];
         let row = |system: &System| {
             let Some(group) = system.group(main) else { return vec![system.name.clone()] };
@@ -92,6 +93,7 @@ impl Evaluation {
                 format!("{:.2}", beyond.novelty),
                 format!("{:.3}", beyond.popularity),
                 beyond.drift.map_or("–".into(), |drift| format!("{drift:+.3}")),
+                beyond.diversity.map_or("–".into(), |diversity| format!("{diversity:.3}")),
             ]
         };
         let title = format!(
