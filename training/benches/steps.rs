@@ -1,7 +1,7 @@
 //! Steps of training: the whole model beside one expert of it. Throughput in target tokens.
 //!
 //! ```sh
-//! cargo bench --workspace --bench steps
+//! CANDLE_BARRIER_POOL_SPIN_LIMIT=10 cargo bench --workspace --bench steps
 //! ```
 
 use std::hint::black_box;
@@ -27,10 +27,16 @@ fn main() {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Learning {
     Everything,
-    Expert,
+    /// A domain's expert of this inner width, in all layers.
+    Domain(usize),
+    /// A language pair's expert, twice as wide as its parent, which is the default.
+    Pair,
+    /// A domain's low-rank expert.
     LowRank,
 }
 
+/// The expert that is new.
+const NEW: &str = "new";
 const SENTENCES: u32 = 80;
 const LENGTH: u32 = 24;
 
@@ -50,18 +56,30 @@ fn model(learning: Learning) -> Result<(TranslationModel, ParamStore)> {
     };
     let pairs = ["de", "fr", "es", "nl"].map(|code| ("en".to_string(), code.to_string()));
     let mut register = Register::for_pairs(&pairs, 4, 256, &config.moe_layers());
-    if learning != Learning::Everything {
-        let layers = ["encoder.0", "encoder.1", "encoder.2", "encoder.3", "decoder.0", "decoder.1"];
-        let layers = layers.map(String::from);
-        let mut entry = ExpertEntry::new("domain.it".into(), ExpertKind::Domain, &layers, 512);
-        entry.routes = register.routes.iter().map(|route| route.name.clone()).collect();
-        entry.lora = (learning == Learning::LowRank).then_some(16);
-        register.experts.push(entry);
+    let layers = ["encoder.0", "encoder.1", "encoder.2", "encoder.3", "decoder.0", "decoder.1"];
+    let layers = layers.map(String::from);
+    match learning {
+        Learning::Everything => {}
+        Learning::Domain(_) | Learning::LowRank => {
+            let width = if let Learning::Domain(width) = learning { width } else { 512 };
+            let mut entry = ExpertEntry::new(NEW.into(), ExpertKind::Domain, &layers, width);
+            entry.routes = register.routes.iter().map(|route| route.name.clone()).collect();
+            entry.lora = (learning == Learning::LowRank).then_some(16);
+            register.experts.push(entry);
+        }
+        Learning::Pair => {
+            let mut route = register.routes[0].clone();
+            (route.name, route.target) = ("en-it".into(), "it".into());
+            route.group.retain(|name| !name.starts_with("pair."));
+            route.group.push(NEW.into());
+            register.experts.push(ExpertEntry::new(NEW.into(), ExpertKind::Pair, &layers, 512));
+            register.routes.push(route);
+        }
     }
     let params = ParamStore::new(&Device::Cpu, 1);
     let model = TranslationModel::new(&config, &register, &params)?;
     if learning != Learning::Everything {
-        let own = |param: &Param| param.name().starts_with("experts.domain.it.");
+        let own = |param: &Param| param.name().starts_with(&format!("experts.{NEW}."));
         params.iter().for_each(|param| param.set_trainable(own(&param)));
     }
     Ok((model, params))
@@ -73,13 +91,25 @@ fn batch(learning: Learning) -> Batch {
         let source = (0..LENGTH).map(word).chain([END]).collect();
         let labels: Vec<u32> = (0..LENGTH).map(word).chain([END]).collect();
         let target = [&[3], &labels[..labels.len() - 1]].concat();
-        let domain = if learning == Learning::Everything { 0 } else { 4 };
-        Example { route: i % 4 + domain, source, target, labels }
+        let route = match learning {
+            Learning::Everything => i % 4,
+            Learning::Domain(_) | Learning::LowRank => i % 4 + 4,
+            Learning::Pair => 4,
+        };
+        Example { route, source, target, labels }
     };
     Batch::new(&(0..SENTENCES).map(example).collect::<Vec<_>>(), None)
 }
 
-#[divan::bench(args = [Learning::Everything, Learning::Expert, Learning::LowRank], sample_count = 12, sample_size = 1)]
+const ALL: [Learning; 5] = [
+    Learning::Everything,
+    Learning::Domain(512),
+    Learning::Domain(256),
+    Learning::Pair,
+    Learning::LowRank,
+];
+
+#[divan::bench(args = ALL, sample_count = 12, sample_size = 1)]
 fn step(bencher: Bencher<'_, '_>, learning: Learning) {
     let (model, params) = model(learning).expect("the shape is valid");
     let learns = params.subset(Param::is_trainable);
