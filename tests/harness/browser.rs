@@ -57,6 +57,7 @@ impl Browser {
             .connect(&driver.url)
             .await
             .context("opening a browser; chromedriver needs Chromium of the same version")?;
+        focus(&driver.url, &client).await?;
         Ok(Some(Self { client, driver, _profile: profile }))
     }
 
@@ -67,6 +68,20 @@ impl Browser {
         drop(driver);
         Ok(())
     }
+}
+
+/// Makes the page believe that its window is in front: without that some versions of Chromium send no
+/// event when an element gets the focus.
+async fn focus(driver: &str, client: &Client) -> Result<()> {
+    let session = client.session_id().await?.context("a session has an identifier")?;
+    let command = json!({
+        "cmd": "Emulation.setFocusEmulationEnabled",
+        "params": { "enabled": true },
+    });
+    let url = format!("{driver}/session/{session}/goog/cdp/execute");
+    let request = reqwest::Client::new().post(url).body(command.to_string());
+    request.send().await?.error_for_status().context("asking chromedriver for the focus")?;
+    Ok(())
 }
 
 /// How Chromium is started: without a screen, and without calling home.
