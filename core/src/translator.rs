@@ -240,13 +240,13 @@ impl Translator {
         Ok(tasks.iter().zip(by_task).map(|(task, answers)| self.join(task, &answers)).collect())
     }
 
-    /// Searches that may run side by side. Under a published rule tokens may compete for the places
-    /// of an expert, and what comes out may not depend on the number of threads.
+    /// Searches that may run side by side: one where tokens may compete for the places of an expert,
+    /// because what comes out may not depend on the number of threads; and one under a budget of
+    /// memory, because each search holds the experts of the layer it is in.
     fn most_hands(&self) -> usize {
-        match self.model.config().moe.as_ref().and_then(|moe| moe.routing.as_ref()) {
-            Some(_) => 1,
-            None => rayon::current_num_threads(),
-        }
+        let competes = self.model.config().moe.as_ref().is_some_and(|moe| moe.routing.is_some());
+        let is_limited = self.memory.as_ref().is_some_and(ExpertMemory::is_limited);
+        if competes || is_limited { 1 } else { rayon::current_num_threads() }
     }
 
     /// Cuts the texts into pieces that fit the model.

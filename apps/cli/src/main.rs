@@ -16,18 +16,7 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long candle's threads look for work before they sleep, in turns; its own choice, 25,000, takes
-/// the cores from the threads of our kernels, and a fifth of the speed of training.
-const SPIN_LIMIT: (&str, &str) = ("CANDLE_BARRIER_POOL_SPIN_LIMIT", "10");
-
 fn main() -> std::process::ExitCode {
-    if std::env::var_os(SPIN_LIMIT.0).is_none() {
-        #[expect(unsafe_code, reason = "candle reads its setting from the environment alone")]
-        // SAFETY: no other thread has been started yet that could read the environment.
-        unsafe {
-            std::env::set_var(SPIN_LIMIT.0, SPIN_LIMIT.1);
-        }
-    }
     let filter = EnvFilter::try_from_env("DRAGOMAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
