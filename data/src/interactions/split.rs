@@ -52,6 +52,25 @@ impl Interactions {
         Ok(Cuts { valid, test })
     }
 
+    /// At most `count` moments at which a log may be cut for windows with as many events as lie from
+    /// `valid` until `end`: `valid` itself first, then earlier ones, as long as three windows' worth
+    /// of events lie before.
+    pub fn window_cuts(&self, valid: i64, end: Option<i64>, count: usize) -> Vec<i64> {
+        let mut times: Vec<i64> = self.events().map(|event| event.time).collect();
+        times.sort_unstable();
+        let until = end.map_or(times.len(), |end| times.partition_point(|&time| time < end));
+        let known = times.partition_point(|&time| time < valid);
+        let size = until.saturating_sub(known).max(1);
+        let mut cuts = vec![valid];
+        for place in (1..count).map_while(|back| known.checked_sub(back * size)) {
+            if place < 3 * size || times[place] >= cuts[cuts.len() - 1] {
+                break;
+            }
+            cuts.push(times[place]);
+        }
+        cuts
+    }
+
     /// The same users and items with the events before `time`.
     #[must_use]
     pub fn before(&self, time: i64) -> Self {
@@ -162,6 +181,15 @@ mod tests {
         assert!(message(&log(&[(0, 0), (1, 0)]), 0.9).contains("--protocol loo"));
         assert!(message(&log(&[(0, 5), (1, 6)]), 1.5).contains("quantile 1.5"));
         assert!(message(&log(&[(0, 5), (1, 5)]), 0.9).contains("too few"));
+    }
+
+    #[test]
+    fn windows_go_back_as_long_as_enough_lies_before() {
+        let events: Vec<(u32, i64)> = (0..100).map(|time| (time as u32 % 4, time)).collect();
+        let log = log(&events);
+        assert_eq!(log.window_cuts(80, Some(90), 3), [80, 70, 60]);
+        assert_eq!(log.window_cuts(80, None, 9), [80, 60]);
+        assert_eq!(log.window_cuts(80, Some(90), 1), [80]);
     }
 
     proptest! {

@@ -32,7 +32,11 @@ pub struct BlendConfig {
     pub parts: usize,
     /// How many users of a segment all users together count like.
     pub pool: f64,
-    /// Users that are asked about at most.
+    /// Windows of time whose users it is learned from: the one by which weights are chosen and
+    /// earlier ones as long, before each of which a model of its own learns. One window of a small
+    /// log shows one fashion.
+    pub windows: usize,
+    /// Users that are asked about at most in each window.
     pub users: usize,
     /// Best items of each scorer among which a mixture is judged.
     pub candidates: usize,
@@ -46,6 +50,7 @@ impl Default for BlendConfig {
             enabled: true,
             parts: 10,
             pool: 20.0,
+            windows: 1,
             users: 3000,
             candidates: 100,
             fallback_users: 20,
@@ -66,11 +71,28 @@ struct Case {
 /// Share of a scorer that has none, so that it has a logarithm.
 const NONE: f32 = 1e-3;
 
-/// Learns the blend of `recommender` by what the users of `trial` did next.
-pub(super) fn fit(recommender: &Recommender, trial: &Trial, config: &BlendConfig) -> Result<Blend> {
+/// What the users of a window did next, as a model scores it that knows what lies before.
+pub(super) struct Window {
+    cases: Vec<Case>,
+}
+
+impl Window {
+    /// Asks `recommender` about the users of `trial`, evenly spread.
+    pub(super) fn ask(
+        recommender: &Recommender,
+        trial: &Trial,
+        config: &BlendConfig,
+    ) -> Result<Self> {
+        Ok(Self { cases: cases(recommender, trial, config)? })
+    }
+}
+
+/// Learns the blend of `recommender`, and of models like it, by what the users of `windows` did
+/// next.
+pub(super) fn fit(recommender: &Recommender, windows: Vec<Window>, config: &BlendConfig) -> Blend {
     let before = recommender.blend();
-    let cases = cases(recommender, trial, config)?;
-    let Some(first) = cases.first() else { return Ok(before.clone()) };
+    let cases: Vec<Case> = windows.into_iter().flat_map(|window| window.cases).collect();
+    let Some(first) = cases.first() else { return before.clone() };
     let scorers = recommender.scorers();
     let mixtures = mixtures(scorers.len(), config.parts.max(1));
     let table: Vec<Vec<f64>> = (cases.par_iter())
@@ -97,7 +119,7 @@ pub(super) fn fit(recommender: &Recommender, trial: &Trial, config: &BlendConfig
     }
     let mut blend = Blend { scorers, weights: rows, fallback: BTreeMap::new(), ..before.clone() };
     blend.fallback = fallbacks(&blend, &cases, config);
-    Ok(blend)
+    blend
 }
 
 /// The users of `trial`, evenly spread.

@@ -10,7 +10,11 @@ use dragoman_core::{
 };
 use dragoman_data::interactions::{Interactions, User};
 
-use super::{Learner, Protocol, RecommendationTask, TrainConfig, blend, scorers, shape, spread};
+use super::{
+    Learner, Protocol, RecommendationTask, TrainConfig,
+    blend::{self, Window},
+    scorers, shape, spread,
+};
 use crate::{Result, recommendation::trial::Trial};
 
 /// What a run about a new catalogue begins with.
@@ -31,12 +35,12 @@ pub(crate) struct CatalogueStart {
 impl CatalogueStart {
     /// Describes the catalogue of `log`, and chooses how its scorers are set.
     pub(crate) fn new(config: &TrainConfig, log: &Interactions) -> Result<Self> {
-        let (trial, _) = Protocol::All.stages(log, config.keep_seen)?;
+        let trial = Protocol::All.newest(log, config.keep_seen)?;
         let users = log.users.iter().map(|user| &user.labels);
         let (items, kinds) = (log.items.clone(), log.kinds.clone());
         let catalogue = Catalogue::new(items, kinds, users, config.min_feature_count);
         let shape = shape(config, &catalogue, &trial.train);
-        let settings = scorers::choose(&trial, &config.scorers)?;
+        let settings = scorers::choose(std::slice::from_ref(&trial), &config.scorers)?;
         let scorers = Scorers::fit(&trial.train.histories, log.items.len(), &settings)?;
         Ok(Self { shape, catalogue, scorers, settings, trial })
     }
@@ -51,7 +55,8 @@ impl CatalogueStart {
 
     /// Learns how the scorers of `recommender` are mixed.
     pub(crate) fn blend(&self, recommender: &Recommender, config: &TrainConfig) -> Result<Blend> {
-        blend::fit(recommender, &self.trial, &config.blend)
+        let window = Window::ask(recommender, &self.trial, &config.blend)?;
+        Ok(blend::fit(recommender, vec![window], &config.blend))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a run keeps from the model, to choose settings by.
 
+use std::iter;
+
 use dragoman_data::interactions::Interactions;
 
 use crate::{Result, recommendation::trial::Trial};
@@ -18,29 +20,48 @@ pub enum Protocol {
     All,
 }
 
+/// What a run learns from, and what it chooses by.
+pub(super) struct Stages {
+    /// The validation window with what lies before it, then earlier ones, the newest first.
+    pub(super) windows: Vec<Trial>,
+    /// What is learned from in the end, if that is more.
+    pub(super) last: Option<Interactions>,
+}
+
 impl Protocol {
-    /// What is learned from while settings are chosen, with what they are chosen by, and what is
-    /// learned from in the end, if that is more.
+    /// What is chosen by where one window is all.
+    pub(super) fn newest(self, log: &Interactions, keeps_seen: bool) -> Result<Trial> {
+        Ok(self.stages(log, keeps_seen, 1)?.windows.swap_remove(0))
+    }
+
+    /// Divides `log` for a run that chooses by so many windows, or by as many as the log is long
+    /// enough for; without a cut in time there is but one.
     pub(super) fn stages(
         self,
         log: &Interactions,
         keeps_seen: bool,
-    ) -> Result<(Trial, Option<Interactions>)> {
-        Ok(match self {
+        windows: usize,
+    ) -> Result<Stages> {
+        let (valid, end) = match self {
             Self::Time { quantile } => {
                 let cuts = log.cuts(quantile)?;
-                let trial = Trial::in_time(log, cuts.valid, Some(cuts.test), keeps_seen);
-                (trial, Some(log.before(cuts.test)))
+                (cuts.valid, Some(cuts.test))
             }
-            Self::All if log.has_times => {
-                let cut = log.cuts(0.9)?.test;
-                (Trial::in_time(log, cut, None, keeps_seen), Some(log.clone()))
+            Self::All if log.has_times => (log.cuts(0.9)?.test, None),
+            Self::All => {
+                let trial = Trial::leave_one_out(log, 0, keeps_seen);
+                return Ok(Stages { windows: vec![trial], last: Some(log.clone()) });
             }
-            Self::All => (Trial::leave_one_out(log, 0, keeps_seen), Some(log.clone())),
             // The papers never give the event to choose by back to the model.
             Self::LeaveOneOut => {
-                (Trial::leave_one_out(&log.leave_one_out(0).train, 0, keeps_seen), None)
+                let trial = Trial::leave_one_out(&log.leave_one_out(0).train, 0, keeps_seen);
+                return Ok(Stages { windows: vec![trial], last: None });
             }
-        })
+        };
+        let cuts = log.window_cuts(valid, end, windows);
+        let ends = iter::once(end).chain(cuts.iter().copied().map(Some));
+        let window = |(&cut, end)| Trial::in_time(log, cut, end, keeps_seen);
+        let windows = cuts.iter().zip(ends).map(window).collect();
+        Ok(Stages { windows, last: Some(end.map_or_else(|| log.clone(), |end| log.before(end))) })
     }
 }

@@ -1,6 +1,6 @@
 //! A run from a log to a model: choose, mix, and learn again from all that may be learned from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle::{DType, Device};
 use dragoman_core::{
@@ -10,7 +10,12 @@ use dragoman_core::{
 };
 use dragoman_data::interactions::Interactions;
 
-use super::{Protocol, RecommendationTask, RunPaths, TrainConfig, blend, scorers};
+use super::{
+    Protocol, RecommendationTask, RunPaths, TrainConfig,
+    blend::{self, Window},
+    protocol::Stages,
+    scorers,
+};
 use crate::{
     Error, Result,
     control::{Control, Ended},
@@ -23,10 +28,11 @@ use crate::{
 /// Trains a recommendation model on `log`, or goes on with the run that is in `paths.out`.
 ///
 /// First a model learns without the events by which settings are chosen: they say which weights are
-/// best, how the cheap scorers are set, and how all are mixed. Under a protocol in time, a second
-/// one then learns from those events, too, for as many passes as the first one was best after; it
-/// takes settings and mixture over. `dev` stands for events that the protocol would keep, and for
-/// the first model alone.
+/// best, how the cheap scorers are set, and how all are mixed. Where the mixture is learned from
+/// earlier windows, too, a model learns before each, for as many passes as the first one was best
+/// after. Under a protocol in time, a last one then learns from all those events, for as many
+/// passes; it takes settings and mixture over. `dev` stands for events that the protocol would keep,
+/// and for the first model alone.
 pub fn train(
     config: &TrainConfig,
     log: &Interactions,
@@ -37,14 +43,15 @@ pub fn train(
 ) -> Result<Summary> {
     let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
     config.check().map_err(invalid)?;
-    let (trial, last) = match dev {
-        Some(dev) => (dev, None),
-        None => protocol.stages(log, config.keep_seen)?,
+    let Stages { windows, last } = match dev {
+        Some(dev) => Stages { windows: vec![dev], last: None },
+        None => protocol.stages(log, config.keep_seen, config.blend.windows.max(1))?,
     };
     let scorers = match config.choose_scorers {
-        true => scorers::choose(&trial, &config.scorers)?,
+        true => scorers::choose(&windows, &config.scorers)?,
         false => config.scorers,
     };
+    let (trial, earlier) = windows.split_first().expect("there is one window at least");
     let out = match last {
         Some(_) => paths.out.join("validation"),
         None => paths.out.clone(),
@@ -54,18 +61,37 @@ pub fn train(
     if chosen.ended != Ended::Finished {
         return Ok(chosen);
     }
-    let blend = mix(config, &trial, &chosen)?;
+    let as_long = |log: &Interactions| as_long(config, &chosen, trial.train.len(), log.len());
+    let mut models = Vec::new();
+    for (number, window) in (1..).zip(earlier).take_while(|_| config.blend.enabled) {
+        let config = as_long(&window.train);
+        let task = RecommendationTask::new(&config, &scorers, &window.train, None)?;
+        let out = paths.out.join("windows").join(number.to_string());
+        let summary = run(&config, task, &out, paths.quiet, control)?;
+        if summary.ended != Ended::Finished {
+            return Ok(summary);
+        }
+        models.extend(summary.model.map(|path| (path, window)));
+    }
+    let blend = mix(config, trial, &chosen, &models)?;
     let Some(last) = last else { return Ok(chosen) };
-    let mut config = config.clone();
-    let growth = last.len() as f64 / trial.train.len().max(1) as f64;
-    let longer = |steps: u64| (steps as f64 * growth).round() as u64;
-    let best = chosen.best.map_or(chosen.step, |best| best.step);
-    config.run.budget.steps = longer(config.run.budget.steps.max(chosen.step));
-    config.run.end_at = longer(best).max(1);
-    config.run.patience = 0;
+    let config = as_long(&last);
     let mut task = RecommendationTask::new(&config, &scorers, &last, None)?;
     task.blend = blend;
     run(&config, task, &paths.out, paths.quiet, control)
+}
+
+/// Settings for a run over another number of events that ends after as many passes as were best in
+/// the run that chose.
+fn as_long(config: &TrainConfig, chosen: &Summary, events: usize, others: usize) -> TrainConfig {
+    let growth = others as f64 / events.max(1) as f64;
+    let longer = |steps: u64| (steps as f64 * growth).round() as u64;
+    let best = chosen.best.map_or(chosen.step, |best| best.step);
+    let mut config = config.clone();
+    config.run.budget.steps = longer(config.run.budget.steps.max(chosen.step)).max(1);
+    config.run.end_at = longer(best).max(1);
+    config.run.patience = 0;
+    config
 }
 
 /// One run of the training loop.
@@ -96,15 +122,26 @@ fn run(
     trainer::train(&mut task, run, control)
 }
 
-/// Learns the mixture of the model that a run left, and writes it into its directory.
-fn mix(config: &TrainConfig, trial: &Trial, summary: &Summary) -> Result<Blend> {
+/// Learns the mixture of the model that a run left, by its window and by those of `earlier` models,
+/// and writes it into its directory.
+fn mix(
+    config: &TrainConfig,
+    trial: &Trial,
+    summary: &Summary,
+    earlier: &[(PathBuf, &Trial)],
+) -> Result<Blend> {
     let load = |path: &Path| Files::Folder(path.into()).load_recommendation(&Device::Cpu);
     let Some(path) = summary.model.as_deref() else { return Ok(Blend::default()) };
     let loaded = load(path)?;
     if !config.blend.enabled {
         return Ok(loaded.blend);
     }
-    let blend = blend::fit(&Recommender::new(loaded)?, trial, &config.blend)?;
+    let recommender = Recommender::new(loaded)?;
+    let mut windows = vec![Window::ask(&recommender, trial, &config.blend)?];
+    for (path, trial) in earlier {
+        windows.push(Window::ask(&Recommender::new(load(path)?)?, trial, &config.blend)?);
+    }
+    let blend = blend::fit(&recommender, windows, &config.blend);
     let LoadedRecommendation { model, params, register, catalogue, scorers, .. } = load(path)?;
     let parts = RecommendationParts {
         config: model.config(),
