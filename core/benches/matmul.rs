@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --workspace --bench matmul`; `RAYON_NUM_THREADS=1` for one core.
 
+#![allow(unsafe_code, reason = "`peak` asks for instructions by name")]
+
 use divan::{
     Bencher,
     counter::{BytesCount, ItemsCount},
@@ -66,4 +68,61 @@ fn decode<const PACKING: usize>(bencher: Bencher<'_, '_>, m: usize) {
     bencher
         .counter(BytesCount::new(weight.bytes()))
         .bench_local(|| weight.matmul_nt(&a, &mut c, &Epilogue::NONE));
+}
+
+/// Weights packed once times many rows, as in a batch that is translated: what a core's
+/// instructions could do at most is [`peak`].
+#[divan::bench(args = [(2048, 1024, 256), (2048, 256, 1024), (1024, 2048, 2048)], consts = [0, 1, 2])]
+fn packed<const PACKING: usize>(bencher: Bencher<'_, '_>, dims: (usize, usize, usize)) {
+    let (packing, (m, n, k)) = ([Packing::F32, Packing::Bf16, Packing::Int8][PACKING], dims);
+    let weight = PackedMatrix::new(&numbers(n * k), n, k, packing);
+    bench(bencher, (m, n, k), |a, _, c| weight.matmul_nt(a, c, &Epilogue::NONE));
+}
+
+/// Sums in registers alone, on all threads: what the products above are a share of.
+#[cfg(target_arch = "x86_64")]
+#[divan::bench(consts = [0, 1, 2])]
+fn peak<const PACKING: usize>(bencher: Bencher<'_, '_>) {
+    const STEPS: usize = 1 << 18;
+    let has = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bf16")
+        && is_x86_feature_detected!("avx512vnni");
+    if !has {
+        return;
+    }
+    let threads = rayon::current_num_threads();
+    let each = SUMS * STEPS * 16 * [1, 2, 4][PACKING];
+    bencher.counter(ItemsCount::new(each * threads)).bench_local(|| {
+        rayon::broadcast(|_| {
+            // SAFETY: the processor has the three features, as was asked above.
+            unsafe { sums::<PACKING>(STEPS) }
+        })
+    });
+}
+
+/// Sums that do not wait for each other: more than any of the instructions takes cycles, times two.
+#[cfg(target_arch = "x86_64")]
+const SUMS: usize = 12;
+
+/// Adds products to as many sums as fit in registers, `steps` times.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16,avx512vnni")]
+fn sums<const PACKING: usize>(steps: usize) -> f32 {
+    use std::{arch::x86_64::*, hint::black_box, mem::transmute};
+    let (a, b) = (black_box(_mm512_set1_ps(1.0)), black_box(_mm512_set1_ps(0.5)));
+    let mut sums = [_mm512_setzero_ps(); SUMS];
+    for _ in 0..steps {
+        for sum in &mut sums {
+            *sum = match PACKING {
+                0 => _mm512_fmadd_ps(a, b, *sum),
+                // SAFETY: both are 512 bits of numbers, and any bits are numbers.
+                1 => unsafe { _mm512_dpbf16_ps(*sum, transmute(a), transmute(b)) },
+                _ => {
+                    let whole = _mm512_castps_si512;
+                    _mm512_castsi512_ps(_mm512_dpbusd_epi32(whole(*sum), whole(a), whole(b)))
+                }
+            };
+        }
+    }
+    sums.into_iter().map(|sum| _mm512_reduce_add_ps(sum)).sum()
 }

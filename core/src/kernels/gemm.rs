@@ -105,10 +105,11 @@ impl<'a> Product<'a> {
     /// Packed weights: tasks take a stripe of rows and a run of columns.
     fn by_parts(&self, variant: Variant, c: Out, epilogue: &Epilogue<'_>) {
         let stripes = self.m.div_ceil(STRIPE);
-        let wanted = 4 * rayon::current_num_threads();
-        let mut run = PANEL * 16;
+        // Each run of columns packs the rows again, so they are as long as leaves work for all threads.
+        let wanted = 8 * rayon::current_num_threads();
+        let mut run = self.n.next_multiple_of(PANEL);
         while run > PANEL * RUN && stripes * self.n.div_ceil(run) < wanted {
-            run /= 2;
+            run = (run / 2).next_multiple_of(PANEL);
         }
         let runs = self.n.div_ceil(run);
         // With few rows the time goes into reading the weights.
