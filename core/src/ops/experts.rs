@@ -278,14 +278,14 @@ struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    /// Where the gradients of an expert gather; none if it is frozen, and nothing is spent on it.
+    /// Where the gradients of an expert gather; none if it is frozen or nobody visits it, and nothing
+    /// is spent on it.
     fn new(expert: &'a ExpertParams, is_visited: bool) -> Option<Self> {
-        if !expert.learns() {
+        if !expert.learns() || !is_visited {
             return None;
         }
-        // What one of the matrices has gathered, the others add to as well; and nothing comes to
-        // overwrite the gradients of an expert that nobody visits.
-        let overwrite = is_visited && !expert.matrices().any(Param::has_grad);
+        // What one of the matrices has gathered, the others add to as well.
+        let overwrite = !expert.matrices().any(Param::has_grad);
         let matrix = |param: &'a Param| match overwrite {
             true => param.grad_to_overwrite().0,
             false => param.grad(),
