@@ -25,10 +25,8 @@ use crate::{
     checkpoint::Tensors,
     config::LossConfig,
     control::{Control, Ended},
-    device,
-    recorder::RunInfo,
     task::{Part, Task},
-    trainer::{self, Run, Summary},
+    trainer::Summary,
     translation::{self, ExpertsConfig, RunPaths, TrainConfig, TranslationTask},
 };
 
@@ -214,10 +212,9 @@ impl Job<'_> {
         let parameters = task.params().elem_count();
         let hashes: Vec<&str> =
             self.prepared.trained_on.iter().map(|corpus| corpus.sha256.as_str()).collect();
-        let invalid = |reason| Error::Config { path: request.work.join("config.toml"), reason };
-        let run = Run {
-            config: &config.run,
-            dir: &request.work,
+        let known = run::Known {
+            name: &request.name,
+            work: &request.work,
             identity: json!({
                 "expert": entry.name,
                 "d_ff": entry.d_ff,
@@ -228,27 +225,16 @@ impl Job<'_> {
                 "model": self.register.shared_sha256,
                 "seed": request.seed,
             }),
-            settings: toml::to_string(&config)
-                .map_err(|error: toml::ser::Error| invalid(error.to_string()))?,
-            info: RunInfo {
-                name: request.name.clone(),
-                settings: serde_json::to_value(&config)?,
-                model: translation::cost::model_size(&config.model, &config.experts, parameters),
-                machine: device::machine(&config.device),
-            },
+            model: translation::cost::model_size(&config.model, &config.experts, parameters),
             quiet: request.quiet,
         };
-        trainer::train(&mut task, run, control)
+        run::train(&mut task, known, (&config, &config.run), control)
     }
 
     /// Scores with and without the expert; none when `control` says stop.
     fn compare(&self, plan: &Plan, best: &Tensors, control: &Control) -> Result<Option<Vec<Row>>> {
         let loaded = self.load(plan)?;
-        for param in loaded.params.iter() {
-            if let Some(value) = best.get(param.name()) {
-                param.set(value)?;
-            }
-        }
+        run::put(best, &loaded.params)?;
         let options = TranslatorOptions::default();
         let Loaded { model, register, tokenizer, .. } = loaded;
         let with = Translator::new(model, register, tokenizer, options)?;
@@ -283,21 +269,15 @@ impl Job<'_> {
 
     /// Notes in the register's entry where the expert comes from and how good it is.
     fn describe(&self, entry: &mut ExpertEntry, summary: &Summary, rows: &[Row]) {
-        entry.created = crate::tasks::date::now();
-        entry.trained_on.clone_from(&self.prepared.trained_on);
-        let mut note = |name: String, value: f64| entry.metrics.insert(name, value);
-        note("steps".into(), summary.step as f64);
-        note("best step".into(), summary.best.map_or(summary.step, |best| best.step) as f64);
-        note("seconds".into(), summary.seconds.round());
-        note("target tokens".into(), summary.labels as f64);
-        let hundredth = |score: f64| (score * 100.0).round() / 100.0;
+        let mut figures = vec![("target tokens".into(), summary.labels as f64)];
         for row in rows {
             let name = format!("chrF++ {} {}", row.pair, row.set);
-            note(name.clone(), hundredth(row.after));
-            if let Some(before) = row.before {
-                note(format!("{name} before"), hundredth(before));
-            }
+            let before =
+                row.before.map(|before| (format!("{name} before"), run::hundredth(before)));
+            figures.push((name, run::hundredth(row.after)));
+            figures.extend(before);
         }
+        run::describe(entry, self.prepared.trained_on.clone(), summary, figures);
     }
 
     /// Trains a detector, if there are texts to tell the domain from.

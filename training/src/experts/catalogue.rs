@@ -10,7 +10,7 @@ use dragoman_core::{
         popularity::{Popularity, Window},
     },
     recommender::Recommender,
-    register::{ExpertEntry, ExpertKind, Register, Route, TrainedOn},
+    register::{ExpertEntry, ExpertKind, Register, Route},
 };
 use dragoman_data::interactions::Interactions;
 use serde_json::json;
@@ -24,12 +24,10 @@ use crate::{
     checkpoint::Tensors,
     config::Budget,
     control::{Control, Ended},
-    device,
     recommendation::{metrics::Scores, ranking::Outcome},
-    recorder::RunInfo,
     report::log::{ModelSize, Table},
     tasks::recommendation::{CatalogueStart, RecommendationTask, TrainConfig},
-    trainer::{self, Run, Summary},
+    trainer::Summary,
 };
 
 /// A second catalogue, and what it learns from.
@@ -215,13 +213,10 @@ impl Job<'_> {
         let Self { request, entry, config, .. } = self;
         let mut task =
             RecommendationTask::of_catalogue(config, self.load()?, &entry.name, &self.start.trial);
-        let invalid = |error: toml::ser::Error| Error::Config {
-            path: request.work.join("config.toml"),
-            reason: error.to_string(),
-        };
-        let run = Run {
-            config: &config.run,
-            dir: &request.work,
+        let parameters = task.parameters() as u64;
+        let known = run::Known {
+            name: &request.name,
+            work: &request.work,
             identity: json!({
                 "expert": entry.name,
                 "d_ff": entry.d_ff,
@@ -230,31 +225,21 @@ impl Job<'_> {
                 "keeps_seen": request.keeps_seen,
                 "seed": request.seed,
             }),
-            settings: toml::to_string(config).map_err(invalid)?,
-            info: RunInfo {
-                name: request.name.clone(),
-                settings: serde_json::to_value(config)?,
-                model: ModelSize {
-                    parameters: task.parameters() as u64,
-                    active_encoder_parameters: 0,
-                    active_decoder_parameters: task.parameters() as u64,
-                },
-                machine: device::machine("cpu"),
+            model: ModelSize {
+                parameters,
+                active_encoder_parameters: 0,
+                active_decoder_parameters: parameters,
             },
             quiet: request.quiet,
         };
-        trainer::train(&mut task, run, control)
+        run::train(&mut task, known, (config, &config.run), control)
     }
 
     /// How the scorers are mixed with the best weights, and how good that is in the trial by which
     /// both were chosen, beside what is popular.
     fn mix(&self, best: &Tensors) -> Result<(Blend, Vec<(String, f64)>)> {
         let loaded = self.load()?;
-        for param in loaded.params.iter() {
-            if let Some(value) = best.get(param.name()) {
-                param.set(value)?;
-            }
-        }
+        run::put(best, &loaded.params)?;
         let trial = &self.start.trial;
         let recommender = Recommender::new(loaded)?;
         let percent = |outcome: Outcome| 100.0 * Scores::mean(&outcome.scores).ndcg;
@@ -287,22 +272,16 @@ impl Job<'_> {
 
     /// The register's entry, with where the expert comes from and how good it is.
     fn described(&self, summary: &Summary, scores: &[(String, f64)]) -> ExpertEntry {
+        let CatalogueStart { catalogue, trial, .. } = &self.start;
+        let mut figures = vec![
+            ("items".into(), catalogue.items.len() as f64),
+            ("users asked".into(), trial.cases.len() as f64),
+        ];
+        figures.extend(scores.iter().map(|(name, score)| (name.clone(), run::hundredth(*score))));
         let mut entry = self.entry.clone();
-        entry.created = crate::tasks::date::now();
-        entry.trained_on = vec![TrainedOn {
-            name: self.request.data.clone(),
-            sha256: self.fingerprint.clone(),
-            licence: self.request.licence.clone(),
-        }];
-        let mut note = |name: &str, value: f64| entry.metrics.insert(name.into(), value);
-        note("steps", summary.step as f64);
-        note("best step", summary.best.map_or(summary.step, |best| best.step) as f64);
-        note("seconds", summary.seconds.round());
-        note("items", self.start.catalogue.items.len() as f64);
-        note("users asked", self.start.trial.cases.len() as f64);
-        for (name, score) in scores {
-            note(name, (score * 100.0).round() / 100.0);
-        }
+        let Self { request, fingerprint, .. } = self;
+        let from = run::log(&request.data, fingerprint, &request.licence);
+        run::describe(&mut entry, vec![from], summary, figures);
         entry
     }
 

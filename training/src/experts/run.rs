@@ -3,22 +3,31 @@
 use std::path::{Path, PathBuf};
 
 use candle::{DType, Device, Tensor};
-use dragoman_core::config::RecommendationConfig;
+use dragoman_core::{
+    config::RecommendationConfig,
+    params::ParamStore,
+    register::{ExpertEntry, TrainedOn},
+};
+use serde::Serialize;
 
 use crate::{
     Error, Result,
     checkpoint::Tensors,
     config::{Budget, CheckpointConfig, Every, LossConfig, RunConfig},
+    control::Control,
+    device,
+    recorder::RunInfo,
     report::{
         self,
-        log::{Event, LogWriter, Table},
+        log::{Event, LogWriter, ModelSize, Table},
     },
     schedule::Schedule,
+    task::Task,
     tasks::{
         EXPERT_FILE,
         recommendation::{ModelShape, SegmentsConfig, TrainConfig},
     },
-    trainer::Summary,
+    trainer::{self, Run, Summary},
 };
 
 /// Evaluations in a run, about.
@@ -77,6 +86,86 @@ pub(super) fn recommendation(
         },
         ..TrainConfig::default()
     }
+}
+
+/// What a run of one expert is known by.
+pub(super) struct Known<'a> {
+    /// Name of the expert.
+    pub(super) name: &'a str,
+    /// The folder of the run.
+    pub(super) work: &'a Path,
+    /// What makes it the run it is: with other values, its checkpoints are of no use.
+    pub(super) identity: serde_json::Value,
+    /// Size of what learns.
+    pub(super) model: ModelSize,
+    /// Shows nothing while training.
+    pub(super) quiet: bool,
+}
+
+/// Trains `task` as `config` says, which is part of `settings`, or goes on with what is in the run's
+/// folder.
+pub(super) fn train(
+    task: &mut impl Task,
+    known: Known<'_>,
+    (settings, config): (&impl Serialize, &RunConfig),
+    control: &Control,
+) -> Result<Summary> {
+    let invalid = |error: toml::ser::Error| Error::Config {
+        path: known.work.join("config.toml"),
+        reason: error.to_string(),
+    };
+    let run = Run {
+        config,
+        dir: known.work,
+        identity: known.identity,
+        settings: toml::to_string(settings).map_err(invalid)?,
+        info: RunInfo {
+            name: known.name.into(),
+            settings: serde_json::to_value(settings)?,
+            model: known.model,
+            machine: device::machine("cpu"),
+        },
+        quiet: known.quiet,
+    };
+    trainer::train(task, run, control)
+}
+
+/// Gives the weights of a run to `params`, which has them.
+pub(super) fn put(weights: &Tensors, params: &ParamStore) -> Result<()> {
+    for param in params.iter() {
+        if let Some(value) = weights.get(param.name()) {
+            param.set(value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes in the register's entry where the expert comes from; `figures` are numbers about it.
+pub(super) fn describe(
+    entry: &mut ExpertEntry,
+    trained_on: Vec<TrainedOn>,
+    summary: &Summary,
+    figures: impl IntoIterator<Item = (String, f64)>,
+) {
+    entry.created = crate::tasks::date::now();
+    entry.trained_on = trained_on;
+    let mut note = |name: &str, value: f64| entry.metrics.insert(name.into(), value);
+    note("steps", summary.step as f64);
+    note("best step", summary.best.map_or(summary.step, |best| best.step) as f64);
+    note("seconds", summary.seconds.round());
+    for (name, value) in figures {
+        note(&name, value);
+    }
+}
+
+/// A log with this fingerprint as the register names it.
+pub(super) fn log(name: &str, fingerprint: &str, licence: &str) -> TrainedOn {
+    TrainedOn { name: name.into(), sha256: fingerprint.into(), licence: licence.into() }
+}
+
+/// A score as it is noted.
+pub(super) fn hundredth(score: f64) -> f64 {
+    (score * 100.0).round() / 100.0
 }
 
 /// The best weights of a run, as they will be after being stored in `dtype`.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use candle::Device;
 use dragoman_core::{
     directory::{Edit, Files, LoadedRecommendation},
-    register::{ExpertEntry, Register, TrainedOn},
+    register::{ExpertEntry, Register},
 };
 use dragoman_data::interactions::Interactions;
 use serde_json::json;
@@ -27,11 +27,9 @@ use crate::{
     Error, Result,
     checkpoint::Tensors,
     control::{Control, Ended},
-    device,
-    recorder::RunInfo,
     report::log::ModelSize,
     tasks::recommendation::{Members, Reader, RecommendationTask, TrainConfig},
-    trainer::{self, Run, Summary},
+    trainer::Summary,
 };
 
 /// How an attempt to add an expert for a group of users ended.
@@ -171,13 +169,10 @@ impl Job<'_> {
         let mut task =
             RecommendationTask::of_expert(&config, self.load()?, &entry.name, &self.members);
         let request = self.request;
-        let invalid = |error: toml::ser::Error| Error::Config {
-            path: request.work.join("config.toml"),
-            reason: error.to_string(),
-        };
-        let run = Run {
-            config: &config.run,
-            dir: &request.work,
+        let parameters = task.parameters() as u64;
+        let known = run::Known {
+            name: &request.name,
+            work: &request.work,
             identity: json!({
                 "expert": entry.name,
                 "rule": route.rule,
@@ -188,20 +183,14 @@ impl Job<'_> {
                 "keeps_seen": request.keeps_seen,
                 "seed": request.seed,
             }),
-            settings: toml::to_string(&config).map_err(invalid)?,
-            info: RunInfo {
-                name: request.name.clone(),
-                settings: serde_json::to_value(&config)?,
-                model: ModelSize {
-                    parameters: task.parameters() as u64,
-                    active_encoder_parameters: 0,
-                    active_decoder_parameters: task.parameters() as u64,
-                },
-                machine: device::machine("cpu"),
+            model: ModelSize {
+                parameters,
+                active_encoder_parameters: 0,
+                active_decoder_parameters: parameters,
             },
             quiet: request.quiet,
         };
-        trainer::train(&mut task, run, control)
+        run::train(&mut task, known, (&config, &config.run), control)
     }
 
     /// The settings of the run.
@@ -215,11 +204,7 @@ impl Job<'_> {
     /// Scores with and without the expert; none when `control` says stop.
     fn compare(&self, best: &Tensors, control: &Control) -> Result<Option<Vec<Measured>>> {
         let loaded = self.load()?;
-        for param in loaded.params.iter() {
-            if let Some(value) = best.get(param.name()) {
-                param.set(value)?;
-            }
-        }
+        run::put(best, &loaded.params)?;
         let without = self.files.load_recommendation(&Device::Cpu)?;
         let Some(before) = scores::measure(&self.members, without, 0, control)? else {
             return Ok(None);
@@ -246,26 +231,20 @@ impl Job<'_> {
 
     /// The register's entry, with where the expert comes from and how good it is.
     fn described(&self, summary: &Summary, scores: &[Measured], unknown: usize) -> ExpertEntry {
-        let mut entry = self.plan.entry.clone();
-        entry.created = crate::tasks::date::now();
-        let request = self.request;
-        entry.trained_on = vec![TrainedOn {
-            name: request.data.clone(),
-            sha256: self.fingerprint.clone(),
-            licence: request.licence.clone(),
-        }];
-        let mut note = |name: &str, value: f64| entry.metrics.insert(name.into(), value);
-        note("steps", summary.step as f64);
-        note("best step", summary.best.map_or(summary.step, |best| best.step) as f64);
-        note("seconds", summary.seconds.round());
-        note("users learned from", self.members.learners() as f64);
-        note("users asked", self.members.trial.cases.len() as f64);
-        note("events of unknown items", unknown as f64);
-        let hundredth = |score: f64| (score * 100.0).round() / 100.0;
+        let Members { trial, .. } = &self.members;
+        let mut figures = vec![
+            ("users learned from".into(), self.members.learners() as f64),
+            ("users asked".into(), trial.cases.len() as f64),
+            ("events of unknown items".into(), unknown as f64),
+        ];
         for Measured { name, before, after } in scores {
-            note(name, hundredth(*after));
-            note(&format!("{name} before"), hundredth(*before));
+            figures.push((name.clone(), run::hundredth(*after)));
+            figures.push((format!("{name} before"), run::hundredth(*before)));
         }
+        let mut entry = self.plan.entry.clone();
+        let Self { request, fingerprint, .. } = self;
+        let from = run::log(&request.data, fingerprint, &request.licence);
+        run::describe(&mut entry, vec![from], summary, figures);
         entry
     }
 }

@@ -48,8 +48,7 @@ pub(super) fn choose(windows: &[Trial], config: &ScorersConfig) -> Result<Scorer
     } else {
         for shrink in [10.0, 50.0, 200.0] {
             let settings = NeighboursConfig { shrink, ..config.neighbours };
-            let fit =
-                |trial: &Trial| Neighbours::fit(&trial.train.histories, num_items, &settings);
+            let fit = |trial: &Trial| Neighbours::fit(&trial.train.histories, num_items, &settings);
             let mut models: Vec<_> = windows.iter().map(fit).collect();
             for decay in DECAYS {
                 models = models.into_iter().map(|model| model.with_decay(decay)).collect();
