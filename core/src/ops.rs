@@ -14,17 +14,18 @@ pub mod attention;
 pub mod residual;
 pub mod gate;
 pub mod experts;
+pub mod low_rank;
 
 mod select;
 mod slices;
 
 pub use attention::{Attention, attention};
 pub use embedding::{Table, embed};
-pub(crate) use experts::activate;
 pub use experts::{ExpertParams, Visits, experts};
 pub(crate) use gate::group_probs;
 pub use gate::{Choice, Groups, choose, gate_logits, router_losses};
 pub use linear::{linear, linear_in};
+pub use low_rank::{LowRankParams, low_rank};
 pub use lookup::{Lookup, NO_ROW, add_lookups, pick, sum_lookups};
 pub use norm::layer_norm;
 pub use residual::{add_dropped, dropped};

@@ -6,7 +6,7 @@ use crate::{
     Result,
     config::Activation,
     context::Context,
-    ops::{self, ExpertParams},
+    ops::{self, ExpertParams, LowRankParams},
     params::{Builder, Init, Param},
 };
 
@@ -15,10 +15,8 @@ use crate::{
 /// Both `B` start at zero, and so does the difference, exactly.
 #[derive(Debug, Clone)]
 pub(super) struct LowRank {
-    base: ExpertParams,
+    params: LowRankParams,
     activation: Activation,
-    up: [Param; 2],
-    down: [Param; 2],
 }
 
 impl LowRank {
@@ -37,28 +35,21 @@ impl LowRank {
             Ok([a, vb.get((width_out, rank), "b", Init::Zeros)?])
         };
         let (up, down) = (factors("up", d_model, d_ff)?, factors("down", d_ff, d_model)?);
-        Ok(Self { base: base.clone(), activation, up, down })
+        Ok(Self { params: LowRankParams { base: base.clone(), up, down }, activation })
     }
 
     /// Whether training may change any of its weights; the network below is not its own.
     pub(super) fn learns(&self) -> bool {
-        self.up.iter().chain(&self.down).any(Param::is_trainable)
+        self.matrices().any(Param::is_trainable)
     }
 
     /// The weights that are packed for inference.
     pub(super) fn matrices(&self) -> impl Iterator<Item = &Param> {
-        self.up.iter().chain(&self.down)
+        self.params.up.iter().chain(&self.params.down)
     }
 
     /// Maps `xs` `(N, D)` to the difference, of the same shape.
     pub(super) fn forward(&self, xs: &Tensor, context: &Context) -> Result<Tensor> {
-        let low = |xs: &Tensor, [a, b]: &[Param; 2]| -> Result<Tensor> {
-            ops::linear(&ops::linear(xs, a, None, context)?, b, None, context)
-        };
-        let up = ops::linear(xs, &self.base.up, self.base.up_bias.as_ref(), context)?; // (N, F)
-        let before = ops::activate(&up, self.activation)?;
-        let after = ops::activate(&(&up + low(xs, &self.up)?)?, self.activation)?;
-        let moved = ops::linear(&(&after - before)?, &self.base.down, None, context)?; // (N, D)
-        Ok((moved + low(&after, &self.down)?)?)
+        ops::low_rank(xs, &self.params, self.activation, context)
     }
 }

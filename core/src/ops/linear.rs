@@ -69,6 +69,17 @@ pub(super) fn matmul_t(xs: &Tensor, w: &Tensor, precision: Precision) -> candle:
     }
 }
 
+/// Adds `dysᵀ · xs`, what `ys = xs · wᵀ` means for the gradient of `w`, unless the weight is frozen.
+pub(super) fn add_weight_gradient(precision: Precision, weight: &Param, dys: &[f32], xs: &[f32]) {
+    if weight.is_trainable() {
+        counters::count_weight_gradients(1);
+        let dims = weight.shape().dims();
+        let (mut grad, is_left_over) = weight.grad_to_overwrite();
+        let dims = (dims[0], dims[1], xs.len() / dims[1]);
+        matmul::matmul_tn(precision, dys, xs, &mut grad, dims, !is_left_over);
+    }
+}
+
 /// The kernel form; a weight that does not change is packed once.
 struct Linear {
     weight: Param,
@@ -119,12 +130,7 @@ impl CustomOp1 for Linear {
         let dxs = slices::with_values(dys, |dys| {
             slices::with_values(xs, |xs| {
                 let (rows, outs, ins) = self.sizes(xs);
-                if self.weight.is_trainable() {
-                    counters::count_weight_gradients(1);
-                    let (mut grad, is_left_over) = self.weight.grad_to_overwrite();
-                    let dims = (outs, ins, rows);
-                    matmul::matmul_tn(self.precision, dys, xs, &mut grad, dims, !is_left_over);
-                }
+                add_weight_gradient(self.precision, &self.weight, dys, xs);
                 if let Some(bias) = self.bias.as_ref().filter(|bias| bias.is_trainable()) {
                     bias.with_grad(|grad| slices::add_rows(dys, grad));
                 }
