@@ -1,7 +1,7 @@
 //! Steps of training: the whole model beside one expert of it. Throughput in target tokens.
 //!
 //! ```sh
-//! CANDLE_BARRIER_POOL_SPIN_LIMIT=10 cargo bench --workspace --bench steps
+//! CANDLE_BARRIER_POOL_SPIN_LIMIT=10 MIMALLOC_PURGE_DELAY=-1 cargo bench --workspace --bench steps
 //! ```
 
 use std::hint::black_box;
@@ -18,6 +18,10 @@ use dragoman_core::{
     tokenizer::END,
 };
 use dragoman_training::{Result, config::OptimizerConfig, loss::OutputLoss, optimizer::AdamW};
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     divan::main();
