@@ -14,7 +14,8 @@ pub enum Protocol {
         /// Share of the events before the test.
         quantile: f64,
     },
-    /// Everybody's last event for the test, and the one before to choose by.
+    /// Everybody's last event for the test, and the one before to choose by, which is learned from in
+    /// the end; papers differ in that.
     LeaveOneOut,
     /// The newest tenth to choose by, and nothing for a test.
     All,
@@ -52,10 +53,10 @@ impl Protocol {
                 let trial = Trial::leave_one_out(log, 0, keeps_seen);
                 return Ok(Stages { windows: vec![trial], last: Some(log.clone()) });
             }
-            // The papers never give the event to choose by back to the model.
             Self::LeaveOneOut => {
-                let trial = Trial::leave_one_out(&log.leave_one_out(0).train, 0, keeps_seen);
-                return Ok(Stages { windows: vec![trial], last: None });
+                let known = log.leave_one_out(0).train;
+                let trial = Trial::leave_one_out(&known, 0, keeps_seen);
+                return Ok(Stages { windows: vec![trial], last: Some(known) });
             }
         };
         let cuts = log.window_cuts(valid, end, windows);

@@ -38,7 +38,7 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "NAME", default_value = "default")]
     tenant: String,
 
-    /// What is kept from the model: the newest events (time), everybody's last two (loo), or
+    /// What is kept from the model: the newest events (time), everybody's last one (loo), or
     /// nothing in the end (all)
     #[arg(long, value_enum, default_value_t = Kept::All)]
     protocol: Kept,
