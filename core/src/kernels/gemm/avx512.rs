@@ -22,9 +22,9 @@ const F32: u8 = 0;
 const BF16: u8 = 1;
 const INT8: u8 = 2;
 
-/// How far ahead panels are fetched, in words (2 KiB): with few rows, time goes by in waiting for
-/// them.
-const AHEAD: usize = 16 * PANEL;
+/// How far ahead the panels of a tile are fetched, in words (6 KiB): with few rows, time goes by in
+/// waiting for them.
+const AHEAD: usize = 48 * PANEL;
 
 /// Computes `block` into `c`.
 ///
@@ -173,7 +173,7 @@ unsafe fn tile<
         for p in 0..P {
             for half in 0..2 {
                 let place = b.wrapping_add(p * block.panel_stride + half * LANES);
-                _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD).cast());
+                _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD / P).cast());
                 // SAFETY: this word of a panel that the block holds.
                 panels[p][half] = unsafe { _mm512_loadu_si512(place.cast()) };
             }
