@@ -11,7 +11,7 @@
 //! | [`popularity`] | counts, in windows and fading |
 //! | [`sparse`] | what relates items to items |
 //! | [`ease`], [`neighbours`], [`cooccurrence`] | cheap experts that read the history |
-//! | [`Catalogue`], [`Bags`] | items and the words that describe them |
+//! | [`Catalogue`], [`FeatureRules`], [`Bags`] | items and the words that describe them |
 //! | [`Profiler`], [`Scorers`], [`Blend`] | what a gate is told, and what it mixes |
 
 pub mod behaviour;
@@ -26,6 +26,7 @@ pub mod neighbours;
 pub mod cooccurrence;
 mod bags;
 mod blend;
+mod titles;
 mod catalogue;
 mod profile;
 mod scorers;
@@ -36,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bags::Bags;
 pub use blend::{Blend, POPULARITY, TRANSFORMER, standardise};
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, FeatureRules};
 pub use profile::Profiler;
 pub use scorers::{Scorers, ScorersConfig};
 

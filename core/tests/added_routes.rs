@@ -10,7 +10,7 @@ use dragoman_core::{
     models::recommendation::RecommendationModel,
     params::ParamStore,
     recommend::{
-        Blend, Catalogue, Event, Item, Query, Recommend, Scorers, ScorersConfig,
+        Blend, Catalogue, Event, FeatureRules, Item, Query, Recommend, Scorers, ScorersConfig,
         behaviour::Behaviour,
     },
     recommender::Recommender,
@@ -44,7 +44,8 @@ fn write(folder: &Path) -> Result<Register> {
     };
     let users = [["job:writer".to_string()], ["job:student".to_string()]];
     let items = (0..ITEMS).map(item).collect();
-    let catalogue = Catalogue::new(items, vec!["view".into()], users.iter(), 1);
+    let rules = FeatureRules { min_count: 1, title_words: true };
+    let catalogue = Catalogue::new(items, vec!["view".into()], users.iter(), rules);
     let config = RecommendationConfig {
         num_items: ITEMS,
         num_features: catalogue.features.len(),

@@ -1,9 +1,13 @@
 //! A small shop whose customers are easy to see through: a run learns them, can be stopped, and
 //! leaves a model that says the same when it is loaded.
 
-use std::path::Path;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
+use candle::Device;
 use dragoman_core::{
     directory::Files,
     recommend::{Event, Item, Query},
@@ -157,6 +161,47 @@ fn a_resumed_run_equals_an_uninterrupted_one() -> Result<()> {
         assert_eq!(read(&first)?, read(&second)?, "{name}");
     }
     assert_eq!(scores(&first, &log)?, scores(&second, &log)?);
+    Ok(())
+}
+
+#[test]
+fn titles_are_content_unless_their_words_are_left_out() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let plain = shop();
+    let mut titled = plain.clone();
+    for (item, number) in titled.items.iter_mut().zip(0..) {
+        item.title = format!("Thing of pair{}", number / 2); // a word for every two
+    }
+    let run = |name: &str, log: &Interactions, title_words: bool| -> Result<PathBuf> {
+        let mut config = config(20);
+        config.model.title_words = title_words;
+        let paths = paths(&dir.path().join(name));
+        let protocol = Protocol::LeaveOneOut;
+        let done = train(&config, log, protocol, None, &paths, &Control::default())?;
+        done.model.context("a model was written")
+    };
+    let features = |model: &Path| -> Result<Vec<String>> {
+        let loaded = Files::Folder(model.into()).load_recommendation(&Device::Cpu)?;
+        Ok(loaded.catalogue.features)
+    };
+    // A new item beside the others, by a model that may know words.
+    let similar = |model: &Path, title: &str| -> Result<Vec<f32>> {
+        let new = Item { id: "new".into(), title: title.into(), ..Item::default() };
+        let recommender = Files::Folder(model.into()).load_recommender()?;
+        Ok(recommender.extend(&[new])?.similar(ITEMS)?)
+    };
+
+    let circles = ["category:circle 0", "category:circle 1", "category:circle 2"];
+    let (without, untitled) = (run("without", &titled, false)?, run("untitled", &plain, true)?);
+    assert_eq!(features(&without)?, circles);
+    assert_eq!(scores(&without, &titled)?, scores(&untitled, &plain)?);
+    assert_eq!(similar(&without, "pair3")?, similar(&without, "")?);
+
+    let with = run("with", &titled, true)?;
+    let words = (0..12).map(|pair| format!("word:pair{pair}"));
+    let described: BTreeSet<_> = circles.map(str::to_owned).into_iter().chain(words).collect();
+    assert_eq!(features(&with)?.into_iter().collect::<BTreeSet<_>>(), described);
+    assert_ne!(similar(&with, "pair3")?, similar(&with, "")?);
     Ok(())
 }
 

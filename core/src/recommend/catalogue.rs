@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bags, Item};
+use super::{Bags, Item, titles};
 
 /// Items, and the vocabularies of a model: the file `items.json` of a model directory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,19 +20,39 @@ pub struct Catalogue {
     pub items: Vec<Item>,
 }
 
+/// Which features a new catalogue has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeatureRules {
+    /// Those of fewer items, or of fewer users, are left out.
+    pub min_count: usize,
+    /// Whether titles count: their words, without those of more than a tenth of the items, and
+    /// decades.
+    pub title_words: bool,
+}
+
+impl FeatureRules {
+    /// Whether a feature of `count` out of `all` items is one of the catalogue's.
+    fn admit(&self, name: &str, count: usize, all: usize) -> bool {
+        let is_word = name.starts_with(titles::WORD);
+        let is_of_title = is_word || name.starts_with(titles::DECADE);
+        let says_little = is_word && count * 10 > all;
+        count >= self.min_count && (self.title_words || !is_of_title) && !says_little
+    }
+}
+
 impl Catalogue {
-    /// Describes `items` by the features that at least `min_count` of them have, and users by those
-    /// that at least as many of them have.
+    /// Describes `items` and `users` by the features that `rules` admit.
     pub fn new(
         items: Vec<Item>,
         kinds: Vec<String>,
         users: impl Iterator<Item = impl AsRef<[String]>>,
-        min_count: usize,
+        rules: FeatureRules,
     ) -> Self {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for item in &items {
             features_of(item).for_each(|feature| *counts.entry(feature).or_default() += 1);
         }
+        counts.retain(|name, count| rules.admit(name, *count, items.len()));
         let mut user_counts: BTreeMap<String, usize> = BTreeMap::new();
         for labels in users {
             let mut labels = labels.as_ref().to_vec();
@@ -40,14 +60,13 @@ impl Catalogue {
             labels.dedup();
             labels.into_iter().for_each(|label| *user_counts.entry(label).or_default() += 1);
         }
-        let frequent = |counts: BTreeMap<String, usize>| -> Vec<String> {
-            let counts = counts.into_iter().filter(|(_, count)| *count >= min_count.max(1));
-            counts.map(|(name, _)| name).collect()
-        };
-        Self { kinds, features: frequent(counts), user_features: frequent(user_counts), items }
+        user_counts.retain(|_, count| *count >= rules.min_count);
+        let (features, user_features) = (counts.into_keys(), user_counts.into_keys());
+        Self { kinds, features: features.collect(), user_features: user_features.collect(), items }
     }
 
-    /// The features of every item.
+    /// The features of every item, those of [`Self::features`] alone: a model that learned no words
+    /// of titles is told none.
     pub fn content(&self) -> Bags {
         let index = index(&self.features);
         let bag = |item: &Item| -> Vec<u32> {
@@ -68,11 +87,12 @@ fn index(names: &[String]) -> HashMap<&str, u32> {
     names.iter().map(String::as_str).zip(0..).collect()
 }
 
-/// Features of an item by name, each once: categories are told from labels.
+/// Features of an item by name, each once: categories are told from labels and from words.
 fn features_of(item: &Item) -> impl Iterator<Item = String> {
     let categories = item.categories.iter().map(|name| format!("category:{name}"));
     let labels = item.labels.iter().map(|name| format!("label:{name}"));
-    let mut features: Vec<String> = categories.chain(labels).collect();
+    let mut features: Vec<String> =
+        categories.chain(labels).chain(titles::features(item)).collect();
     features.sort_unstable();
     features.dedup();
     features.into_iter()
@@ -99,13 +119,51 @@ mod tests {
             item("2", &["love", "crime"], &["year:1995"]),
             item("3", &[], &[]),
         ];
-        let catalogue = Catalogue::new(items, vec![], [["f".to_string()]].iter(), 2);
-        assert_eq!(catalogue.features, ["category:crime", "label:year:1995"]);
+        let rules = FeatureRules { min_count: 2, title_words: true };
+        let catalogue = Catalogue::new(items, vec![], [["f".to_string()]].iter(), rules);
+        assert_eq!(catalogue.features, ["category:crime", "decade:1990", "label:year:1995"]);
         assert!(catalogue.user_features.is_empty());
         let content = catalogue.content();
         assert_eq!(
             (content.get(0), content.get(1), content.get(2)),
-            (&[0, 1][..], &[0, 1][..], &[][..])
+            (&[0, 1, 2][..], &[0, 1, 2][..], &[][..])
         );
+    }
+
+    /// Thirty films: three stars, four that are the same everywhere, one of each number.
+    fn films() -> Vec<Item> {
+        let title = |i: usize| match i {
+            0..3 => format!("A Star, part {i}"),
+            3..7 => format!("The Same Film {i} (1984)"),
+            _ => format!("Number {i}"),
+        };
+        (0..30).map(|i| Item { title: title(i), ..item(&i.to_string(), &["film"], &[]) }).collect()
+    }
+
+    fn catalogue(rules: FeatureRules) -> Catalogue {
+        Catalogue::new(films(), vec![], std::iter::empty::<Vec<String>>(), rules)
+    }
+
+    #[test]
+    fn words_describe_items_if_neither_too_few_nor_too_many_have_them() {
+        let rules = FeatureRules { min_count: 2, title_words: true };
+        let found = catalogue(rules);
+        assert_eq!(found.features, ["category:film", "decade:1980", "word:part", "word:star"]);
+        let content = found.content();
+        assert_eq!((content.get(0), content.get(3)), (&[0, 2, 3][..], &[0, 1][..]));
+        let rules = FeatureRules { title_words: false, ..rules };
+        assert_eq!(catalogue(rules).features, ["category:film"]);
+    }
+
+    #[test]
+    fn a_catalogue_that_knows_no_words_is_told_none() {
+        let old =
+            r#"{"kinds": [], "features": ["category:film"], "user_features": [], "items": []}"#;
+        let mut old: Catalogue = serde_json::from_str(old).expect("a catalogue as it was written");
+        old.items = films();
+        let titled = old.content();
+        old.items.iter_mut().for_each(|item| item.title.clear());
+        assert_eq!(titled, old.content());
+        assert_eq!(titled.get(0), [0]);
     }
 }

@@ -78,6 +78,7 @@ pub(super) fn recommendation(
             values: !model.value_edges.is_empty(),
             user_features: model.num_user_features > 0,
             popularity: model.popularity,
+            ..ModelShape::default()
         },
         segments: SegmentsConfig { d_ff, gate: model.gate, prior_start: 0.0, prior_end: 0.0 },
         run: RunConfig {

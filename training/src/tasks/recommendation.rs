@@ -114,8 +114,8 @@ impl RecommendationTask {
             return Err(Error::Recommendation(reason.into()));
         }
         let users = log.users.iter().map(|user| &user.labels);
-        let catalogue =
-            Catalogue::new(log.items.clone(), log.kinds.clone(), users, config.min_feature_count);
+        let (items, kinds) = (log.items.clone(), log.kinds.clone());
+        let catalogue = Catalogue::new(items, kinds, users, config.features());
         let shape = shape(config, &catalogue, log);
         let layers = shape.layers();
         let names: Vec<String> =

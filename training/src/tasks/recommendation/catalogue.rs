@@ -38,7 +38,7 @@ impl CatalogueStart {
         let trial = Protocol::All.newest(log, config.keep_seen)?;
         let users = log.users.iter().map(|user| &user.labels);
         let (items, kinds) = (log.items.clone(), log.kinds.clone());
-        let catalogue = Catalogue::new(items, kinds, users, config.min_feature_count);
+        let catalogue = Catalogue::new(items, kinds, users, config.features());
         let shape = shape(config, &catalogue, &trial.train);
         let settings = scorers::choose(std::slice::from_ref(&trial), &config.scorers)?;
         let scorers = Scorers::fit(&trial.train.histories, log.items.len(), &settings)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use dragoman_core::{
     config::{RecommendationConfig, SegmentGate},
     kernels::{activation::Activation, matmul::Precision},
-    recommend::ScorersConfig,
+    recommend::{FeatureRules, ScorersConfig},
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,9 @@ pub struct ModelShape {
     pub values: bool,
     /// Whether the features of users are told.
     pub user_features: bool,
+    /// Whether the words of titles, and the decade of a year, describe items besides categories and
+    /// labels.
+    pub title_words: bool,
     /// What the logarithm of the popularity of the moment counts in a logit; 0 leaves all of it to
     /// the model.
     pub popularity: f32,
@@ -141,6 +144,7 @@ impl Default for ModelShape {
             gaps: true,
             values: true,
             user_features: true,
+            title_words: false,
             popularity: 0.0,
         }
     }
@@ -221,6 +225,11 @@ impl TrainConfig {
             popularity: self.model.popularity,
             ..RecommendationConfig::default()
         }
+    }
+
+    /// What describes items and users.
+    pub(super) fn features(&self) -> FeatureRules {
+        FeatureRules { min_count: self.min_feature_count, title_words: self.model.title_words }
     }
 
     fn parse(text: &str) -> Result<Self, String> {
