@@ -6,6 +6,7 @@
 //! | [`trial`] | users at a moment and what they did then: a cut in time, or the last event |
 //! | [`ranking`] | lists from a scorer or a model |
 //! | [`ials`], [`baselines`], [`blend`] | what every model stands beside, chosen on validation |
+//! | `compare`, `debias` | figures beside those of others, and without what most people choose |
 //! | [`protocol`] | the whole evaluation |
 //! | [`report`] | its result: for the terminal, as JSON, as a page |
 //!
@@ -19,6 +20,8 @@ pub mod ranking;
 pub mod ials;
 pub mod baselines;
 pub mod blend;
+mod compare;
+mod debias;
 pub mod protocol;
 pub mod report;
 

@@ -131,8 +131,9 @@ fn who_knows_the_future_is_right_and_the_baselines_stand_beside() -> Result<()> 
     let warm = oracle.group("warm").expect("there are known users");
     assert!(warm.beside_best.as_ref().is_some_and(|(_, gain)| gain.low > 0.0), "{warm:?}");
     assert_eq!(warm.beside_recent.as_ref().map(|(name, _)| name.as_str()), Some("Pop-30d"));
+    assert!(warm.debiased_ndcg.is_some_and(|ndcg| (ndcg - 1.0).abs() < 1e-12), "{warm:?}");
     let text = evaluation.to_string();
-    for wanted in ["NDCG@10", "segment.new", "k = 10", "worst segment", "oracle"] {
+    for wanted in ["debiased", "NDCG@10", "segment.new", "k = 10", "worst segment", "oracle"] {
         assert!(text.contains(wanted), "{wanted} in:\n{text}");
     }
     let curve: Vec<usize> = oracle.curve.iter().map(|&(k, _)| k).collect();

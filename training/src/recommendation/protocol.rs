@@ -8,16 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     baselines::{Baselines, Settings},
+    compare::{Comparison, Scored},
+    debias::debiased_ndcg,
     lists::{Beyond, places},
     metrics::Scores,
     ranking::Outcome,
-    report::{Evaluation, Group, Setup, System},
+    report::{Evaluation, Setup, System},
     trial::Trial,
 };
-use crate::{
-    Error, Result,
-    metrics::significance::{Bootstrap, Interval},
-};
+use crate::{Error, Result, metrics::significance::Bootstrap};
 
 /// Events after which new users are asked again.
 pub const REVEALED: [usize; 5] = [0, 1, 3, 5, 10];
@@ -159,57 +158,30 @@ fn setup(log: &Interactions, options: &Options, cuts: Option<Cuts>, test: &Trial
     }
 }
 
-/// The figures of each system, beside the best baseline of the main group and beside Pop-30d.
+/// The figures of each system.
 fn systems(
     test: &Trial,
     outcomes: &[(String, Outcome)],
     num_baselines: usize,
     bootstrap: &Bootstrap,
 ) -> Result<Vec<System>> {
-    let groups = test.groups();
-    let ndcg = |outcome: &Outcome, places: &[usize]| -> Vec<f64> {
-        places.iter().map(|&place| outcome.scores[place].ndcg).collect()
+    let groups = &test.groups();
+    let scored: Vec<Scored<'_>> =
+        outcomes.iter().map(|(name, outcome)| (&**name, &*outcome.scores)).collect();
+    let comparison = Comparison { groups, main: test.main_group(), bootstrap };
+    let mut figures = comparison.figures(&scored, num_baselines)?;
+    let lists: Vec<&[Vec<u32>]> = outcomes.iter().map(|(_, outcome)| &*outcome.lists).collect();
+    let debiased = debiased_ndcg(test, groups, &lists, bootstrap.seed);
+    for (group, ndcg) in figures.iter_mut().flatten().zip(debiased.into_iter().flatten()) {
+        group.debiased_ndcg = ndcg;
+    }
+    let system = |(place, ((name, outcome), groups)): (_, (&(String, Outcome), _))| System {
+        name: name.clone(),
+        is_baseline: place < num_baselines,
+        groups,
+        beyond: Beyond::of(test, &outcome.lists),
+        filled: places(&outcome.lists),
+        curve: Vec::new(),
     };
-    let mean = |outcome: &Outcome, places: &[usize]| {
-        ndcg(outcome, places).iter().sum::<f64>() / places.len().max(1) as f64
-    };
-    let main = test.main_group();
-    let main_places = groups.iter().find(|(name, _)| name == main).map(|(_, places)| places);
-    let best = main_places.and_then(|places| {
-        let baselines = outcomes[..num_baselines].iter();
-        baselines.max_by(|(_, a), (_, b)| mean(a, places).total_cmp(&mean(b, places)))
-    });
-    let recent = outcomes.iter().find(|(name, _)| name == "Pop-30d");
-    let beside =
-        |name: &str, outcome: &Outcome, places: &[usize], other: Option<&(String, Outcome)>| {
-            let other = other.filter(|(of, _)| of != name);
-            let compare = |(of, other): &(String, Outcome)| -> Result<(String, Interval)> {
-                let difference =
-                    bootstrap.difference(&ndcg(other, places), &ndcg(outcome, places))?;
-                Ok((of.clone(), difference))
-            };
-            other.map(compare).transpose()
-        };
-    let system = |(place, (name, outcome)): (usize, &(String, Outcome))| -> Result<System> {
-        let group = |(group, places): &(String, Vec<usize>)| -> Result<Group> {
-            let scores: Vec<Scores> = places.iter().map(|&place| outcome.scores[place]).collect();
-            Ok(Group {
-                name: group.clone(),
-                users: places.len(),
-                mean: Scores::mean(&scores),
-                ndcg_interval: bootstrap.mean(&ndcg(outcome, places))?,
-                beside_best: beside(name, outcome, places, best)?,
-                beside_recent: beside(name, outcome, places, recent)?,
-            })
-        };
-        Ok(System {
-            name: name.clone(),
-            is_baseline: place < num_baselines,
-            groups: groups.iter().map(group).collect::<Result<_>>()?,
-            beyond: Beyond::of(test, &outcome.lists),
-            filled: places(&outcome.lists),
-            curve: Vec::new(),
-        })
-    };
-    outcomes.iter().enumerate().map(system).collect()
+    Ok(outcomes.iter().zip(figures).enumerate().map(system).collect())
 }

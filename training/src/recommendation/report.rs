@@ -87,6 +87,9 @@ pub struct Group {
     pub beside_best: Option<(String, Interval)>,
     /// The same beside Pop-30d.
     pub beside_recent: Option<(String, Interval)>,
+    /// NDCG@10 without what most people choose: RecTools' `DebiasConfig`, the mean over some draws.
+    #[serde(default)]
+    pub debiased_ndcg: Option<f64>,
 }
 
 impl Evaluation {
