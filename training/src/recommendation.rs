@@ -7,6 +7,7 @@
 //! | [`ranking`] | lists from a scorer or a model |
 //! | [`ials`], [`baselines`], [`blend`] | what every model stands beside, chosen on validation |
 //! | `compare`, `debias` | figures beside those of others, and without what most people choose |
+//! | `panel`, `successive` | everybody who is asked, at once or about one event after another |
 //! | [`protocol`] | the whole evaluation |
 //! | [`report`] | its result: for the terminal, as JSON, as a page |
 //!
@@ -22,6 +23,8 @@ pub mod baselines;
 pub mod blend;
 mod compare;
 mod debias;
+mod panel;
+mod successive;
 pub mod protocol;
 pub mod report;
 

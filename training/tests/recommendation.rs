@@ -9,7 +9,7 @@ use dragoman_core::recommend::{
 use dragoman_data::interactions::{Interactions, User};
 use dragoman_training::{
     metrics::significance::Bootstrap,
-    recommendation::{Evaluation, Options, Protocol, evaluate},
+    recommendation::{Evaluation, Options, Protocol, evaluate, report::System},
 };
 
 const DAY: i64 = 86_400;
@@ -105,7 +105,8 @@ impl Recommend for Oracle {
 
 fn run(protocol: Protocol) -> Result<Evaluation> {
     let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
-    let options = Options { protocol, has_baselines: true, keeps_seen: false, bootstrap };
+    let options =
+        Options { protocol, has_baselines: true, keeps_seen: false, successive: 5, bootstrap };
     let oracle: Arc<dyn Recommend> = Arc::new(Oracle::new());
     Ok(evaluate(&log(), &options, &[("oracle".to_owned(), oracle)], |_| ())?)
 }
@@ -131,9 +132,28 @@ fn who_knows_the_future_is_right_and_the_baselines_stand_beside() -> Result<()> 
     let warm = oracle.group("warm").expect("there are known users");
     assert!(warm.beside_best.as_ref().is_some_and(|(_, gain)| gain.low > 0.0), "{warm:?}");
     assert_eq!(warm.beside_recent.as_ref().map(|(name, _)| name.as_str()), Some("Pop-30d"));
+    // Asked event by event, who knows the stride of a user is right about each.
+    let questions = evaluation.successive.expect("a cut in time has events after it");
+    let users = evaluation.setup.test_users;
+    assert!((users..=5 * users).contains(&questions.events), "{questions:?}");
+    let one_by_one = |system: &System, group: &str| {
+        system.successive.iter().find(|found| found.name == group).map(|found| found.mean.ndcg)
+    };
+    assert_eq!(one_by_one(oracle, "warm"), Some(1.0));
+    assert!(one_by_one(oracle, "cold").is_some_and(|ndcg| ndcg > 0.7 && ndcg < 1.0));
+    assert!(one_by_one(&evaluation.systems[0], "warm").is_some_and(|ndcg| ndcg < 1.0));
     assert!(warm.debiased_ndcg.is_some_and(|ndcg| (ndcg - 1.0).abs() < 1e-12), "{warm:?}");
     let text = evaluation.to_string();
-    for wanted in ["debiased", "NDCG@10", "segment.new", "k = 10", "worst segment", "oracle"] {
+    assert!(evaluation.to_html().contains("One event after another"));
+    for wanted in [
+        "One event after another",
+        "debiased",
+        "NDCG@10",
+        "segment.new",
+        "k = 10",
+        "worst segment",
+        "oracle",
+    ] {
         assert!(text.contains(wanted), "{wanted} in:\n{text}");
     }
     let curve: Vec<usize> = oracle.curve.iter().map(|&(k, _)| k).collect();
@@ -148,6 +168,7 @@ fn leave_one_out_is_called_leaking() -> Result<()> {
     assert_eq!(ndcg(&evaluation, "oracle", "all"), Some(1.0));
     assert_eq!(ndcg(&evaluation, "Pop-30d", "all"), None);
     assert_eq!(evaluation.setup.test_users, 60);
+    assert_eq!(evaluation.successive, None);
     assert!(evaluation.to_string().contains("leaks"));
     assert!(evaluation.to_html().contains("leaks"));
     Ok(())

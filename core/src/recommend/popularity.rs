@@ -174,6 +174,11 @@ impl Trends {
         &self.counts
     }
 
+    /// The same, to score by.
+    pub fn popularity(&self) -> Popularity {
+        Popularity { counts: self.counts.iter().map(|&count| count as f32).collect() }
+    }
+
     fn change(&mut self, item: u32, by: i64) {
         let before = self.counts[item as usize];
         let after = (i64::from(before) + by) as u32;

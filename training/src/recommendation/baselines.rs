@@ -38,6 +38,14 @@ pub struct Settings {
     pub blend: Option<BlendConfig>,
 }
 
+/// What is popular at a moment.
+pub(super) struct Recent {
+    /// In the seven days before.
+    pub(super) week: Popularity,
+    /// In the thirty days before.
+    pub(super) month: Popularity,
+}
+
 /// Baselines that know what happened before a trial.
 pub struct Baselines {
     scorers: Vec<(String, Box<dyn Scorer>)>,
@@ -132,6 +140,16 @@ impl Baselines {
         let markov = Cooccurrence::fit(histories, num_items, &settings.markov);
         scorers.push(("Markov".into(), Box::new(markov)));
         Ok(Self { scorers, blend: settings.blend.clone() })
+    }
+
+    /// Has Pop-7d and Pop-30d, where they are, count what is recent at another moment.
+    pub(super) fn follow(&mut self, recent: Recent) {
+        let Recent { week, month } = recent;
+        for (name, popularity) in [("Pop-7d", week), ("Pop-30d", month)] {
+            if let Some((_, scorer)) = self.scorers.iter_mut().find(|(known, _)| known == name) {
+                *scorer = Box::new(popularity);
+            }
+        }
     }
 
     /// What each recommends in a trial over the same catalogue, the blend last.

@@ -1,22 +1,23 @@
 //! The whole evaluation: choose on validation, fit again, ask once.
 
-use std::sync::Arc;
-
-use dragoman_core::recommend::Recommend;
 use dragoman_data::interactions::{Interactions, split::Cuts};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    baselines::{Baselines, Settings},
+    baselines::Settings,
     compare::{Comparison, Scored},
     debias::debiased_ndcg,
     lists::{Beyond, places},
     metrics::Scores,
+    panel::Panel,
     ranking::Outcome,
     report::{Evaluation, Setup, System},
+    successive::Successive,
     trial::Trial,
 };
 use crate::{Error, Result, metrics::significance::Bootstrap};
+
+pub use super::panel::Named;
 
 /// Events after which new users are asked again.
 pub const REVEALED: [usize; 5] = [0, 1, 3, 5, 10];
@@ -43,12 +44,12 @@ pub struct Options {
     pub has_baselines: bool,
     /// Whether items that a user has met may be recommended, and count as targets.
     pub keeps_seen: bool,
+    /// How many events of each user after the cut are asked about one after another, at most; 0
+    /// leaves this out.
+    pub successive: usize,
     /// How intervals are drawn.
     pub bootstrap: Bootstrap,
 }
-
-/// A model with a name for the table.
-pub type Named = (String, Arc<dyn Recommend>);
 
 /// Evaluates models, which should have been trained on what lies before the cut, and baselines on a
 /// log; `say` hears of choices as they are made.
@@ -76,8 +77,11 @@ pub fn evaluate(
         return Err(Error::NothingToRecommend);
     }
     let setup = setup(log, options, cuts, &test);
-    let curve = curve(log, &test, options);
-    run(test, curve, setup, settings, options, models)
+    let mut asked = Asked { curve: curve(log, &test, options), successive: None, test };
+    if cuts.is_some() {
+        asked.successive = Successive::new(log, &asked.test, options.successive);
+    }
+    run(asked, setup, settings, options, models)
 }
 
 /// Evaluates models on users whose trial is made already, such as that of [`Trial::of_lines`];
@@ -97,35 +101,61 @@ pub fn evaluate_trial(
         }
         _ => None,
     };
-    run(test, Vec::new(), setup, settings, options, models)
+    run(Asked { test, curve: Vec::new(), successive: None }, setup, settings, options, models)
+}
+
+/// All that everybody is asked.
+struct Asked {
+    test: Trial,
+    /// The cold-start curve, by the number of events that are revealed.
+    curve: Vec<(usize, Trial)>,
+    successive: Option<Successive>,
 }
 
 fn run(
-    test: Trial,
-    curve: Vec<(usize, Trial)>,
+    asked: Asked,
     setup: Setup,
     settings: Option<Settings>,
     options: &Options,
     models: &[Named],
 ) -> Result<Evaluation> {
-    let baselines = settings.as_ref().map(|known| Baselines::fit(&test, known)).transpose()?;
-    let ask = |trial: &Trial| -> Result<Vec<(String, Outcome)>> {
-        let mut outcomes = baselines.as_ref().map_or_else(Vec::new, |all| all.outcomes(trial));
-        for (name, model) in models {
-            outcomes.push((name.clone(), Outcome::of_model(trial, model.as_ref())?));
-        }
-        Ok(outcomes)
-    };
-    let outcomes = ask(&test)?;
+    let Asked { test, curve, successive } = asked;
+    let panel = Panel::new(&test, settings.as_ref(), models)?;
+    let outcomes = panel.ask(&test)?;
     let num_baselines = outcomes.len() - models.len();
     let mut systems = systems(&test, &outcomes, num_baselines, &options.bootstrap)?;
     for (revealed, trial) in &curve {
-        for (system, (_, outcome)) in systems.iter_mut().zip(ask(trial)?) {
+        for (system, (_, outcome)) in systems.iter_mut().zip(panel.ask(trial)?) {
             system.curve.push((*revealed, Scores::mean(&outcome.scores).ndcg));
         }
     }
     let curve_users = curve.first().map_or(0, |(_, trial)| trial.cases.len());
-    Ok(Evaluation { setup, settings, curve_users, systems })
+    let evaluation = Evaluation { setup, settings, curve_users, successive: None, systems };
+    match successive {
+        Some(successive) => one_by_one(evaluation, successive, test, panel),
+        None => Ok(evaluation),
+    }
+}
+
+/// Adds what everybody is worth when one event is asked about after another.
+fn one_by_one(
+    mut evaluation: Evaluation,
+    successive: Successive,
+    test: Trial,
+    panel: Panel<'_>,
+) -> Result<Evaluation> {
+    evaluation.successive = Some(successive.questions());
+    let groups = successive.groups();
+    let scores = successive.scores(test, panel)?;
+    let scored: Vec<Scored<'_>> = scores.iter().map(|(name, of)| (&**name, &**of)).collect();
+    let Setup { main_group: main, bootstrap, .. } = &evaluation.setup;
+    let num_baselines = evaluation.systems.iter().filter(|system| system.is_baseline).count();
+    let figures =
+        Comparison { groups: &groups, main, bootstrap }.figures(&scored, num_baselines)?;
+    for (system, figures) in evaluation.systems.iter_mut().zip(figures) {
+        system.successive = figures;
+    }
+    Ok(evaluation)
 }
 
 /// The cold-start curve: the same new users after more and more events.
@@ -182,6 +212,7 @@ fn systems(
         beyond: Beyond::of(test, &outcome.lists),
         filled: places(&outcome.lists),
         curve: Vec::new(),
+        successive: Vec::new(),
     };
     Ok(outcomes.iter().zip(figures).enumerate().map(system).collect())
 }

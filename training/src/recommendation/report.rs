@@ -19,6 +19,9 @@ pub struct Evaluation {
     pub settings: Option<Settings>,
     /// New users behind the cold-start curves.
     pub curve_users: usize,
+    /// What was asked event by event; none where there is no cut in time.
+    #[serde(default)]
+    pub successive: Option<Questions>,
     /// What everybody answered, baselines first.
     pub systems: Vec<System>,
 }
@@ -53,6 +56,16 @@ pub struct Setup {
     pub bootstrap: Bootstrap,
 }
 
+/// Events that were asked about one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Questions {
+    /// How many of each user at most.
+    pub most: usize,
+    /// How many of all users.
+    pub events: usize,
+}
+
 /// What one recommender is worth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +82,10 @@ pub struct System {
     pub filled: f64,
     /// NDCG@10 of new users after so many events.
     pub curve: Vec<(usize, f64)>,
+    /// By group of users, when it is asked about one event after another: means over the users of
+    /// their means over the events.
+    #[serde(default)]
+    pub successive: Vec<Group>,
 }
 
 /// What one recommender is worth to a group of users.
@@ -109,12 +126,6 @@ impl Evaluation {
             "Leave-one-out leaks: training sees what others did after a user's last event \
              (arXiv 2307.14951, 2507.16289). For comparison with papers only.",
         )
-    }
-
-    /// The names of the groups with their numbers of users.
-    fn groups(&self) -> Vec<(&str, usize)> {
-        let first = self.systems.first().map_or(&[][..], |system| system.groups.as_slice());
-        first.iter().map(|group| (group.name.as_str(), group.users)).collect()
     }
 }
 

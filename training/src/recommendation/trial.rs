@@ -179,17 +179,7 @@ impl Trial {
 
     /// The places of the cases of each group that has any, in a fixed order.
     pub fn groups(&self) -> Vec<(String, Vec<usize>)> {
-        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (place, case) in self.cases.iter().enumerate() {
-            for group in &case.groups {
-                groups.entry(group).or_default().push(place);
-            }
-        }
-        let mut groups: Vec<_> =
-            groups.into_iter().map(|(name, places)| (name.to_owned(), places)).collect();
-        let order = order();
-        groups.sort_by_key(|(name, _)| order.iter().position(|known| known == name));
-        groups
+        places(self.cases.iter().map(|case| case.groups.as_slice()))
     }
 
     /// The name of the group that a trial is summed up by: users who are known, or all.
@@ -213,7 +203,23 @@ impl Trial {
     }
 }
 
-fn groups(events: usize, segment: Segment) -> Vec<String> {
+/// The places of the users of each group that has any, in a fixed order, by the groups of each user.
+pub(super) fn places<'a>(users: impl Iterator<Item = &'a [String]>) -> Vec<(String, Vec<usize>)> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, names) in users.enumerate() {
+        for name in names {
+            groups.entry(name).or_default().push(place);
+        }
+    }
+    let mut groups: Vec<_> =
+        groups.into_iter().map(|(name, places)| (name.to_owned(), places)).collect();
+    let order = order();
+    groups.sort_by_key(|(name, _)| order.iter().position(|known| known == name));
+    groups
+}
+
+/// The groups of a user with so many events.
+pub(super) fn groups(events: usize, segment: Segment) -> Vec<String> {
     let warmth = if events > 0 { WARM } else { COLD };
     let mut groups = vec!["all".to_owned(), warmth.to_owned(), activity(events)];
     groups.push(format!("segment.{}", segment.name()));

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::{Evaluation, Group, System};
-use crate::{metrics::significance::Interval, recommendation::protocol::Protocol};
+use super::{Evaluation, Group, Questions, System};
+use crate::{
+    metrics::significance::Interval,
+    recommendation::{protocol::Protocol, trial::WARM},
+};
 
 /// A title, and rows of cells, the first of which names the columns.
 pub(super) struct Table {
@@ -50,6 +53,7 @@ impl Evaluation {
     /// All tables.
     pub(super) fn tables(&self) -> Vec<Table> {
         let mut tables = vec![self.main_table(), self.group_table()];
+        tables.extend(self.successive.map(|questions| self.successive_table(questions)));
         if self.curve_users > 0 {
             tables.push(self.curve_table());
         }
@@ -57,8 +61,6 @@ impl Evaluation {
     }
 
     fn main_table(&self) -> Table {
-        let main = &self.setup.main_group;
-        let users = self.groups().iter().find(|(name, _)| name == main).map_or(0, |group| group.1);
         let titles = [
             "",
             "NDCG@10",
@@ -77,13 +79,14 @@ impl Evaluation {
             "diversity",
         ];
         let row = |system: &System| {
-            let Some(group) = system.group(main) else { return vec![system.name.clone()] };
-            let Group { mean, ndcg_interval: interval, .. } = group;
-            let beyond = &system.beyond;
+            let Some(group) = self.main_of(&system.groups) else {
+                return vec![system.name.clone()];
+            };
+            let (Group { mean, .. }, beyond) = (group, &system.beyond);
             vec![
                 system.name.clone(),
                 score(mean.ndcg),
-                format!("{} to {}", score(interval.low), score(interval.high)),
+                interval(&group.ndcg_interval),
                 score(mean.recall),
                 score(mean.hit),
                 score(mean.reciprocal_rank),
@@ -99,16 +102,14 @@ impl Evaluation {
             ]
         };
         let title = format!(
-            "{}, {users} users (coverage and what follows: all users)",
-            if main == "warm" { "users with a history" } else { "all users" }
+            "{} (coverage and what follows: all users)",
+            self.main_title(|system| &system.groups)
         );
         self.table(title, &titles, row)
     }
 
     fn group_table(&self) -> Table {
-        let groups = self.groups();
-        let names: Vec<String> =
-            groups.iter().map(|(name, users)| format!("{name} ({users})")).collect();
+        let names = self.names(|system| &system.groups, |_| true);
         let mut titles = vec![""];
         titles.extend(names.iter().map(String::as_str));
         titles.extend(["worst segment", "gap"]);
@@ -126,6 +127,48 @@ impl Evaluation {
         self.table("NDCG@10 by group of users (how many)".into(), &titles, row)
     }
 
+    fn successive_table(&self, questions: Questions) -> Table {
+        // A group is in the table once, and the numbers of events are in the JSON alone.
+        let is_other =
+            |group: &&Group| group.name != self.setup.main_group && !group.name.ends_with("events");
+        let names = self.names(|system| &system.successive, is_other);
+        let mut titles = vec![
+            "",
+            "NDCG@10",
+            "95 %",
+            "HR@10",
+            "MRR@10",
+            "beside the best baseline",
+            "beside Pop-30d",
+        ];
+        titles.extend(names.iter().map(String::as_str));
+        let row = |system: &System| {
+            let Some(group) = self.main_of(&system.successive) else {
+                return vec![system.name.clone()];
+            };
+            let mut cells = vec![
+                system.name.clone(),
+                score(group.mean.ndcg),
+                interval(&group.ndcg_interval),
+                score(group.mean.hit),
+                score(group.mean.reciprocal_rank),
+                difference(group.beside_best.as_ref()),
+                difference(group.beside_recent.as_ref()),
+            ];
+            let others = system.successive.iter().filter(is_other);
+            cells.extend(others.map(|group| score(group.mean.ndcg)));
+            cells
+        };
+        let Questions { most, events } = questions;
+        let title = format!(
+            "One event after another, with all before it revealed: {} ({events} events of all users, \
+             at most {most} of each; means over a user's events, then over users); then NDCG@10 of \
+             other groups",
+            self.main_title(|system| &system.successive)
+        );
+        self.table(title, &titles, row)
+    }
+
     fn curve_table(&self) -> Table {
         let revealed: Vec<String> =
             self.systems[0].curve.iter().map(|(k, _)| format!("k = {k}")).collect();
@@ -137,6 +180,31 @@ impl Evaluation {
         };
         let title = format!("NDCG@10 of {} new users after their first k events", self.curve_users);
         self.table(title, &titles, row)
+    }
+
+    /// The figures for the group that tables are about.
+    fn main_of<'a>(&self, groups: &'a [Group]) -> Option<&'a Group> {
+        groups.iter().find(|group| group.name == self.setup.main_group)
+    }
+
+    /// What that group is called, and how many it has.
+    fn main_title(&self, groups: impl Fn(&System) -> &Vec<Group>) -> String {
+        let first = self.systems.first().and_then(|system| self.main_of(groups(system)));
+        let name = match self.setup.main_group == WARM {
+            true => "users with a history",
+            false => "all users",
+        };
+        format!("{name}, {} users", first.map_or(0, |group| group.users))
+    }
+
+    /// The names of groups with their numbers of users.
+    fn names(
+        &self,
+        groups: impl Fn(&System) -> &Vec<Group>,
+        is_named: impl Fn(&&Group) -> bool,
+    ) -> Vec<String> {
+        let all = self.systems.first().into_iter().flat_map(groups);
+        all.filter(is_named).map(|group| format!("{} ({})", group.name, group.users)).collect()
     }
 
     fn table(&self, title: String, titles: &[&str], row: impl Fn(&System) -> Vec<String>) -> Table {
@@ -176,6 +244,10 @@ impl fmt::Display for Evaluation {
 fn score(value: f64) -> String {
     let text = format!("{value:.4}");
     text.strip_prefix('0').map_or(text.clone(), str::to_owned)
+}
+
+fn interval(of: &Interval) -> String {
+    format!("{} to {}", score(of.low), score(of.high))
 }
 
 fn difference(beside: Option<&(String, Interval)>) -> String {

@@ -52,6 +52,11 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "FILE", requires = "histories")]
     targets: Option<PathBuf>,
 
+    /// Events of each user after the cut that are asked about one after another, with all before
+    /// them revealed: at most so many, spread evenly; 0 leaves this out
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    successive: usize,
+
     /// Resamples of users behind an interval
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     resamples: u32,
@@ -91,6 +96,7 @@ impl Recommendation {
             },
             has_baselines: !self.no_baselines,
             keeps_seen: self.keep_seen,
+            successive: self.successive,
             bootstrap: Bootstrap { resamples: self.resamples as usize, ..Default::default() },
         };
         let log = self.data.as_deref().map(load).transpose()?;

@@ -53,6 +53,7 @@ fn scores(
         protocol: Protocol::Time { quantile },
         has_baselines: false,
         keeps_seen: false,
+        successive: 0,
         bootstrap: Bootstrap { resamples: 1, ..Bootstrap::default() },
     };
     let evaluation = evaluate(log, &options, &models, |choice| tracing::info!("{choice}"))?;
