@@ -153,7 +153,8 @@ impl LowRank {
             add_weight_gradient(self.precision, weight, dys, xs);
         };
         let grad = |dys: &[f32], weight: &Param| -> Result<Vec<f32>> {
-            let mut dxs = vec![0.0; dys.len() / weight.shape().dims()[0] * weight.shape().dims()[1]];
+            let mut dxs =
+                vec![0.0; dys.len() / weight.shape().dims()[0] * weight.shape().dims()[1]];
             self.times_back(dys, weight, &mut dxs, false)?;
             Ok(dxs)
         };
