@@ -115,8 +115,11 @@ fn sums<const PACKING: usize>(steps: usize) -> f32 {
         for sum in &mut sums {
             *sum = match PACKING {
                 0 => _mm512_fmadd_ps(a, b, *sum),
-                // SAFETY: both are 512 bits of numbers, and any bits are numbers.
-                1 => unsafe { _mm512_dpbf16_ps(*sum, transmute(a), transmute(b)) },
+                1 => {
+                    // SAFETY: both types are 512 plain bits.
+                    let halves = |bits| unsafe { transmute::<__m512, __m512bh>(bits) };
+                    _mm512_dpbf16_ps(*sum, halves(a), halves(b))
+                }
                 _ => {
                     let whole = _mm512_castps_si512;
                     _mm512_castsi512_ps(_mm512_dpbusd_epi32(whole(*sum), whole(a), whole(b)))
