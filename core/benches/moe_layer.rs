@@ -2,7 +2,8 @@
 //! beside the bare products it contains: the shapes of `core/benches/beside-torch`.
 //!
 //! `cargo bench --workspace --bench moe_layer`; `RAYON_NUM_THREADS=1` for one core. Prints one line
-//! of JSON for each shape and type: milliseconds and GFLOP/s, medians of seven.
+//! of JSON for each shape and type: milliseconds and GFLOP/s, medians of seven. `-- flat` takes shapes
+//! with as many rows for each expert.
 
 use std::time::Instant;
 
@@ -29,12 +30,17 @@ const SHAPES: [(usize, usize, usize, usize); 6] = [
     (64, 16, 2, 1024),
     (1, 16, 2, 1024),
 ];
+/// As many rows for each expert (128), whatever their number: `-- flat`.
+const FLAT: [(usize, usize, usize, usize); 4] =
+    [(512, 8, 2, 1024), (1024, 16, 2, 1024), (4096, 64, 2, 1024), (16384, 256, 2, 1024)];
 const D_MODEL: usize = 512;
 const RUNS: usize = 7;
 
 fn main() -> Result<()> {
+    let is_flat = std::env::args().any(|argument| argument == "flat");
+    let shapes = if is_flat { &FLAT[..] } else { &SHAPES };
     for precision in [Precision::F32, Precision::Bf16] {
-        for shape in SHAPES {
+        for &shape in shapes {
             measure(precision, shape)?;
         }
     }
