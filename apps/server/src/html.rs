@@ -3,8 +3,9 @@
 //! The document is cut into runs: text and inline markup between two block elements. In a run the
 //! sentences are found; what is not a sentence is copied. A sentence that holds inline markup is
 //! translated as a whole, and each marked part again by itself, which tells where the mark belongs
-//! in the whole ([`place`]). Where that does not tell, the pieces between the marks are translated
-//! one by one: worse sentences, but the right marks.
+//! in the whole ([`place`]). Where what must stay as it is does not come back, or two marks want the
+//! same words, the pieces between the marks are translated one by one: worse sentences, but the right
+//! marks.
 
 mod entities;
 mod place;
@@ -253,6 +254,21 @@ mod tests {
 
     fn reversed(text: &str) -> String {
         text.split(' ').rev().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_mark_whose_words_are_others_in_the_whole_stands_about_where_it_stood() {
+        let model = |text: &str| match text {
+            "My old house is near the river." => "Ma vieille maison est près de la rivière.".into(),
+            "near the river" => "au bord de l'eau".into(),
+            "old house" => "vieille maison".into(),
+            other => other.to_owned(),
+        };
+        let html = "<p>My <b>old house</b> is <a href='/'>near the river</a>.</p>";
+        assert_eq!(
+            translate(html, model),
+            "<p>Ma <b>vieille maison</b> est <a href='/'>près de la rivière</a>.</p>"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Finds the places of inline markup in a translated sentence.
 //!
 //! A marked part was also translated by itself; where the whole has words like these, the mark
-//! belongs. What is kept as it is must be found as it is. A mark without text stands between the
+//! belongs. Where it has none, the mark is put about where it stood: a sentence that reads well is
+//! worth more than the exact words under a mark. What is kept as it is must be found as it is. A mark without text stands between the
 //! words where it stood in proportion.
 
 use std::ops::Range;
@@ -82,8 +83,16 @@ impl Placer<'_> {
         out: &mut String,
     ) -> Option<()> {
         let mut placed = Vec::with_capacity(nodes.len());
+        let mut lost = Vec::new();
         for node in nodes {
-            placed.push((self.find(node, of, within)?, node));
+            match (self.find(node, of, within), &node.kind) {
+                (Some(place), _) => placed.push((place, node)),
+                (None, Kind::Element { fragment: Some(_), .. }) => lost.push(node),
+                (None, _) => return None, // what is kept as it is cannot stand for other words
+            }
+        }
+        for node in lost {
+            placed.push((self.guess(node, of, within, &placed)?, node));
         }
         placed.sort_by_key(|(place, _)| (place.start, place.end));
         let mut at = within.start;
@@ -126,6 +135,39 @@ impl Placer<'_> {
                     .or_else(|| self.alike(fragment, position, within))
             }
         }
+    }
+
+    /// For an element whose part by itself became other words than in the whole: of the words that no
+    /// other element has taken, as many as are its share, about where it stood and the more like its
+    /// part the better.
+    fn guess(
+        &self,
+        node: &Node,
+        of: &Range<usize>,
+        within: &Range<usize>,
+        taken: &[(Range<usize>, &Node)],
+    ) -> Option<Range<usize>> {
+        let Kind::Element { fragment: Some(fragment), .. } = node.kind else { return None };
+        let wanted = bigrams(self.fragments.get(fragment)?);
+        let middle = (node.range.start + node.range.end) as f32 / 2.0 - of.start as f32;
+        let position = middle / of.len().max(1) as f32;
+        let inside = |word: &&Range<usize>| within.start <= word.start && word.end <= within.end;
+        let words: Vec<&Range<usize>> = self.words.iter().filter(inside).collect();
+        let share = node.range.len() as f32 / of.len().max(1) as f32;
+        let most = ((share * words.len() as f32).round() as usize).max(1);
+        let is_free = |place: &Range<usize>| {
+            taken.iter().all(|(other, _)| other.end <= place.start || place.end <= other.start)
+        };
+        let places = |count: usize| {
+            let runs = words.windows(count).map(move |run| run[0].start..run[count - 1].end);
+            runs.filter(is_free)
+        };
+        let score = |place: &Range<usize>| {
+            let likeness = dice(&wanted, &bigrams(&self.target[place.clone()]));
+            likeness - distance(place, position, within)
+        };
+        let best = |count| places(count).max_by(|a, b| score(a).total_cmp(&score(b)));
+        (1..=most).rev().find_map(best)
     }
 
     /// The beginning or end of a word that is nearest to `position`.
