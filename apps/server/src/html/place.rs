@@ -82,10 +82,13 @@ impl Placer<'_> {
         within: &Range<usize>,
         out: &mut String,
     ) -> Option<()> {
-        let mut placed = Vec::with_capacity(nodes.len());
+        let mut placed: Vec<(Range<usize>, &Node)> = Vec::with_capacity(nodes.len());
         let mut lost = Vec::new();
         for node in nodes {
-            match (self.find(node, of, within), &node.kind) {
+            let found = self.find(node, of, within);
+            let is_taken =
+                |place: &Range<usize>| placed.iter().any(|(other, _)| meet(place, other));
+            match (found.filter(|place| !is_taken(place)), &node.kind) {
                 (Some(place), _) => placed.push((place, node)),
                 (None, Kind::Element { fragment: Some(_), .. }) => lost.push(node),
                 (None, _) => return None, // what is kept as it is cannot stand for other words
@@ -98,7 +101,7 @@ impl Placer<'_> {
         let mut at = within.start;
         for (place, node) in placed {
             if place.start < at {
-                return None; // two marks want the same words
+                return None; // a mark without text stands within the words of another
             }
             out.push_str(&escape(&self.target[at..place.start]));
             match &node.kind {
@@ -137,7 +140,8 @@ impl Placer<'_> {
         }
     }
 
-    /// For an element whose part by itself became other words than in the whole: of the words that no
+    /// For an element whose part by itself became other words than in the whole, or words that another
+    /// has: of the words that no
     /// other element has taken, as many as are its share, about where it stood and the more like its
     /// part the better.
     fn guess(
@@ -155,9 +159,7 @@ impl Placer<'_> {
         let words: Vec<&Range<usize>> = self.words.iter().filter(inside).collect();
         let share = node.range.len() as f32 / of.len().max(1) as f32;
         let most = ((share * words.len() as f32).round() as usize).max(1);
-        let is_free = |place: &Range<usize>| {
-            taken.iter().all(|(other, _)| other.end <= place.start || place.end <= other.start)
-        };
+        let is_free = |place: &Range<usize>| !taken.iter().any(|(other, _)| meet(place, other));
         let places = |count: usize| {
             let runs = words.windows(count).map(move |run| run[0].start..run[count - 1].end);
             runs.filter(is_free)
@@ -212,6 +214,11 @@ impl Placer<'_> {
         }
         best.map(|(_, place)| place)
     }
+}
+
+/// Whether two places share words.
+fn meet(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 /// How far the middle of `place` is from `position`, as a share of `within`.
