@@ -268,9 +268,10 @@ mod tests {
         let html = "<p>My <b>old house</b> is <a href='/'>near the river</a>.</p>";
         let expected = "<p>Ma <b>vieille maison</b> est <a href='/'>près de la rivière</a>.</p>";
         assert_eq!(translate(html, model), expected);
-        // Here the words that are most like the second mark are those of the first.
+        // Here the words that are most like the second mark are those of the first, and of the others it
+        // takes as many as are its share.
         let html = "<p>My <b>old house</b> <a href='/'>is near the river</a>.</p>";
-        let expected = "<p>Ma <b>vieille maison</b> <a href='/'>est près de la rivière</a>.</p>";
+        let expected = "<p>Ma <b>vieille maison</b> est <a href='/'>près de la rivière</a>.</p>";
         assert_eq!(translate(html, model), expected);
     }
 
