@@ -2,8 +2,6 @@
 //!
 //! `cargo bench --workspace --bench matmul`; `RAYON_NUM_THREADS=1` for one core.
 
-#![allow(unsafe_code, reason = "`peak` asks for instructions by name")]
-
 use divan::{
     Bencher,
     counter::{BytesCount, ItemsCount},
@@ -81,6 +79,7 @@ fn packed<const PACKING: usize>(bencher: Bencher<'_, '_>, dims: (usize, usize, u
 
 /// Sums in registers alone, on all threads: what the products above are a share of.
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "instructions by name")]
 #[divan::bench(consts = [0, 1, 2])]
 fn peak<const PACKING: usize>(bencher: Bencher<'_, '_>) {
     const STEPS: usize = 1 << 18;
@@ -106,6 +105,7 @@ const SUMS: usize = 12;
 
 /// Adds products to as many sums as fit in registers, `steps` times.
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "instructions by name")]
 #[target_feature(enable = "avx512f,avx512bf16,avx512vnni")]
 fn sums<const PACKING: usize>(steps: usize) -> f32 {
     use std::{arch::x86_64::*, hint::black_box, mem::transmute};

@@ -2,8 +2,8 @@
 //!
 //! A marked part was also translated by itself; where the whole has words like these, the mark
 //! belongs. Where it has none, the mark is put about where it stood: a sentence that reads well is
-//! worth more than the exact words under a mark. What is kept as it is must be found as it is. A mark without text stands between the
-//! words where it stood in proportion.
+//! worth more than the exact words under a mark. What is kept as it is must be found as it is. A mark
+//! without text stands between the words where it stood in proportion.
 
 use std::ops::Range;
 
@@ -141,9 +141,8 @@ impl Placer<'_> {
     }
 
     /// For an element whose part by itself became other words than in the whole, or words that another
-    /// has: of the words that no
-    /// other element has taken, as many as are its share, about where it stood and the more like its
-    /// part the better.
+    /// has: of the words that no other element has taken, as many as are its share, about where it
+    /// stood and the more like its part the better.
     fn guess(
         &self,
         node: &Node,

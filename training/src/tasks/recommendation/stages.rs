@@ -30,9 +30,9 @@ use crate::{
 /// First a model learns without the events by which settings are chosen: they say which weights are
 /// best, how the cheap scorers are set, and how all are mixed. Where the mixture is learned from
 /// earlier windows, too, a model learns before each, for as many passes as the first one was best
-/// after. A last one then learns from all that the protocol does not keep, for as many
-/// passes; it takes settings and mixture over. `dev` stands for events that the protocol would keep,
-/// and for the first model alone.
+/// after. A last one then learns from all that the protocol does not keep, for as many passes; it
+/// takes settings and mixture over. `dev` stands for events that the protocol would keep, and for
+/// the first model alone.
 pub fn train(
     config: &TrainConfig,
     log: &Interactions,
