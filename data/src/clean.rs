@@ -25,6 +25,8 @@ pub struct CleanConfig {
     /// Whether to drop texts that are surely in another language. Slow; the script of the letters
     /// is always checked. Needs the feature `detection`.
     pub detect_language: bool,
+    /// Whether both sides may be the same, as names are.
+    pub allow_copies: bool,
 }
 
 impl Default for CleanConfig {
@@ -35,6 +37,7 @@ impl Default for CleanConfig {
             max_ratio: 2.5,
             ratio_slack: 12.0,
             detect_language: false,
+            allow_copies: false,
         }
     }
 }
@@ -120,7 +123,7 @@ impl Cleaner {
         if a.max(b) > self.config.max_ratio * a.min(b) {
             return Err(Reason::LengthRatio);
         }
-        if sides[0].to_lowercase() == sides[1].to_lowercase() {
+        if !self.config.allow_copies && sides[0].to_lowercase() == sides[1].to_lowercase() {
             return Err(Reason::Copy);
         }
         for (text, language) in sides.iter().zip(self.languages) {

@@ -6,6 +6,7 @@
 pub(crate) mod input;
 mod jsonl;
 mod plain;
+mod table;
 mod tmx;
 mod tsv;
 
@@ -56,6 +57,9 @@ pub struct Corpus {
     /// side was made by a machine.
     #[serde(default)]
     pub one_way: bool,
+    /// Whether the first line names the languages of as many columns, two of which are meant.
+    #[serde(default)]
+    pub is_table: bool,
     /// Name of the domain or set, for statistics and sampling weights.
     #[serde(default)]
     pub label: String,
@@ -72,6 +76,8 @@ pub enum Format {
     Tmx,
     /// One JSON object a line.
     Jsonl,
+    /// One phrase a line in several languages, which the first line names.
+    Table,
 }
 
 impl Corpus {
@@ -81,7 +87,7 @@ impl Corpus {
         let folder = path.parent().and_then(Path::file_name);
         let label = folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let (source, target) = (source.to_owned(), target.to_owned());
-        Self { path, target_path: None, source, target, one_way: false, label }
+        Self { path, target_path: None, source, target, one_way: false, is_table: false, label }
     }
 
     /// Describes a file whose name starts with its languages, as in `en-de.train.tsv.gz`.
@@ -89,7 +95,6 @@ impl Corpus {
         let path = path.into();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let pair = name.as_deref().and_then(|name| name.split('.').next()?.split_once('-'));
-        let is_code = |code: &str| (2..=3).contains(&code.len()) && code.is_ascii();
         match pair {
             Some((source, target)) if is_code(source) && is_code(target) => {
                 Ok(Self::new(&path, source, target))
@@ -105,6 +110,15 @@ impl Corpus {
     pub fn plain(source: (&str, impl Into<PathBuf>), target: (&str, impl Into<PathBuf>)) -> Self {
         let corpus = Self::new(source.1, source.0, target.0);
         Self { target_path: Some(target.1.into()), ..corpus }
+    }
+
+    /// Describes a table of phrases (`.tsv`), whose first line names the languages of its columns: the
+    /// first language with each of the others.
+    pub fn table(path: impl Into<PathBuf>) -> Result<Vec<Self>> {
+        let path = path.into();
+        let languages = table_languages(&path)?;
+        let pair = |target| Self { is_table: true, ..Self::new(&path, &languages[0], target) };
+        Ok(languages[1..].iter().map(|target| pair(target)).collect())
     }
 
     /// The same corpus, for training from source to target only.
@@ -123,6 +137,9 @@ impl Corpus {
     pub fn format(&self) -> Result<Format> {
         if self.target_path.is_some() {
             return Ok(Format::Plain);
+        }
+        if self.is_table {
+            return Ok(Format::Table);
         }
         match input::extension(&self.path).as_deref() {
             Some("tsv") => Ok(Format::Tsv),
@@ -143,12 +160,37 @@ impl Corpus {
         let lines: Lines = match (self.format()?, &self.target_path) {
             (Format::Plain, Some(path)) => Box::new(plain::lines(input, input::open(path)?)),
             (Format::Jsonl, _) => Box::new(jsonl::lines(input, source, target)),
+            (Format::Table, _) => {
+                let languages = table_languages(&self.path)?;
+                let column = |code: &str| languages.iter().position(|language| language == code);
+                let (Some(first), Some(second)) = (column(&source), column(&target)) else {
+                    let reason = format!("its first line does not name `{source}` and `{target}`");
+                    return Err(Error::Corpus { path: self.path.clone(), reason });
+                };
+                Box::new(table::lines(input, [first, second], languages.len()))
+            }
             (Format::Tmx, _) => Box::new(tmx::lines(input, source, target)),
             _ => Box::new(tsv::lines(input)),
         };
         let path = self.path.clone();
         Ok(Box::new(lines.map(move |line| line.map_err(|error| located(error, &path)))))
     }
+}
+
+/// The languages of the columns of a table.
+fn table_languages(path: &Path) -> Result<Vec<String>> {
+    let languages = table::header(input::open(path)?)
+        .map_err(|reason| Error::Corpus { path: path.into(), reason })?;
+    if languages.len() < 2 || languages.iter().any(|code| !is_code(code)) {
+        let reason = "its first line does not name two or more languages, as in `en<TAB>de`";
+        return Err(Error::Corpus { path: path.into(), reason: reason.into() });
+    }
+    Ok(languages)
+}
+
+/// Whether this looks like the code of a language.
+fn is_code(code: &str) -> bool {
+    (2..=3).contains(&code.len()) && code.is_ascii()
 }
 
 /// Names the file in an error that arose while reading it.

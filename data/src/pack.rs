@@ -16,7 +16,7 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use write::sha256_of;
-pub use write::{PackConfig, pack};
+pub use write::{PackConfig, Phrasebook, pack};
 
 use crate::{Error, Result, clean::Rejected, corpus::Faults};
 

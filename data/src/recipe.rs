@@ -8,14 +8,15 @@ use crate::{
     Error, Result,
     clean::CleanConfig,
     corpus::Corpus,
-    pack::{Header, PackConfig, pack},
+    pack::{Header, PackConfig, Phrasebook, pack},
     tokenize::{TokenizerConfig, read_texts, train_tokenizer},
 };
 use dragoman_core::tokenizer::Tokenizer;
 
 /// All that leads from files of sentence pairs to a tokenizer and a packed corpus: a TOML file.
 ///
-/// Paths start from a folder that is given when the recipe is run. File names say the languages
+/// Paths start from a folder that is given when the recipe is run, those of phrasebooks from the folder
+/// of the recipe. File names say the languages
 /// (`en-de.train.tsv.gz`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +35,21 @@ pub struct Recipe {
     pub held_out: Vec<PathBuf>,
     /// The same as files with one language each.
     pub held_out_plain: Vec<PlainPair>,
+    /// What is to be known by heart: packed several times, whatever is held out.
+    pub phrasebooks: Vec<Phrases>,
+    /// Where the recipe lies.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// A table of phrases in several languages ([`Corpus::table`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phrases {
+    /// The file, from the folder of the recipe.
+    pub file: PathBuf,
+    /// How many times each phrase is packed.
+    pub repeat: usize,
 }
 
 /// Two plain files, line by line.
@@ -54,7 +70,9 @@ impl Recipe {
     /// Reads the TOML file at `path`.
     pub fn load(path: &Path) -> Result<Self> {
         let text = fs_err::read_to_string(path)?;
-        toml::from_str(&text).map_err(|error| Error::Config(format!("{}: {error}", path.display())))
+        let recipe: Self = toml::from_str(&text)
+            .map_err(|error| Error::Config(format!("{}: {error}", path.display())))?;
+        Ok(Self { folder: path.parent().unwrap_or(Path::new("")).into(), ..recipe })
     }
 
     /// Makes `tokenizer.json` (unless it is there already), `corpus.bin` and `corpus.json` in
@@ -63,8 +81,12 @@ impl Recipe {
         fs_err::create_dir_all(out)?;
         let corpora = self.training(base)?;
         let tokenizer = self.tokenizer(&corpora, base, &out.join("tokenizer.json"))?;
-        let clean = self.clean.clone();
-        let config = PackConfig { corpora, clean, held_out: self.held_out(base)? };
+        let config = PackConfig {
+            corpora,
+            clean: self.clean.clone(),
+            held_out: self.held_out(base)?,
+            phrasebooks: self.phrasebooks()?,
+        };
         pack(&config, &tokenizer, out.join("corpus.bin"))
     }
 
@@ -82,6 +104,15 @@ impl Recipe {
             sets.push(Corpus::plain(source, target));
         }
         Ok(sets)
+    }
+
+    fn phrasebooks(&self) -> Result<Vec<Phrasebook>> {
+        let mut books = Vec::new();
+        for Phrases { file, repeat } in &self.phrasebooks {
+            let pairs = Corpus::table(self.folder.join(file))?;
+            books.extend(pairs.into_iter().map(|corpus| Phrasebook { corpus, repeat: *repeat }));
+        }
+        Ok(books)
     }
 
     fn tokenizer(&self, corpora: &[Corpus], base: &Path, path: &Path) -> Result<Tokenizer> {
@@ -121,6 +152,31 @@ mod tests {
         assert_eq!(one_way, [false, true]);
         // A second run keeps the tokenizer.
         assert_eq!(recipe.run(Path::new("samples"), dir.path())?.sha256, header.sha256);
+        Ok(())
+    }
+
+    #[test]
+    fn phrases_are_packed_as_often_as_asked_for_whatever_is_held_out() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let write = |name: &str, text: &str| fs_err::write(dir.path().join(name), text);
+        write("en-de.tsv", "good morning\tguten Morgen\nthe moon\tder Mond\n")?;
+        write("en-de.dev.tsv", "good morning\tguten Morgen\n")?;
+        write("phrases.tsv", "en\tde\ngood morning\tguten Morgen\nBerlin\tBerlin\n")?;
+        write(
+            "recipe.toml",
+            r#"
+            corpora = ["en-de.tsv"]
+            held_out = ["en-de.dev.tsv"]
+            phrasebooks = [{ file = "phrases.tsv", repeat = 3 }]
+            [tokenizer]
+            vocab_size = 600
+            languages = ["de", "en"]
+            "#,
+        )?;
+        let recipe = Recipe::load(&dir.path().join("recipe.toml"))?;
+        let header = recipe.run(dir.path(), &dir.path().join("packed"))?;
+        let pairs: Vec<usize> = header.segments.iter().map(|segment| segment.pairs).collect();
+        assert_eq!(pairs, [1, 6]);
         Ok(())
     }
 

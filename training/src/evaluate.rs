@@ -2,6 +2,7 @@
 //!
 //! A model comes in as a closure from sources to translations, so anything can be evaluated.
 
+mod known;
 mod languages;
 mod table;
 mod test_set;
@@ -10,6 +11,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+pub use known::KnownTexts;
 pub use languages::LanguagePair;
 pub use test_set::TestSet;
 

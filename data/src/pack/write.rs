@@ -31,6 +31,19 @@ pub struct PackConfig {
     pub clean: CleanConfig,
     /// Dev and test sets, whose sentences are dropped from corpora of the same languages.
     pub held_out: Vec<Corpus>,
+    /// What is to be known by heart.
+    pub phrasebooks: Vec<Phrasebook>,
+}
+
+/// A small corpus of what is said most often. It is packed several times, and whole: what it shares
+/// with a dev or test set stays, so a score counts only without those sentences.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phrasebook {
+    /// The phrases.
+    pub corpus: Corpus,
+    /// How many times they are packed.
+    pub repeat: usize,
 }
 
 /// Packs corpora into `path` (a `corpus.bin`) and the `.json` beside it.
@@ -58,9 +71,22 @@ pub fn pack(config: &PackConfig, tokenizer: &Tokenizer, path: impl AsRef<Path>) 
         Packer { tokenizer, held_out, seen: Seen::default(), writer: Writer::new(path)? };
     let mut segments = Vec::new();
     for corpus in &config.corpora {
-        segments.push(packer.add(corpus, &config.clean)?);
+        segments.push(packer.add(corpus, &config.clean, Pass::Once)?);
+    }
+    let whole = CleanConfig { allow_copies: true, ..config.clean.clone() };
+    for Phrasebook { corpus, repeat } in &config.phrasebooks {
+        segments.push(packer.add(corpus, &whole, Pass::Repeated(*repeat))?);
     }
     packer.writer.finish(path, tokenizer, segments)
+}
+
+/// How the pairs of a corpus are packed.
+#[derive(Clone, Copy)]
+enum Pass {
+    /// Each once, without what is held out.
+    Once,
+    /// All of them as often.
+    Repeated(usize),
 }
 
 struct Packer<'a> {
@@ -71,7 +97,7 @@ struct Packer<'a> {
 }
 
 impl Packer<'_> {
-    fn add(&mut self, corpus: &Corpus, clean: &CleanConfig) -> Result<Segment> {
+    fn add(&mut self, corpus: &Corpus, clean: &CleanConfig, pass: Pass) -> Result<Segment> {
         let name = corpus.path.file_name().map(|name| name.to_string_lossy().into_owned());
         let mut segment = Segment {
             name: name.unwrap_or_default(),
@@ -92,7 +118,7 @@ impl Packer<'_> {
             if chunk.is_empty() {
                 break;
             }
-            self.add_chunk(corpus, chunk, &cleaner, clean.max_tokens, &mut segment)?;
+            self.add_chunk(corpus, chunk, (&cleaner, clean.max_tokens), pass, &mut segment)?;
         }
         if segment.faults.count > 0 {
             let Faults { count, first } = &segment.faults;
@@ -106,8 +132,8 @@ impl Packer<'_> {
         &mut self,
         corpus: &Corpus,
         chunk: Vec<Line>,
-        cleaner: &Cleaner,
-        max_tokens: usize,
+        (cleaner, max_tokens): (&Cleaner, usize),
+        pass: Pass,
         segment: &mut Segment,
     ) -> Result<()> {
         let checked: Vec<Result<Pair, Reason>> = (chunk.par_iter())
@@ -117,11 +143,15 @@ impl Packer<'_> {
             })
             .collect();
         let languages = [corpus.source.as_str(), corpus.target.as_str()];
+        let (once, times) = match pass {
+            Pass::Once => (true, 1),
+            Pass::Repeated(times) => (false, times),
+        };
         let mut kept = Vec::with_capacity(chunk.len());
         for (line, checked) in chunk.iter().zip(checked) {
             let reason = match checked {
-                Ok(pair) if self.held_out.contains(languages, &pair) => Reason::HeldOut,
-                Ok(pair) if !self.seen.insert(languages, &pair) => Reason::Duplicate,
+                Ok(pair) if once && self.held_out.contains(languages, &pair) => Reason::HeldOut,
+                Ok(pair) if once && !self.seen.insert(languages, &pair) => Reason::Duplicate,
                 Ok(pair) => {
                     kept.push(pair);
                     continue;
@@ -136,7 +166,7 @@ impl Packer<'_> {
         let encoded: Vec<[Vec<u32>; 2]> = (kept.par_iter())
             .map(|pair| [&pair.source, &pair.target].map(|text| self.tokenizer.encode(text)))
             .collect();
-        for sides in encoded {
+        for sides in std::iter::repeat_n(&encoded, times).flatten() {
             if sides.iter().any(|ids| ids.len() > max_tokens.min(usize::from(u16::MAX))) {
                 *segment.rejected.entry(Reason::TooLong).or_default() += 1;
                 continue;
@@ -144,7 +174,7 @@ impl Packer<'_> {
             segment.pairs += 1;
             segment.source_tokens += sides[0].len() as u64;
             segment.target_tokens += sides[1].len() as u64;
-            self.writer.push(&sides)?;
+            self.writer.push(sides)?;
         }
         Ok(())
     }

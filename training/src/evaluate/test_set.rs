@@ -119,7 +119,7 @@ fn empty(path: &Path) -> Error {
 }
 
 /// Reads all lines, which must be UTF-8.
-fn read_lines(path: &Path) -> Result<Vec<String>> {
+pub(super) fn read_lines(path: &Path) -> Result<Vec<String>> {
     let file = File::open(path)?;
     let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
     let reader: Box<dyn Read> = match is_gzip {

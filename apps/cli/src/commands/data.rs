@@ -110,9 +110,8 @@ impl StatsCommand {
                 let Some((source, target)) = pair.split_once('-') else {
                     bail!("`{pair}` is no pair of languages such as `en-de`");
                 };
-                let (source, target) = (source.into(), target.into());
                 let label = String::new();
-                Corpus { path: self.file, target_path, source, target, one_way: false, label }
+                Corpus { target_path, label, ..Corpus::new(self.file, source, target) }
             }
         };
         let stats = Stats::of(&corpus, &CleanConfig::default())?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use dragoman_training::{
-    evaluate::{Evaluation, evaluate},
+    evaluate::{Evaluation, KnownTexts, TestSet, evaluate},
     tasks::translation::{DevConfig, DevSet, load_test_sets},
 };
 
@@ -47,6 +47,10 @@ struct Translation {
     /// Sentences of each set and direction, spread over the file; 0 takes all
     #[arg(long, value_name = "N", default_value_t = 0)]
     sentences: usize,
+
+    /// Leave out what stands in this file of the training data, whatever its letter case and punctuation
+    #[arg(long, value_name = "TSV")]
+    without: Vec<PathBuf>,
 
     /// Domain experts to use
     #[arg(long, value_name = "NAME")]
@@ -91,7 +95,8 @@ impl Translation {
                 directions.push(direction);
             }
         }
-        let sets = load_test_sets(&DevConfig { sets }, ".".as_ref(), &directions)?;
+        let mut sets = load_test_sets(&DevConfig { sets }, ".".as_ref(), &directions)?;
+        self.leave_out(&mut sets)?;
         let evaluation = evaluate(&sets, |sources, pair| {
             let wish = Wish {
                 source: pair.source.clone(),
@@ -129,6 +134,23 @@ impl Translation {
             bail!("name a test set with `--pairs NAME=PATTERN` or `--folder NAME=DIR`");
         }
         Ok(sets)
+    }
+
+    /// Takes what `--without` names out of the sets.
+    fn leave_out(&self, sets: &mut [TestSet]) -> anyhow::Result<()> {
+        let mut known = KnownTexts::default();
+        for path in &self.without {
+            known.read(path)?;
+        }
+        let all: usize = sets.iter().map(|set| set.sources.len()).sum();
+        let left_out: usize = sets.iter_mut().map(|set| known.leave_out(set)).sum();
+        if !self.without.is_empty() {
+            eprintln!("{left_out} of {all} sentences are left out");
+        }
+        match sets.iter().find(|set| set.sources.is_empty()) {
+            Some(set) => bail!("nothing is left of `{}` {}", set.name, set.pair),
+            None => Ok(()),
+        }
     }
 
     fn write(&self, evaluation: &Evaluation) -> anyhow::Result<()> {
