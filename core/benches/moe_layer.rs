@@ -21,6 +21,10 @@ use dragoman_core::{
 };
 use serde_json::json;
 
+/// The allocator of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Tokens, experts, experts a token, inner width; the width is 512.
 const SHAPES: [(usize, usize, usize, usize); 6] = [
     (1024, 16, 2, 1024),

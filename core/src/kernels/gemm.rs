@@ -46,6 +46,8 @@ use super::{
 const STRIPE: usize = 8 * TILE_ROWS;
 /// Up to this many rows the left operand is packed as a whole, and tasks take runs of columns.
 const FEW_ROWS: usize = 384;
+/// Up to this many rows a part of a product waits for its weights rather than for its sums.
+const FEWER_ROWS: usize = 2 * TILE_ROWS;
 /// Panels of a run of columns.
 const RUN: usize = 4;
 
@@ -128,30 +130,62 @@ impl<'a> Product<'a> {
 
     fn by_columns(&self, variant: Variant, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
         let block_words = self.a.layout().block_words(self.m);
-        let blocks: Vec<_> = self.blocks().collect();
+        let blocks: Vec<_> = self.blocks().map(|words| self.steps(&words)).collect();
         let mut left = Scratch::words(blocks.len() * block_words);
         parallel::for_each_chunk(left.get_mut(), block_words, self.m * self.k, |i, into| {
-            pack_left(variant, self.packing, &self.a, 0..self.m, self.steps(&blocks[i]), into);
+            pack_left(variant, self.packing, &self.a, 0..self.m, blocks[i].clone(), into);
         });
         let left = left.get();
 
         let run = PANEL * RUN.min(self.n.div_ceil(PANEL * 2 * rayon::current_num_threads()).max(1));
         parallel::for_each(self.n.div_ceil(run), self.work(), |task| {
             let columns = task * run..(task * run + run).min(self.n);
-            let panel_stride = self.packing.words(self.k) * PANEL;
-            let mut right = Scratch::words(columns.len().div_ceil(PANEL) * panel_stride);
-            let right = right.get_mut();
-            pack_right(variant, self.packing, b, columns.clone(), 0..self.k, right);
-            for (a, words) in left.chunks_exact(block_words).zip(&blocks) {
-                let right = (&right[words.start * PANEL..], panel_stride);
-                let block = self.block((a, self.m), right, words, columns.clone(), epilogue, None);
-                // SAFETY: the columns are this task's own; the variant is the caller's promise.
-                #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
-                unsafe {
-                    block.run(variant, c.at(0, columns.start), c.stride);
-                }
+            // SAFETY: the columns are this task's own; the variant is the caller's promise.
+            #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
+            unsafe {
+                self.panel_by_panel(variant, b, (left, 0..self.m), columns, c, epilogue);
             }
         });
+    }
+
+    /// Computes `columns` for `rows` that are packed already, panel by panel: each is packed, from
+    /// weights that are read in the order in which they lie, and multiplied while a cache holds it and
+    /// the next one is fetched.
+    ///
+    /// # Safety
+    /// As [`Self::part`].
+    #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
+    unsafe fn panel_by_panel(
+        &self,
+        variant: Variant,
+        b: &Operand<'_>,
+        (left, rows): (&[u32], Range<usize>),
+        columns: Range<usize>,
+        c: Out,
+        epilogue: &Epilogue<'_>,
+    ) {
+        let block_words = self.a.layout().block_words(rows.len());
+        let run = match b {
+            Operand::KInner(_) => PANEL,
+            Operand::KOuter(_) => RUN * PANEL, // rows are read across: not in pieces too short
+        };
+        let stride = self.packing.words(self.k) * PANEL;
+        let mut right = Scratch::words(run.min(columns.len()).div_ceil(PANEL) * stride);
+        let right = right.get_mut();
+        for start in columns.clone().step_by(run) {
+            let part = start..(start + run).min(columns.end);
+            pack_right(variant, self.packing, b, part.clone(), 0..self.k, right);
+            for (left, words) in left.chunks_exact(block_words).zip(self.blocks()) {
+                let right = (&right[words.start * PANEL..], stride);
+                let left = (left, rows.len());
+                let block = Block {
+                    ahead: b.ahead(&part, self.steps(&words).start),
+                    ..self.block(left, right, &words, part.clone(), epilogue, None)
+                };
+                // SAFETY: the caller's promise.
+                unsafe { block.run(variant, c.at(rows.start, start), c.stride) };
+            }
+        }
     }
 
     fn by_rows(&self, variant: Variant, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
@@ -210,6 +244,20 @@ impl<'a> Product<'a> {
         epilogue: &Epilogue<'_>,
         mut done: impl FnMut(Range<usize>),
     ) {
+        if let Right::Plain(b @ Operand::KInner(_)) = &self.b
+            && (1..=FEWER_ROWS).contains(&rows.len())
+        {
+            let block_words = self.a.layout().block_words(rows.len());
+            let mut left = Scratch::words(self.blocks().count() * block_words);
+            for (into, words) in left.get_mut().chunks_exact_mut(block_words).zip(self.blocks()) {
+                let steps = self.steps(&words);
+                pack_left(variant, self.packing, &self.a, rows.clone(), steps, into);
+            }
+            let left = (left.get(), rows.clone());
+            // SAFETY: the caller's promise.
+            unsafe { self.panel_by_panel(variant, b, left, columns, c, epilogue) };
+            return done(rows);
+        }
         let packing = self.packing;
         let words = packing.words(self.k);
         let mut left = Scratch::words(self.a.layout().block_words(STRIPE.min(rows.len())));
@@ -289,6 +337,7 @@ impl<'a> Product<'a> {
             b,
             panel_stride,
             words: words.len(),
+            ahead: None,
             columns: columns.len(),
             load: epilogue.accumulate || words.start > 0,
             finish: last.then(|| epilogue.finish(columns.start, quantised)).flatten(),

@@ -168,12 +168,20 @@ unsafe fn tile<
 
     let mut a = at.a;
     let mut b = block.b.as_ptr().wrapping_add(at.panel * block.panel_stride);
-    for _ in 0..block.words {
+    let (ahead, stride) = match block.ahead {
+        // Each step takes up one number of sixteen rows, or two.
+        Some(rows) if KIND == BF16 => (rows.cast(), 2 * LANES),
+        Some(rows) => (rows.cast(), LANES),
+        None => (b.wrapping_add(AHEAD / P), PANEL),
+    };
+    for step in 0..block.words {
+        let ahead = ahead.wrapping_add(step * stride);
         let mut panels = [[_mm512_setzero_si512(); 2]; P];
         for p in 0..P {
             for half in 0..2 {
-                let place = b.wrapping_add(p * block.panel_stride + half * LANES);
-                _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD / P).cast());
+                let offset = p * block.panel_stride + half * LANES;
+                _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(offset).cast());
+                let place = b.wrapping_add(offset);
                 // SAFETY: this word of a panel that the block holds.
                 panels[p][half] = unsafe { _mm512_loadu_si512(place.cast()) };
             }

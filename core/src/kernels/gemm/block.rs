@@ -104,6 +104,8 @@ pub(super) struct Block<'a> {
     pub(super) words: usize,
     /// Columns of the result, up to 32 for each panel.
     pub(super) columns: usize,
+    /// What is packed later, to be fetched meanwhile: half a panel's rows, one after the other.
+    pub(super) ahead: Option<*const f32>,
     /// Whether the sums start from what the result holds (in int8, the bits of whole numbers).
     pub(super) load: bool,
     /// Applied to the sums when this is the last block of `K`.

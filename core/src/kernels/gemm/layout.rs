@@ -11,6 +11,8 @@
 //!   each word of `K`, the words of the panel's columns side by side. Missing columns and an odd
 //!   last `K` are zeros.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// Columns of a panel: two AVX-512 registers.
@@ -130,6 +132,13 @@ impl<'a> Rows<'a> {
         self.data.get(i * self.width..(i + 1) * self.width)
     }
 
+    /// The elements from the beginning of the first row to the end of the last, of rows that follow each
+    /// other in memory.
+    pub(crate) fn run(&self, rows: &Range<usize>) -> Option<&'a [f32]> {
+        let width = self.width;
+        self.index.is_none().then(|| &self.data[rows.start * width..rows.end * width])
+    }
+
     /// Elements from a row to the one `rows` after it, where rows are not selected.
     pub(crate) fn distance(&self, rows: usize) -> usize {
         self.width * rows
@@ -147,6 +156,14 @@ pub(crate) enum Operand<'a> {
 }
 
 impl Operand<'_> {
+    /// What is read while the panel before it is multiplied, at step `k` of the sum: the packing of a
+    /// panel fetches the first half of the next one, this is in the second.
+    pub(super) fn ahead(&self, panel: &Range<usize>, k: usize) -> Option<*const f32> {
+        let Self::KInner(rows) = self else { return None };
+        let second_half = rows.get(panel.end + PANEL / 2)?.as_ptr();
+        Some(second_half.wrapping_add(k * PANEL / 2))
+    }
+
     /// How this lies when packed as a left operand.
     pub(crate) fn layout(&self) -> Layout {
         match self {

@@ -142,22 +142,94 @@ unsafe fn right_rows<const BF16: bool>(
     for (half, start) in halves.enumerate() {
         let panel = &mut into[half / 2 * PANEL * words..][..PANEL * words];
         let rows = start.min(columns.end)..(start + LANES).min(columns.end);
-        for word in (0..words).step_by(LANES) {
+        let mut whole = 0;
+        if let Some(first) = b.run(&rows).filter(|_| rows.len() == LANES) {
+            whole = k.len() / per_register::<BF16>() * LANES;
+            // SAFETY: so many words are in each of the sixteen rows.
+            unsafe { squares::<BF16>(&first[k.start..], b.distance(1), whole, half % 2, panel) };
+        }
+        for word in (whole..words).step_by(LANES) {
             let mut square = [_mm512_setzero_si512(); LANES];
             for (place, row) in square.iter_mut().zip(rows.clone()) {
                 let row = &b.row(row)[k.start + word * per_register::<BF16>() / LANES..k.end];
-                prefetch::<2>(row, b.distance(LANES));
                 // SAFETY: masked to the row's length.
                 *place = unsafe { load_words::<BF16>(row) };
             }
             transpose(&mut square);
-            let places = panel[word * PANEL..].chunks_exact_mut(PANEL);
-            for (place, column) in places.zip(square) {
-                let place = &mut place[half % 2 * LANES..][..LANES];
-                // SAFETY: the place is one register long.
-                unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), column) };
-            }
+            store_square(&square, panel, word, half % 2);
         }
+    }
+}
+
+/// Packs whole squares of sixteen rows, `stride` apart from `first` on, into half of a panel.
+///
+/// # Safety
+/// The rows have `words` words each.
+#[expect(clippy::needless_range_loop, reason = "constant trip counts, unrolled into registers")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
+unsafe fn squares<const BF16: bool>(
+    first: &[f32],
+    stride: usize,
+    words: usize,
+    half: usize,
+    panel: &mut [u32],
+) {
+    assert!(panel.len() >= words * PANEL);
+    let panel = panel.as_mut_ptr().wrapping_add(half * LANES);
+    let length = words * per_register::<BF16>() / LANES;
+    for word in (0..words).step_by(LANES) {
+        let start = first.as_ptr().wrapping_add(word * per_register::<BF16>() / LANES);
+        let mut square = [_mm512_setzero_si512(); LANES];
+        // The next sixteen rows are fetched in the order in which they lie: as much as these have given.
+        let given = word * per_register::<BF16>();
+        let ahead = (LANES + given / length) * stride + given % length;
+        let ahead = first.as_ptr().wrapping_add(ahead);
+        for i in 0..LANES {
+            let row = start.wrapping_add(i * stride);
+            _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(i * LANES).cast());
+            if BF16 {
+                _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add((LANES + i) * LANES).cast());
+            }
+            // SAFETY: the caller's promise.
+            square[i] = unsafe { load_whole::<BF16>(row) };
+        }
+        transpose(&mut square);
+        for i in 0..LANES {
+            let place = panel.wrapping_add((word + i) * PANEL);
+            // SAFETY: the panel is long enough, as was checked.
+            unsafe { _mm512_storeu_si512(place.cast(), square[i]) };
+        }
+    }
+}
+
+/// Stores the columns of a square into half of a panel, from `word` on, as far as it goes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
+fn store_square(square: &[__m512i; LANES], panel: &mut [u32], word: usize, half: usize) {
+    let places = panel[word * PANEL..].chunks_exact_mut(PANEL);
+    for (place, column) in places.zip(square) {
+        let place = &mut place[half * LANES..][..LANES];
+        // SAFETY: the place is one register long.
+        unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), *column) };
+    }
+}
+
+/// A register of words from `row` on.
+///
+/// # Safety
+/// The row is so long.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
+unsafe fn load_whole<const BF16: bool>(row: *const f32) -> __m512i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = _mm512_loadu_ps(row);
+        if !BF16 {
+            return _mm512_castps_si512(first);
+        }
+        let second = _mm512_loadu_ps(row.wrapping_add(LANES));
+        std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first))
     }
 }
 
