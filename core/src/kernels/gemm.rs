@@ -34,7 +34,7 @@ pub use layout::{Packing, Precision};
 pub(crate) use panels::Panels;
 
 use block::{Block, Quantised, pack_left, pack_right};
-use layout::{BLOCK, PANEL, TILE_ROWS};
+use layout::{BLOCK, Layout, PANEL, TILE_ROWS};
 
 use super::{
     cpu::{self, Variant},
@@ -295,7 +295,12 @@ impl<'a> Product<'a> {
                 };
                 let left = (&*left, stripe.len());
                 let part = columns.clone();
-                let block = self.block(left, right, &block_words, part, epilogue, quantised);
+                let block = Block {
+                    past_caches: self.is_outer()
+                        && !epilogue.accumulate
+                        && c.is_on_lines(columns.start),
+                    ..self.block(left, right, &block_words, part, epilogue, quantised)
+                };
                 // SAFETY: the caller's promise.
                 unsafe { block.run(variant, c.at(start, columns.start), c.stride) };
                 if block_words.end == words {
@@ -338,10 +343,19 @@ impl<'a> Product<'a> {
             panel_stride,
             words: words.len(),
             ahead: None,
+            past_caches: false,
             columns: columns.len(),
             load: epilogue.accumulate || words.start > 0,
             finish: last.then(|| epilogue.finish(columns.start, quantised)).flatten(),
         }
+    }
+
+    /// Whether this is a large gradient of few rows, which costs more to write than to compute and will
+    /// not be read before the caches have forgotten it.
+    fn is_outer(&self) -> bool {
+        const LARGE: usize = 1 << 18; // 1 MiB
+        let few = self.packing.words(self.k) <= FEWER_ROWS;
+        few && self.m * self.n >= LARGE && self.a.layout() == Layout::Columns
     }
 
     fn work(&self) -> usize {
@@ -365,6 +379,12 @@ impl Out {
     /// The matrix from its element `offset` on, with rows of `stride`.
     pub(crate) fn part(self, offset: usize, stride: usize) -> Self {
         Self { start: self.start.wrapping_add(offset), stride }
+    }
+
+    /// Whether this column of every row begins a cache line; so do those a whole panel further on.
+    fn is_on_lines(self, column: usize) -> bool {
+        const LINE: usize = 64;
+        self.at(0, column).addr().is_multiple_of(LINE) && (4 * self.stride).is_multiple_of(LINE)
     }
 
     /// Some columns of a row.

@@ -484,3 +484,40 @@ fn what_was_there_is_overwritten_or_added_to() {
         }
     }
 }
+
+#[test]
+fn large_gradients_of_few_rows_have_their_bits_wherever_they_lie() {
+    let mut rng = ChaCha8Rng::seed_from_u64(23);
+    let layer = Layer::new(&mut rng, 512, &[512, 544], Activation::Relu, false, false);
+    let slots = random_slots(&mut rng, 20, 2);
+    let batch = Batch::new(&mut rng, 512, 1, 2, &slots);
+    for precision in [Precision::F32, Precision::Bf16] {
+        let expected = layer.run(precision, &batch, |_| true).experts;
+        // On cache lines, where results may go past the caches, and beside them.
+        for offset in [0, 1] {
+            let len = |i: usize| layer.experts[i].up.len();
+            let mut buffers: Vec<_> =
+                [0, 0, 1, 1].iter().map(|&i| vec![f32::NAN; len(i) + 17]).collect();
+            let mut parts = buffers.iter_mut().enumerate().map(|(i, buffer)| {
+                let start = buffer.as_ptr().align_offset(64) + offset;
+                &mut buffer[start..][..len(i / 2)]
+            });
+            let mut grads: Vec<_> = std::iter::from_fn(|| {
+                let (up, down) = (parts.next()?, parts.next()?);
+                let (up_bias, gate, down_bias) = (None, None, None);
+                Some(Some(ExpertGrads { overwrite: true, up, up_bias, gate, down, down_bias }))
+            })
+            .collect();
+            let (mut dxs, mut dweights) = (batch.xs.clone(), batch.weights.clone());
+            layer.with(precision, |ffn| {
+                let saved = ffn.forward(&batch.input(), &mut vec![0.0; batch.xs.len()]);
+                let gradients =
+                    Gradients { xs: &mut dxs, weights: &mut dweights, experts: &mut grads };
+                ffn.backward(&batch.input(), &saved, &batch.dys, gradients);
+            });
+            for (got, want) in grads.iter().flatten().zip(&expected) {
+                assert!(got.up == want.up && got.down == want.down, "{precision:?} {offset}");
+            }
+        }
+    }
+}

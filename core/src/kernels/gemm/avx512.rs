@@ -43,6 +43,9 @@ pub(super) unsafe fn block(block: &Block<'_>, c: *mut f32, c_stride: usize) {
             (Packing::Int8, Layout::Columns) => unreachable!("whole numbers are packed by rows"),
         }
     }
+    if block.past_caches {
+        _mm_sfence(); // such stores are not ordered with what tells others that they are done
+    }
 }
 
 /// Walks over panels, then rows: a panel stays in the first-level cache.
@@ -160,7 +163,8 @@ unsafe fn tile<
             }
         }
     }
-    for r in R..2 * R {
+    let past_caches = whole && STEP != 1 && block.past_caches;
+    for r in if past_caches { 0..0 } else { R..2 * R } {
         // The tile below comes next; its old values would otherwise be waited for.
         _mm_prefetch::<_MM_HINT_T0>(place(r, 0, 0).cast());
         _mm_prefetch::<_MM_HINT_T0>(place(r, 0, 1).cast());
@@ -205,7 +209,9 @@ unsafe fn tile<
             for half in 0..2 {
                 // SAFETY: masked to the columns of the result.
                 unsafe {
-                    if whole {
+                    if past_caches {
+                        _mm512_stream_ps(place(r, p, half), sums[r][p][half]);
+                    } else if whole {
                         _mm512_storeu_ps(place(r, p, half), sums[r][p][half]);
                     } else {
                         _mm512_mask_storeu_ps(place(r, p, half), mask(p, half), sums[r][p][half]);

@@ -108,6 +108,9 @@ pub(super) struct Block<'a> {
     pub(super) ahead: Option<*const f32>,
     /// Whether the sums start from what the result holds (in int8, the bits of whole numbers).
     pub(super) load: bool,
+    /// Whether the result is written around the caches, where a variant can: whoever asks has made sure
+    /// that its rows begin on cache lines, and that nothing is read of it soon.
+    pub(super) past_caches: bool,
     /// Applied to the sums when this is the last block of `K`.
     pub(super) finish: Option<Finish<'a>>,
 }
