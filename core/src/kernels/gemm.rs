@@ -350,11 +350,11 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// Whether this is a large gradient of few rows, which costs more to write than to compute and will
-    /// not be read before the caches have forgotten it.
+    /// Whether this is a large gradient of few rows, which is not summed over blocks of `K` and will not
+    /// be read before the caches have forgotten it.
     fn is_outer(&self) -> bool {
         const LARGE: usize = 1 << 18; // 1 MiB
-        let few = self.packing.words(self.k) <= FEWER_ROWS;
+        let few = self.packing.words(self.k) <= BLOCK;
         few && self.m * self.n >= LARGE && self.a.layout() == Layout::Columns
     }
 
