@@ -43,7 +43,7 @@
 
 pub mod config;
 pub mod plan;
-mod rank;
+pub(crate) mod rank;
 pub mod capacity;
 mod switch;
 mod gshard;

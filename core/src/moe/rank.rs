@@ -2,16 +2,33 @@
 
 use std::cmp::Ordering;
 
+/// Up to so many are kept in order while all go by; more are sorted.
+const FEW: usize = 16;
+
 /// The best `count` of `candidates` by `score`, best first; of equal ones the earlier first.
-pub(super) fn best(
+pub(crate) fn best(
     candidates: impl IntoIterator<Item = u32>,
     count: usize,
     score: impl Fn(u32) -> f32,
 ) -> Vec<u32> {
-    let mut order: Vec<u32> = candidates.into_iter().collect();
-    order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
-    order.truncate(count);
-    order
+    if count > FEW {
+        let mut order: Vec<u32> = candidates.into_iter().collect();
+        order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
+        order.truncate(count);
+        return order;
+    }
+    let mut best: Vec<(f32, u32)> = Vec::with_capacity(count + 1);
+    for candidate in candidates {
+        let own = score(candidate);
+        // Most are worse than the last that is kept.
+        if best.len() == count && best.last().is_none_or(|last| last.0.total_cmp(&own).is_ge()) {
+            continue;
+        }
+        let place = best.partition_point(|kept| kept.0.total_cmp(&own).is_ge());
+        best.insert(place, (own, candidate));
+        best.truncate(count);
+    }
+    best.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// The best `count` of `scores` as `torch.topk` chooses them on a CPU, in no particular order.
@@ -117,6 +134,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn few_are_the_first_of_the_sorted_ones(
+            scores in prop::collection::vec((-3i32..3).prop_map(|score| score as f32), 0..60),
+            count in 0usize..FEW,
+        ) {
+            let mut sorted: Vec<u32> = (0..scores.len() as u32).collect();
+            sorted.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+            sorted.truncate(count);
+            prop_assert_eq!(best(0..scores.len() as u32, count, |i| scores[i as usize]), sorted);
+        }
+
         #[test]
         fn torch_takes_the_best_too(
             scores in prop::collection::vec((0i32..6).prop_map(|score| score as f32), 1..80),

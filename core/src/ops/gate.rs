@@ -12,6 +12,7 @@ use crate::{
         matmul::{self, Epilogue, Precision},
         random::{self, Dropout},
     },
+    moe::rank::best,
     params::Param,
 };
 
@@ -98,14 +99,10 @@ pub fn choose(logits: &Tensor, groups: &Groups, shared: bool, context: &Context)
     }
     let top_k = groups.top_k;
     let mut chosen = Vec::with_capacity(rows * top_k);
-    let mut order = Vec::new();
     for row in 0..rows {
         let logits = &values[row * num_experts..][..num_experts];
-        order.clear();
-        order.extend_from_slice(groups.slots_of(row));
-        // Stable: equal logits keep the order of their slots.
-        order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]));
-        chosen.extend_from_slice(&order[..top_k]);
+        let slots = groups.slots_of(row).iter().copied();
+        chosen.extend(best(slots, top_k, |expert| logits[expert as usize]));
     }
     let kept = kept(rows * top_k, context.expert_dropout());
     let weights = if context.uses_kernels(logits.device()) {
