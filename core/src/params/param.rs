@@ -1,0 +1,326 @@
+//! One weight: its value, its gradient, and its packed form.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use candle::{CpuStorage, DType, InplaceOp1, Layout, Shape, Storage, StorageRef, Tensor, Var};
+
+use super::stored::Stored;
+use crate::{
+    Error, Result,
+    kernels::packed::{PackedMatrix, Packing},
+    memory::{ExpertMemory, Unit, Use},
+};
+
+/// One named weight; clones share it.
+#[derive(Debug, Clone)]
+pub struct Param(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    shape: Shape,
+    /// The value; a stored one comes here when somebody wants more than its packed form.
+    var: OnceLock<Var>,
+    stored: Option<Serving>,
+    trainable: AtomicBool,
+    /// Counts updates, so that packed copies know when they are stale.
+    version: AtomicU64,
+    /// Sum of gradients since the last step; empty until the first.
+    grad: Mutex<Vec<f32>>,
+    /// Whether a gradient came since the last step; if not, `grad` is left over from before. Only
+    /// changed by who holds `grad`.
+    has_grad: AtomicBool,
+    packed: Mutex<Option<(u64, Arc<PackedMatrix>)>>,
+}
+
+/// A weight that is read when it is used.
+#[derive(Debug)]
+pub(super) struct Serving {
+    pub(super) stored: Stored,
+    /// Where its packed form is kept if it is a matrix of an expert.
+    pub(super) memory: Option<(ExpertMemory, Unit)>,
+}
+
+impl Param {
+    pub(super) fn new(name: &str, value: Tensor) -> Result<Self> {
+        let var = OnceLock::from(Var::from_tensor(&value)?);
+        Ok(Self::from_parts(name, value.shape().clone(), var, None))
+    }
+
+    pub(super) fn stored(name: &str, serving: Serving) -> Self {
+        let shape = serving.stored.shape().clone();
+        Self::from_parts(name, shape, OnceLock::new(), Some(serving))
+    }
+
+    fn from_parts(name: &str, shape: Shape, var: OnceLock<Var>, stored: Option<Serving>) -> Self {
+        Self(Arc::new(Inner {
+            name: name.into(),
+            shape,
+            var,
+            trainable: AtomicBool::new(stored.is_none()),
+            stored,
+            version: AtomicU64::new(0),
+            grad: Mutex::default(),
+            has_grad: AtomicBool::new(false),
+            packed: Mutex::default(),
+        }))
+    }
+
+    /// The value, if it is in memory.
+    pub(super) fn held(&self) -> Option<&Var> {
+        self.0.var.get()
+    }
+
+    /// The value, read if it was not.
+    pub(super) fn var(&self) -> Result<&Var> {
+        if let Some(var) = self.0.var.get() {
+            return Ok(var);
+        }
+        let Some(serving) = &self.0.stored else {
+            return Err(self.error("has no value"));
+        };
+        let var = Var::from_tensor(&self.read(serving)?)?;
+        Ok(self.0.var.get_or_init(|| var))
+    }
+
+    fn read(&self, serving: &Serving) -> Result<Tensor> {
+        serving.stored.read().map_err(|error| self.error(&format!("cannot be read: {error}")))
+    }
+
+    fn error(&self, reason: &str) -> Error {
+        Error::Weight { name: self.name().into(), reason: reason.into() }
+    }
+
+    /// Path of the weight, such as `encoder.layers.2.attention.out.weight`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Shape of the weight.
+    pub fn shape(&self) -> &Shape {
+        &self.0.shape
+    }
+
+    /// Number of values.
+    pub fn elem_count(&self) -> usize {
+        self.shape().elem_count()
+    }
+
+    /// The value as a tensor: tracked by candle when trainable, else detached.
+    ///
+    /// # Errors
+    /// Fails when the value is stored and cannot be read.
+    pub fn tensor(&self) -> Result<Tensor> {
+        let var = self.var()?;
+        Ok(match self.is_trainable() {
+            true => var.as_tensor().clone(),
+            false => var.as_detached_tensor(),
+        })
+    }
+
+    /// Whether training may change this weight.
+    pub fn is_trainable(&self) -> bool {
+        self.0.trainable.load(Ordering::Relaxed)
+    }
+
+    /// Freezes the weight, or frees it.
+    pub fn set_trainable(&self, trainable: bool) {
+        self.0.trainable.store(trainable, Ordering::Relaxed);
+    }
+
+    /// Replaces the value; the shape stays.
+    pub fn set(&self, value: &Tensor) -> Result<()> {
+        if value.shape() != self.shape() {
+            let reason = format!("has shape {:?}, not {:?}", self.shape(), value.shape());
+            return Err(self.error(&reason));
+        }
+        self.var()?.set(&value.to_dtype(DType::F32)?.contiguous()?)?;
+        self.0.version.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The value, which lies on the CPU; nobody changes it while it is held.
+    pub(crate) fn values(&self) -> Result<Values<'_>> {
+        let (storage, _) = self.var()?.storage_and_layout();
+        match &*storage {
+            Storage::Cpu(CpuStorage::F32(_)) => Ok(Values(storage)),
+            _ => Err(Error::Invalid(format!("weight `{}` is not on the CPU", self.name()))),
+        }
+    }
+
+    /// Runs `f` on the value, which lies on the CPU.
+    pub fn with_value<R>(&self, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+        Ok(f(self.values()?.as_slice()))
+    }
+
+    /// The gradient gathered so far, zeros if nothing came yet; nobody changes it while it is
+    /// held.
+    pub(crate) fn grad(&self) -> MutexGuard<'_, Vec<f32>> {
+        let (mut grad, is_left_over) = self.grad_to_overwrite();
+        if is_left_over {
+            grad.fill(0.0);
+        }
+        grad
+    }
+
+    /// The gradient, and whether it is left over from before: then whoever asks overwrites all of
+    /// it, which saves filling it with zeros and reading them again.
+    pub(crate) fn grad_to_overwrite(&self) -> (MutexGuard<'_, Vec<f32>>, bool) {
+        let mut grad = self.lock_grad();
+        let is_left_over = !self.0.has_grad.swap(true, Ordering::Relaxed);
+        if grad.is_empty() {
+            grad.resize(self.elem_count(), 0.0);
+        }
+        (grad, is_left_over)
+    }
+
+    /// Runs `f` on the gradient gathered so far; zeros if nothing came yet.
+    pub fn with_grad<R>(&self, f: impl FnOnce(&mut [f32]) -> R) -> R {
+        f(&mut self.grad())
+    }
+
+    /// Runs `f` on the gradient if the weight is trainable, else on nothing.
+    pub fn with_trainable_grad<R>(&self, f: impl FnOnce(Option<&mut [f32]>) -> R) -> R {
+        match self.is_trainable() {
+            true => self.with_grad(|grad| f(Some(grad))),
+            false => f(None),
+        }
+    }
+
+    /// Whether a gradient arrived since the last [`Param::clear_grad`].
+    pub fn has_grad(&self) -> bool {
+        self.0.has_grad.load(Ordering::Relaxed)
+    }
+
+    /// Forgets the gradient; its memory is kept for the next one.
+    pub fn clear_grad(&self) {
+        let _held = self.lock_grad();
+        self.0.has_grad.store(false, Ordering::Relaxed);
+    }
+
+    /// Lets `f` change the value, given the gradient; both lie on the CPU.
+    ///
+    /// # Errors
+    /// Fails when the value lies on another device.
+    pub fn update(&self, f: impl FnMut(&mut [f32], &[f32]) + Send) -> Result<()> {
+        let grad = self.grad();
+        self.var()?.inplace_op1(&Update { f: Mutex::new(f), grad: &grad })?;
+        self.0.version.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The value packed for inference as an `(N, K)` matrix; kept until the value changes, or in the
+    /// memory of experts.
+    pub fn packed(&self, packing: impl Into<Packing>) -> Result<Arc<PackedMatrix>> {
+        self.packed_for(packing.into(), Use::Pass)
+    }
+
+    /// [`Param::packed`] before a pass asks for it.
+    pub(crate) fn packed_ahead(&self, packing: Packing) -> Result<Arc<PackedMatrix>> {
+        self.packed_for(packing, Use::Ahead)
+    }
+
+    fn packed_for(&self, packing: Packing, by: Use) -> Result<Arc<PackedMatrix>> {
+        let memory = self.0.stored.as_ref().and_then(|serving| serving.memory.as_ref());
+        if let Some((memory, unit)) = memory {
+            return memory.get((unit, self.name()), (packing, by), || self.pack(packing));
+        }
+        let version = self.0.version.load(Ordering::Relaxed);
+        let mut packed = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*packed {
+            Some((of, matrix)) if *of == version && matrix.packing() == packing => {
+                Ok(Arc::clone(matrix))
+            }
+            _ => {
+                let matrix = Arc::new(self.pack(packing)?);
+                *packed = Some((version, Arc::clone(&matrix)));
+                Ok(matrix)
+            }
+        }
+    }
+
+    /// Packs the value; one that is stored leaves no other copy.
+    fn pack(&self, packing: Packing) -> Result<PackedMatrix> {
+        let (rows, columns) = self.shape().dims2()?;
+        if let (None, Some(serving)) = (self.0.var.get(), &self.0.stored) {
+            let value = self.read(serving)?;
+            let values = value.flatten_all()?.to_vec1::<f32>()?;
+            return Ok(PackedMatrix::new(&values, rows, columns, packing));
+        }
+        self.with_value(|value| PackedMatrix::new(value, rows, columns, packing))
+    }
+
+    fn lock_grad(&self) -> MutexGuard<'_, Vec<f32>> {
+        self.0.grad.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value on the CPU, held for reading.
+pub(crate) struct Values<'a>(StorageRef<'a>);
+
+impl Values<'_> {
+    pub(crate) fn as_slice(&self) -> &[f32] {
+        match &*self.0 {
+            Storage::Cpu(CpuStorage::F32(values)) => values,
+            _ => &[], // ruled out where it is made
+        }
+    }
+}
+
+/// Hands the storage of a value to a closure.
+struct Update<'a, F> {
+    f: Mutex<F>,
+    grad: &'a [f32],
+}
+
+impl<F: FnMut(&mut [f32], &[f32])> InplaceOp1 for Update<'_, F> {
+    fn name(&self) -> &'static str {
+        "update"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle::Result<()> {
+        let CpuStorage::F32(values) = storage else {
+            candle::bail!("weights are float32");
+        };
+        let mut f = self.f.lock().unwrap_or_else(PoisonError::into_inner);
+        f(values, self.grad);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::{Init, ParamStore};
+    use candle::Device;
+
+    #[test]
+    fn an_update_sees_the_gradient_and_changes_the_value() -> Result<()> {
+        let store = ParamStore::new(&Device::Cpu, 0);
+        let param = store.root().get(3, "w", Init::Ones)?;
+        param.with_grad(|grad| grad[1] = 2.0);
+        param.update(|value, grad| value.iter_mut().zip(grad).for_each(|(v, g)| *v -= g))?;
+        assert_eq!(param.with_value(<[f32]>::to_vec)?, [1.0, -1.0, 1.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_step_left_over_counts_no_more() -> Result<()> {
+        let store = ParamStore::new(&Device::Cpu, 0);
+        let param = store.root().get(2, "w", Init::Ones)?;
+        param.with_grad(|grad| grad.fill(3.0));
+        param.clear_grad();
+        assert!(!param.has_grad());
+        let (mut grad, is_left_over) = param.grad_to_overwrite();
+        assert!(is_left_over);
+        grad[0] = 1.0;
+        drop(grad);
+        assert!(param.has_grad() && !param.grad_to_overwrite().1);
+        param.clear_grad();
+        assert_eq!(param.with_grad(|grad| grad.to_vec()), [0.0, 0.0]);
+        Ok(())
+    }
+}
