@@ -10,6 +10,7 @@ use dragoman_core::kernels::{
     matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
     packed::{PackedMatrix, Packing},
 };
+use rayon::prelude::*;
 
 fn main() {
     divan::main();
@@ -55,6 +56,23 @@ fn nn(bencher: Bencher<'_, '_>, &(precision, dims): &(Precision, (usize, usize, 
 #[divan::bench(args = CASES)]
 fn tn(bencher: Bencher<'_, '_>, &(precision, dims): &(Precision, (usize, usize, usize))) {
     bench(bencher, dims, |a, b, c| matmul_tn(precision, a, b, c, dims, false));
+}
+
+/// A loop that only reads, 1 GB on all threads: what weights that no cache holds can cost at least.
+#[divan::bench(sample_count = 20)]
+fn read(bencher: Bencher<'_, '_>) {
+    const RUN: usize = 1 << 19;
+    let xs = numbers(1 << 28);
+    bencher.counter(BytesCount::new(4 * xs.len())).bench_local(|| {
+        let sums = xs.par_chunks(RUN).map(|run| {
+            let mut sums = [0f32; 64];
+            for xs in run.chunks_exact(64) {
+                sums.iter_mut().zip(xs).for_each(|(sum, x)| *sum += x);
+            }
+            sums.iter().sum::<f32>()
+        });
+        sums.sum::<f32>()
+    });
 }
 
 /// Weights packed once, `(8192, 2048)`, times a few rows: the bytes of weights read a second.
