@@ -35,7 +35,7 @@ pub struct Recipe {
     pub held_out: Vec<PathBuf>,
     /// The same as files with one language each.
     pub held_out_plain: Vec<PlainPair>,
-    /// What is to be known by heart: packed several times, whatever is held out.
+    /// What is to be known best: packed several times, whatever is held out.
     pub phrasebooks: Vec<Phrases>,
     /// Where the recipe lies.
     #[serde(skip)]

@@ -31,7 +31,7 @@ pub struct PackConfig {
     pub clean: CleanConfig,
     /// Dev and test sets, whose sentences are dropped from corpora of the same languages.
     pub held_out: Vec<Corpus>,
-    /// What is to be known by heart.
+    /// What is to be known best.
     pub phrasebooks: Vec<Phrasebook>,
 }
 
