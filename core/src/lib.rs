@@ -3,7 +3,6 @@
 //! | module | holds |
 //! |---|---|
 //! | [`config`], [`register`] | what a model is: its shape; its experts and routes |
-//! | [`kernels`] | arithmetic on slices |
 //! | [`memory`] | packed experts under a budget of bytes |
 //! | [`params`], [`context`], [`ragged`] | weights, how a pass is run, sentences in one matrix |
 //! | [`ops`], [`layers`], [`models`] | tensors with gradients, and what is made of them |
@@ -15,12 +14,11 @@
 //! | [`translate`], [`translator`] | what services ask of a model, and the model that answers |
 //! | [`recommend`], [`recommender`] | the same of recommendations, with the cheap scorers |
 //!
-//! It knows no corpus, no optimiser and no HTTP.
+//! The kernels are a crate of their own, re-exported as [`kernels`]. This crate knows no corpus, no optimiser and no HTTP.
 
 pub mod error;
 pub mod config;
 pub mod register;
-pub mod kernels;
 pub mod memory;
 pub mod params;
 pub mod context;
@@ -39,4 +37,5 @@ pub mod translator;
 pub mod recommend;
 pub mod recommender;
 
+pub use dragoman_kernels as kernels;
 pub use error::{Error, Result};

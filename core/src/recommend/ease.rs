@@ -57,7 +57,8 @@ impl Ease {
             return Ok(Self { weights: SparseRows::new([]), decay: config.decay });
         }
         let mut p = gram(histories, num_items, config.lambda); // (n, n)
-        invert_positive_definite(&mut p, num_items)?;
+        invert_positive_definite(&mut p, num_items)
+            .map_err(|error| Error::Invalid(error.to_string()))?;
         let diagonal: Vec<f32> = (0..num_items).map(|item| p[item * num_items + item]).collect();
         let keep = if config.keep == 0 { num_items } else { config.keep };
         let rows: Vec<_> = p

@@ -1,4 +1,16 @@
-//! The kernels of the engine: plain slices in, plain slices out, no tensors.
+//! The kernels of Dragoman's engine: plain slices in, plain slices out, no tensors.
+//!
+//! Each kernel has one variant for every instruction set ([`cpu::Variant`]), chosen when the program
+//! starts. All `unsafe` code of the workspace is here, except for memory-mapped files.
+//!
+//! ```
+//! use dragoman_kernels::matmul::{Epilogue, Precision, matmul_nt};
+//!
+//! let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 1.0, 1.0]); // (2, 2) each
+//! let mut c = [0.0; 4];
+//! matmul_nt(Precision::F32, &a, &b, &mut c, (2, 2, 2), &Epilogue::NONE); // c = a·bᵀ
+//! assert_eq!(c, [1.0, 3.0, 3.0, 7.0]);
+//! ```
 //!
 //! | module | holds |
 //! |---|---|
@@ -8,11 +20,11 @@
 //! | `simd`, `vectorised` | one source for every instruction set |
 //! | [`counters`] | counts of work, for tests |
 //! | [`math`] | `exp` and its like, over slices |
-//! | [`random`] | numbers by counter: dropout, weights |
+//! | [`random`] | random numbers by counter: dropout, initial weights |
 //! | [`activation`] | ReLU, GELU, SiLU and their slopes |
 //! | `gemm` | the packed matrix product, in f32, bfloat16 and int8 |
 //! | [`matmul`] | `a·bᵀ`, `a·b`, `aᵀ·b` on row-major slices |
-//! | [`inverse`] | of a positive definite matrix |
+//! | [`inverse`] | the inverse of a positive definite matrix |
 //! | [`visits`] | which token visits which expert, sorted by expert |
 //! | [`ffn`] | the experts' feed-forward networks, forward and backward |
 //! | [`packed`] | weights packed once, for inference |
@@ -21,7 +33,7 @@
 //! | [`norm`] | layer norm and RMS norm |
 //! | [`attention`] | attention of ragged sentences |
 //! | [`softmax`], [`cross_entropy`] | over the vocabulary |
-//! | [`adamw`] | the optimiser's step |
+//! | [`adamw`] | the fused step of AdamW, and the norm for clipping |
 //!
 //! **One order of sums.** Every kernel adds the terms of an output element in one order, whatever
 //! the number of rows, the position of the row, and the number of threads: a row's bits depend on

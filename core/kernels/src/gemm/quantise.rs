@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::layout::{Operand, ROW_STRIDE};
-use crate::kernels::vectorised::vectorised;
+use crate::vectorised::vectorised;
 
 /// Added to the left operand's numbers, because the instruction takes them unsigned.
 pub(super) const OFFSET: i32 = 128;

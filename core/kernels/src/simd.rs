@@ -55,32 +55,32 @@ macro_rules! simd {
             {
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
                 fn avx512($($arg: $ty),*) $(-> $ret)? {
-                    body::<{ $crate::kernels::simd::AVX512 }>($($arg),*)
+                    body::<{ $crate::simd::AVX512 }>($($arg),*)
                 }
 
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $ty),*) $(-> $ret)? {
-                    body::<{ $crate::kernels::simd::FUSED }>($($arg),*)
+                    body::<{ $crate::simd::FUSED }>($($arg),*)
                 }
 
                 #[expect(unsafe_code, reason = "the instruction set is known only at run time")]
-                match $crate::kernels::simd::level() {
+                match $crate::simd::level() {
                     // SAFETY: `cpu::variant` has found AVX-512 F, BW, DQ and VL, AVX2 and FMA.
-                    $crate::kernels::simd::AVX512 => unsafe { avx512($($arg),*) },
+                    $crate::simd::AVX512 => unsafe { avx512($($arg),*) },
                     // SAFETY: `cpu::variant` has found AVX2 and FMA.
-                    $crate::kernels::simd::FUSED => unsafe { avx2($($arg),*) },
-                    _ => body::<{ $crate::kernels::simd::PORTABLE }>($($arg),*),
+                    $crate::simd::FUSED => unsafe { avx2($($arg),*) },
+                    _ => body::<{ $crate::simd::PORTABLE }>($($arg),*),
                 }
             }
 
             #[cfg(target_arch = "aarch64")]
             {
-                body::<{ $crate::kernels::simd::FUSED }>($($arg),*)
+                body::<{ $crate::simd::FUSED }>($($arg),*)
             }
 
             #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             {
-                body::<{ $crate::kernels::simd::PORTABLE }>($($arg),*)
+                body::<{ $crate::simd::PORTABLE }>($($arg),*)
             }
         }
     };
@@ -99,7 +99,7 @@ pub(super) mod tests {
     }
 
     /// Runs `work` in a pool of `threads` threads.
-    pub(in super::super) fn with_threads<R: Send>(
+    pub(crate) fn with_threads<R: Send>(
         threads: usize,
         work: impl FnOnce() -> R + Send,
     ) -> R {
@@ -108,7 +108,7 @@ pub(super) mod tests {
     }
 
     /// Runs `work` as a machine of instruction set `level` would, if this one can.
-    pub(in super::super) fn with_level<R: Send>(
+    pub(crate) fn with_level<R: Send>(
         level: u8,
         work: impl FnOnce() -> R + Send,
     ) -> Option<R> {
@@ -122,7 +122,7 @@ pub(super) mod tests {
 
     /// Asserts that `work` gives the same bits in pools of 1, 2 and 4 threads, and on both AVX
     /// paths, and nearly the same on the portable one; gives the result back.
-    pub(in super::super) fn everywhere_equal(work: impl Fn() -> Vec<f32> + Sync) -> Vec<f32> {
+    pub(crate) fn everywhere_equal(work: impl Fn() -> Vec<f32> + Sync) -> Vec<f32> {
         let bits = |xs: &[f32]| xs.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         let result = with_threads(1, &work);
         for threads in [2, 4] {
@@ -141,7 +141,7 @@ pub(super) mod tests {
     }
 
     /// Asserts that `xs` and the reference `ys` agree within `tolerance · max(1, |y|)`.
-    pub(in super::super) fn assert_close(name: &str, xs: &[f32], ys: &[f64], tolerance: f64) {
+    pub(crate) fn assert_close(name: &str, xs: &[f32], ys: &[f64], tolerance: f64) {
         assert_eq!(xs.len(), ys.len(), "{name}: length");
         for (i, (&x, &y)) in xs.iter().zip(ys).enumerate() {
             let error = (f64::from(x) - y).abs();
@@ -150,7 +150,7 @@ pub(super) mod tests {
     }
 
     /// `len` numbers between -1 and 1, the same for the same `seed`.
-    pub(in super::super) fn numbers(len: usize, seed: u64) -> Vec<f32> {
+    pub(crate) fn numbers(len: usize, seed: u64) -> Vec<f32> {
         use rand::{RngExt, SeedableRng};
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         (0..len).map(|_| rng.random_range(-1.0..1.0f32)).collect()

@@ -3,7 +3,7 @@
 use super::{
     FfnInput, Group, GroupedFfn, Saved, TOKENS, Tile, groups, row_work, rows, tiles, work,
 };
-use crate::kernels::{
+use crate::{
     activation::Activation,
     gemm::{Epilogue, Operand, Out, Packing, Product, Right, Rows},
     parallel,

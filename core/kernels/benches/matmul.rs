@@ -6,7 +6,7 @@ use divan::{
     Bencher,
     counter::{BytesCount, ItemsCount},
 };
-use dragoman_core::kernels::{
+use dragoman_kernels::{
     matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
     packed::{PackedMatrix, Packing},
 };

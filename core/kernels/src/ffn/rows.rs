@@ -1,6 +1,6 @@
 //! The loops over one row: activation, its gradient, and weighted sums.
 
-use crate::kernels::{
+use crate::{
     activation::{self, Activation},
     vectorised::vectorised,
 };

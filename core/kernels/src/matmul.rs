@@ -92,7 +92,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::kernels::{activation::Activation, cpu::Variant};
+    use crate::{activation::Activation, cpu::Variant};
 
     type Dims = (usize, usize, usize);
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn variants() -> Vec<Variant> {
-        let best = crate::kernels::cpu::variant();
+        let best = crate::cpu::variant();
         [Variant::Portable, Variant::Avx2, Variant::Avx512]
             .into_iter()
             .filter(|&variant| variant <= best)

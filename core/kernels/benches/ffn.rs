@@ -4,7 +4,7 @@
 //! `cargo bench --workspace --bench ffn`; `RAYON_NUM_THREADS=1` for one core.
 
 use divan::{Bencher, counter::ItemsCount};
-use dragoman_core::kernels::{
+use dragoman_kernels::{
     activation::Activation,
     ffn::{ExpertGrads, ExpertWeights, FfnInput, Gradients, GroupedFfn},
     matmul::Precision,

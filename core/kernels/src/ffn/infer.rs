@@ -4,7 +4,7 @@ use super::{
     FfnInput,
     forward::{Expert, Forward},
 };
-use crate::kernels::{activation::Activation, gemm::Right, packed::PackedMatrix};
+use crate::{activation::Activation, gemm::Right, packed::PackedMatrix};
 
 /// The weights of one expert, packed; all matrices in the same packing.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use super::{
     layout::{BLOCK, Layout, Operand, PANEL, Packing, ROW_STRIDE, TILE_ROWS},
     portable,
 };
-use crate::kernels::{
+use crate::{
     activation::{self, Activation},
     cpu::Variant,
 };

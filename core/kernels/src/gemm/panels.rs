@@ -5,7 +5,7 @@ use super::{
     layout::{Operand, PANEL, Packing, Rows},
     quantise,
 };
-use crate::kernels::{cpu::Variant, parallel, scratch::Words};
+use crate::{cpu::Variant, parallel, scratch::Words};
 
 /// A right operand in panels, with all of `K`.
 pub(crate) struct Panels {

@@ -26,15 +26,15 @@ macro_rules! vectorised {
                 body($($arg),*)
             }
 
-            match $crate::kernels::cpu::variant() {
+            match $crate::cpu::variant() {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: the variant was chosen for this machine.
                 #[expect(unsafe_code, reason = "instructions that this machine has")]
-                $crate::kernels::cpu::Variant::Avx512 => unsafe { avx512($($arg),*) },
+                $crate::cpu::Variant::Avx512 => unsafe { avx512($($arg),*) },
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: as above.
                 #[expect(unsafe_code, reason = "instructions that this machine has")]
-                $crate::kernels::cpu::Variant::Avx2 => unsafe { avx2($($arg),*) },
+                $crate::cpu::Variant::Avx2 => unsafe { avx2($($arg),*) },
                 _ => body($($arg),*),
             }
         }

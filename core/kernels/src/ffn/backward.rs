@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     FfnInput, Group, GroupedFfn, Saved, TOKENS, Tile, row_work, rows, rows::PIECE, tiles, work,
 };
-use crate::kernels::{
+use crate::{
     counters,
     gemm::{Epilogue, Operand, Out, Product, Rows},
     parallel,

@@ -7,7 +7,7 @@ use super::{
     block::Block,
     layout::{BLOCK, Operand, PANEL, Packing, ROW_STRIDE, Rows, TILE_ROWS},
 };
-use crate::kernels::vectorised::vectorised;
+use crate::vectorised::vectorised;
 
 /// Computes `block` into `c`: panels, then rows, so that a panel stays in the first-level cache.
 ///

@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::kernels::{gemm::Packing, packed::PackedMatrix};
+use crate::{gemm::Packing, packed::PackedMatrix};
 
 /// A layer that owns what the kernels borrow.
 struct Layer {

@@ -85,7 +85,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::kernels::{
+    use crate::{
         activation::Activation,
         matmul::{Precision, matmul_nt},
     };

@@ -11,6 +11,7 @@ pub fn weight_gradients() -> u64 {
     WEIGHT_GRADIENTS.load(Ordering::Relaxed)
 }
 
-pub(crate) fn count_weight_gradients(products: usize) {
+/// Counts `products` matrix products for weight gradients.
+pub fn count_weight_gradients(products: usize) {
     WEIGHT_GRADIENTS.fetch_add(products as u64, Ordering::Relaxed);
 }

@@ -4,7 +4,13 @@
 //! is one product for each block: about `2·n³` operations at the speed of [`super::matmul`].
 
 use super::matmul::{Precision, matmul_nn};
-use crate::{Error, Result};
+
+/// The matrix to be inverted is not positive definite, in double precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the matrix is not positive definite; a larger regularisation helps")]
+pub struct NotPositiveDefinite;
+
+type Result<T> = std::result::Result<T, NotPositiveDefinite>;
 
 /// Rows of a block: what one pass of a product sums over.
 const BLOCK: usize = 256;
@@ -63,8 +69,7 @@ fn inverse_of_block(a: &[f32], n: usize, range: std::ops::Range<usize>) -> Resul
             } else if rest > 0.0 && rest.is_finite() {
                 l[i * size + i] = rest.sqrt();
             } else {
-                let reason = "the matrix is not positive definite; a larger regularisation helps";
-                return Err(Error::Invalid(reason.into()));
+                return Err(NotPositiveDefinite);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Speed of the row kernels: `cargo bench --bench rows`; items are tokens or parameters.
 
 use divan::{Bencher, black_box, counter::ItemsCount};
-use dragoman_core::kernels::{
+use dragoman_kernels::{
     adamw::{AdamW, AdamWBuffers, sum_of_squares},
     attention::{Attention, Cached, Heads, Qkv, QkvGrads},
     columns::{Columns, ColumnsMut},
