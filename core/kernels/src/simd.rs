@@ -99,19 +99,13 @@ pub(super) mod tests {
     }
 
     /// Runs `work` in a pool of `threads` threads.
-    pub(crate) fn with_threads<R: Send>(
-        threads: usize,
-        work: impl FnOnce() -> R + Send,
-    ) -> R {
+    pub(crate) fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.expect("a small pool starts").install(work)
     }
 
     /// Runs `work` as a machine of instruction set `level` would, if this one can.
-    pub(crate) fn with_level<R: Send>(
-        level: u8,
-        work: impl FnOnce() -> R + Send,
-    ) -> Option<R> {
+    pub(crate) fn with_level<R: Send>(level: u8, work: impl FnOnce() -> R + Send) -> Option<R> {
         let supported = level <= super::level();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
