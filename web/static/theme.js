@@ -1,4 +1,4 @@
-/** Light and dark: as the system has it, until the reader decides otherwise. */
+/** Light and dark: the system's choice, until the reader makes another. */
 
 import { forget, recall, remember } from "./storage.js";
 
@@ -6,14 +6,23 @@ const system = matchMedia("(prefers-color-scheme: dark)");
 const systemTheme = () => (system.matches ? "dark" : "light");
 const currentTheme = () => recall("theme") ?? systemTheme();
 
+const toggles = [];
+
+/** Makes `button` switch between the themes. */
+export function connectTheme(button) {
+  button.addEventListener("click", toggle);
+  toggles.push(button);
+  apply();
+}
+
 function apply() {
   const chosen = recall("theme");
   if (chosen) document.documentElement.dataset.theme = chosen;
   else delete document.documentElement.dataset.theme;
-  document.getElementById("theme-toggle")?.setAttribute("aria-pressed", String(currentTheme() === "dark"));
+  for (const button of toggles) button.setAttribute("aria-pressed", String(currentTheme() === "dark"));
 }
 
-/** Changes to the other theme. Choosing what the system has means following the system again. */
+/** Changes to the other theme. Choosing the system's theme means following the system again. */
 function toggle() {
   const wanted = currentTheme() === "dark" ? "light" : "dark";
   if (wanted === systemTheme()) forget("theme");
@@ -21,13 +30,6 @@ function toggle() {
   apply();
 }
 
-function connect() {
-  document.getElementById("theme-toggle")?.addEventListener("click", toggle);
-  apply();
-}
-
 apply(); // before the first paint
 system.addEventListener("change", apply);
 addEventListener("storage", apply); // another tab changed it
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", connect);
-else connect();
