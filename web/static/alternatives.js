@@ -24,7 +24,7 @@ export function connectAlternatives(pane) {
     const { signal } = inFlight;
     button.setAttribute("aria-busy", "true");
     try {
-      const reply = await ask(pane.spoken.request, WANTED, signal);
+      const reply = await askAlternatives(pane.answered.request, WANTED, signal);
       if (signal.aborted) return;
       render(pane, reply.alternatives ?? []);
       byId("alternatives").hidden = false;
@@ -50,13 +50,13 @@ export function connectAlternatives(pane) {
 }
 
 /** Asks for `count` alternatives, or for as many as the server allows. */
-async function ask(request, count, signal) {
+export async function askAlternatives(request, count, signal) {
   try {
     return await api.translate({ ...request, trace: false, alternatives: count }, signal);
   } catch (error) {
     const most = Number(/alternatives parameter must be <= (\d+)/.exec(error.reason ?? "")?.[1] ?? count);
     if (most >= count) throw error;
-    return most > 0 ? ask(request, most, signal) : { alternatives: [] };
+    return most > 0 ? askAlternatives(request, most, signal) : { alternatives: [] };
   }
 }
 
@@ -73,7 +73,7 @@ function render(pane, wordings) {
 function row(pane, wording) {
   const use = element("button", { type: "button", className: "quiet", textContent: "Use" });
   const copy = element("button", { type: "button", className: "quiet", textContent: "Copy" });
-  const text = element("p", { textContent: wording, dir: "auto", lang: pane.spoken.request.target });
+  const text = element("p", { textContent: wording, dir: "auto", lang: pane.answered.request.target });
   use.addEventListener("click", () => {
     const previous = pane.output.textContent;
     pane.say(text.textContent);

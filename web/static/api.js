@@ -24,6 +24,13 @@ export const settings = () => send("frontend/settings");
 /** The experts' register. The page of the same address is another representation: never cached as one. */
 export const experts = () => send("experts", { cache: "no-store" });
 
+/** Rows that each added expert computed since the start, by name; empty where the server keeps its metrics to itself. */
+export async function expertLoads() {
+  const reply = await fetch("metrics").catch(() => null);
+  const lines = reply?.ok ? (await reply.text()).matchAll(/^dragoman_added_expert_rows\{expert="([^"]+)"\} (\S+)$/gm) : [];
+  return new Map([...lines].map(([, name, rows]) => [name, Number(rows)]));
+}
+
 /** The description of the API. */
 export const spec = () => send("spec");
 

@@ -7,12 +7,16 @@ import { connectDomain } from "./domain.js";
 import { announce, byId, flash, openDialog } from "./dom.js";
 import { connectHistory } from "./history.js";
 import { AUTO, LanguageMenus } from "./languages.js";
+import { followOffer } from "./offer.js";
 import { formatLink, readLink, writeLink } from "./link.js";
 import { hideNotice, showNotice } from "./notice.js";
+import { connectSameLanguage } from "./same-language.js";
+import { connectSpeech } from "./speech.js";
 import { recall, remember } from "./storage.js";
 import { connectSuggestion } from "./suggestion.js";
 import { TraceView } from "./trace.js";
 import { TranslatePane } from "./translate-pane.js";
+import { connectWordChoices } from "./word-choices.js";
 
 async function start() {
   try {
@@ -34,12 +38,18 @@ function connect(languages, settings) {
   connectDomain(pane);
   if (settings.suggestions) connectSuggestion(pane, menus);
   connectHistory(pane, menus, (entry) => {
-    menus.start(entry.source, entry.target);
-    pane.write(entry.text);
+    pane.replace(() => {
+      menus.start(entry.source, entry.target, entry.domain);
+      pane.write(entry.text);
+    });
     pane.text.focus();
   });
   connectTrace(pane, trace);
   connectCopying(pane, menus);
+  connectSameLanguage(pane, menus);
+  connectSpeech(pane, menus);
+  connectWordChoices(pane);
+  followOffer(pane, menus, languages);
   connectKey(pane, settings);
   connectKeyboard(pane);
   byId("swap").addEventListener("click", () => pane.swap());
@@ -55,19 +65,21 @@ function connect(languages, settings) {
 
 /** The address decides what is shown first, and follows what is translated. */
 function followLink(pane, menus, settings) {
-  const defaults = recall("pair") ?? {
+  const last = recall("pair");
+  const defaults = last ?? {
     source: settings.language?.source?.code ?? AUTO,
     target: settings.language?.target?.code,
   };
   const open = (link) => {
-    menus.start(link?.source ?? defaults.source, link?.target ?? defaults.target);
+    menus.start(link?.source ?? defaults.source, link?.target ?? defaults.target, link?.domain);
+    menus.isTargetChosen ||= Boolean(link?.target ?? last);
     // What was typed while the page loaded is not thrown away.
     pane.write(link ? link.text : pane.text.value);
   };
   const update = () => {
     const { source, target } = menus.fields;
-    remember("pair", { source, target });
-    writeLink({ source, target, text: pane.text.value });
+    if (menus.isTargetChosen) remember("pair", { source, target });
+    writeLink({ ...menus.fields, text: pane.text.value });
   };
   open(readLink());
   addEventListener("hashchange", () => {
@@ -90,8 +102,7 @@ function connectCopying(pane, menus) {
   const [copy, link] = [byId("copy"), byId("link-copy")];
   copy.addEventListener("click", () => copyText(pane.output.textContent, copy));
   link.addEventListener("click", () => {
-    const { source, target } = menus.fields;
-    const fragment = formatLink({ source, target, text: pane.text.value });
+    const fragment = formatLink({ ...menus.fields, text: pane.text.value });
     if (fragment) return copyText(new URL(fragment, location.href).href, link);
     flash(link, "Too long");
     announce("The text is too long for a link");
@@ -126,6 +137,9 @@ function connectKeyboard(pane) {
       if (event.shiftKey) pane.swap();
       else pane.translate();
     }
+    const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+    const isElsewhere = document.activeElement !== pane.text && document.activeElement?.matches("input, textarea");
+    if (isUndo && !isElsewhere && pane.undo()) event.preventDefault();
     if (event.key === "F2") {
       event.preventDefault();
       byId("copy").click();

@@ -23,10 +23,10 @@ export function connectDomain(pane) {
     const { signal } = inFlight;
     button.setAttribute("aria-busy", "true");
     try {
-      const { domain: _, ...request } = pane.spoken.request;
+      const { domain: _, ...request } = pane.answered.request;
       const reply = await api.translate({ ...request, trace: false }, signal);
       if (signal.aborted) return;
-      render(reply.translatedText, pane.spoken.reply.translatedText, domainOf(pane.spoken), request.target);
+      render(reply.translatedText, pane.answered.reply.translatedText, domainOf(pane.answered), request.target);
       panel.hidden = false;
       button.setAttribute("aria-expanded", "true");
     } catch (error) {
@@ -55,7 +55,7 @@ export function connectDomain(pane) {
 }
 
 /** The domain that a translation was made with; null where there was none. */
-function domainOf({ request, reply }) {
+export function domainOf({ request, reply }) {
   if (request.domain === "auto") return reply.domain?.name ?? null;
   return request.domain ?? null;
 }
@@ -66,9 +66,8 @@ function render(without, withIt, domain, language) {
   write(byId("comparison-with"), after, language);
   byId("comparison-name").textContent = domainLabel(domain);
   const changed = after.filter((word) => word.changed).length;
-  const words = changed === 1 ? "1 word is" : `${changed} words are`;
-  const same = without === withIt;
-  byId("comparison-sum").textContent = same ? "The domain changes nothing here." : `${words} other than without the domain.`;
+  const words = changed === 1 ? "1 word differs." : `${changed} words differ.`;
+  byId("comparison-sum").textContent = without === withIt ? "The domain changes nothing here." : words;
   announce(byId("comparison-sum").textContent);
 }
 

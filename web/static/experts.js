@@ -1,35 +1,36 @@
-/** The experts page: the register as a table. */
+/** The experts page: a table of the experts that the model was made with, and a card for each that came later. */
 
 import * as api from "./api.js";
 import { byId, element } from "./dom.js";
-import { hueOf } from "./hue.js";
+import { corporaOf, dateOf, layersOf, storyOf, wasAdded } from "./expert-story.js";
+import { expertCard, expertName } from "./expert-card.js";
 import { showNotice } from "./notice.js";
 
 /** Kinds in the order in which they are shown, with what they are for. */
 const KINDS = {
   pair: "One language pair each, in one direction.",
-  domain: "One subject each, asked beside the others when a request names it.",
-  segment: "One group of users each.",
+  domain: "One subject each, beside the others where a request asks for it.",
+  segment: "One group of users each, of the model that recommends.",
   catalogue: "One catalogue each, with all that the model knows of its items.",
-  free: "Shared by all routes. What each is good at, it found out by itself.",
+  free: "Shared by all routes. What each is good at, the gate found out in training.",
 };
 
 async function start() {
   try {
-    const experts = await api.experts();
-    render(Array.isArray(experts) ? experts : []);
+    const [experts, loads] = await Promise.all([api.experts(), api.expertLoads()]);
+    render(Array.isArray(experts) ? experts : [], loads);
   } catch (error) {
     showNotice(error.message, { retry: start });
   }
 }
 
-function render(experts) {
+function render(experts, loads) {
   const known = Object.keys(KINDS);
   const kinds = [...known, ...new Set(experts.map(({ kind }) => kind).filter((kind) => !known.includes(kind)))];
   const sections = kinds
     .map((kind) => [kind, experts.filter((expert) => expert.kind === kind)])
     .filter(([, members]) => members.length > 0)
-    .map(([kind, members]) => section(kind, members));
+    .map(([kind, members]) => section(kind, members, loads));
   byId("register").replaceChildren(...(sections.length > 0 ? sections : [empty()]));
   document.body.dataset.ready = "yes";
 }
@@ -39,73 +40,59 @@ function empty() {
   return element("p", { className: "empty", textContent: text });
 }
 
-function section(kind, experts) {
+function section(kind, experts, loads) {
+  const number = element("span", { className: "number", textContent: ` ${experts.length}` });
+  const title = element("h2", { id: `kind-${kind}` }, `${kind} experts`, number);
+  const about = element("p", { className: "hint", textContent: KINDS[kind] ?? "" });
+  const node = element("section", { className: "card", "aria-labelledby": `kind-${kind}` }, title, about);
+  const [added, original] = [experts.filter(wasAdded), experts.filter((expert) => !wasAdded(expert))];
+  if (original.length > 0) node.append(registerTable(original, `${kind} experts`));
+  node.append(...added.map((expert) => expertCard(expert, loads.get(expert.name))));
+  return node;
+}
+
+/** The table of `experts`; what does not fit the screen is scrolled within it. */
+function registerTable(experts, name) {
   const columns = columnsOf(experts);
-  const head = element("tr", {}, ...columns.map(({ title }) => element("th", { scope: "col", textContent: title })));
+  const heads = columns.map(({ title, isNumber }) =>
+    element("th", { scope: "col", className: isNumber ? "figure" : "", textContent: title }),
+  );
   const rows = experts.map((expert) => element("tr", {}, ...columns.map((column) => cell(column, expert))));
   const table = element(
     "table",
     { className: "register" },
-    element("thead", {}, head),
+    element("thead", {}, element("tr", {}, ...heads)),
     element("tbody", {}, ...rows),
   );
-  const name = `${kind} experts`;
-  const title = element("h2", { id: `kind-${kind}` }, name, element("span", { className: "number", textContent: ` ${experts.length}` }));
-  const about = element("p", { className: "hint", textContent: KINDS[kind] ?? "" });
-  return element("section", { className: "card", "aria-labelledby": `kind-${kind}` }, title, about, table);
+  return element("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": name }, table);
 }
 
-/** The columns that have something to say about `experts`. */
+/** The columns that have something to say about `experts`, each score in one of its own. */
 function columnsOf(experts) {
-  const all = [
-    { title: "Name", of: nameOf },
+  const facts = [
+    { title: "Name", of: expertName },
     { title: "Layers", of: ({ layers }) => layersOf(layers ?? []) },
-    { title: "Width", of: ({ d_ff }) => d_ff ?? "" },
-    { title: "Parent", of: ({ parent }) => parent ?? "" },
-    { title: "Covers", of: ({ routes, rule }) => rule ?? (routes ?? []).join(", ") },
-    { title: "Trained on", of: ({ trained_on }) => corporaOf(trained_on) },
+    { title: "Width", isNumber: true, of: ({ d_ff }) => d_ff ?? "" },
+    { title: "Trained on", isText: true, of: ({ trained_on }) => corporaOf(trained_on) },
     { title: "Created", of: ({ created }) => dateOf(created) },
-    { title: "Scores", of: ({ metrics }) => metricsOf(metrics ?? {}) },
+    { title: "Training", of: (expert) => storyOf(expert).training.join(", ") },
   ];
-  return all.filter(({ of }) => experts.some((expert) => of(expert) !== ""));
+  const titleOf = ({ measure, set }) => `${measure} ${set}`.trim();
+  const titles = [...new Set(experts.flatMap((expert) => storyOf(expert).scores.map(titleOf)))];
+  const scores = titles.map((title) => ({
+    title,
+    isNumber: true,
+    of: (expert) => storyOf(expert).scores.find((score) => titleOf(score) === title)?.value.toFixed(1) ?? "",
+  }));
+  return [...facts, ...scores].filter(({ of }) => experts.some((expert) => of(expert) !== ""));
 }
 
-function cell({ title, of }, expert) {
+function cell({ title, of, isNumber, isText }, expert) {
   const tag = title === "Name" ? "th" : "td";
-  const node = element(tag, { dataset: { title } }, of(expert));
+  const className = isNumber ? "figure" : isText ? "prose" : "";
+  const node = element(tag, { className, dataset: { title } }, of(expert));
   if (tag === "th") node.scope = "row";
   return node;
-}
-
-function nameOf({ name, kind }) {
-  const swatch = element("span", { className: "swatch", hue: hueOf(name), dataset: { kind }, "aria-hidden": "true" });
-  return element("span", { className: "name" }, swatch, element("code", { textContent: name }));
-}
-
-/** `encoder.1, encoder.3, decoder.0` as `encoder 1, 3; decoder 0`. */
-function layersOf(layers) {
-  const stacks = new Map();
-  for (const layer of layers) {
-    const [stack, index = ""] = layer.split(/\.(?=[^.]*$)/);
-    stacks.set(stack, [...(stacks.get(stack) ?? []), index]);
-  }
-  return [...stacks].map(([stack, indices]) => `${stack} ${indices.join(", ")}`.trim()).join("; ");
-}
-
-function corporaOf(corpora) {
-  if (!Array.isArray(corpora)) return corpora ?? "";
-  return corpora.map(({ name, licence }) => (licence ? `${name} (${licence})` : name)).join(", ");
-}
-
-function dateOf(created) {
-  const date = new Date(created || NaN);
-  return Number.isNaN(date.getTime()) ? (created ?? "") : date.toLocaleDateString([], { dateStyle: "medium" });
-}
-
-function metricsOf(metrics) {
-  return Object.entries(metrics)
-    .map(([name, value]) => `${name} ${Number.isInteger(value) && value > 100 ? value : Number(value).toFixed(1)}`)
-    .join(", ");
 }
 
 start();

@@ -1,6 +1,7 @@
 /** What was translated, kept in this browser only; can be opened again, deleted, or not kept at all. */
 
 import { byId, element, openDialog } from "./dom.js";
+import { AUTO, domainLabel } from "./languages.js";
 import { recall, remember } from "./storage.js";
 
 const MOST = 50;
@@ -22,6 +23,7 @@ export function connectHistory(pane, menus, open) {
     pending = {
       source: request.source,
       target: request.target,
+      domain: request.domain ?? "",
       detected: reply.detectedLanguage?.language ?? null,
       text: request.q,
       translation: reply.translatedText,
@@ -52,7 +54,7 @@ const isKept = () => recall("history.keep", true);
 function add(entry) {
   if (!isKept() || entry.text.length > LONGEST) return;
   const isSame = (other) =>
-    other.source === entry.source && other.target === entry.target && other.text === entry.text;
+    ["source", "target", "domain", "text"].every((field) => (other[field] ?? "") === (entry[field] ?? ""));
   const entries = recall("history", []).filter((other) => !isSame(other));
   if (entries[0] && isDraft(entries[0], entry)) entries.shift();
   entries.unshift(entry);
@@ -73,9 +75,12 @@ function render(menus, open) {
   byId("history-list").replaceChildren(...entries.map((entry) => row(entry, menus, open)));
 }
 
+const domainName = (domain) => (domain === AUTO ? "domain automatic" : domainLabel(domain));
+
 function row(entry, menus, open) {
   const time = new Date(entry.time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-  const pair = `${menus.name(entry.detected ?? entry.source)} → ${menus.name(entry.target)}`;
+  const languages = `${menus.name(entry.detected ?? entry.source)} → ${menus.name(entry.target)}`;
+  const pair = entry.domain ? `${languages}, ${domainName(entry.domain)}` : languages;
   const pick = element(
     "button",
     { type: "button", className: "entry" },

@@ -16,12 +16,14 @@ export class LanguageMenus extends EventTarget {
     this.target = byId("target-language");
     this.domain = byId("domain");
     this.button = byId("detected");
-    this.source.replaceChildren(
-      element("option", { value: AUTO, textContent: "Detect language" }),
-      ...languages.map(({ code, name }) => element("option", { value: code, textContent: name })),
-    );
+    /** Whether the reader chose the target; otherwise the page may choose another. */
+    this.isTargetChosen = false;
+    this.#fillSources();
     this.source.addEventListener("change", () => this.#sourceChanged());
-    this.target.addEventListener("change", () => this.#changed());
+    this.target.addEventListener("change", () => {
+      this.isTargetChosen = true;
+      this.#changed();
+    });
     this.domain.addEventListener("change", () => this.#changed());
     this.button.addEventListener("click", () => this.choose(this.#detected, this.target.value));
   }
@@ -34,7 +36,7 @@ export class LanguageMenus extends EventTarget {
   }
 
   /** The source language, detected where it is not chosen; null where nothing is known. */
-  get spoken() {
+  get sourceLanguage() {
     return this.source.value === AUTO ? this.#detected : this.source.value;
   }
 
@@ -49,14 +51,29 @@ export class LanguageMenus extends EventTarget {
     this.#changed();
   }
 
-  /** Chooses a pair without telling. */
-  start(source, target) {
+  /** Chooses a pair and a domain, as far as the server has them, without telling. */
+  start(source, target, domain = "") {
     this.#set(source, target);
+    this.domain.value = domain;
+    if (this.domain.selectedIndex < 0) this.domain.value = "";
+  }
+
+  /** Takes up what the server offers now, and keeps of the choices what it still has. */
+  update(languages) {
+    const { source, target } = this.fields;
+    this.#languages = languages;
+    this.#fillSources();
+    this.#set(source, target);
+  }
+
+  /** A language to translate into in place of `code`, from a text in that language. */
+  otherTarget(code) {
+    return this.#anyTarget(code);
   }
 
   /** Exchanges source and target; returns whether there is a way back. */
   swap() {
-    const [source, target] = [this.target.value, this.spoken ?? this.#anyTarget(this.target.value)];
+    const [source, target] = [this.target.value, this.sourceLanguage ?? this.#anyTarget(this.target.value)];
     if (!target || !this.#targets(source).includes(target)) return false;
     this.#set(source, target);
     return true;
@@ -95,6 +112,13 @@ export class LanguageMenus extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  #fillSources() {
+    this.source.replaceChildren(
+      element("option", { value: AUTO, textContent: "Detect language" }),
+      ...this.#languages.map(({ code, name }) => element("option", { value: code, textContent: name })),
+    );
+  }
+
   #fillTargets(wanted) {
     const codes = this.#targets(this.source.value);
     this.target.replaceChildren(
@@ -114,7 +138,7 @@ export class LanguageMenus extends EventTarget {
     const wanted = this.domain.value;
     this.domain.replaceChildren(
       element("option", { value: "", textContent: "General" }),
-      element("option", { value: AUTO, textContent: "Detect" }),
+      element("option", { value: AUTO, textContent: "Automatic" }),
       ...domains.map((name) => element("option", { value: name, textContent: domainLabel(name) })),
     );
     this.domain.value = wanted === AUTO || domains.includes(wanted) ? wanted : "";
@@ -129,8 +153,8 @@ export class LanguageMenus extends EventTarget {
 
   #anyTarget(source) {
     const codes = this.#targets(source);
-    const wish = [this.previousTarget, navigator.language.split("-")[0], "en"];
-    return wish.find((code) => codes.includes(code)) ?? codes[0] ?? null;
+    const preferred = [this.previousTarget, ...browserLanguages(), "en", "es"];
+    return preferred.find((code) => codes.includes(code)) ?? codes[0] ?? null;
   }
 
   #find(code) {
@@ -138,6 +162,9 @@ export class LanguageMenus extends EventTarget {
     return this.#languages.find((language) => language.code.toLowerCase() === wanted);
   }
 }
+
+/** The languages that the reader set in the browser, the preferred one first, without regions. */
+const browserLanguages = () => navigator.languages.map((tag) => tag.split("-")[0]);
 
 /** What a domain is called on the page. */
 export function domainLabel(name) {

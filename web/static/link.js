@@ -1,19 +1,24 @@
-/** A translation as an address: `#en/de/text`. The part after # never reaches the server. */
+/** A translation as an address: `#en/de/text`, with a domain `#en/de@it/text`. The part after # never reaches the server. */
 
 const LONGEST = 4000; // characters of an address that mail programs and chats leave whole
 
-/** Reads languages and text from the address; LibreTranslate's `?source=&target=&q=` works too. */
+/** Reads languages, domain and text from the address; LibreTranslate's `?source=&target=&q=` works too. */
 export function readLink({ hash, search } = location) {
-  const match = /^#([\w-]+)\/([\w-]+)(?:\/([^]*))?$/.exec(hash);
-  if (match) return { source: match[1], target: match[2], text: decode(match[3] ?? "") };
+  const match = /^#([\w-]+)\/([\w-]+)(?:@([^/]+))?(?:\/([^]*))?$/.exec(hash);
+  if (match) {
+    const [, source, target, domain = "", text = ""] = match;
+    return { source, target, domain: decode(domain), text: decode(text) };
+  }
   const query = new URLSearchParams(search);
   if (!query.has("q") && !query.has("source") && !query.has("target")) return null;
-  return { source: query.get("source"), target: query.get("target"), text: query.get("q") ?? "" };
+  const field = (name) => query.get(name) ?? "";
+  return { source: query.get("source"), target: query.get("target"), domain: field("domain"), text: field("q") };
 }
 
 /** The fragment for a translation, or null where the text is too long for a link. */
-export function formatLink({ source, target, text }) {
-  const link = `#${source}/${target}/${encodeURIComponent(text.toWellFormed?.() ?? text)}`;
+export function formatLink({ source, target, domain, text }) {
+  const pair = domain ? `${source}/${target}@${encodeURIComponent(domain)}` : `${source}/${target}`;
+  const link = `#${pair}/${encodeURIComponent(text.toWellFormed?.() ?? text)}`;
   return link.length <= LONGEST ? link : null;
 }
 

@@ -1,6 +1,7 @@
-/** A reader's better translation, on its way to the server; only where the server takes them. */
+/** A reader's edit of a translation, sent to the server; only where the server takes suggestions. */
 
 import * as api from "./api.js";
+import { domainOf } from "./domain.js";
 import { announce, byId, flash } from "./dom.js";
 import { showNotice } from "./notice.js";
 
@@ -18,7 +19,7 @@ export function connectSuggestion(pane, menus) {
     button.focus();
   };
   const send = async () => {
-    const { request } = pane.spoken;
+    const { request } = pane.answered;
     const better = text.value.trim();
     if (better === "" || better === pane.output.textContent.trim()) {
       announce("Change the translation first");
@@ -26,9 +27,10 @@ export function connectSuggestion(pane, menus) {
       text.focus();
       return;
     }
-    const source = menus.spoken ?? request.source;
+    const source = menus.sourceLanguage ?? request.source;
+    const domain = domainOf(pane.answered);
     try {
-      await api.suggest({ q: request.q, s: better, source, target: request.target });
+      await api.suggest({ q: request.q, s: better, source, target: request.target, ...(domain && { domain }) });
       close();
       flash(button, "Thank you");
       announce("Your suggestion is stored. Thank you.");

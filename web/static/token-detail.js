@@ -15,7 +15,7 @@ export function tokenDetail(token) {
   if (!token) {
     panel.append(
       element("h3", { textContent: "Weights" }),
-      element("p", { className: "hint", textContent: "Point at a token, or walk to it with Tab and the arrow keys, to see who spoke it in each layer. Press it to keep it here." }),
+      element("p", { className: "hint", textContent: "Point at a token, or move to it with Tab and the arrow keys, to see its experts and their weights in each layer. Press it to keep it here." }),
     );
     return panel;
   }

@@ -1,4 +1,4 @@
-/** The experts view: each token in the colour of the expert that spoke it, with a legend and the weights per layer. */
+/** The experts view: each token in the colour of its strongest expert, with a legend and the weights per layer. */
 
 import { element } from "./dom.js";
 import { hueOf, kindOf } from "./hue.js";
@@ -58,28 +58,28 @@ export class TraceView extends EventTarget {
   #render() {
     this.#panel.hidden = !this.isOn;
     if (!this.isOn) return;
-    const head = element("div", { className: "trace-head" }, element("h2", { id: "trace-title", textContent: "Who spoke" }));
+    const head = element("div", { className: "trace-head" }, element("h2", { id: "trace-title", textContent: "Experts of each token" }));
     if (this.#legs.length === 0) {
       const empty = element("p", {
         className: "empty",
-        textContent: "Translate something, and every token shows which expert spoke it.",
+        textContent: "Translate a text to see which experts worked on each of its tokens.",
       });
       this.#panel.replaceChildren(head, empty);
       return;
     }
-    const menus = [this.#layerMenu("source", "Read in"), this.#layerMenu("target", "Spoken in")];
+    const menus = [this.#layerMenu("source", "Source layer"), this.#layerMenu("target", "Target layer")];
     head.append(element("div", { className: "layers" }, ...menus));
     const shown = this.#legs.slice(0, MOST_LEGS);
     const isNew = (leg, index) => leg.route !== shown[index - 1]?.route;
     const sections = shown.map((leg, index) => this.#leg(leg, isNew(leg, index)));
-    const spoken = element("div", { className: "trace-spoken" }, ...sections);
+    const body = element("div", { className: "trace-legs" }, ...sections);
     if (shown.length < this.#legs.length) {
       const more = `and ${this.#legs.length - shown.length} more sentences, which the shares count too`;
-      spoken.append(element("p", { className: "hint", textContent: more }));
+      body.append(element("p", { className: "hint", textContent: more }));
     }
     const aside = element("aside", { className: "trace-aside", "aria-label": "Legend and weights" });
     aside.append(this.#legend(), tokenDetail(null));
-    this.#panel.replaceChildren(head, element("div", { className: "trace-body" }, spoken, aside));
+    this.#panel.replaceChildren(head, element("div", { className: "trace-body" }, body, aside));
     this.#light(this.#lit);
   }
 
@@ -87,7 +87,7 @@ export class TraceView extends EventTarget {
   #leg(leg, isNewRoute) {
     const node = element("section", { className: "leg", "aria-label": `Route ${leg.route}` });
     if (isNewRoute) node.append(element("h3", { className: "route", textContent: leg.route.replace("-", " → ") }));
-    node.append(this.#side(leg, "source", "Read"), this.#side(leg, "target", "Spoken"));
+    node.append(this.#side(leg, "source", "Source"), this.#side(leg, "target", "Target"));
     return node;
   }
 
@@ -136,7 +136,7 @@ export class TraceView extends EventTarget {
     const shares = sharesOf(token, this.#layers[side]);
     const [name] = shares[0] ?? [];
     const text = wordOf(token);
-    const spokenBy = shares.map(([expert, share]) => `${expert} ${Math.round(100 * share)} %`).join(", ") || "no expert";
+    const experts = shares.map(([expert, share]) => `${expert} ${Math.round(100 * share)} %`).join(", ") || "no expert";
     const chip = element("button", {
       type: "button",
       className: "token",
@@ -151,9 +151,9 @@ export class TraceView extends EventTarget {
       chip.dataset.kind = kindOf(name);
       chip.append(element("span", { className: "gloss", textContent: name }));
     } else {
-      chip.classList.add("unspoken");
+      chip.classList.add("no-expert");
     }
-    chip.append(element("span", { className: "visually-hidden", textContent: `: ${spokenBy}` }));
+    chip.append(element("span", { className: "visually-hidden", textContent: `: ${experts}` }));
     const look = () => this.#look(token, chip);
     chip.addEventListener("mouseenter", () => this.#pinned ?? look());
     chip.addEventListener("focus", () => this.#pinned ?? look());

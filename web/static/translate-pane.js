@@ -3,12 +3,13 @@
 import * as api from "./api.js";
 import { announce, byId } from "./dom.js";
 import { hideNotice, showNotice } from "./notice.js";
+import { markWords } from "./word-marks.js";
 
 const MOST_RETRIES = 5;
 
 /**
  * Translates while one types. Emits `translated` (detail: request and reply), `changed` when the text no longer is
- * what was translated, and `cleared`.
+ * what was translated, `cleared`, and `refused` when the server cannot take the request.
  */
 export class TranslatePane extends EventTarget {
   #menus;
@@ -17,6 +18,7 @@ export class TranslatePane extends EventTarget {
   #timer = 0;
   #inFlight = null;
   #retries = 0;
+  #undo = null;
 
   /** `extras` returns fields to add to a request, such as `trace`. */
   constructor(menus, settings, extras) {
@@ -25,18 +27,18 @@ export class TranslatePane extends EventTarget {
     this.#settings = settings;
     this.#extras = extras;
     /** The last request that was answered, with its reply; null when the right leaf is empty. */
-    this.spoken = null;
+    this.answered = null;
     this.text = byId("source-text");
     this.output = byId("translation");
     this.leaf = byId("target-leaf");
 
     this.text.addEventListener("input", () => this.#edited());
     byId("clear").addEventListener("click", () => {
-      this.write("");
+      this.replace(() => this.write(""));
       this.text.focus();
     });
     menus.addEventListener("change", () => this.translate());
-    addEventListener("online", () => this.text.value.trim() && !this.spoken && this.translate());
+    addEventListener("online", () => this.text.value.trim() && !this.answered && this.translate());
   }
 
   /** Puts `text` on the left leaf and translates it. */
@@ -45,8 +47,29 @@ export class TranslatePane extends EventTarget {
     this.translate();
   }
 
+  /** Does `work`, which replaces text and languages. `undo` takes it back, until another text is typed. */
+  replace(work) {
+    const before = { ...this.#menus.fields, text: this.text.value };
+    work();
+    this.#undo = { before, after: this.text.value };
+  }
+
+  /** Takes the last `replace` back; returns whether there was one that the text still shows. */
+  undo() {
+    if (this.#undo?.after !== this.text.value) return false;
+    const { source, target, domain, text } = this.#undo.before;
+    this.#undo = null;
+    this.#menus.start(source, target, domain);
+    this.write(text);
+    return true;
+  }
+
   /** Exchanges languages and texts. */
   swap() {
+    this.replace(() => this.#swap());
+  }
+
+  #swap() {
     const [text, translation] = [this.text.value, this.output.textContent];
     if (!this.#menus.swap()) {
       showNotice("This pair has no way back on this server. Choose the languages in the menus.");
@@ -66,7 +89,7 @@ export class TranslatePane extends EventTarget {
 
   /** Shows another wording in place of the best one. */
   say(wording) {
-    this.output.textContent = wording;
+    markWords(this.output, wording);
     fit(this.output, wording);
   }
 
@@ -130,13 +153,13 @@ export class TranslatePane extends EventTarget {
     this.#busy(false);
     this.#inFlight = null;
     this.#retries = 0;
-    this.spoken = { request, reply };
+    this.answered = { request, reply };
     this.text.lang = request.source === "auto" ? (reply.detectedLanguage?.language ?? "") : request.source;
     this.output.lang = request.target;
     this.say(reply.translatedText);
     this.#menus.showDetected(reply.detectedLanguage);
     this.#showScore(reply.scores);
-    this.dispatchEvent(new CustomEvent("translated", { detail: this.spoken }));
+    this.dispatchEvent(new CustomEvent("translated", { detail: this.answered }));
   }
 
   #fail(error) {
@@ -148,11 +171,12 @@ export class TranslatePane extends EventTarget {
     if (patient) showNotice(error.message, { retry, seconds: error.retryAfter ?? 2 });
     else if (["refused", "long", "key"].includes(error.kind)) showNotice(error.message);
     else showNotice(error.message ?? String(error), { retry });
+    if (error.kind === "refused") this.dispatchEvent(new Event("refused"));
   }
 
   #clear() {
     this.#busy(false);
-    this.spoken = null;
+    this.answered = null;
     this.say("");
     this.#menus.showDetected(null);
     this.#showScore(null);

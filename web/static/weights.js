@@ -1,4 +1,4 @@
-/** Reads a trace: how much each expert had to say, for one token or for all of them. */
+/** Reads a trace: the share of each expert in one token, or in all of them. */
 
 export const ALL_LAYERS = "";
 
@@ -23,15 +23,15 @@ export function sharesOf(token, layer) {
 /** Shares of the experts in all `parts`, each `{ tokens, layer }`, largest first. */
 export function totalShares(parts) {
   const sums = new Map();
-  let spoken = 0;
+  let counted = 0;
   for (const { tokens, layer } of parts) {
     for (const token of tokens) {
       const shares = sharesOf(token, layer);
-      if (shares.length > 0) spoken += 1;
+      if (shares.length > 0) counted += 1;
       for (const [name, share] of shares) sums.set(name, (sums.get(name) ?? 0) + share);
     }
   }
-  return ranked(sums).map(([name, sum]) => [name, sum / spoken]);
+  return ranked(sums).map(([name, sum]) => [name, sum / counted]);
 }
 
 function ranked(sums) {

@@ -1,6 +1,6 @@
 //! `GET /frontend/settings`
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde_json::{Value, json};
 
 use crate::{
@@ -8,17 +8,22 @@ use crate::{
     languages::{name, public, resolve},
 };
 
-/// Says what the page needs to know of the settings.
-pub(super) async fn settings(shared: web::Data<Shared>) -> HttpResponse {
+/// Says what the page needs to know of the settings. Where they name no target, it is the language
+/// that the browser prefers.
+pub(super) async fn settings(shared: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
     let config = &shared.config;
     let known = shared.languages(&shared.model.current());
     let source = resolve(&known, &config.frontend_language_source);
     let source = source.map_or(json!({ "code": "auto", "name": "Auto Detect" }), language);
     let wanted = config.frontend_language_target.as_deref().and_then(|code| resolve(&known, code));
     let first = || known.iter().find(|code| *code != "en").or(known.first()).map(String::as_str);
-    let target = wanted.or_else(|| resolve(&known, "es")).or_else(first).unwrap_or("en");
+    let target = wanted
+        .or_else(|| preferred(&known, &request))
+        .or_else(|| resolve(&known, "es"))
+        .or_else(first)
+        .unwrap_or("en");
     let char_limit = config.char_limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-    HttpResponse::Ok().json(json!({
+    HttpResponse::Ok().insert_header((header::VARY, "Accept-Language")).json(json!({
         "charLimit": char_limit,
         "frontendTimeout": config.frontend_timeout,
         "apiKeys": config.api_keys,
@@ -28,6 +33,16 @@ pub(super) async fn settings(shared: web::Data<Shared>) -> HttpResponse {
         "supportedFilesFormat": [],
         "language": { "source": source, "target": language(target) },
     }))
+}
+
+/// The first language of `Accept-Language` that the model knows; browsers put the preferred first.
+fn preferred<'a>(known: &'a [String], request: &HttpRequest) -> Option<&'a str> {
+    let accepted = request.headers().get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
+    accepted.split(',').find_map(|range| {
+        let tag = range.split(';').next().unwrap_or_default().trim();
+        let language = tag.split('-').next().unwrap_or_default();
+        resolve(known, tag).or_else(|| resolve(known, language))
+    })
 }
 
 fn language(code: &str) -> Value {

@@ -72,3 +72,18 @@ async fn settings_say_what_the_page_needs() -> Result<()> {
     assert_eq!((status, reply), (200, expected));
     Ok(())
 }
+
+#[actix_web::test]
+async fn without_a_setting_the_target_is_what_the_browser_prefers() -> Result<()> {
+    let app = TestApp::configured(ServerConfig::default())?;
+    for (accepted, expected) in [
+        ("tlh, de-AT;q=0.9, fr;q=0.8", "de"),
+        ("FR", "fr"),
+        ("tlh", "es"), // unknown to the model: as without the header
+    ] {
+        let request = app.get("/frontend/settings").header("Accept-Language", accepted);
+        let (_, reply) = answer(request).await?;
+        assert_eq!(reply["language"]["target"]["code"], expected, "{accepted}");
+    }
+    Ok(())
+}
