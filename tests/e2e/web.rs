@@ -11,6 +11,9 @@ mod domain;
 mod trouble;
 mod pages;
 mod recommend;
+mod layout;
+mod axe;
+mod words;
 
 use anyhow::{Context, Result};
 use dragoman_e2e::{
@@ -44,7 +47,7 @@ async fn visit_with(
     };
     let url = running.or(app.as_ref().map(|app| app.url.clone())).context("a server runs")?;
 
-    let page = Page::new(browser.client.clone(), &url);
+    let page = Page::new(&browser, &url);
     let outcome = steps(&page).await;
     let outcome = match outcome {
         Ok(()) => Ok(()),

@@ -22,7 +22,7 @@ use crate::skip::skip_unless_ci;
 /// Time chromedriver has to start, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The screen that the page is shown on.
+/// The screen that a browser begins with; [`DevTools`] changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Screen {
     /// 1280 by 900 pixels.
@@ -36,6 +36,8 @@ pub enum Screen {
 pub struct Browser {
     /// Steers it.
     pub client: Client,
+    /// Changes what the page sees of the machine.
+    pub tools: DevTools,
     driver: Driver,
     _profile: TempDir,
 }
@@ -57,8 +59,10 @@ impl Browser {
             .connect(&driver.url)
             .await
             .context("opening a browser; chromedriver needs Chromium of the same version")?;
-        focus(&driver.url, &client).await?;
-        Ok(Some(Self { client, driver, _profile: profile }))
+        let session = client.session_id().await?.context("a session has an identifier")?;
+        let tools = DevTools { url: format!("{}/session/{session}/goog/cdp/execute", driver.url) };
+        tools.focus().await?;
+        Ok(Some(Self { client, tools, driver, _profile: profile }))
     }
 
     /// Closes the browser, and after it the driver.
@@ -70,18 +74,43 @@ impl Browser {
     }
 }
 
-/// Makes the page believe that its window is in front: without that some versions of Chromium send no
-/// event when an element gets the focus.
-async fn focus(driver: &str, client: &Client) -> Result<()> {
-    let session = client.session_id().await?.context("a session has an identifier")?;
-    let command = json!({
-        "cmd": "Emulation.setFocusEmulationEnabled",
-        "params": { "enabled": true },
-    });
-    let url = format!("{driver}/session/{session}/goog/cdp/execute");
-    let request = reqwest::Client::new().post(url).body(command.to_string());
-    request.send().await?.error_for_status().context("asking chromedriver for the focus")?;
-    Ok(())
+/// Commands to Chromium that WebDriver has no words for.
+#[derive(Debug, Clone)]
+pub struct DevTools {
+    url: String,
+}
+
+impl DevTools {
+    /// Shows the page on a screen of this width, in CSS pixels, in the light or the dark theme.
+    ///
+    /// Below 700 pixels the screen is that of a phone.
+    pub async fn screen(&self, width: u32, dark: bool) -> Result<()> {
+        let (height, mobile) = (900, width < 700);
+        let metrics = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile,
+        });
+        self.execute("Emulation.setDeviceMetricsOverride", metrics).await?;
+        let theme = json!({ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } });
+        self.execute("Emulation.setEmulatedMedia", json!({ "features": [theme] })).await
+    }
+
+    /// Runs `script` in every page before the page's own scripts.
+    pub async fn run_first(&self, script: &str) -> Result<()> {
+        self.execute("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await
+    }
+
+    /// Makes the page believe that its window is in front: without that some versions of Chromium
+    /// send no event when an element gets the focus.
+    async fn focus(&self) -> Result<()> {
+        self.execute("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await
+    }
+
+    async fn execute(&self, command: &str, params: Value) -> Result<()> {
+        let body = json!({ "cmd": command, "params": params }).to_string();
+        let reply = reqwest::Client::new().post(&self.url).body(body).send().await?;
+        reply.error_for_status().with_context(|| format!("asking chromedriver for {command}"))?;
+        Ok(())
+    }
 }
 
 /// How Chromium is started: without a screen, and without calling home.

@@ -1,34 +1,74 @@
-/** Who decides on a list: the segment experts by their gate, and the scorers that are blended. */
+/** How a list is made: the user's segment, the weights of the segment experts, and the scorers that are blended. */
 
 import { element } from "./dom.js";
 import { hueOf } from "./hue.js";
 
-const ABOUT = {
-  "segment.new": "hardly known yet",
-  "segment.power": "does much",
-  "segment.trend": "follows what is popular",
-  "segment.consistent": "stays with a few kinds of thing",
+/** What the segments mean, by the rules that the model was trained with. */
+const SEGMENTS = {
+  new: "few events yet",
+  power: "more events than most",
+  trend: "chooses what is popular",
+  consistent: "stays with a few categories",
+  other: "none of the other segments",
 };
 
-/** Shows the weights of a list in `node`, and in `about` what they are. */
-export function showGate(node, about, { Segments, Blend, Group }) {
-  const group = Group === "all" ? "" : ` This user is in the group “${Group}”.`;
-  about.textContent =
-    Segments.length > 0
-      ? `The gate’s weights of the segment experts, from what this user did until now.${group}`
-      : `No model decides on this list: it is made from the store as it is now.${group}`;
-  node.replaceChildren(...[bars("Segments", Segments), bars("Blend", Blend)].filter(Boolean));
+/** What the scorers are called in words. */
+const SCORERS = {
+  transformer: ["Sequence model", "the order of this user’s events"],
+  popularity: ["Popular now", "what everybody chooses these days"],
+  "popularity.ever": ["Popular overall", "what everybody chose, ever"],
+  ease: ["Chosen together", "items that go with those in the history (EASE)"],
+  neighbours: ["Similar items", "items that go with those in the history"],
+  cooccurrence: ["Chosen next", "items that soon followed those in the history"],
+  content: ["Similar descriptions", "labels and categories in common"],
+  latest: ["Newest first", "by date alone"],
+};
+
+const LEAST = 0.005; // a smaller weight would be shown as 0 %
+
+/** Shows the weights of a list in `node`, and in `about` what they are; `events` is the length of the history. */
+export function showGate(node, about, { Segments, Segment, Blend, Group }, { asNew, events }) {
+  about.replaceChildren(...aboutUser({ Segments, Segment, Group }, { asNew, events }));
+  const segments = Segments.map(({ Name, Weight }) => ({ Name, Weight, title: Name.replace(/^segment\./, ""), about: "" }));
+  const scorers = Blend.map(({ Name, Weight }) => {
+    const [title, words] = SCORERS[Name] ?? [Name, ""];
+    return { Name, Weight, title, about: words };
+  });
+  const parts = [
+    bars("Weights of the segment experts", segments),
+    bars(Segments.length > 0 ? "Weights of the scorers" : "Made from", scorers),
+  ];
+  node.replaceChildren(...parts.filter(Boolean));
 }
 
-function bars(title, weights) {
+/** Who the user is to the model. */
+function aboutUser({ Segments, Segment, Group }, { asNew, events }) {
+  const count = events === 1 ? "1 event" : `${events.toLocaleString("en")} events`;
+  const group = ["all", "session"].includes(Group) ? "" : ` In the group “${Group}”.`;
+  if (asNew) return [`As for a user without events.${group}`];
+  if (Segments.length === 0) return [`${count}. No model is used for this list: it is made from the store as it is now.${group}`];
+  if (!Segment) return [`${count}.${group}`];
+  const name = element("strong", { textContent: Segment });
+  const words = SEGMENTS[Segment] ? ` (${SEGMENTS[Segment]})` : "";
+  return [`${count}. Segment by rule: `, name, `${words}. The gate, which is learned, mixes the experts as shown.${group}`];
+}
+
+/** The weights that count, the greatest first, and the names of those that do not. */
+function bars(heading, weights) {
   if (weights.length === 0) return null;
-  const rows = weights.map(({ Name, Weight }) => {
-    const share = Math.max(0, Math.min(1, Weight));
-    const name = element("span", { className: "bar-name" }, Name.replace(/^segment\./, ""));
-    if (ABOUT[Name]) name.append(element("span", { className: "hint", textContent: ` ${ABOUT[Name]}` }));
-    const bar = element("span", { className: "bar", hue: hueOf(Name), share, "aria-hidden": "true" });
-    const number = element("span", { className: "share", textContent: `${Math.round(100 * share)} %` });
-    return element("li", { dataset: { name: Name } }, name, number, bar);
-  });
-  return element("div", {}, element("h3", { textContent: title }), element("ul", { className: "bars" }, ...rows));
+  const ranked = weights.toSorted((a, b) => b.Weight - a.Weight);
+  const rows = ranked.filter(({ Weight }) => Weight >= LEAST).map(bar);
+  const unused = ranked.filter(({ Weight }) => Weight < LEAST).map(({ title }) => title);
+  const node = element("div", {}, element("h3", { textContent: heading }), element("ul", { className: "bars" }, ...rows));
+  if (unused.length > 0) node.append(element("p", { className: "hint", textContent: `Not used here: ${unused.join(", ")}.` }));
+  return node;
+}
+
+function bar({ Name, Weight, title, about }) {
+  const share = Math.max(0, Math.min(1, Weight));
+  const name = element("span", { className: "bar-name", title: about }, title);
+  if (about) name.append(element("span", { className: "hint", textContent: ` ${about}` }));
+  const line = element("span", { className: "bar", hue: hueOf(Name), share, "aria-hidden": "true" });
+  const number = element("span", { className: "share", textContent: `${Math.round(100 * share)} %` });
+  return element("li", { dataset: { name: Name } }, name, number, line);
 }

@@ -44,7 +44,7 @@ function reasons(because) {
   const node = element("p", { className: "because hint" });
   if (because.length === 0) return node;
   const sum = because.reduce((total, { Share }) => total + Share, 0);
-  node.append("because of ");
+  node.append("Because of ");
   because.forEach(({ Title, ItemId, FeedbackType, Share }, index) => {
     if (index > 0) node.append(", ");
     node.append(element("span", { className: "reason", textContent: Title || ItemId }));

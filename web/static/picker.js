@@ -26,7 +26,7 @@ export function connectPicker(input, list, { search, pick, failed }) {
   };
 
   const show = (users) => {
-    list.replaceChildren(...users.map((user, index) => option(user, index, () => choose(user))));
+    list.replaceChildren(...users.map((user, index) => option(user, `${list.id}-${index}`, () => choose(user))));
     list.hidden = users.length === 0;
     active = -1;
     input.setAttribute("aria-expanded", String(users.length > 0));
@@ -73,8 +73,8 @@ export function connectPicker(input, list, { search, pick, failed }) {
   });
 }
 
-function option(user, index, choose) {
-  const node = element("li", { id: `person-${index}`, role: "option", "aria-selected": "false" });
+function option(user, id, choose) {
+  const node = element("li", { id, role: "option", "aria-selected": "false" });
   node.append(element("span", { textContent: user.Comment || user.UserId }));
   if (user.Comment) node.append(element("span", { className: "hint", textContent: user.UserId }));
   node.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus

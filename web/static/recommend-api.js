@@ -37,6 +37,9 @@ export const feedback = (id) => call("GET", `user/${part(id)}/feedback`);
 /** A list with what it rests on. */
 export const recommend = (id, options) => call("GET", `recommend/${part(id)}`, { ...options, explain: true });
 
+/** The list of a user who has done nothing yet. */
+export const recommendAsNew = (options) => call("POST", "session/recommend", { ...options, explain: true }, []);
+
 /** Notes that a user did something with an item. */
 export const tell = (type, userId, itemId) =>
   call("POST", "feedback", {}, [

@@ -1,53 +1,45 @@
-/** The page that recommends: somebody, their history, the list and why; each event changes the next list. */
+/** The page that recommends: one user with their list and what it rests on, or two of them side by side. */
 
 import * as api from "./recommend-api.js";
 import { announce, byId, element, openDialog } from "./dom.js";
-import { showGate } from "./gate.js";
+import { Desk } from "./desk.js";
 import { hideNotice, showNotice } from "./notice.js";
-import { showOffers } from "./offers.js";
-import { connectPicker } from "./picker.js";
 import { recall, remember } from "./storage.js";
 
-const PAGE = 10; // items of a list, and so many more at a time
-const EVENTS = 12; // events shown of a history
-
-const state = { id: "", n: PAGE, types: [], titles: new Map(), asked: 0 };
+/** The desks that are shown; the first user, or both, are in the address: `#u1` or `#u1,u2`. */
+const desks = [];
+let isConnected = false;
 
 async function start() {
   hideNotice();
   connect();
   await attempt(async () => {
     const [categories, types] = await Promise.all([api.categories(), api.feedbackTypes()]);
-    const menu = byId("category");
-    menu.append(...categories.map(({ Name }) => element("option", { value: Name, textContent: Name })));
-    state.types = types.length > 0 ? types : ["read"];
-    await open(fromAddress() || (await api.users("", 1))[0]?.UserId || "");
+    const options = categories.map(({ Name }) => element("option", { value: Name, textContent: Name }));
+    byId("category").replaceChildren(byId("category").options[0], ...options);
+    for (const desk of desks) desk.types = types.length > 0 ? types : ["read"];
+    await openAll(fromAddress());
   });
   document.body.dataset.ready = "yes";
 }
 
-let isConnected = false;
-
 function connect() {
   if (isConnected) return;
   isConnected = true;
-  connectPicker(byId("person"), byId("people"), {
-    search: api.users,
-    pick: ({ UserId }) => attempt(() => open(UserId)),
-    failed: report,
-  });
+  addDesk();
+  byId("options").open = !matchMedia("(max-width: 46rem)").matches;
   byId("asking").addEventListener("submit", (event) => event.preventDefault());
   for (const id of ["recommender", "category", "diversity", "explore"]) {
-    byId(id).addEventListener("change", () => attempt(refresh));
+    byId(id).addEventListener("change", () => attempt(refreshAll));
   }
-  byId("more").addEventListener("click", () => {
-    state.n += PAGE;
-    attempt(refresh);
-  });
-  byId("newcomer").addEventListener("click", () => attempt(() => open(`guest-${Date.now().toString(36)}`)));
-  byId("anybody").addEventListener("click", () => attempt(anybody));
+  byId("compare").addEventListener("click", () => attempt(() => (desks.length > 1 ? endComparison() : compare())));
+  byId("demo-command").textContent = `dragoman demo recommend --url ${new URL(".", location.href).href}`;
   addEventListener("hashchange", () => {
-    if (fromAddress() !== state.id) attempt(() => open(fromAddress()));
+    if (fromAddress().join() !== shown().join()) attempt(() => openAll(fromAddress()));
+  });
+  byId("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the fragment of the address names the user
+    byId("person").focus();
   });
   byId("key-open").addEventListener("click", () => {
     byId("key-text").value = recall(api.keyName, "");
@@ -61,120 +53,66 @@ function connect() {
   });
 }
 
-const fromAddress = () => decodeURIComponent(location.hash.slice(1));
+const shown = () => desks.map(({ id }) => id);
+const fromAddress = () => location.hash.slice(1).split(",").filter(Boolean).map(decodeURIComponent);
+const refreshAll = () => Promise.all(desks.map((desk) => desk.refresh()));
 
-/** Opens one of the first hundreds of users. */
-async function anybody() {
-  const users = await api.users("", 500);
-  if (users.length > 0) await open(users[Math.floor(Math.random() * users.length)].UserId);
-}
-
-/** Shows the user `id`. */
-async function open(id) {
-  state.id = id;
-  state.n = PAGE;
-  byId("list").replaceChildren();
-  byId("desk").hidden = !id;
-  byId("nothing").hidden = Boolean(id);
-  byId("demo-command").textContent = `dragoman demo recommend --url ${new URL(".", location.href).href}`;
-  if (!id) return;
-  if (fromAddress() !== id) history.replaceState(null, "", `#${encodeURIComponent(id)}`);
-  const user = await api.user(id);
-  byId("person").value = user?.Comment || id;
-  byId("user-about").textContent = user ? `${id}${user.Comment ? `, ${user.Comment}` : ""}` : `${id}: nobody knows them yet`;
-  await refresh();
-}
-
-/** Asks for the history and the list, and shows both. */
-async function refresh() {
-  const number = ++state.asked;
-  const options = {
-    n: state.n,
+/** What the controls of the page ask of every list. */
+function options() {
+  return {
     recommender: byId("recommender").value,
     category: byId("category").value,
     diversity: Number(byId("diversity").value) || "",
     explore: Number(byId("explore").value) || "",
   };
-  const started = performance.now();
-  const [list, events] = await Promise.all([api.recommend(state.id, options), api.feedback(state.id)]);
-  const milliseconds = performance.now() - started;
-  const shown = await named(events);
-  if (number !== state.asked) return; // another answer is on its way
-
-  hideNotice();
-  byId("timing").textContent = `made in ${Math.round(milliseconds)} ms`;
-  showOffers(byId("list"), list.Items, { types: state.types, tell });
-  byId("list-empty").hidden = list.Items.length > 0;
-  byId("more").hidden = list.Items.length < state.n;
-  showGate(byId("gate"), byId("gate-about"), list);
-  showHistory(shown, events.length);
-  announce(`${list.Items.length} recommendations`);
 }
 
-/** The newest events, with the titles of their items. */
-async function named(events) {
-  const newest = events.toSorted((a, b) => b.Updated.localeCompare(a.Updated)).slice(0, EVENTS);
-  const unknown = [...new Set(newest.map(({ ItemId }) => ItemId))].filter((id) => !state.titles.has(id));
-  await Promise.all(
-    unknown.map(async (id) => {
-      const found = await api.item(id);
-      const title = found?.Labels?.title ?? found?.Labels?.name ?? found?.Comment;
-      state.titles.set(id, title || id);
-    }),
-  );
-  return newest;
+function addDesk() {
+  const desk = new Desk(byId("desks"), desks.length === 0 ? "" : "-2", { options, attempt, opened: writeAddress });
+  desk.types = desks[0]?.types ?? ["read"];
+  desks.push(desk);
+  document.body.classList.toggle("comparing", desks.length > 1);
+  byId("compare").setAttribute("aria-pressed", String(desks.length > 1));
+  byId("compare").textContent = desks.length > 1 ? "End comparison" : "Compare two users";
 }
 
-function showHistory(events, count) {
-  const row = (event) => {
-    const title = state.titles.get(event.ItemId);
-    const times = event.Value > 1 ? ` ×${event.Value}` : "";
-    const about = element("span", { className: "hint", textContent: `${event.FeedbackType}${times}, ${ago(event.Updated)}` });
-    const button = element("button", { type: "button", className: "quiet", textContent: "Take back" });
-    button.setAttribute("aria-label", `Take back: ${event.FeedbackType} ${title}`);
-    button.addEventListener("click", () => takeBack(event));
-    return element("li", { dataset: { item: event.ItemId } }, element("span", { textContent: title }), about, button);
-  };
-  const rows = events.map(row);
-  if (count > events.length) {
-    rows.push(element("li", { className: "hint", textContent: `and ${count - events.length} before that` }));
-  }
-  byId("history").replaceChildren(...rows);
-  byId("history-empty").hidden = rows.length > 0;
+/** Shows another user beside the first. */
+async function compare() {
+  addDesk();
+  await desks[1].openRandom(desks[0].id);
+  announce("Two users side by side");
 }
 
-const tell = (type, item) =>
-  attempt(async () => {
-    await api.tell(type, state.id, item);
-    await refresh();
-  });
+function endComparison() {
+  desks.pop().remove();
+  document.body.classList.remove("comparing");
+  byId("compare").setAttribute("aria-pressed", "false");
+  byId("compare").textContent = "Compare two users";
+  writeAddress();
+}
 
-const takeBack = ({ FeedbackType, ItemId }) =>
-  attempt(async () => {
-    await api.takeBack(FeedbackType, state.id, ItemId);
-    await refresh();
-  });
+/** Opens the users `ids`, or the first one of the store where there are none. */
+async function openAll(ids) {
+  const first = ids[0] ?? (await api.users("", 1))[0]?.UserId ?? "";
+  byId("nothing").hidden = first !== "";
+  if (ids.length > 1 && desks.length === 1) addDesk();
+  if (ids.length < 2 && desks.length > 1) endComparison();
+  await Promise.all([first, ...ids.slice(1, 2)].map((id, place) => desks[place].open(id)));
+}
 
-/** How long ago a time is, in words. */
-function ago(time) {
-  const seconds = (Date.now() - Date.parse(time)) / 1000;
-  if (!(seconds < 200 * 365 * 86400)) return "some time"; // the zero time, or none
-  const units = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
-  const [unit, size] = units.find(([, size]) => seconds >= size) ?? ["second", 1];
-  const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-  return format.format(-Math.floor(Math.max(0, seconds) / size), unit);
+function writeAddress() {
+  byId("nothing").hidden = shown().some((id) => id !== "");
+  const fragment = shown().filter(Boolean).map(encodeURIComponent).join(",");
+  if (location.hash.slice(1) !== fragment) history.replaceState(null, "", `#${fragment}`);
 }
 
 async function attempt(work) {
   try {
     await work();
   } catch (error) {
-    report(error);
+    const retry = () => (desks.some(({ id }) => id) ? attempt(refreshAll) : start());
+    showNotice(error.message, { retry: error.status === 401 ? null : retry });
   }
-}
-
-function report(error) {
-  showNotice(error.message, { retry: error.status === 401 ? null : () => (state.id ? attempt(refresh) : start()) });
 }
 
 start();

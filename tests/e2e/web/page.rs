@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use dragoman_e2e::browser::{Browser, DevTools};
 use fantoccini::{Client, Locator, elements::Element};
 use serde_json::Value;
 
@@ -12,12 +13,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Pages of the server at one address.
 pub(crate) struct Page {
     pub(crate) client: Client,
+    pub(crate) tools: DevTools,
     url: String,
 }
 
 impl Page {
-    pub(crate) fn new(client: Client, url: &str) -> Self {
-        Self { client, url: url.trim_end_matches('/').to_owned() }
+    pub(crate) fn new(browser: &Browser, url: &str) -> Self {
+        let (client, tools) = (browser.client.clone(), browser.tools.clone());
+        Self { client, tools, url: url.trim_end_matches('/').to_owned() }
     }
 
     /// Opens `path`, and waits until its scripts have started.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{page::Page, visit};
 
 /// Adds a few items and what two users did with them, past the page.
-async fn stock(page: &Page) -> Result<()> {
+pub(super) async fn stock(page: &Page) -> Result<()> {
     let script = r#"
         const send = (path, body) => fetch(path, { method: "POST", body: JSON.stringify(body) });
         const items = [["lamp", "Home", "Desk lamp"], ["chair", "Home", "Oak chair"],
@@ -80,13 +80,61 @@ async fn users_are_searched_and_shown_as_text() -> Result<()> {
         page.until("return location.hash === '#u1'").await?;
         page.until("return document.querySelectorAll('#list li').length === 4").await?;
 
+        page.eval("document.getElementById('options').open = true").await?;
         page.choose("category", "Home").await?;
         page.until("return document.querySelectorAll('#list li').length === 2").await?;
-        page.click("newcomer").await?;
+        page.click("new-user").await?;
         page.until("return location.hash.startsWith('#guest-')").await?;
         page.until("return !document.getElementById('history-empty').hidden").await?;
         let wide = "return document.documentElement.scrollWidth <= innerWidth";
         ensure!(page.eval(wide).await? == json!(true), "the page is wider than the screen");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn two_users_stand_side_by_side() -> Result<()> {
+    visit("two_users_stand_side_by_side", Desktop, async |page| {
+        page.open("recommend").await?;
+        stock(page).await?;
+        page.open("recommend?#u1").await?;
+        page.until("return document.querySelectorAll('#list li').length === 4").await?;
+        page.click("compare").await?;
+        page.until("return document.querySelectorAll('#list-2 li').length === 3").await?;
+        ensure!(page.eval("return location.hash").await? == json!("#u1,u2"), "the address forgets");
+
+        // The address opens both again, and an event of one leaves the list of the other.
+        page.reload().await?;
+        page.until("return document.querySelectorAll('#list-2 li').length === 3").await?;
+        page.eval("document.querySelector('#list li[data-item=lamp] button').click()").await?;
+        page.until("return document.querySelectorAll('#list li').length === 3").await?;
+        let second = page.eval("return document.querySelectorAll('#list-2 li').length").await?;
+        ensure!(second == json!(3), "the other list has {second} items");
+
+        page.click("compare").await?;
+        page.until("return document.getElementById('list-2') === null").await?;
+        ensure!(page.eval("return location.hash").await? == json!("#u1"), "u2 stays");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_user_can_be_seen_as_if_new() -> Result<()> {
+    visit("a_user_can_be_seen_as_if_new", Desktop, async |page| {
+        page.open("recommend").await?;
+        stock(page).await?;
+        page.open("recommend?#u1").await?;
+        page.until("return document.querySelectorAll('#list li').length === 4").await?;
+        page.eval("document.getElementById('as-new').click()").await?;
+        // What this user read is on offer again, and nothing in the list rests on it.
+        page.until("return document.querySelectorAll('#list li').length === 5").await?;
+        let because = "return [...document.querySelectorAll('#list .because')]
+            .map((node) => node.textContent).join('')";
+        ensure!(page.eval(because).await? == json!(""), "the list rests on the history");
+        let about = page.element("gate-about").await?.text().await?;
+        ensure!(about.contains("without events"), "it says {about:?}");
         Ok(())
     })
     .await
