@@ -15,6 +15,7 @@ mod evaluate;
 mod train;
 mod train_recommendation;
 mod help;
+mod documents;
 mod clients;
 mod web;
 mod bundled;
