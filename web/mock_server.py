@@ -21,7 +21,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-WEB = Path(__file__).parent
+WEB = Path(__file__).resolve().parent
 NAMES = {"en": "English", "nl": "Dutch", "fr": "French", "de": "German", "es": "Spanish"}
 PAGES = {"/": "index.html", "/docs": "docs.html", "/experts": "experts.html"}
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -168,8 +168,8 @@ class Handler(BaseHTTPRequestHandler):
         if path in PAGES and (wants_page or path != "/experts"):
             return self.reply(200, (WEB / PAGES[path]).read_bytes(), "text/html")
         if path and path.startswith("/static/"):
-            file = WEB / "static" / Path(path).name
-            if file.is_file():
+            file = (WEB / path[1:]).resolve()
+            if file.is_relative_to(WEB / "static") and file.is_file():
                 return self.reply(200, file.read_bytes(), TYPES.get(file.suffix, "text/plain"), Cache_Control="no-store")
         answers = {"/languages": languages, "/frontend/settings": settings, "/experts": experts, "/spec": spec,
                    "/health": lambda: {"status": "ok"}}

@@ -27,21 +27,30 @@ fn documents() -> Result<Vec<PathBuf>> {
 
 /// The commands of the shell blocks of `text`, a continued line as one, without their comments.
 fn commands(text: &str) -> Vec<String> {
-    let blocks = text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
+    let blocks =
+        text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
     let joined = blocks.map(|block| block.replace("\\\n", " ")).collect::<Vec<_>>().join("\n");
     let shown = joined.lines().map(|line| line.split(" # ").next().unwrap_or_default());
     let commands = shown.flat_map(|line| line.split(" & ").flat_map(|part| part.split(" && ")));
-    commands.map(|command| command.trim().to_owned()).filter(|command| !command.is_empty()).collect()
+    commands
+        .map(|command| command.trim().to_owned())
+        .filter(|command| !command.is_empty())
+        .collect()
 }
 
 /// The longest run of subcommands that `words` begin with, and the rest.
-fn subcommand<'a>(words: &'a [&'a str], help: &mut HashMap<String, String>) -> Result<(String, &'a [&'a str])> {
+fn subcommand<'a>(
+    words: &'a [&'a str],
+    help: &mut HashMap<String, String>,
+) -> Result<(String, &'a [&'a str])> {
     let mut name = String::new();
     for (place, word) in words.iter().enumerate() {
         let text = help_of(&name, help)?;
         let commands = text.split_once("Commands:\n").map_or("", |(_, commands)| commands);
         let commands = commands.split("\n\n").next().unwrap_or_default();
-        let is_known = commands.lines().any(|line| line.split_whitespace().next() == Some(word) && line.starts_with("  "));
+        let is_known = commands
+            .lines()
+            .any(|line| line.split_whitespace().next() == Some(word) && line.starts_with("  "));
         if !is_known {
             return Ok((name, &words[place..]));
         }
@@ -90,7 +99,8 @@ fn commands_and_their_options_exist() -> Result<()> {
             ensure!(!text.contains("Commands:\n"), "{}: `{name}` wants a subcommand", place());
             for option in rest.iter().filter(|word| word.starts_with("--")) {
                 let option = option.split('=').next().unwrap_or_default();
-                let is_known = text.split_whitespace().any(|word| word.trim_end_matches(',') == option);
+                let is_known =
+                    text.split_whitespace().any(|word| word.trim_end_matches(',') == option);
                 ensure!(is_known, "{}: `{name}` has no option `{option}`", place());
             }
             checked += 1;

@@ -90,7 +90,8 @@ impl DevTools {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile,
         });
         self.execute("Emulation.setDeviceMetricsOverride", metrics).await?;
-        let theme = json!({ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } });
+        let theme =
+            json!({ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } });
         self.execute("Emulation.setEmulatedMedia", json!({ "features": [theme] })).await
     }
 

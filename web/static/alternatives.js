@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { copyText } from "./copy.js";
 import { announce, byId, element } from "./dom.js";
+import { t } from "./i18n.js";
 import { showNotice } from "./notice.js";
 
 const WANTED = 3;
@@ -63,22 +64,22 @@ export async function askAlternatives(request, count, signal) {
 function render(pane, wordings) {
   const list = byId("alternatives-list");
   if (wordings.length === 0) {
-    list.replaceChildren(element("li", { className: "hint", textContent: "The model offers no other wording." }));
+    list.replaceChildren(element("li", { className: "hint", textContent: t("The model offers no other wording.") }));
   } else {
     list.replaceChildren(...wordings.map((wording) => row(pane, wording)));
   }
-  announce(wordings.length === 1 ? "1 alternative" : `${wordings.length} alternatives`);
+  announce(wordings.length === 1 ? t("1 alternative") : t("{count} alternatives", { count: wordings.length }));
 }
 
 function row(pane, wording) {
-  const use = element("button", { type: "button", className: "quiet", textContent: "Use" });
-  const copy = element("button", { type: "button", className: "quiet", textContent: "Copy" });
+  const use = element("button", { type: "button", className: "quiet", textContent: t("Use") });
+  const copy = element("button", { type: "button", className: "quiet", textContent: t("Copy") });
   const text = element("p", { textContent: wording, dir: "auto", lang: pane.answered.request.target });
   use.addEventListener("click", () => {
     const previous = pane.output.textContent;
     pane.say(text.textContent);
     text.textContent = previous; // the two change places
-    announce("Shown as the translation");
+    announce(t("Shown as the translation"));
   });
   copy.addEventListener("click", () => copyText(text.textContent, copy));
   return element("li", {}, text, use, copy);

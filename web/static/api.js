@@ -1,5 +1,6 @@
 /** The server's API. Addresses are relative to the page, so a URL prefix works. */
 
+import { t } from "./i18n.js";
 import { recall } from "./storage.js";
 
 /** A request that brought no answer; the message says what happened and how to go on. */
@@ -57,7 +58,7 @@ async function send(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(
       "offline",
-      "The server cannot be reached. Your text is kept: check the connection, then try again.",
+      t("The server cannot be reached. Your text is kept: check the connection, then try again."),
     );
   }
   const body = await json(reply);
@@ -70,7 +71,7 @@ function checked(body, isValid) {
   if (isValid(body)) return body;
   throw new ApiError(
     "strange",
-    "The answer is not one this page understands. Is there a proxy in between? Try again, or reload the page.",
+    t("The answer is not one this page understands. Is there a proxy in between? Try again, or reload the page."),
   );
 }
 
@@ -89,20 +90,20 @@ function explain(reply, body) {
   const quote = reason ? ` (${reason})` : "";
   const retryAfter = seconds(reply.headers.get("Retry-After"));
   const error = (kind, message) => new ApiError(kind, message, { retryAfter, reason });
-  if (reply.status === 503) return error("busy", "The server is busy right now. Your text is kept.");
+  if (reply.status === 503) return error("busy", t("The server is busy right now. Your text is kept."));
   if (reply.status === 429) {
-    return error("limit", `You asked more often than this server allows${quote}. Wait a moment, then try again.`);
+    return error("limit", t("You asked more often than this server allows{quote}. Wait a moment, then try again.", { quote }));
   }
   if (reply.status === 403 || /API key/i.test(reason)) {
-    return error("key", `The server refused${quote}. If it wants a key, enter yours under “API key” above.`);
+    return error("key", t("The server refused{quote}. If it wants a key, enter yours under “API key” above.", { quote }));
   }
   if (reply.status === 413 || /exceeds text limit/.test(reason)) {
-    return error("long", `The text is longer than this server takes${quote}. Shorten it, or translate it in parts.`);
+    return error("long", t("The text is longer than this server takes{quote}. Shorten it, or translate it in parts.", { quote }));
   }
   if (reply.status < 500) {
-    return error("refused", `The server could not take this request${quote}. Change the text or the languages.`);
+    return error("refused", t("The server could not take this request{quote}. Change the text or the languages.", { quote }));
   }
-  return error("failed", "The translation failed on the server. Try again; if it fails again, its log says why.");
+  return error("failed", t("The translation failed on the server. Try again; if it fails again, its log says why."));
 }
 
 /** Seconds of a Retry-After header, which holds a number or a date. */

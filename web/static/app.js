@@ -6,6 +6,7 @@ import { copyText } from "./copy.js";
 import { connectDomain } from "./domain.js";
 import { announce, byId, flash, openDialog } from "./dom.js";
 import { connectHistory } from "./history.js";
+import { t } from "./i18n.js";
 import { AUTO, LanguageMenus } from "./languages.js";
 import { followOffer } from "./offer.js";
 import { formatLink, readLink, writeLink } from "./link.js";
@@ -21,7 +22,7 @@ import { connectWordChoices } from "./word-choices.js";
 async function start() {
   try {
     const [languages, settings] = await Promise.all([api.languages(), api.settings()]);
-    if (languages.length === 0) throw new Error("This server has no languages. Start it with a trained model.");
+    if (languages.length === 0) throw new Error(t("This server has no languages. Start it with a trained model."));
     connect(languages, settings);
   } catch (error) {
     console.error(error);
@@ -104,8 +105,8 @@ function connectCopying(pane, menus) {
   link.addEventListener("click", () => {
     const fragment = formatLink({ ...menus.fields, text: pane.text.value });
     if (fragment) return copyText(new URL(fragment, location.href).href, link);
-    flash(link, "Too long");
-    announce("The text is too long for a link");
+    flash(link, t("Too long"));
+    announce(t("The text is too long for a link"));
   });
   pane.addEventListener("translated", () => (copy.disabled = link.disabled = false));
   pane.addEventListener("cleared", () => (copy.disabled = link.disabled = true));

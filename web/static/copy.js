@@ -1,12 +1,13 @@
 /** Copies text, also where the clipboard API is missing: plain http on a local network. */
 
 import { announce, flash } from "./dom.js";
+import { t } from "./i18n.js";
 
 /** Copies `text`, and shows on `button` whether that worked. */
 export async function copyText(text, button) {
   const done = (await viaClipboard(text)) || viaSelection(text);
-  flash(button, done ? "Copied" : "Not copied");
-  announce(done ? "Copied" : "The browser did not allow copying. Select the text and copy it by hand.");
+  flash(button, done ? t("Copied") : t("Not copied"));
+  announce(done ? t("Copied") : t("The browser did not allow copying. Select the text and copy it by hand."));
   button.focus();
 }
 

@@ -1,5 +1,6 @@
 /** One user on the page that recommends: who they are, what they did, their list, and how it is made. */
 
+import { language, localise, t } from "./i18n.js";
 import * as api from "./recommend-api.js";
 import { announce, byId, element } from "./dom.js";
 import { showGate } from "./gate.js";
@@ -31,6 +32,7 @@ export class Desk {
     /** Kinds of feedback that can be sent. */
     this.types = [];
     const copy = byId("desk-template").content.cloneNode(true);
+    localise(copy);
     for (const node of copy.querySelectorAll("*")) {
       if (node.id) node.id += suffix;
       for (const name of REFERENCES) {
@@ -38,7 +40,7 @@ export class Desk {
       }
     }
     this.#node = copy.firstElementChild;
-    this.#node.querySelector("[role=search]").setAttribute("aria-label", suffix ? "Second user" : "First user");
+    this.#node.querySelector("[role=search]").setAttribute("aria-label", suffix ? t("Second user") : t("First user"));
     parent.append(copy);
     this.#connect();
   }
@@ -59,8 +61,8 @@ export class Desk {
     const user = await api.user(id);
     const name = user?.Comment || id;
     this.#part("person").value = name;
-    this.#node.setAttribute("aria-label", `${name} and their recommendations`);
-    this.#part("user-about").textContent = user ? [id, user.Comment].filter(Boolean).join(", ") : `${id}, not known yet`;
+    this.#node.setAttribute("aria-label", t("{name} and their recommendations", { name }));
+    this.#part("user-about").textContent = user ? [id, user.Comment].filter(Boolean).join(", ") : t("{id}, not known yet", { id });
     await this.refresh();
   }
 
@@ -86,14 +88,14 @@ export class Desk {
     if (number !== this.#asked) return; // another answer is on its way
 
     hideNotice();
-    this.#part("timing").textContent = `made in ${Math.round(milliseconds)} ms`;
+    this.#part("timing").textContent = t("made in {time} ms", { time: Math.round(milliseconds) });
     const tell = (type, item) => this.#change(() => api.tell(type, this.id, item));
     showOffers(this.#part("list"), reply.Items, { types: this.types, tell });
     this.#part("list-empty").hidden = reply.Items.length > 0;
     this.#part("more").hidden = reply.Items.length < this.#n;
     showGate(this.#part("gate"), this.#part("gate-about"), reply, { asNew, events: asNew ? 0 : events.length });
     this.#showHistory(newest, events.length);
-    announce(`${reply.Items.length} recommendations`);
+    announce(t("{count} recommendations", { count: reply.Items.length }));
   }
 
   #part(id) {
@@ -128,14 +130,14 @@ export class Desk {
       const title = titles.get(event.ItemId);
       const times = event.Value > 1 ? ` ×${event.Value}` : "";
       const about = element("span", { className: "hint", textContent: `${event.FeedbackType}${times}, ${ago(event.Updated)}` });
-      const button = element("button", { type: "button", className: "quiet", textContent: "Take back" });
-      button.setAttribute("aria-label", `Take back: ${event.FeedbackType} ${title}`);
+      const button = element("button", { type: "button", className: "quiet", textContent: t("Take back") });
+      button.setAttribute("aria-label", t("Take back: {what}", { what: `${event.FeedbackType} ${title}` }));
       button.addEventListener("click", () => this.#change(() => api.takeBack(event.FeedbackType, this.id, event.ItemId)));
       return element("li", { dataset: { item: event.ItemId } }, element("span", { textContent: title }), about, button);
     };
     const rows = events.map(row);
     if (count > events.length) {
-      rows.push(element("li", { className: "hint", textContent: `and ${count - events.length} before that` }));
+      rows.push(element("li", { className: "hint", textContent: t("and {count} before that", { count: count - events.length }) }));
     }
     this.#part("history").replaceChildren(...rows);
     this.#part("history-empty").hidden = rows.length > 0;
@@ -159,9 +161,9 @@ async function named(events) {
 /** How long ago a time is, in words. */
 function ago(time) {
   const seconds = (Date.now() - Date.parse(time)) / 1000;
-  if (!(seconds < 200 * 365 * 86400)) return "some time"; // the zero time, or none
+  if (!(seconds < 200 * 365 * 86400)) return t("some time"); // the zero time, or none
   const units = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
   const [unit, size] = units.find(([, size]) => seconds >= size) ?? ["second", 1];
-  const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const format = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   return format.format(-Math.floor(Math.max(0, seconds) / size), unit);
 }

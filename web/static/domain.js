@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { announce, byId, element } from "./dom.js";
+import { t } from "./i18n.js";
 import { domainLabel } from "./languages.js";
 import { showNotice } from "./notice.js";
 import { compareWords } from "./words.js";
@@ -49,8 +50,8 @@ export function connectDomain(pane) {
     const guess = detail.reply.domain;
     hint.hidden = !guess;
     if (!guess) return;
-    const sure = `${Math.round(guess.confidence)} %`;
-    hint.textContent = guess.name ? `${domainLabel(guess.name)}, ${sure}` : `general, ${sure}`;
+    const name = guess.name ? domainLabel(guess.name) : t("General");
+    hint.textContent = `${name}, ${Math.round(guess.confidence)} %`;
   });
 }
 
@@ -66,8 +67,8 @@ function render(without, withIt, domain, language) {
   write(byId("comparison-with"), after, language);
   byId("comparison-name").textContent = domainLabel(domain);
   const changed = after.filter((word) => word.changed).length;
-  const words = changed === 1 ? "1 word differs." : `${changed} words differ.`;
-  byId("comparison-sum").textContent = without === withIt ? "The domain changes nothing here." : words;
+  const words = changed === 1 ? t("1 word differs.") : t("{changed} words differ.", { changed });
+  byId("comparison-sum").textContent = without === withIt ? t("The domain changes nothing here.") : words;
   announce(byId("comparison-sum").textContent);
 }
 

@@ -3,17 +3,20 @@
 import { element } from "./dom.js";
 import { corporaOf, dateOf, layersOf, routeOf, storyOf } from "./expert-story.js";
 import { hueOf } from "./hue.js";
+import { number, t } from "./i18n.js";
+
+const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 
 /** The card of `expert`; `load` is the number of rows it computed since the server started, where that is known. */
 export function expertCard(expert, load) {
   const { scores, training } = storyOf(expert);
   const facts = [
-    ["Parent", expert.parent ?? ""],
-    ["Covers", expert.rule ?? (expert.routes ?? []).map(routeOf).join(", ")],
-    ["Data", corporaOf(expert.trained_on)],
-    ["Training", training.join("; ")],
-    ["Size", sizeOf(expert)],
-    ["Load", loadOf(load)],
+    [t("Parent"), expert.parent ?? ""],
+    [t("Covers"), expert.rule ?? (expert.routes ?? []).map(routeOf).join(", ")],
+    [t("Data"), corporaOf(expert.trained_on)],
+    [t("Training"), training.join("; ")],
+    [t("Size"), sizeOf(expert)],
+    [t("Load"), loadOf(load)],
   ].filter(([, text]) => text !== "");
   const date = element("span", { className: "hint created", textContent: dateOf(expert.created) });
   const head = element("h3", {}, expertName(expert), date);
@@ -33,14 +36,14 @@ export function expertName({ name, kind }) {
 }
 
 function sizeOf({ layers, d_ff, lora }) {
-  const width = lora ? `low-rank, rank ${lora}` : d_ff ? `width ${d_ff}` : "";
+  const width = lora ? t("low-rank, rank {lora}", { lora }) : d_ff ? t("width {d_ff}", { d_ff }) : "";
   return [width, layersOf(layers ?? [])].filter(Boolean).join("; ");
 }
 
 function loadOf(rows) {
   if (rows === undefined) return "";
-  if (rows === 0) return "not asked for since the server started";
-  return `${rows.toLocaleString("en")} token visits (a token in a layer) since the server started`;
+  if (rows === 0) return t("not used since the server started");
+  return t("{rows} token visits (a token in a layer) since the server started", { rows: number(rows) });
 }
 
 /** The scores as a table: a row for each pair, a column for each test set, and what the expert changed. */
@@ -52,7 +55,7 @@ function gains(expert, scores) {
     element("tr", {}, element("th", { scope: "row", textContent: name }), ...groups.map(gainCell));
   const rows = pairs.map((pair) => row(pair ? routeOf(pair) : "", columns.map((column) => found(pair, column))));
   if (pairs.length > 1) {
-    rows.push(row("mean", columns.map((column) => scores.filter((score) => columnOf(score) === column))));
+    rows.push(row(t("mean"), columns.map((column) => scores.filter((score) => columnOf(score) === column))));
     rows.at(-1).className = "mean";
   }
   const heads = ["", ...columns].map((text) =>
@@ -64,10 +67,10 @@ function gains(expert, scores) {
     element("thead", {}, element("tr", {}, ...heads)),
     element("tbody", {}, ...rows),
   );
-  const label = `Scores of ${expert.name}`;
+  const label = t("Scores of {name}", { name: expert.name });
   const nodes = [element("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": label }, table)];
   if (expert.kind === "domain" && columns.length > 1) {
-    const text = "Scores with the domain switched on for every text, and the change from without it. A loss on a general test is what the domain costs where it is asked for on the wrong text.";
+    const text = t("Scores with the domain switched on for every text, and the change from without it. A loss on a general test is what the domain costs where it is asked for on the wrong text.");
     nodes.push(element("p", { className: "hint", textContent: text }));
   }
   return nodes;
@@ -81,12 +84,12 @@ function gainCell(scores) {
   if (scores.length === 0) return node;
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const after = mean(scores.map(({ value }) => value));
-  node.append(after.toFixed(1));
+  node.append(number(after, ONE_DIGIT));
   if (scores.some(({ before }) => before === null)) return node;
   const before = mean(scores.map((score) => score.before));
   const change = after - before;
   const sign = change >= 0 ? "+" : "−";
-  const text = `${sign}${Math.abs(change).toFixed(1)}`;
-  node.append(" ", element("span", { className: change >= 0 ? "gain" : "loss", textContent: text, title: `${before.toFixed(1)} before` }));
+  const text = `${sign}${number(Math.abs(change), ONE_DIGIT)}`;
+  node.append(" ", element("span", { className: change >= 0 ? "gain" : "loss", textContent: text, title: t("{before} before", { before: number(before, ONE_DIGIT) }) }));
   return node;
 }

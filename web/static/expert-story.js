@@ -1,5 +1,7 @@
 /** What the register says of an expert, put in order: its scores as a table, and the facts of its training. */
 
+import { language, number, t } from "./i18n.js";
+
 /**
  * Splits the metrics of `expert` into scores and facts. A score is `{ measure, pair, set, value, before }`: the
  * register notes `chrF++ en-de it` and, where there is something to compare with, `chrF++ en-de it before`.
@@ -19,25 +21,22 @@ export function storyOf(expert) {
 export const wasAdded = ({ kind, parent, rule, metrics }) =>
   kind === "domain" || kind === "catalogue" || Boolean(parent ?? rule) || metrics?.seconds !== undefined;
 
-/** What a value of the register's metrics is called when it is no score. */
+/** What a value of the register's metrics says when it is no score. */
 const FACTS = {
-  seconds: (value) => (value < 90 ? count(value, "second") : count(Math.round(value / 60), "minute")),
+  seconds: (value) => (value < 90 ? count("{count} seconds", value) : count("{count} minutes", Math.round(value / 60))),
   steps: (value, { "best step": best = value }) =>
-    best === value ? count(value, "step") : `${count(value, "step")}, the best after ${number(best)}`,
-  step: (value) => count(value, "step"),
+    best === value ? count("{count} steps", value) : t("{count} steps, the best after {best}", { count: number(value), best: number(best) }),
+  step: (value) => count("{count} steps", value),
   "best step": () => null, // told with the steps
-  "target tokens": (value) => `${compact(value)} target tokens`,
-  users: (value) => count(value, "user"),
-  events: (value) => count(value, "event"),
+  "target tokens": (value) => t("{count} target tokens", { count: number(value, { notation: "compact", maximumFractionDigits: 1 }) }),
+  users: (value) => count("{count} users", value),
+  events: (value) => count("{count} events", value),
   "detector recall": (value, { "detector false alarms": alarms }) =>
-    `its detector finds ${percent(value)} of its texts, with ${percent(alarms ?? 0)} false alarms`,
+    t("its detector finds {recall} % of its texts, with {alarms} % false alarms", { recall: Math.round(100 * value), alarms: Math.round(100 * (alarms ?? 0)) }),
   "detector false alarms": () => null,
 };
 
-const number = (value) => value.toLocaleString("en");
-const compact = (value) => value.toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 });
-const percent = (share) => `${Math.round(100 * share)} %`;
-const count = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
+const count = (text, value) => t(text, { count: number(value) });
 
 /** `chrF++ en-de flores` is a measure, a pair of languages and a test set; other names are a measure alone. */
 function partsOf(name) {
@@ -67,7 +66,7 @@ export function corporaOf(corpora) {
 /** The day on which an expert was written. */
 export function dateOf(created) {
   const date = new Date(created || NaN);
-  return Number.isNaN(date.getTime()) ? (created ?? "") : date.toLocaleDateString("en", { dateStyle: "medium" });
+  return Number.isNaN(date.getTime()) ? (created ?? "") : date.toLocaleDateString(language, { dateStyle: "medium" });
 }
 
 /** A language pair, or the name of a route that is none. */

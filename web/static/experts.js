@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { byId, element } from "./dom.js";
 import { corporaOf, dateOf, layersOf, storyOf, wasAdded } from "./expert-story.js";
 import { expertCard, expertName } from "./expert-card.js";
+import { t } from "./i18n.js";
 import { showNotice } from "./notice.js";
 
 /** Kinds in the order in which they are shown, with what they are for. */
@@ -36,17 +37,20 @@ function render(experts, loads) {
 }
 
 function empty() {
-  const text = "This model has no experts of its own: it is dense, one network for everything.";
+  const text = t("This model has no experts of its own: it is dense, one network for everything.");
   return element("p", { className: "empty", textContent: text });
 }
 
+/** Kinds that the page does not know are named as they are. */
+const kindTitle = (kind) => (KINDS[kind] ? t(`${kind[0].toUpperCase()}${kind.slice(1)} experts`) : kind);
+
 function section(kind, experts, loads) {
   const number = element("span", { className: "number", textContent: ` ${experts.length}` });
-  const title = element("h2", { id: `kind-${kind}` }, `${kind} experts`, number);
-  const about = element("p", { className: "hint", textContent: KINDS[kind] ?? "" });
+  const title = element("h2", { id: `kind-${kind}` }, kindTitle(kind), number);
+  const about = element("p", { className: "hint", textContent: KINDS[kind] ? t(KINDS[kind]) : "" });
   const node = element("section", { className: "card", "aria-labelledby": `kind-${kind}` }, title, about);
   const [added, original] = [experts.filter(wasAdded), experts.filter((expert) => !wasAdded(expert))];
-  if (original.length > 0) node.append(registerTable(original, `${kind} experts`));
+  if (original.length > 0) node.append(registerTable(original, kindTitle(kind)));
   node.append(...added.map((expert) => expertCard(expert, loads.get(expert.name))));
   return node;
 }
@@ -70,12 +74,12 @@ function registerTable(experts, name) {
 /** The columns that have something to say about `experts`, each score in one of its own. */
 function columnsOf(experts) {
   const facts = [
-    { title: "Name", of: expertName },
-    { title: "Layers", of: ({ layers }) => layersOf(layers ?? []) },
-    { title: "Width", isNumber: true, of: ({ d_ff }) => d_ff ?? "" },
-    { title: "Trained on", isText: true, of: ({ trained_on }) => corporaOf(trained_on) },
-    { title: "Created", of: ({ created }) => dateOf(created) },
-    { title: "Training", of: (expert) => storyOf(expert).training.join(", ") },
+    { title: t("Name"), of: expertName },
+    { title: t("Layers"), of: ({ layers }) => layersOf(layers ?? []) },
+    { title: t("Width"), isNumber: true, of: ({ d_ff }) => d_ff ?? "" },
+    { title: t("Trained on"), isText: true, of: ({ trained_on }) => corporaOf(trained_on) },
+    { title: t("Created"), of: ({ created }) => dateOf(created) },
+    { title: t("Training"), of: (expert) => storyOf(expert).training.join(", ") },
   ];
   const titleOf = ({ measure, set }) => `${measure} ${set}`.trim();
   const titles = [...new Set(experts.flatMap((expert) => storyOf(expert).scores.map(titleOf)))];
@@ -88,7 +92,7 @@ function columnsOf(experts) {
 }
 
 function cell({ title, of, isNumber, isText }, expert) {
-  const tag = title === "Name" ? "th" : "td";
+  const tag = of === expertName ? "th" : "td";
   const className = isNumber ? "figure" : isText ? "prose" : "";
   const node = element(tag, { className, dataset: { title } }, of(expert));
   if (tag === "th") node.scope = "row";

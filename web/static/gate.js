@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 import { hueOf } from "./hue.js";
+import { number, t } from "./i18n.js";
 
 /** What the segments mean, by the rules that the model was trained with. */
 const SEGMENTS = {
@@ -31,26 +32,26 @@ export function showGate(node, about, { Segments, Segment, Blend, Group }, { asN
   about.replaceChildren(...aboutUser({ Segments, Segment, Group }, { asNew, events }));
   const segments = Segments.map(({ Name, Weight }) => ({ Name, Weight, title: Name.replace(/^segment\./, ""), about: "" }));
   const scorers = Blend.map(({ Name, Weight }) => {
-    const [title, words] = SCORERS[Name] ?? [Name, ""];
+    const [title, words] = SCORERS[Name]?.map((text) => t(text)) ?? [Name, ""];
     return { Name, Weight, title, about: words };
   });
   const parts = [
-    bars("Weights of the segment experts", segments),
-    bars(Segments.length > 0 ? "Weights of the scorers" : "Made from", scorers),
+    bars(t("Weights of the segment experts"), segments),
+    bars(Segments.length > 0 ? t("Weights of the scorers") : t("Made from"), scorers),
   ];
   node.replaceChildren(...parts.filter(Boolean));
 }
 
 /** Who the user is to the model. */
 function aboutUser({ Segments, Segment, Group }, { asNew, events }) {
-  const count = events === 1 ? "1 event" : `${events.toLocaleString("en")} events`;
-  const group = ["all", "session"].includes(Group) ? "" : ` In the group “${Group}”.`;
-  if (asNew) return [`As for a user without events.${group}`];
-  if (Segments.length === 0) return [`${count}. No model is used for this list: it is made from the store as it is now.${group}`];
+  const count = events === 1 ? t("1 event") : t("{count} events", { count: number(events) });
+  const group = ["all", "session"].includes(Group) ? "" : ` ${t("In the group “{group}”.", { group: Group })}`;
+  if (asNew) return [t("As for a user without events."), group];
+  if (Segments.length === 0) return [`${count}. `, t("No model is used for this list: it is made from the store as it is now."), group];
   if (!Segment) return [`${count}.${group}`];
   const name = element("strong", { textContent: Segment });
-  const words = SEGMENTS[Segment] ? ` (${SEGMENTS[Segment]})` : "";
-  return [`${count}. Segment by rule: `, name, `${words}. The gate, which is learned, mixes the experts as shown.${group}`];
+  const words = SEGMENTS[Segment] ? ` (${t(SEGMENTS[Segment])})` : "";
+  return [`${count}. `, t("Segment by rule:"), " ", name, `${words}. `, t("The gate, which is learned, mixes the experts as shown."), group];
 }
 
 /** The weights that count, the greatest first, and the names of those that do not. */
@@ -60,7 +61,7 @@ function bars(heading, weights) {
   const rows = ranked.filter(({ Weight }) => Weight >= LEAST).map(bar);
   const unused = ranked.filter(({ Weight }) => Weight < LEAST).map(({ title }) => title);
   const node = element("div", {}, element("h3", { textContent: heading }), element("ul", { className: "bars" }, ...rows));
-  if (unused.length > 0) node.append(element("p", { className: "hint", textContent: `Not used here: ${unused.join(", ")}.` }));
+  if (unused.length > 0) node.append(element("p", { className: "hint", textContent: t("Not used here: {names}.", { names: unused.join(", ") }) }));
   return node;
 }
 

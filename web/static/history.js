@@ -1,6 +1,7 @@
 /** What was translated, kept in this browser only; can be opened again, deleted, or not kept at all. */
 
 import { byId, element, openDialog } from "./dom.js";
+import { language, t } from "./i18n.js";
 import { AUTO, domainLabel } from "./languages.js";
 import { recall, remember } from "./storage.js";
 
@@ -75,10 +76,10 @@ function render(menus, open) {
   byId("history-list").replaceChildren(...entries.map((entry) => row(entry, menus, open)));
 }
 
-const domainName = (domain) => (domain === AUTO ? "domain automatic" : domainLabel(domain));
+const domainName = (domain) => (domain === AUTO ? t("Automatic domain") : domainLabel(domain));
 
 function row(entry, menus, open) {
-  const time = new Date(entry.time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const time = new Date(entry.time).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
   const languages = `${menus.name(entry.detected ?? entry.source)} → ${menus.name(entry.target)}`;
   const pair = entry.domain ? `${languages}, ${domainName(entry.domain)}` : languages;
   const pick = element(
@@ -91,8 +92,8 @@ function row(entry, menus, open) {
   const remove = element("button", {
     type: "button",
     className: "quiet",
-    textContent: "Delete",
-    "aria-label": `Delete “${entry.text.slice(0, 40)}”`,
+    textContent: t("Delete"),
+    "aria-label": t("Delete “{text}”", { text: entry.text.slice(0, 40) }),
   });
   pick.addEventListener("click", () => {
     byId("history").close();

@@ -1,6 +1,7 @@
 /** The menus of languages and domains: what can be translated into what. */
 
 import { byId, element } from "./dom.js";
+import { language, t } from "./i18n.js";
 
 export const AUTO = "auto";
 
@@ -40,9 +41,10 @@ export class LanguageMenus extends EventTarget {
     return this.source.value === AUTO ? this.#detected : this.source.value;
   }
 
-  /** The name of a language, or its code where the server does not list it. */
+  /** The name of a language in that of the interface; where there is none, the server's name or the code. */
   name(code) {
-    return this.#find(code)?.name ?? code;
+    const known = this.#find(code)?.name ?? code;
+    return language === "en" ? known : languageName(code) ?? known;
   }
 
   /** Chooses a pair, as far as the server has it, and tells whoever listens. */
@@ -86,7 +88,7 @@ export class LanguageMenus extends EventTarget {
     this.button.hidden = !known;
     if (!known) return;
     this.button.textContent = `${this.name(detected.language)}, ${Math.round(detected.confidence)} %`;
-    this.button.title = `Detected. Press to keep ${this.name(detected.language)} as the source`;
+    this.button.title = t("Detected. Press to keep {language} as the source", { language: this.name(detected.language) });
   }
 
   #set(source, target) {
@@ -114,8 +116,8 @@ export class LanguageMenus extends EventTarget {
 
   #fillSources() {
     this.source.replaceChildren(
-      element("option", { value: AUTO, textContent: "Detect language" }),
-      ...this.#languages.map(({ code, name }) => element("option", { value: code, textContent: name })),
+      element("option", { value: AUTO, textContent: t("Detect language") }),
+      ...this.#languages.map(({ code }) => element("option", { value: code, textContent: this.name(code) })),
     );
   }
 
@@ -137,8 +139,8 @@ export class LanguageMenus extends EventTarget {
     byId("domain-field").hidden = domains.length === 0;
     const wanted = this.domain.value;
     this.domain.replaceChildren(
-      element("option", { value: "", textContent: "General" }),
-      element("option", { value: AUTO, textContent: "Automatic" }),
+      element("option", { value: "", textContent: t("General") }),
+      element("option", { value: AUTO, textContent: t("Automatic") }),
       ...domains.map((name) => element("option", { value: name, textContent: domainLabel(name) })),
     );
     this.domain.value = wanted === AUTO || domains.includes(wanted) ? wanted : "";
@@ -164,7 +166,17 @@ export class LanguageMenus extends EventTarget {
 }
 
 /** The languages that the reader set in the browser, the preferred one first, without regions. */
-const browserLanguages = () => navigator.languages.map((tag) => tag.split("-")[0]);
+const browserLanguages = () => [language, ...navigator.languages.map((tag) => tag.split("-")[0])];
+
+/** What the browser calls a language, with a capital; null where it knows none. */
+function languageName(code) {
+  try {
+    const name = new Intl.DisplayNames([language], { type: "language", fallback: "none" }).of(code);
+    return name && name[0].toLocaleUpperCase(language) + name.slice(1);
+  } catch {
+    return null; // no code of a language
+  }
+}
 
 /** What a domain is called on the page. */
 export function domainLabel(name) {

@@ -6,6 +6,7 @@
  */
 
 import { element } from "./dom.js";
+import { LANGUAGES, chooseLanguage, language, localise, t } from "./i18n.js";
 import { connectTheme } from "./theme.js";
 
 /** The pages of the site. A new page is a line here, an HTML file and a route of the server. */
@@ -32,13 +33,13 @@ class Masthead extends HTMLElement {
   }
 }
 
-/** The closing words of a page, and the way to the others. */
+/** The closing words of a page, the way to the others, and the language of the interface. */
 class Colophon extends HTMLElement {
   connectedCallback() {
     const others = PAGES.filter(({ name }) => name !== this.getAttribute("page"));
     const links = [...others, { path: "metrics", title: "Metrics" }].map(link);
     const list = element("ul", {}, ...links.map((node) => element("li", {}, node)));
-    this.replaceChildren(element("footer", { className: "colophon" }, ...this.children, list));
+    this.replaceChildren(element("footer", { className: "colophon" }, ...this.children, list, languageMenu()));
   }
 }
 
@@ -54,17 +55,26 @@ function navigation(current) {
     if (page.name === current) node.setAttribute("aria-current", "page");
     return node;
   });
-  return element("nav", { className: "pages", "aria-label": "Pages" }, ...links);
+  return element("nav", { className: "pages", "aria-label": t("Pages") }, ...links);
 }
 
-const link = ({ path, title }) => element("a", { href: path, textContent: title });
+const link = ({ path, title }) => element("a", { href: path, textContent: t(title) });
+
+function languageMenu() {
+  const options = Object.entries(LANGUAGES).map(([code, name]) => element("option", { value: code, textContent: name, lang: code }));
+  const menu = element("select", { id: "interface-language", "aria-label": t("Language of this page") }, ...options);
+  menu.value = language;
+  menu.addEventListener("change", () => chooseLanguage(menu.value));
+  return menu;
+}
 
 function themeButton() {
   const node = element("button", { type: "button", className: "tool", id: "theme-toggle", innerHTML: MOON });
-  node.append(element("span", { textContent: "Dark" }));
+  node.append(element("span", { textContent: t("Dark") }));
   connectTheme(node);
   return node;
 }
 
+localise(document.documentElement);
 customElements.define("site-masthead", Masthead);
 customElements.define("site-colophon", Colophon);

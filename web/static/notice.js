@@ -1,6 +1,7 @@
 /** The line that says what went wrong and how to go on, with a countdown where trying again may help. */
 
 import { byId, element } from "./dom.js";
+import { t } from "./i18n.js";
 
 let timer = 0;
 
@@ -19,7 +20,7 @@ export function showNotice(text, { retry = null, seconds = null } = {}) {
   };
   // A countdown beside the alert, not within it: it would be read aloud every second.
   const wait = element("span", { className: "hint", "aria-hidden": "true" });
-  const button = element("button", { type: "button", className: "quiet", textContent: "Try now" });
+  const button = element("button", { type: "button", className: "quiet", textContent: t("Try now") });
   button.addEventListener("click", again);
   notice.append(wait, button);
   if (seconds !== null) countDown(seconds, wait, again);
@@ -36,7 +37,7 @@ export function hideNotice() {
 function countDown(seconds, wait, done) {
   let left = seconds;
   const tick = () => {
-    wait.textContent = `Trying again in ${left} s`;
+    wait.textContent = t("Trying again in {left} s", { left });
     if (left <= 0) done();
     left -= 1;
   };

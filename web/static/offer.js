@@ -1,6 +1,7 @@
 /** Keeps an open page in step with what the server offers: experts come and go while it runs. */
 
 import * as api from "./api.js";
+import { t } from "./i18n.js";
 import { AUTO, domainLabel } from "./languages.js";
 import { showNotice } from "./notice.js";
 
@@ -22,8 +23,8 @@ export function followOffer(pane, menus, languages) {
     if (["source", "target", "domain"].every((field) => before[field] === after[field])) return;
     pane.translate();
     if (before.domain && !after.domain && before.target === after.target) {
-      const name = before.domain === AUTO ? "The choice of domains" : `The domain ${domainLabel(before.domain)}`;
-      showNotice(`${name} is no longer offered by this server. The text is translated without it.`);
+      const name = before.domain === AUTO ? t("Automatic domain") : domainLabel(before.domain);
+      showNotice(t("{name} is no longer offered by this server. The text is translated without it.", { name }));
     }
   };
 

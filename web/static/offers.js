@@ -1,6 +1,7 @@
 /** The list of recommendations: titles, reasons, buttons, and what moved since the list before. */
 
 import { element } from "./dom.js";
+import { t } from "./i18n.js";
 
 /** Shows `items` in `list`; `types` are the ways to touch one, and `tell(type, item)` does it. */
 export function showOffers(list, items, { types, tell }) {
@@ -32,10 +33,10 @@ function moved(id, place, before) {
     node.setAttribute("aria-label", label);
     return [node];
   };
-  if (!before.has(id)) return mark("fresh", "new", "new in the list");
+  if (!before.has(id)) return mark("fresh", t("new"), t("new in the list"));
   const places = before.get(id) - place;
-  if (places > 0) return mark("up", `↑${places}`, `${places} up`);
-  if (places < 0) return mark("down", `↓${-places}`, `${-places} down`);
+  if (places > 0) return mark("up", `↑${places}`, t("{places} up", { places }));
+  if (places < 0) return mark("down", `↓${-places}`, t("{places} down", { places: -places }));
   return [];
 }
 
@@ -44,7 +45,7 @@ function reasons(because) {
   const node = element("p", { className: "because hint" });
   if (because.length === 0) return node;
   const sum = because.reduce((total, { Share }) => total + Share, 0);
-  node.append("Because of ");
+  node.append(t("Because of"), " ");
   because.forEach(({ Title, ItemId, FeedbackType, Share }, index) => {
     if (index > 0) node.append(", ");
     node.append(element("span", { className: "reason", textContent: Title || ItemId }));

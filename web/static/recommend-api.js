@@ -1,5 +1,6 @@
 /** The calls of Gorse that the page makes. `?tenant=NAME` in the page's address names another tenant. */
 
+import { t } from "./i18n.js";
 import { recall } from "./storage.js";
 
 const tenant = new URLSearchParams(location.search).get("tenant");
@@ -71,22 +72,22 @@ async function call(method, path, params = {}, body = undefined) {
   try {
     reply = await fetch(address, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
   } catch {
-    throw new CallError(0, "The server cannot be reached. Check the connection, then try again.");
+    throw new CallError(0, t("The server cannot be reached. Check the connection, then try again."));
   }
   const text = await reply.text();
   if (!reply.ok) throw new CallError(reply.status, explain(reply.status, text));
   try {
     return JSON.parse(text);
   } catch {
-    throw new CallError(reply.status, "The answer is not one this page understands. Is there a proxy in between?");
+    throw new CallError(reply.status, t("The answer is not one this page understands. Is there a proxy in between?"));
   }
 }
 
 /** Puts a refusal into words. */
 function explain(status, reason) {
-  if (status === 401) return "The server asks for a key. Enter the one of this tenant under “API key” above.";
-  if (status === 429) return `You asked more often than this server allows (${reason}). Wait a moment, then try again.`;
-  if (status === 503) return "The server is busy right now. Try again in a moment.";
-  if (status === 404) return `The server does not know this (${reason}).`;
-  return `The server could not do this (${reason}).`;
+  if (status === 401) return t("The server asks for a key. Enter the one of this tenant under “API key” above.");
+  if (status === 429) return t("You asked more often than this server allows ({reason}). Wait a moment, then try again.", { reason });
+  if (status === 503) return t("The server is busy right now. Try again in a moment.");
+  if (status === 404) return t("The server does not know this ({reason}).", { reason });
+  return t("The server could not do this ({reason}).", { reason });
 }

@@ -1,5 +1,6 @@
 /** The page that recommends: one user with their list and what it rests on, or two of them side by side. */
 
+import { t } from "./i18n.js";
 import * as api from "./recommend-api.js";
 import { announce, byId, element, openDialog } from "./dom.js";
 import { Desk } from "./desk.js";
@@ -73,21 +74,21 @@ function addDesk() {
   desks.push(desk);
   document.body.classList.toggle("comparing", desks.length > 1);
   byId("compare").setAttribute("aria-pressed", String(desks.length > 1));
-  byId("compare").textContent = desks.length > 1 ? "End comparison" : "Compare two users";
+  byId("compare").textContent = desks.length > 1 ? t("End comparison") : t("Compare two users");
 }
 
 /** Shows another user beside the first. */
 async function compare() {
   addDesk();
   await desks[1].openRandom(desks[0].id);
-  announce("Two users side by side");
+  announce(t("Two users side by side"));
 }
 
 function endComparison() {
   desks.pop().remove();
   document.body.classList.remove("comparing");
   byId("compare").setAttribute("aria-pressed", "false");
-  byId("compare").textContent = "Compare two users";
+  byId("compare").textContent = t("Compare two users");
   writeAddress();
 }
 

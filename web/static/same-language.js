@@ -1,6 +1,7 @@
 /** What happens when a text already is in the language it should be translated into. */
 
 import { announce, byId, element } from "./dom.js";
+import { t } from "./i18n.js";
 import { AUTO } from "./languages.js";
 
 /**
@@ -16,15 +17,15 @@ export function connectSameLanguage(pane, menus) {
     if (!other) return;
     if (!menus.isTargetChosen) {
       menus.choose(AUTO, other);
-      announce(`The text is in ${menus.name(code)}: it is translated into ${menus.name(other)}`);
+      announce(t("The text is in {source}: it is translated into {target}", { source: menus.name(code), target: menus.name(other) }));
       return;
     }
-    const button = element("button", { type: "button", className: "quiet", textContent: `Translate into ${menus.name(other)}` });
+    const button = element("button", { type: "button", className: "quiet", textContent: t("Translate into {language}", { language: menus.name(other) }) });
     button.addEventListener("click", () => {
       menus.choose(AUTO, other);
       pane.text.focus();
     });
-    hint.replaceChildren(element("p", { textContent: `The text seems to be in ${menus.name(code)} already.` }), button);
+    hint.replaceChildren(element("p", { textContent: t("The text seems to be in {language} already.", { language: menus.name(code) }) }), button);
     hint.hidden = false;
   });
 }

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { domainOf } from "./domain.js";
 import { announce, byId, flash } from "./dom.js";
+import { t } from "./i18n.js";
 import { showNotice } from "./notice.js";
 
 /** Connects the box to `pane`; `menus` knows the detected language. */
@@ -22,8 +23,8 @@ export function connectSuggestion(pane, menus) {
     const { request } = pane.answered;
     const better = text.value.trim();
     if (better === "" || better === pane.output.textContent.trim()) {
-      announce("Change the translation first");
-      flash(byId("suggestion-send"), "Change it first");
+      announce(t("Change the translation first"));
+      flash(byId("suggestion-send"), t("Change it first"));
       text.focus();
       return;
     }
@@ -32,8 +33,8 @@ export function connectSuggestion(pane, menus) {
     try {
       await api.suggest({ q: request.q, s: better, source, target: request.target, ...(domain && { domain }) });
       close();
-      flash(button, "Thank you");
-      announce("Your suggestion is stored. Thank you.");
+      flash(button, t("Thank you"));
+      announce(t("Your suggestion is stored. Thank you."));
     } catch (error) {
       showNotice(error.message, { retry: send });
     }

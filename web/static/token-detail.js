@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 import { hueOf } from "./hue.js";
+import { t } from "./i18n.js";
 
 /** Whether `token` begins a word: vocabularies mark that with a space, or with a character for one. */
 export const startsWord = (token) => /^[ ▁Ġ]/.test(token.text);
@@ -14,12 +15,12 @@ export function tokenDetail(token) {
   const panel = element("div", { className: "token-detail" });
   if (!token) {
     panel.append(
-      element("h3", { textContent: "Weights" }),
-      element("p", { className: "hint", textContent: "Point at a token, or move to it with Tab and the arrow keys, to see its experts and their weights in each layer. Press it to keep it here." }),
+      element("h3", { textContent: t("Weights") }),
+      element("p", { className: "hint", textContent: t("Point at a token, or move to it with Tab and the arrow keys, to see its experts and their weights in each layer. Press it to keep it here.") }),
     );
     return panel;
   }
-  const title = element("h3", {}, "Weights of ", element("span", { className: "text", textContent: wordOf(token) || "␣" }));
+  const title = element("h3", {}, t("Weights of"), " ", element("span", { className: "text", textContent: wordOf(token) || "␣" }));
   const rows = token.layers.map(({ layer, experts }) =>
     element(
       "tr",
@@ -29,7 +30,7 @@ export function tokenDetail(token) {
     ),
   );
   const table = element("table", { className: "weights" }, element("tbody", {}, ...rows));
-  panel.append(title, rows.length > 0 ? table : element("p", { className: "hint", textContent: "No expert layer saw this token." }));
+  panel.append(title, rows.length > 0 ? table : element("p", { className: "hint", textContent: t("No expert layer saw this token.") }));
   return panel;
 }
 

@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 import { hueOf, kindOf } from "./hue.js";
+import { t } from "./i18n.js";
 import { recall, remember } from "./storage.js";
 import { startsWord, tokenDetail, wordOf } from "./token-detail.js";
 import { ALL_LAYERS, layersOf, sharesOf, totalShares } from "./weights.js";
@@ -58,26 +59,26 @@ export class TraceView extends EventTarget {
   #render() {
     this.#panel.hidden = !this.isOn;
     if (!this.isOn) return;
-    const head = element("div", { className: "trace-head" }, element("h2", { id: "trace-title", textContent: "Experts of each token" }));
+    const head = element("div", { className: "trace-head" }, element("h2", { id: "trace-title", textContent: t("Experts of each token") }));
     if (this.#legs.length === 0) {
       const empty = element("p", {
         className: "empty",
-        textContent: "Translate a text to see which experts worked on each of its tokens.",
+        textContent: t("Translate a text to see which experts worked on each of its tokens."),
       });
       this.#panel.replaceChildren(head, empty);
       return;
     }
-    const menus = [this.#layerMenu("source", "Source layer"), this.#layerMenu("target", "Target layer")];
+    const menus = [this.#layerMenu("source", t("Source layer")), this.#layerMenu("target", t("Target layer"))];
     head.append(element("div", { className: "layers" }, ...menus));
     const shown = this.#legs.slice(0, MOST_LEGS);
     const isNew = (leg, index) => leg.route !== shown[index - 1]?.route;
     const sections = shown.map((leg, index) => this.#leg(leg, isNew(leg, index)));
     const body = element("div", { className: "trace-legs" }, ...sections);
     if (shown.length < this.#legs.length) {
-      const more = `and ${this.#legs.length - shown.length} more sentences, which the shares count too`;
+      const more = t("and {count} more sentences, which the shares count too", { count: this.#legs.length - shown.length });
       body.append(element("p", { className: "hint", textContent: more }));
     }
-    const aside = element("aside", { className: "trace-aside", "aria-label": "Legend and weights" });
+    const aside = element("aside", { className: "trace-aside", "aria-label": t("Legend and weights") });
     aside.append(this.#legend(), tokenDetail(null));
     this.#panel.replaceChildren(head, element("div", { className: "trace-body" }, body, aside));
     this.#light(this.#lit);
@@ -85,18 +86,18 @@ export class TraceView extends EventTarget {
 
   /** One sentence on one route; a sentence without a direct route has two. */
   #leg(leg, isNewRoute) {
-    const node = element("section", { className: "leg", "aria-label": `Route ${leg.route}` });
+    const node = element("section", { className: "leg", "aria-label": t("Route {route}", { route: leg.route }) });
     if (isNewRoute) node.append(element("h3", { className: "route", textContent: leg.route.replace("-", " → ") }));
-    node.append(this.#side(leg, "source", "Source"), this.#side(leg, "target", "Target"));
+    node.append(this.#side(leg, "source", t("Source")), this.#side(leg, "target", t("Target")));
     return node;
   }
 
   #side(leg, side, name) {
     const tokens = leg[side];
-    const list = element("div", { className: "tokens", role: "group", "aria-label": `${name} tokens` });
+    const list = element("div", { className: "tokens", role: "group", "aria-label": t("Tokens: {name}", { name }) });
     list.append(...this.#words(tokens.slice(0, MOST_TOKENS), side));
     if (tokens.length > MOST_TOKENS) {
-      const more = `and ${tokens.length - MOST_TOKENS} more tokens`;
+      const more = t("and {count} more tokens", { count: tokens.length - MOST_TOKENS });
       list.append(element("span", { className: "hint", textContent: more }));
     }
     const title = element("span", { className: "side-name", textContent: name });
@@ -110,7 +111,7 @@ export class TraceView extends EventTarget {
     const select = element(
       "select",
       { id: `layer-${side}` },
-      element("option", { value: ALL_LAYERS, textContent: "all layers" }),
+      element("option", { value: ALL_LAYERS, textContent: t("all layers") }),
       ...layers.map((layer) => element("option", { value: layer, textContent: layer })),
     );
     select.value = this.#layers[side];
@@ -136,7 +137,7 @@ export class TraceView extends EventTarget {
     const shares = sharesOf(token, this.#layers[side]);
     const [name] = shares[0] ?? [];
     const text = wordOf(token);
-    const experts = shares.map(([expert, share]) => `${expert} ${Math.round(100 * share)} %`).join(", ") || "no expert";
+    const experts = shares.map(([expert, share]) => `${expert} ${Math.round(100 * share)} %`).join(", ") || t("no expert");
     const chip = element("button", {
       type: "button",
       className: "token",
@@ -198,7 +199,7 @@ export class TraceView extends EventTarget {
       button.addEventListener("click", () => this.#light(this.#lit === name ? null : name));
       return element("li", {}, button);
     });
-    const title = element("h3", { textContent: "Experts and their share" });
+    const title = element("h3", { textContent: t("Experts and their share") });
     return element("div", {}, title, element("ul", { className: "legend" }, ...rows));
   }
 

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { announce, byId } from "./dom.js";
+import { number, t } from "./i18n.js";
 import { hideNotice, showNotice } from "./notice.js";
 import { markWords } from "./word-marks.js";
 
@@ -72,12 +73,13 @@ export class TranslatePane extends EventTarget {
   #swap() {
     const [text, translation] = [this.text.value, this.output.textContent];
     if (!this.#menus.swap()) {
-      showNotice("This pair has no way back on this server. Choose the languages in the menus.");
+      showNotice(t("This server cannot translate in the other direction. Choose the languages in the menus."));
       return;
     }
     if (translation) this.say(text); // the texts change places, until the answer arrives
     this.write(translation || text);
-    announce(`From ${this.#menus.name(this.#menus.source.value)} to ${this.#menus.name(this.#menus.target.value)}`);
+    const [source, target] = [this.#menus.source, this.#menus.target].map(({ value }) => this.#menus.name(value));
+    announce(t("From {source} to {target}", { source, target }));
   }
 
   /** Translates at once. */
@@ -118,8 +120,9 @@ export class TranslatePane extends EventTarget {
     const limit = this.#settings.charLimit ?? -1;
     const excess = limit >= 0 ? length - limit : 0;
     const counter = byId("count");
-    counter.textContent =
-      limit >= 0 ? `${number(length)} of ${number(limit)} characters` : `${number(length)} ${plural(length)}`;
+    const values = { length: number(length), limit: number(limit) };
+    const text = limit >= 0 ? "{length} of {limit} characters" : length === 1 ? "1 character" : "{length} characters";
+    counter.textContent = t(text, values);
     counter.classList.toggle("over", excess > 0);
     if (this.text.value.trim() === "") {
       this.#clear();
@@ -127,8 +130,8 @@ export class TranslatePane extends EventTarget {
     }
     if (excess > 0) {
       this.#clear();
-      const most = `This server takes ${number(limit)} characters at a time; these are ${number(excess)} more.`;
-      showNotice(`${most} Shorten the text, or translate it in parts.`);
+      const values = { limit: number(limit), excess: number(excess) };
+      showNotice(t("This server takes {limit} characters at a time; these are {excess} more. Shorten the text, or translate it in parts.", values));
       return false;
     }
     return true;
@@ -192,8 +195,10 @@ export class TranslatePane extends EventTarget {
     const hint = byId("score");
     hint.hidden = typeof score !== "number" || !Number.isFinite(score);
     if (hint.hidden) return;
-    hint.textContent = `${Math.round(100 * Math.exp(score))} % sure`;
-    hint.title = `The model gave each token of this translation a probability of ${(100 * Math.exp(score)).toFixed(1)} % (geometric mean; log-probability ${score.toFixed(2)}). It says how sure the model is, not whether it is right.`;
+    const percent = number(100 * Math.exp(score), { maximumFractionDigits: 1 });
+    const values = { percent, score: number(score, { maximumFractionDigits: 2 }) };
+    hint.textContent = t("{percent} % sure", { percent: Math.round(100 * Math.exp(score)) });
+    hint.title = t("The model gave each token of this translation a probability of {percent} % (geometric mean; log-probability {score}). It says how sure the model is, not whether it is right.", values);
   }
 }
 
@@ -208,6 +213,3 @@ function codePoints(text) {
   for (const _ of text) count += 1;
   return count;
 }
-
-const number = (value) => value.toLocaleString("en");
-const plural = (count) => (count === 1 ? "character" : "characters");

@@ -2,6 +2,7 @@
 
 import { askAlternatives } from "./alternatives.js";
 import { announce, byId, element } from "./dom.js";
+import { t } from "./i18n.js";
 import { showNotice } from "./notice.js";
 import { replacementOf } from "./words.js";
 
@@ -41,12 +42,12 @@ export function connectWordChoices(pane) {
     if (!pane.answered) return;
     select(mark);
     const text = pane.output.textContent;
-    show(menu, mark, [element("li", { className: "hint", textContent: "Looking for other words …" })]);
+    show(menu, mark, [element("li", { className: "hint", textContent: t("Looking for other words …") })]);
     try {
       const choices = choicesAt(text, await ask(), marks().indexOf(mark));
       if (pane.output.textContent !== text || !menu.matches(":popover-open")) return;
       const rows = choices.map(({ word, wording }) => row(word, wording, () => take(wording, word)));
-      show(menu, mark, rows.length > 0 ? rows : [element("li", { className: "hint", textContent: "The model offers no other word here." })]);
+      show(menu, mark, rows.length > 0 ? rows : [element("li", { className: "hint", textContent: t("The model offers no other word here.") })]);
       menu.querySelector("button")?.focus();
     } catch (error) {
       wordings = null;
@@ -58,7 +59,7 @@ export function connectWordChoices(pane) {
     close();
     pane.say(wording);
     pane.output.focus();
-    announce(`Changed to “${word}”`);
+    announce(t("Changed to “{word}”", { word }));
   };
 
   pane.output.addEventListener("click", (event) => {

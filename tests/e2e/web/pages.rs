@@ -1,10 +1,10 @@
 //! The pages beside the translation, and what all of them have in common.
 
 use anyhow::{Result, ensure};
-use dragoman_e2e::browser::Screen::Desktop;
+use dragoman_e2e::{Options, browser::Screen::Desktop};
 use serde_json::json;
 
-use super::visit;
+use super::{visit, visit_with};
 
 #[tokio::test]
 async fn no_request_leaves_the_server() -> Result<()> {
@@ -58,6 +58,69 @@ async fn the_experts_page_lists_the_register() -> Result<()> {
         let names = names.as_array().map(Vec::as_slice).unwrap_or_default();
         ensure!(names.contains(&json!("pair.en-de")), "the experts are {names:?}");
         ensure!(names.contains(&json!("free.0")), "the experts are {names:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_interface_speaks_the_languages_of_the_model() -> Result<()> {
+    visit("the_interface_speaks_the_languages_of_the_model", Desktop, async |page| {
+        page.open("#en/de/Good%20morning.").await?;
+        page.choose("interface-language", "de").await?;
+        page.until("return document.documentElement.lang === 'de'").await?;
+        page.until_translated("Guten Morgen.").await?;
+        let copy = page.element("copy").await?.text().await?;
+        ensure!(copy == "Kopieren", "the button says {copy:?}");
+        let source = "return document.getElementById('source-language').selectedOptions[0].text";
+        ensure!(page.eval(source).await? == json!("Englisch"), "languages are named in English");
+
+        // In every language no page shows a text without a translation.
+        for language in ["de", "fr", "es", "nl"] {
+            let choose =
+                format!("localStorage.setItem('dragoman.interface', JSON.stringify('{language}'))");
+            page.eval(&choose).await?;
+            for path in ["", "recommend", "experts", "docs"] {
+                page.open(path).await?;
+                let missing = "const done = arguments[0];
+                    import(new URL('static/i18n.js', location.href)).then((strings) => {
+                        const template = document.querySelector('template');
+                        if (template) strings.localise(template.content);
+                        done([strings.language, [...strings.missing]]);
+                    })";
+                let found = page.client.execute_async(missing, vec![]).await?;
+                ensure!(found == json!([language, []]), "/{path} in {language}: {found}");
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_card_tells_where_an_added_expert_comes_from() -> Result<()> {
+    let options = Options { bundled: true, ..Options::default() };
+    visit_with("a_card_tells_where_an_added_expert_comes_from", Desktop, options, async |page| {
+        if std::env::var_os("DRAGOMAN_TEST_URL").is_some() {
+            return Ok(()); // that server's model has other experts
+        }
+        page.open("experts").await?;
+        let facts = "return [...document.querySelectorAll('[data-expert=\"domain.it\"] dt')]
+            .map((name) => name.textContent)";
+        let facts = page.eval(facts).await?;
+        ensure!(facts == json!(["Covers", "Data", "Training", "Size", "Load"]), "{facts}");
+        // A row for each pair and one for their mean; in the domain every one of them gains.
+        let gains = "const table = document.querySelector('[data-expert=\"domain.it\"] .gains');
+            const column = [...table.querySelectorAll('thead th')]
+                .findIndex((head) => head.textContent === 'chrF++ it');
+            return [...table.querySelectorAll('tbody tr')].map((row) =>
+                row.querySelectorAll('td')[column].querySelector('.gain')?.textContent[0])";
+        let gains = page.eval(gains).await?;
+        ensure!(gains == json!(["+", "+", "+", "+", "+"]), "the gains are {gains}");
+        // Names and dates are not broken.
+        let broken = "return [...document.querySelectorAll('.register th, .created')]
+            .filter((node) => node.getClientRects().length > 1).length";
+        ensure!(page.eval(broken).await? == json!(0), "a name or a date is broken");
         Ok(())
     })
     .await

@@ -121,7 +121,10 @@ async fn a_text_in_the_target_language_is_noticed() -> Result<()> {
         // The browser is English, and the reader has chosen nothing: another target is taken.
         page.open("").await?;
         let target = "return document.getElementById('target-language').value";
-        ensure!(page.eval(target).await? == json!("en"), "the target is not the browser's language");
+        ensure!(
+            page.eval(target).await? == json!("en"),
+            "the target is not the browser's language"
+        );
         page.write("source-text", "Good morning.").await?;
         page.until("return document.getElementById('target-language').value !== 'en'").await?;
 
@@ -190,7 +193,9 @@ async fn a_translation_is_read_aloud_where_there_is_a_voice() -> Result<()> {
         let said = page.eval("return window.said").await?;
         ensure!(said == json!([["guten morgen.", "de"]]), "it says {said}");
         let pressed = page.element("target-listen").await?.attr("aria-pressed").await?;
-        pressed.filter(|state| state == "true").context("the button does not show that it speaks")?;
+        pressed
+            .filter(|state| state == "true")
+            .context("the button does not show that it speaks")?;
         Ok(())
     })
     .await
