@@ -65,8 +65,8 @@ function add(entry) {
 
 /** Whether `older` was an unfinished state of `newer`: one is the start of the other, a minute apart at most. */
 function isDraft(older, newer) {
-  const isPair = older.source === newer.source && older.target === newer.target;
-  return isPair && newer.time - older.time < 60_000 && newer.text.startsWith(older.text);
+  const isSame = ["source", "target", "domain"].every((field) => (older[field] ?? "") === (newer[field] ?? ""));
+  return isSame && newer.time - older.time < 60_000 && newer.text.startsWith(older.text);
 }
 
 function render(menus, open) {
