@@ -1,11 +1,11 @@
 //! The binary: one command for each thing that can be done.
 
-mod commands;
-mod detect;
 mod models;
+mod detect;
+mod texts;
 #[cfg(feature = "server")]
 mod stored;
-mod texts;
+mod commands;
 
 use std::io::IsTerminal;
 

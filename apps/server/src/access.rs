@@ -1,6 +1,8 @@
 //! Who may ask, and how often: API keys, limits per key or address, bans of floods.
 
 mod flood;
+mod guesses;
+mod host;
 mod rate;
 mod remote;
 
@@ -9,26 +11,27 @@ use dragoman_store::{DEFAULT_TENANT, KeyLimits, Store};
 use regex::Regex;
 
 use crate::{
-    ServerConfig,
-    access::{flood::Flood, rate::Rates, remote::RemoteKeys},
-    error::ApiError,
+    access::{flood::Flood, guesses::Guesses, rate::Rates, remote::RemoteKeys},
+    client::Clients,
+    config::{KeysConfig, ServerConfig},
+    error::ServiceError,
     input::Fields,
 };
 
 /// The gate before the endpoints that cost something.
 pub(crate) struct Access {
     store: Store,
+    clients: Clients,
     rates: Rates,
+    suggestions: Rates,
     flood: Flood,
+    guesses: Guesses,
     remote: Option<RemoteKeys>,
-    keys: bool,
-    require_key: bool,
+    config: KeysConfig,
     require_key_origin: Option<Regex>,
-    key_link: Option<String>,
     char_limit: Option<usize>,
-    trust_forwarded_for: bool,
     recommend_key: Option<String>,
-    admin_key: Option<String>,
+    allowed_hosts: Vec<String>,
 }
 
 /// What a caller who was let in may do.
@@ -40,20 +43,21 @@ pub(crate) struct Caller {
 
 impl Access {
     pub(crate) fn new(config: &ServerConfig, store: Store) -> Self {
-        let origin = config.require_api_key_origin.as_deref();
+        let ServerConfig { http, translation, limits, keys, recommendation, .. } = config;
+        let origin = keys.require_api_key_origin.as_deref();
         Self {
             store,
-            rates: Rates::new(config),
-            flood: Flood::new(config.req_flood_threshold),
-            remote: config.api_keys_remote.as_deref().map(RemoteKeys::new),
-            keys: config.api_keys,
-            require_key: config.require_api_key,
+            clients: Clients { trust_forwarded_for: http.trust_forwarded_for },
+            rates: Rates::new(limits),
+            suggestions: Rates::of_minute(limits.suggest_limit),
+            flood: Flood::new(limits.req_flood_threshold),
+            guesses: Guesses::new(limits.wrong_key_limit),
+            remote: keys.api_keys_remote.as_deref().map(RemoteKeys::new),
             require_key_origin: origin.and_then(|pattern| Regex::new(pattern).ok()),
-            key_link: config.get_api_key_link.clone(),
-            char_limit: config.char_limit,
-            trust_forwarded_for: config.trust_forwarded_for,
-            recommend_key: config.recommend_api_key.clone(),
-            admin_key: config.admin_key.clone(),
+            config: keys.clone(),
+            char_limit: translation.char_limit,
+            recommend_key: recommendation.recommend_api_key.clone(),
+            allowed_hosts: http.allowed_hosts.clone(),
         }
     }
 
@@ -63,52 +67,134 @@ impl Access {
         request: &HttpRequest,
         fields: &Fields,
         cost: usize,
-    ) -> Result<Caller, ApiError> {
-        let address = self.address(request);
-        if self.flood.is_banned(&address) {
-            return Err(ApiError::Forbidden("Too many request limits violations".into()));
-        }
-        let limits = self.key(request, fields).await?;
+    ) -> Result<Caller, ServiceError> {
+        let client = self.client(request)?;
+        let limits = self.key(request, fields, &client).await?;
         let checked = match &limits {
             Some((key, KeyLimits { req_limit, .. })) => self.rates.check_key(key, *req_limit, cost),
-            None => self.rates.check_address(&address, cost),
+            None => self.rates.check_address(&client, cost),
         };
-        checked.inspect_err(|_| self.flood.note(&address))?;
+        checked.inspect_err(|_| self.flood.note(&client))?;
         let own = limits.and_then(|(_, limits)| limits.char_limit);
         Ok(Caller { char_limit: own.or(self.char_limit) })
     }
 
+    /// Lets a suggestion in, before its body is read, or says why not.
+    pub(crate) fn admit_suggestion(&self, request: &HttpRequest) -> Result<(), ServiceError> {
+        let client = self.client(request)?;
+        self.suggestions.check_address(&client, 1).inspect_err(|_| self.flood.note(&client))
+    }
+
     /// Lets a request of recommendation for `tenant` in, or says why not.
     ///
-    /// A tenant without keys is open to whoever reaches the server.
+    /// The default tenant is open to whoever reaches the server, until it has a key or the settings
+    /// ask for one.
     pub(crate) fn admit_to_tenant(
         &self,
         request: &HttpRequest,
         tenant: &str,
-    ) -> Result<(), ApiError> {
-        let address = self.address(request);
-        if self.flood.is_banned(&address) {
-            return Err(ApiError::Forbidden("Too many request limits violations".into()));
-        }
+    ) -> Result<(), ServiceError> {
+        let client = self.client(request)?;
         let given = request.headers().get("X-API-Key").and_then(|key| key.to_str().ok());
         let own = self.recommend_key.as_deref().filter(|_| tenant == DEFAULT_TENANT);
-        let is_own = |key: &str| own.is_some_and(|own| is_same(key, own));
-        let is_admin = |key: &str| self.admin_key.as_deref().is_some_and(|own| is_same(key, own));
+        let admin = self.config.admin_key.as_deref();
         let known = match given {
-            Some(key) if !is_own(key) && !is_admin(key) => {
+            Some(key) => {
                 self.store.api_key(key)?.filter(|key| key.tenant.as_deref() == Some(tenant))
             }
-            _ => None,
+            None => None,
         };
-        let is_let_in = known.is_some() || given.is_some_and(|key| is_own(key) || is_admin(key));
-        if !is_let_in && (own.is_some() || self.store.has_tenant_keys(tenant)) {
-            return Err(ApiError::Unauthorized);
+        let is_set = |key: &str| [own, admin].into_iter().flatten().any(|set| is_same(key, set));
+        let is_let_in = match (&known, given) {
+            (Some(_), _) => true,
+            (None, Some(key)) => {
+                self.guesses.check(&client)?;
+                is_set(key)
+            }
+            (None, None) => false,
+        };
+        if !is_let_in && (own.is_some() || self.is_closed(tenant)) {
+            if given.is_some() {
+                self.guesses.note(&client);
+            }
+            return Err(ServiceError::Unauthorized);
+        }
+        if !is_let_in {
+            self.check_host(request)?;
         }
         let checked = match known.as_ref().zip(given) {
             Some((known, key)) => self.rates.check_key(key, known.limits.req_limit, 1),
-            None => self.rates.check_address(&address, 1),
+            None => self.rates.check_address(&client, 1),
         };
-        checked.inspect_err(|_| self.flood.note(&address))
+        checked.inspect_err(|_| self.flood.note(&client))
+    }
+
+    /// Refuses a request without a key that came to a name which strangers can own.
+    fn check_host(&self, request: &HttpRequest) -> Result<(), ServiceError> {
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        match host {
+            Some(host) if !host::is_trusted(host, &self.allowed_hosts) => {
+                Err(ServiceError::Forbidden(format!(
+                    "without a key, `/api` does not answer under the name `{host}`; \
+                     the setting `allowed_hosts` can allow it"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the keeper of `token` in, who sends it as the bearer of the request.
+    pub(crate) fn admit_bearer(
+        &self,
+        request: &HttpRequest,
+        token: &str,
+    ) -> Result<(), ServiceError> {
+        let client = self.client(request)?;
+        self.guesses.check(&client)?;
+        if token.is_empty() || !has_bearer(request, token) {
+            if request.headers().contains_key(header::AUTHORIZATION) {
+                self.guesses.note(&client);
+            }
+            return Err(ServiceError::Unauthorized);
+        }
+        Ok(())
+    }
+
+    /// Warns of doors that stand open, when the server starts.
+    pub(crate) fn warn(&self, is_local: bool) {
+        let is_open = self.recommend_key.is_none() && !self.is_closed(DEFAULT_TENANT);
+        if is_open && !is_local {
+            tracing::warn!(
+                "`/api` is open to whoever reaches this server, to read and to delete; \
+                 `recommend_api_key` closes it, and so does a key from `POST /admin/keys`"
+            );
+        }
+        let needs_key = self.needs_key() && self.recommend_key.is_none();
+        if needs_key && !self.store.has_tenant_keys(DEFAULT_TENANT) {
+            tracing::warn!(
+                "keys are required and `/api` has none, so it answers nobody; \
+                 set `recommend_api_key`, or make one with `POST /admin/keys`"
+            );
+        }
+    }
+
+    /// Whether `tenant` answers nobody without a key.
+    fn is_closed(&self, tenant: &str) -> bool {
+        self.needs_key() || self.store.is_closed(tenant)
+    }
+
+    /// Whether every request needs a key.
+    fn needs_key(&self) -> bool {
+        self.config.api_keys && self.config.require_api_key
+    }
+
+    /// The client of a request that is not banned.
+    fn client(&self, request: &HttpRequest) -> Result<String, ServiceError> {
+        let client = self.clients.of(request);
+        match self.flood.is_banned(&client) {
+            true => Err(ServiceError::Banned),
+            false => Ok(client),
+        }
     }
 
     /// The key of a request and what it allows; `None` when there is none and none is needed.
@@ -116,16 +202,24 @@ impl Access {
         &self,
         request: &HttpRequest,
         fields: &Fields,
-    ) -> Result<Option<(String, KeyLimits)>, ApiError> {
-        if !self.keys {
+        client: &str,
+    ) -> Result<Option<(String, KeyLimits)>, ServiceError> {
+        if !self.config.api_keys {
             return Ok(None);
         }
         if let Some(key) = fields.text("api_key")? {
             let known = match (self.store.key_limits(key)?, &self.remote) {
-                (None, Some(remote)) => remote.limits(key).await?,
+                (None, Some(remote)) => {
+                    self.guesses.check(client)?; // a stranger's guesses are no calls of ours
+                    remote.limits(key).await?
+                }
                 (known, _) => known,
             };
-            let limits = known.ok_or_else(|| ApiError::Forbidden("Invalid API key".into()))?;
+            let Some(limits) = known else {
+                self.guesses.check(client)?;
+                self.guesses.note(client);
+                return Err(ServiceError::InvalidKey);
+            };
             return Ok(Some((key.to_owned(), limits)));
         }
         let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
@@ -133,31 +227,15 @@ impl Access {
             .require_key_origin
             .as_ref()
             .is_some_and(|pattern| !pattern.is_match(origin.unwrap_or_default()));
-        if !self.require_key && !is_foreign {
+        if !self.config.require_api_key && !is_foreign {
             return Ok(None);
         }
-        Err(ApiError::Invalid(match &self.key_link {
-            Some(link) => format!("Visit {link} to get an API key"),
-            None => "Please contact the server operator to get an API key".into(),
-        }))
-    }
-
-    /// The address of the caller, or of the proxy in front of it.
-    ///
-    /// Only the last forwarded address was written by our proxy; callers can invent the others.
-    fn address(&self, request: &HttpRequest) -> String {
-        let forwarded = || {
-            let all = request.headers().get_all("X-Forwarded-For");
-            Some(all.last()?.to_str().ok()?.rsplit(',').next()?.trim().to_owned())
-        };
-        let forwarded = if self.trust_forwarded_for { forwarded() } else { None };
-        let peer = || request.peer_addr().map_or_else(String::new, |peer| peer.ip().to_string());
-        forwarded.filter(|address| !address.is_empty()).unwrap_or_else(peer)
+        Err(ServiceError::KeyRequired(self.config.get_api_key_link.clone()))
     }
 }
 
 /// Whether a request carries `token` as its bearer; takes as long whatever the token.
-pub(crate) fn has_bearer(request: &HttpRequest, token: &str) -> bool {
+fn has_bearer(request: &HttpRequest, token: &str) -> bool {
     let given = request.headers().get(header::AUTHORIZATION).map(|given| given.as_bytes());
     let given = given.and_then(|given| given.strip_prefix(b"Bearer ")).unwrap_or_default();
     same_bytes(given, token.as_bytes())

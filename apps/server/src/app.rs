@@ -1,24 +1,34 @@
-//! The server: what its handlers share, and what wraps them all.
+//! The server: what its handlers work with, and what wraps them all.
 
-use std::{net::TcpListener, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
-    App, Error as ActixError, HttpResponse, HttpServer,
+    App, Error as ActixError, HttpMessage, HttpServer,
     body::MessageBody,
     dev::{Server, ServiceRequest, ServiceResponse},
-    http::{
-        Method,
-        header::{self, HeaderName, HeaderValue},
-    },
     middleware::{Compress, Next, from_fn},
+    rt::net::TcpStream,
     web,
 };
 use dragoman_store::Store;
 
 use crate::{
-    Error, ModelHandle, RecommenderHandle, Result, ServerConfig, access::Access, batcher::Batcher,
-    detect::Detector, languages, metrics::Metrics, model::Loaded, recommend::Recommendations,
-    routes,
+    Error, ModelHandle, RecommenderHandle, Result, ServerConfig,
+    access::Access,
+    batcher::Batcher,
+    body::Bodies,
+    edge::{self, Origins, WasHead},
+    input::Reader,
+    metrics::Metrics,
+    recommend::{Recommendations, Settings},
+    routes::{self, Administration},
+    service::TranslationService,
+    stream::Transfers,
 };
 
 /// Threads of each HTTP worker for what blocks: detection, and writes to the store.
@@ -42,31 +52,97 @@ impl<T: Into<ModelHandle>> From<T> for Models {
     }
 }
 
-/// What the handlers share.
-pub(crate) struct Shared {
-    pub(crate) config: ServerConfig,
-    pub(crate) model: ModelHandle,
-    pub(crate) store: Store,
-    pub(crate) access: Access,
-    pub(crate) detector: Arc<Detector>,
-    pub(crate) batcher: Batcher,
-    pub(crate) metrics: Arc<Metrics>,
-    /// None if it is switched off.
-    pub(crate) recommend: Option<Arc<Recommendations>>,
+/// What the handlers work with; each takes what it needs.
+#[derive(Clone)]
+struct Tools {
+    config: web::Data<ServerConfig>,
+    metrics: web::Data<Metrics>,
+    model: web::Data<ModelHandle>,
+    recommender: web::Data<RecommenderHandle>,
+    translation: web::Data<TranslationService>,
+    recommend: Option<web::Data<Recommendations>>,
+    access: web::Data<Access>,
+    bodies: web::Data<Bodies>,
+    reader: web::Data<Reader>,
+    transfers: web::Data<Transfers>,
+    origins: web::Data<Origins>,
+    administration: Option<web::Data<Administration>>,
 }
 
-impl Shared {
-    /// Languages of `model` that are offered, sorted.
-    pub(crate) fn languages(&self, model: &Loaded) -> Vec<String> {
-        let mut known = model.model.languages();
-        let only = &self.config.load_only;
-        if !only.is_empty() {
-            known.retain(|code| {
-                only.iter().any(|one| languages::resolve(std::slice::from_ref(code), one).is_some())
-            });
-        }
-        known
+impl Tools {
+    fn new(config: ServerConfig, models: Models, store: Store) -> Result<Self> {
+        let refuse = |reason| Error::Config { name: "settings".into(), reason };
+        let metrics = Arc::new(Metrics::new());
+        let batcher = Batcher::start(&config.queue, Arc::clone(&metrics))?;
+        let translation = TranslationService::new(
+            &config.translation,
+            models.translator.clone(),
+            batcher,
+            store.clone(),
+        );
+        translation.check_languages().map_err(refuse)?;
+        translation.warm()?;
+        let recommend = match config.recommendation.recommend {
+            true => Some(Arc::new(Recommendations::new(
+                &config.recommendation,
+                store.clone(),
+                models.recommender.clone(),
+                metrics.recommend.clone(),
+            )?)),
+            false => None,
+        };
+        let bodies = Arc::new(Bodies::new(&config.http));
+        let transfers = Transfers::new(&config.http);
+        let administration = config.keys.admin_key.clone().map(|key| {
+            let (recommend, transfers) = (recommend.clone(), transfers.clone());
+            let (store, bodies) = (store.clone(), Arc::clone(&bodies));
+            web::Data::new(Administration { store, key, recommend, transfers, bodies })
+        });
+        let reader = Reader::new(Arc::clone(&bodies), config.translation.body_limit);
+        Ok(Self {
+            model: web::Data::new(models.translator),
+            recommender: web::Data::new(models.recommender),
+            translation: web::Data::new(translation),
+            recommend: recommend.map(web::Data::from),
+            access: web::Data::new(Access::new(&config, store)),
+            bodies: web::Data::from(bodies),
+            reader: web::Data::new(reader),
+            transfers: web::Data::new(transfers),
+            origins: web::Data::new(Origins::new(&config)),
+            administration,
+            metrics: web::Data::from(metrics),
+            config: web::Data::new(config),
+        })
     }
+
+    /// Hands everything to the handlers, and registers them.
+    fn configure(&self, services: &mut web::ServiceConfig) {
+        services
+            .app_data(self.config.clone())
+            .app_data(self.metrics.clone())
+            .app_data(self.model.clone())
+            .app_data(self.recommender.clone())
+            .app_data(self.translation.clone())
+            .app_data(self.access.clone())
+            .app_data(self.bodies.clone())
+            .app_data(self.reader.clone())
+            .app_data(self.transfers.clone())
+            .app_data(self.origins.clone());
+        if let Some(recommend) = &self.recommend {
+            services.app_data(recommend.clone());
+        }
+        if let Some(administration) = &self.administration {
+            services.app_data(administration.clone());
+        }
+        routes::configure(services, &self.config);
+    }
+}
+
+/// Says which field of `config` makes no sense.
+pub fn check(config: &ServerConfig) -> Result<()> {
+    let refuse = |reason| Error::Config { name: "settings".into(), reason };
+    config.check().map_err(refuse)?;
+    Settings::new(&config.recommendation).map(drop).map_err(refuse)
 }
 
 /// Starts to serve `models` and `store` on `listener`; await the server to let it work.
@@ -78,51 +154,31 @@ pub fn run(
     models: impl Into<Models>,
     store: Store,
 ) -> Result<Server> {
-    let models = models.into();
-    config.check().map_err(|reason| Error::Config { name: "settings".into(), reason })?;
-    let metrics = Arc::new(Metrics::new());
-    let recommend = match config.recommend {
-        true => Some(Arc::new(Recommendations::new(
-            &config,
-            store.clone(),
-            models.recommender,
-            metrics.recommend.clone(),
-        )?)),
-        false => None,
-    };
-    let shared = Shared {
-        recommend,
-        access: Access::new(&config, store.clone()),
-        batcher: Batcher::start(&config, Arc::clone(&metrics))?,
-        detector: Arc::new(Detector::new()),
-        model: models.translator,
-        store,
-        metrics,
-        config,
-    };
-    let known = shared.languages(&shared.model.current());
-    let detector = Arc::clone(&shared.detector);
-    std::thread::Builder::new().name("detect".into()).spawn(move || detector.warm(&known))?;
-
-    let shared = web::Data::new(shared);
-    let threads = match shared.config.threads {
+    check(&config)?;
+    let threads = match config.http.threads {
         0 => std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)),
         threads => threads,
     };
-    let shutdown_timeout = shared.config.shutdown_timeout;
+    let shutdown_timeout = config.http.shutdown_timeout;
+    let patience = Duration::from_secs(config.http.client_timeout);
+    let tools = Tools::new(config, models.into(), store)?;
+    if tools.config.recommendation.recommend {
+        tools.access.warn(listener.local_addr()?.ip().is_loopback());
+    }
     let app = move || {
         App::new()
-            .app_data(shared.clone())
+            .configure(|services| tools.configure(services))
             .wrap(Compress::default())
             .wrap(from_fn(record))
-            .wrap(from_fn(share))
-            .configure(|services| routes::configure(services, &shared.config))
+            .wrap(from_fn(edge::share))
+            .wrap(from_fn(edge::normalize))
     };
     let server = HttpServer::new(app)
         .workers(threads)
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .max_connections(MAX_CONNECTIONS)
         .shutdown_timeout(shutdown_timeout)
+        .on_connect(move |connection, _| drop_deaf(connection, patience))
         .h1_allow_half_closed(false) // a client that hung up wants no answer: drop its sentences
         .disable_signals()
         .listen(listener)?
@@ -130,80 +186,53 @@ pub fn run(
     Ok(server)
 }
 
-/// Lets pages of any origin use the API, and answers them when they ask whether they may.
-async fn share(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
-    let mut response = if request.method() == Method::OPTIONS {
-        request.into_response(HttpResponse::Ok().finish()).map_into_left_body()
-    } else {
-        next.call(request).await?.map_into_right_body()
-    };
-    const HEADERS: [(HeaderName, &str); 6] = [
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, X-Domain"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Authorization"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
-        (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
-        (header::ACCESS_CONTROL_MAX_AGE, "1728000"),
-    ];
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    let path = response.request().path();
-    if path.contains("/api/") {
-        const OF_GORSE: [(HeaderName, &str); 2] = [
-            (
-                header::ACCESS_CONTROL_ALLOW_HEADERS,
-                "Content-Type, Accept, X-API-Key, X-API-Version",
-            ),
-            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
-        ];
-        for (name, value) in OF_GORSE {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+/// Has the system end the connection of a client that does not read its answer for so long.
+fn drop_deaf(connection: &dyn Any, patience: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+        let socket = socket2::SockRef::from(stream);
+        if let Err(error) = socket.set_tcp_user_timeout(Some(patience)) {
+            tracing::debug!(%error, "a connection without a timeout for its answers");
         }
     }
-    Ok(response)
 }
 
 /// Counts and times every request.
 async fn record(
+    metrics: web::Data<Metrics>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     let started = Instant::now();
-    let shared = request.app_data::<web::Data<Shared>>().expect("set for the whole app").clone();
-    let _in_flight = InFlight::new(&shared);
+    let _in_flight = InFlight::new(&metrics);
     let response = next.call(request).await?;
+    let request = response.request();
     // A path that nobody serves would make a label of its own.
-    let endpoint = response.request().match_pattern().unwrap_or_else(|| "other".into());
-    let method = match response.request().method() {
-        method @ (&Method::GET
-        | &Method::POST
-        | &Method::HEAD
-        | &Method::PUT
-        | &Method::PATCH
-        | &Method::DELETE) => method.as_str(),
-        _ => "other",
+    let endpoint = request.match_pattern().unwrap_or_else(|| "other".into());
+    let endpoint = match endpoint.trim_end_matches('/') {
+        "" => "/",
+        endpoint => endpoint,
     };
-    let status = response.status().as_u16();
-    shared.metrics.answered(&endpoint, method, status, started.elapsed());
+    let method = match request.extensions().contains::<WasHead>() {
+        true => "HEAD",
+        false => Metrics::method(request.method()),
+    };
+    metrics.answered(endpoint, method, response.status().as_u16(), started.elapsed());
     Ok(response)
 }
 
 /// Counts a request as in flight until it is answered, or its client is gone.
-struct InFlight(web::Data<Shared>);
+struct InFlight(web::Data<Metrics>);
 
 impl InFlight {
-    fn new(shared: &web::Data<Shared>) -> Self {
-        shared.metrics.in_flight.inc();
-        Self(shared.clone())
+    fn new(metrics: &web::Data<Metrics>) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics.clone())
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.metrics.in_flight.dec();
+        self.0.in_flight.dec();
     }
 }

@@ -14,12 +14,12 @@ use dragoman_core::translate::{Job, Translation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
-    ServerConfig,
     batcher::{
         cache::Cache,
         queue::{Limits, Queue, Waiting},
     },
-    error::{ApiError, Result},
+    config::QueueConfig,
+    error::{Result, ServiceError},
     metrics::Metrics,
     model::Loaded,
 };
@@ -37,11 +37,11 @@ pub(crate) struct Batcher {
 }
 
 /// A translated sentence on its way back: its number in the request, and its slot.
-type Answer = (usize, Result<Translation, ApiError>, OwnedSemaphorePermit);
+type Answer = (usize, Result<Translation, ServiceError>, OwnedSemaphorePermit);
 
 impl Batcher {
     /// Starts the threads that translate.
-    pub(crate) fn start(config: &ServerConfig, metrics: Arc<Metrics>) -> Result<Self> {
+    pub(crate) fn start(config: &QueueConfig, metrics: Arc<Metrics>) -> Result<Self> {
         let limits = Limits {
             sentences: config.batch_sentences,
             chars: config.batch_chars,
@@ -71,7 +71,7 @@ impl Batcher {
         &self,
         model: &Arc<Loaded>,
         jobs: Vec<Job>,
-    ) -> Result<Vec<Arc<Translation>>, ApiError> {
+    ) -> Result<Vec<Arc<Translation>>, ServiceError> {
         let (unique, places) = without_doubles(jobs);
         let mut done: Vec<Option<Arc<Translation>>> =
             unique.iter().map(|job| self.cache.get(model.generation, job)).collect();
@@ -90,7 +90,7 @@ impl Batcher {
         jobs: &[Job],
         missing: &[usize],
         done: &mut [Option<Arc<Translation>>],
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), ServiceError> {
         let mut slots = self.take_slots(missing.len().min(self.share))?;
         let (reply, mut answers) = mpsc::unbounded_channel::<Answer>();
         let served = Arc::default();
@@ -121,7 +121,7 @@ impl Batcher {
     }
 
     /// Takes `count` slots, or refuses: waiting would only make the queue longer.
-    fn take_slots(&self, count: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+    fn take_slots(&self, count: usize) -> Result<OwnedSemaphorePermit, ServiceError> {
         let count = u32::try_from(count).expect("the queue's size is checked to be smaller");
         let take = || Arc::clone(&self.slots).try_acquire_many_owned(count);
         take()
@@ -131,7 +131,7 @@ impl Batcher {
             })
             .map_err(|_| {
                 self.metrics.refused.inc();
-                ApiError::Busy
+                ServiceError::Busy
             })
     }
 }

@@ -1,191 +1,48 @@
-//! The server's settings: a TOML file, the environment over it, flags over both.
+//! The server's settings: a TOML file in sections, the environment over it, flags over both.
+//!
+//! A field's name is unique across all sections, so a file may leave the sections out, and an
+//! environment variable is `DRAGOMAN_` and the name in capitals.
 
 mod environment;
+mod names;
+mod print;
+mod read;
+mod sections;
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
-use crate::{Error, Result, recommend::Settings};
+use crate::{Error, Result};
+
+pub use sections::{
+    HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig, QueueConfig,
+    RecommendationConfig, TranslationConfig,
+};
 
 /// Settings of a server; every field has a default.
 ///
 /// In a limit that may be absent, a negative number means none, as upstream writes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
-    /// Address to listen on.
-    pub host: String,
-    /// Port to listen on; 0 takes a free one.
-    pub port: u16,
-    /// Path before everything, such as `/translator`; empty for none.
-    pub url_prefix: String,
-    /// Threads that speak HTTP; 0 for one a core, at most four.
-    pub threads: usize,
-    /// Seconds that requests in flight get when the server stops.
-    pub shutdown_timeout: u64,
-
-    /// Most characters a text may have.
-    #[serde(deserialize_with = "limit")]
-    pub char_limit: Option<usize>,
-    /// Most texts an array may have.
-    #[serde(deserialize_with = "limit")]
-    pub batch_limit: Option<usize>,
-    /// Most alternatives a request may ask for.
-    #[serde(deserialize_with = "limit")]
-    pub alternatives_limit: Option<usize>,
-    /// Most bytes of a request's body.
-    pub body_limit: usize,
-
-    /// Sentences that may wait or be in work; when all are taken, the answer is 503.
-    pub queue_size: usize,
-    /// Most sentences in one batch.
-    pub batch_sentences: usize,
-    /// Most characters in one batch, counted as its sentences times the longest.
-    pub batch_chars: usize,
-    /// Milliseconds a sentence waits for others to share its batch.
-    pub batch_wait_ms: u64,
-    /// Batches translated at the same time; each uses all cores as it can.
-    pub batch_workers: usize,
-    /// Memory for translations of sentences seen before, in bytes; 0 for none.
-    pub cache_bytes: usize,
-
-    /// Languages to offer, by code; empty for all that the model has.
-    #[serde(deserialize_with = "list")]
-    pub load_only: Vec<String>,
-
-    /// Requests a minute from one address.
-    #[serde(deserialize_with = "limit")]
-    pub req_limit: Option<u32>,
-    /// Requests an hour from one address.
-    #[serde(deserialize_with = "limit")]
-    pub hourly_req_limit: Option<u32>,
-    /// Requests a day from one address.
-    #[serde(deserialize_with = "limit")]
-    pub daily_req_limit: Option<u32>,
-    /// Answers of 429 within an hour after which an address is banned for that hour.
-    #[serde(deserialize_with = "limit")]
-    pub req_flood_threshold: Option<u32>,
-    /// Whether the last address of `X-Forwarded-For` is the caller's: only behind a proxy.
-    pub trust_forwarded_for: bool,
-
-    /// Whether API keys are known.
-    pub api_keys: bool,
-    /// Whether every request needs a key.
-    pub require_api_key: bool,
-    /// Regular expression: a request whose `Origin` does not match needs a key.
-    pub require_api_key_origin: Option<String>,
-    /// Where to get a key, for the message.
-    pub get_api_key_link: Option<String>,
-    /// URL to ask about keys that the store does not know, by a form POST of `api_key`.
-    pub api_keys_remote: Option<String>,
-    /// Bearer token of the admin API; without one the API is off.
-    pub admin_key: Option<String>,
-
-    /// Whether to serve the Gorse-compatible API under `/api` and `/t/NAME/api`.
-    pub recommend: bool,
-    /// Key that `/api` asks for in `X-API-Key`, beside the keys of the store; without any it is open.
-    pub recommend_api_key: Option<String>,
-    /// Most bytes of a body of that API.
-    pub recommend_body_limit: usize,
-    /// Items in a list where the request does not say how many.
-    pub default_n: usize,
-    /// Whether feedback of an unknown user makes that user; else it is dropped.
-    pub auto_insert_user: bool,
-    /// Whether feedback on an unknown item makes that item; else it is dropped.
-    pub auto_insert_item: bool,
-    /// Feedback that says a user liked an item, such as `read>=3`; empty for all that is not negative.
-    #[serde(deserialize_with = "list")]
-    pub positive_feedback: Vec<String>,
-    /// Feedback that says a user wants no more of an item, such as `rating<2`.
-    #[serde(deserialize_with = "list")]
-    pub negative_feedback: Vec<String>,
-    /// How much a type of feedback counts for popularity, such as `buy=5`; 1 for the others.
-    #[serde(deserialize_with = "list")]
-    pub feedback_weights: Vec<String>,
-    /// Whether items that a user touched may be recommended again.
-    pub recommend_replacement: bool,
-    /// Most events of a history that a model is given, the newest.
-    pub history_limit: usize,
-    /// Hours in which popularity fades by half.
-    pub popularity_half_life: f64,
-    /// Groups of users to compare, as `name=recommender:share`, with `model`, `live`, `popular` or
-    /// `latest`; empty for one group.
-    #[serde(deserialize_with = "list")]
-    pub recommend_groups: Vec<String>,
-    /// Names of recommenders that clients use, as `theirs=ours`, such as `most_starred=popular`.
-    #[serde(deserialize_with = "list")]
-    pub recommender_aliases: Vec<String>,
-
-    /// Whether users may suggest better translations.
-    pub suggestions: bool,
-    /// Whether to serve the pages.
-    pub web_ui: bool,
-    /// Whether to serve `/metrics`.
-    pub metrics: bool,
-    /// Bearer token that `/metrics` asks for.
-    pub metrics_auth_token: Option<String>,
-    /// Language that the page starts with on the left.
-    pub frontend_language_source: String,
-    /// Language that the page starts with on the right.
-    pub frontend_language_target: Option<String>,
-    /// Milliseconds the page waits while one types.
-    pub frontend_timeout: u64,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            host: "127.0.0.1".into(),
-            port: 5000,
-            url_prefix: String::new(),
-            threads: 0,
-            shutdown_timeout: 30,
-            char_limit: None,
-            batch_limit: None,
-            alternatives_limit: Some(10),
-            body_limit: 4 << 20,
-            queue_size: 1024,
-            batch_sentences: 64,
-            batch_chars: 8192,
-            batch_wait_ms: 2,
-            batch_workers: 1,
-            cache_bytes: 32 << 20,
-            load_only: Vec::new(),
-            req_limit: None,
-            hourly_req_limit: None,
-            daily_req_limit: None,
-            req_flood_threshold: None,
-            trust_forwarded_for: false,
-            api_keys: false,
-            require_api_key: false,
-            require_api_key_origin: None,
-            get_api_key_link: None,
-            api_keys_remote: None,
-            admin_key: None,
-            recommend: true,
-            recommend_api_key: None,
-            recommend_body_limit: 64 << 20,
-            default_n: 10,
-            auto_insert_user: true,
-            auto_insert_item: true,
-            positive_feedback: Vec::new(),
-            negative_feedback: Vec::new(),
-            feedback_weights: Vec::new(),
-            recommend_replacement: false,
-            history_limit: 200,
-            popularity_half_life: 24.0 * 21.0,
-            recommend_groups: Vec::new(),
-            recommender_aliases: Vec::new(),
-            suggestions: true,
-            web_ui: true,
-            metrics: true,
-            metrics_auth_token: None,
-            frontend_language_source: "auto".into(),
-            frontend_language_target: None,
-            frontend_timeout: 500,
-        }
-    }
+    /// What listens, and what it takes from the network.
+    pub http: HttpConfig,
+    /// What a request for a translation may hold.
+    pub translation: TranslationConfig,
+    /// The queue before the translation model, and its batches.
+    pub queue: QueueConfig,
+    /// How often a client may ask.
+    pub limits: LimitsConfig,
+    /// Who needs a key.
+    pub keys: KeysConfig,
+    /// The Gorse-compatible API and how its lists are made.
+    pub recommendation: RecommendationConfig,
+    /// What an operator can read.
+    pub monitoring: MonitoringConfig,
+    /// The web pages.
+    pub pages: PagesConfig,
 }
 
 impl ServerConfig {
@@ -193,14 +50,20 @@ impl ServerConfig {
     pub fn from_toml(path: &Path) -> Result<Self> {
         let text = fs_err::read_to_string(path)?;
         let refuse = |reason| Error::Config { name: path.display().to_string(), reason };
-        let config: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-        config.check().map_err(refuse)?;
+        Self::parse(&text).map_err(refuse)
+    }
+
+    /// Reads and checks settings written as TOML, in sections or without them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let config: Self = in_sections(table)?.try_into().map_err(|error| format!("{error}"))?;
+        config.check()?;
         Ok(config)
     }
 
     /// The prefix of every path: empty, or `/` and no `/` at its end.
     pub fn prefix(&self) -> String {
-        match self.url_prefix.trim_matches('/') {
+        match self.http.url_prefix.trim_matches('/') {
             "" => String::new(),
             prefix => format!("/{prefix}"),
         }
@@ -208,28 +71,38 @@ impl ServerConfig {
 
     /// Says which field makes no sense.
     pub(crate) fn check(&self) -> Result<(), String> {
+        let Self { http, translation, queue, keys, recommendation, .. } = self;
         for (name, size) in [
-            ("queue_size", self.queue_size),
-            ("batch_sentences", self.batch_sentences),
-            ("batch_chars", self.batch_chars),
-            ("batch_workers", self.batch_workers),
-            ("body_limit", self.body_limit),
-            ("recommend_body_limit", self.recommend_body_limit),
-            ("default_n", self.default_n),
-            ("history_limit", self.history_limit),
+            ("client_timeout", http.client_timeout as usize),
+            ("body_slots", http.body_slots),
+            ("body_limit", translation.body_limit),
+            ("queue_size", queue.queue_size),
+            ("batch_sentences", queue.batch_sentences),
+            ("batch_chars", queue.batch_chars),
+            ("batch_workers", queue.batch_workers),
+            ("recommend_body_limit", recommendation.recommend_body_limit),
+            ("recommend_row_limit", recommendation.recommend_row_limit),
+            ("recommend_queue_size", recommendation.recommend_queue_size),
+            ("default_n", recommendation.default_n),
+            ("history_limit", recommendation.history_limit),
         ] {
             if size == 0 {
                 return Err(format!("`{name}` must be at least 1"));
             }
         }
-        if self.queue_size > (u32::MAX >> 3) as usize {
-            return Err(format!("`queue_size` must be at most {}", u32::MAX >> 3));
+        for (name, size) in [
+            ("queue_size", queue.queue_size),
+            ("recommend_queue_size", recommendation.recommend_queue_size),
+            ("body_slots", http.body_slots),
+        ] {
+            if size > MAX_SLOTS {
+                return Err(format!("`{name}` must be at most {MAX_SLOTS}"));
+            }
         }
         if self.prefix().contains(['{', '}', '?', '#']) {
-            return Err(format!("`url_prefix` must be a plain path, not `{}`", self.url_prefix));
+            return Err(format!("`url_prefix` must be a plain path, not `{}`", http.url_prefix));
         }
-        Settings::new(self)?;
-        if let Some(pattern) = &self.require_api_key_origin {
+        if let Some(pattern) = &keys.require_api_key_origin {
             let parsed = regex::Regex::new(pattern);
             parsed.map_err(|error| format!("`require_api_key_origin`: {error}"))?;
         }
@@ -237,42 +110,30 @@ impl ServerConfig {
     }
 }
 
-/// A number, or none when it is negative.
-fn limit<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    match Option::<i64>::deserialize(deserializer)? {
-        None | Some(i64::MIN..0) => Ok(None),
-        Some(number) => T::try_from(number)
-            .map(Some)
-            .map_err(|_| de::Error::custom(format!("{number} is too large"))),
+/// Slots of a queue at most.
+const MAX_SLOTS: usize = (u32::MAX >> 3) as usize;
+
+/// Moves fields that stand outside the sections into theirs.
+fn in_sections(table: Table) -> Result<Table, String> {
+    let mut sections = Table::new();
+    let (own, loose): (Vec<_>, Vec<_>) =
+        table.into_iter().partition(|(name, value)| value.is_table() || section(name).is_none());
+    sections.extend(own);
+    for (name, value) in loose {
+        let section = section(&name).expect("those without one were left out");
+        let fields = sections.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        let fields = fields.as_table_mut();
+        let fields = fields.ok_or_else(|| format!("`{section}` must be a section"))?;
+        if fields.insert(name.clone(), value).is_some() {
+            return Err(format!("`{name}` stands in `[{section}]` and outside it"));
+        }
     }
+    Ok(sections)
 }
 
-/// A list, or a string of words between commas.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct Words;
-    impl<'de> de::Visitor<'de> for Words {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of strings, or words between commas")
-        }
-
-        fn visit_str<E>(self, words: &str) -> Result<Vec<String>, E> {
-            let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
-            Ok(words.map(str::to_owned).collect())
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut words: A) -> Result<Vec<String>, A::Error> {
-            let mut list = Vec::new();
-            while let Some(word) = words.next_element()? {
-                list.push(word);
-            }
-            Ok(list)
-        }
-    }
-    deserializer.deserialize_any(Words)
+/// The section that has a field `name`.
+fn section(name: &str) -> Option<&'static str> {
+    names::all().iter().find(|field| field.name == name).map(|field| field.section.as_str())
 }
 
 #[cfg(test)]
@@ -293,7 +154,8 @@ mod tests {
 
     #[test]
     fn the_default_written_out_is_read_back() -> anyhow::Result<()> {
-        let config = ServerConfig { load_only: vec!["en".into()], ..ServerConfig::default() };
+        let mut config = ServerConfig::default();
+        config.translation.load_only = vec!["en".into()];
         assert_eq!(load(&toml::to_string(&config)?)?, config);
         Ok(())
     }
@@ -301,9 +163,9 @@ mod tests {
     #[test]
     fn a_negative_limit_is_none() -> anyhow::Result<()> {
         let config = load("char_limit = 10\nreq_limit = -1\nalternatives_limit = -1")?;
-        assert_eq!(config.char_limit, Some(10));
-        assert_eq!(config.req_limit, None);
-        assert_eq!(config.alternatives_limit, None);
+        assert_eq!(config.translation.char_limit, Some(10));
+        assert_eq!(config.limits.req_limit, None);
+        assert_eq!(config.translation.alternatives_limit, None);
         Ok(())
     }
 
@@ -320,5 +182,19 @@ mod tests {
             let error = load(text).expect_err(text).to_string();
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn a_flat_file_and_one_in_sections_say_the_same() -> anyhow::Result<()> {
+        let flat = load("port = 1\nmetrics = false\nrecommend = false\nqueue_size = 7")?;
+        let in_sections = load(
+            "[http]\nport = 1\n[monitoring]\nmetrics = false\n[queue]\nqueue_size = 7\n\
+             [recommendation]\nrecommend = false",
+        )?;
+        assert_eq!(flat, in_sections);
+        assert_eq!((flat.http.port, flat.queue.queue_size), (1, 7));
+        let error = load("port = 1\n[http]\nport = 2").expect_err("twice").to_string();
+        assert!(error.contains("`port`") && error.contains("[http]"), "{error}");
+        Ok(())
     }
 }

@@ -1,10 +1,9 @@
 //! What can go wrong: with the server, and with a request.
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header},
 };
-use serde_json::json;
 
 /// An error that keeps the server from running.
 #[derive(Debug, thiserror::Error)]
@@ -26,104 +25,127 @@ pub enum Error {
 /// `std::result::Result` with this crate's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a request is not answered as asked.
+/// Why a request is not answered as asked. Each API says it in its own words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ApiError {
+pub(crate) enum ServiceError {
+    /// A field is missing.
+    #[error("`{0}` is missing")]
+    Missing(String),
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),
-    /// The caller may not do this.
+    /// The body is no JSON object.
+    #[error("invalid JSON: {0}")]
+    Malformed(String),
+    /// The model does not know a language.
+    #[error("language `{0}` is not supported")]
+    UnsupportedLanguage(String),
+    /// Texts of a format are not translated.
+    #[error("format `{0}` is not supported")]
+    UnsupportedFormat(String),
+    /// The model cannot translate from one language to the other.
+    #[error("`{target}` is not available as a target language from `{source_language}`")]
+    NoRoute {
+        /// Code of the language of the text.
+        source_language: String,
+        /// Code of the language asked for.
+        target: String,
+    },
+    /// The caller's key is not known.
+    #[error("invalid API key")]
+    InvalidKey,
+    /// The caller gave no key; where to get one, if anywhere.
+    #[error("an API key is needed")]
+    KeyRequired(Option<String>),
+    /// The caller violated limits too often.
+    #[error("too many violations of the request limits")]
+    Banned,
+    /// The settings do not allow this.
+    #[error("{0}")]
+    Disabled(String),
+    /// The request comes from a page that may not do this.
     #[error("{0}")]
     Forbidden(String),
-    /// A page for people: the caller gave no token, or a wrong one.
-    #[error("Unauthorized")]
+    /// The caller gave no token, or a wrong one.
+    #[error("unauthorized")]
     Unauthorized,
-    /// Nothing is served under this path.
-    #[error("Not Found")]
-    NotFound,
-    /// The path knows other methods.
-    #[error("Method Not Allowed")]
-    MethodNotAllowed,
     /// The body is too large.
-    #[error("Request body exceeds the limit of {0} bytes; send less at a time")]
+    #[error("the request body exceeds the limit of {0} bytes; send less at a time")]
     TooLarge(usize),
-    /// The caller sent too many requests.
-    #[error("Slowdown: {0}")]
+    /// The body did not come in time.
+    #[error("the body did not come in time; it may pause for {0} seconds at most")]
+    TooSlow(u64),
+    /// The caller sent too many requests: the limit, such as `20 per 1 minute`.
+    #[error("too many requests: {0}")]
     Slowdown(String),
     /// The queue is full.
-    #[error("The server is busy; try again in {RETRY_AFTER} second")]
+    #[error("the server is busy; try again in {RETRY_AFTER} second")]
     Busy,
     /// It is our fault.
     #[error("{0}")]
     Internal(String),
 }
 
-/// Seconds after which a request that met a full queue is worth another try.
-const RETRY_AFTER: u64 = 1;
+/// The name that parts of this crate still use.
+pub(crate) use ServiceError as ApiError;
 
-impl ApiError {
-    /// A parameter is missing, in upstream's words.
+/// Seconds after which a request that met a full queue is worth another try.
+pub(crate) const RETRY_AFTER: u64 = 1;
+
+impl ServiceError {
+    /// A parameter is missing.
     pub(crate) fn missing(name: &str) -> Self {
-        Self::Invalid(format!("Invalid request: missing {name} parameter"))
+        Self::Missing(name.into())
     }
 
     /// A parameter is not what it must be.
     pub(crate) fn invalid(reason: impl std::fmt::Display) -> Self {
-        Self::Invalid(format!("Invalid request: {reason}"))
+        Self::Invalid(reason.to_string())
     }
 
-    /// A page as frameworks show it, for what no client parses.
-    fn page(&self) -> HttpResponse {
-        let status = self.status_code();
-        let code = status.as_u16();
-        HttpResponse::build(status).content_type("text/html; charset=utf-8").body(format!(
-            "<!doctype html>\n<html lang=en>\n<title>{code} {self}</title>\n<h1>{self}</h1>\n"
-        ))
-    }
-}
-
-impl ResponseError for ApiError {
-    fn status_code(&self) -> StatusCode {
+    /// The status that every API answers with.
+    pub(crate) fn status_code(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Missing(_)
+            | Self::Invalid(_)
+            | Self::Malformed(_)
+            | Self::UnsupportedLanguage(_)
+            | Self::UnsupportedFormat(_)
+            | Self::NoRoute { .. }
+            | Self::KeyRequired(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidKey | Self::Banned | Self::Disabled(_) | Self::Forbidden(_) => {
+                StatusCode::FORBIDDEN
+            }
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Slowdown(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    fn error_response(&self) -> HttpResponse {
-        let mut reply = HttpResponse::build(self.status_code());
+    /// The headers that every API answers with, besides the content's.
+    pub(crate) fn answer(&self) -> HttpResponseBuilder {
+        let mut answer = HttpResponse::build(self.status_code());
         match self {
-            Self::NotFound | Self::MethodNotAllowed => return self.page(),
-            Self::Unauthorized => {
-                let mut page = self.page();
-                let scheme = header::HeaderValue::from_static("Bearer");
-                page.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
-                return page;
-            }
             Self::Busy => {
-                reply.insert_header((header::RETRY_AFTER, RETRY_AFTER.to_string()));
+                answer.insert_header((header::RETRY_AFTER, RETRY_AFTER.to_string()));
             }
             Self::Internal(reason) => tracing::error!(reason, "a request failed"),
             _ => {}
         }
-        reply.json(json!({ "error": self.to_string() }))
+        answer
     }
 }
 
-impl From<actix_web::error::BlockingError> for ApiError {
+impl From<actix_web::error::BlockingError> for ServiceError {
     fn from(_: actix_web::error::BlockingError) -> Self {
         Self::Internal("the server is stopping".into())
     }
 }
 
-impl From<dragoman_store::Error> for ApiError {
+impl From<dragoman_store::Error> for ServiceError {
     fn from(error: dragoman_store::Error) -> Self {
         match error {
             dragoman_store::Error::TooLarge { .. }

@@ -1,17 +1,23 @@
 //! Reads the fields of a request, however a client sends them: JSON, form, multipart or query.
 
-use std::time::Duration;
+use std::{borrow::Cow, sync::Arc};
 
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, http::header, web};
 use futures_util::{StreamExt, future, stream};
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
-use tokio::time::timeout;
 
-use crate::error::ApiError;
+use crate::{body::Bodies, error::ServiceError};
 
-/// How long a body may take to come.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+/// What some programs write before the text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads the fields of requests.
+pub(crate) struct Reader {
+    bodies: Arc<Bodies>,
+    limit: usize,
+}
 
 /// The fields of a request by name; unknown ones do no harm.
 #[derive(Debug, Default)]
@@ -19,18 +25,27 @@ pub(crate) struct Fields {
     values: Map<String, Value>,
 }
 
-impl Fields {
-    /// Reads the body, at most `limit` bytes, and the query.
+impl Reader {
+    /// Takes bodies of at most `limit` bytes.
+    pub(crate) fn new(bodies: Arc<Bodies>, limit: usize) -> Self {
+        Self { bodies, limit }
+    }
+
+    /// Reads the body and the query.
     ///
     /// As upstream does, JSON is taken alone; else the query comes first, and the form after it.
-    pub(crate) async fn read(
+    pub(crate) async fn fields(
+        &self,
         request: &HttpRequest,
         payload: web::Payload,
-        limit: usize,
-    ) -> Result<Self, ApiError> {
-        let body = timeout(MAX_WAIT, payload.to_bytes_limited(limit)).await;
-        let body = body.map_err(|_| ApiError::invalid("the body did not come in time"))?;
-        let body = body.map_err(|_| ApiError::TooLarge(limit))?.map_err(ApiError::invalid)?;
+    ) -> Result<Fields, ServiceError> {
+        let body = self.bodies.read(request, payload, self.limit).await?;
+        Fields::parse(request, body).await
+    }
+}
+
+impl Fields {
+    async fn parse(request: &HttpRequest, body: web::Bytes) -> Result<Self, ServiceError> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         let kind = kind.to_lowercase();
@@ -60,14 +75,14 @@ impl Fields {
     }
 
     /// The text of `name`, if it is given.
-    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
-        let wrong = || ApiError::invalid(format_args!("{name} parameter is not a string"));
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, ServiceError> {
+        let wrong = || ServiceError::invalid(format_args!("{name} parameter is not a string"));
         self.get(name).map(|value| value.as_str().ok_or_else(wrong)).transpose()
     }
 
     /// The text of `name`, which must be given.
-    pub(crate) fn required(&self, name: &str) -> Result<&str, ApiError> {
-        self.text(name)?.ok_or_else(|| ApiError::missing(name))
+    pub(crate) fn required(&self, name: &str) -> Result<&str, ServiceError> {
+        self.text(name)?.ok_or_else(|| ServiceError::missing(name))
     }
 
     /// Whether `name` is switched on: JSON's `true`, or a word for it in a form.
@@ -80,15 +95,21 @@ impl Fields {
         }
     }
 
-    fn parse_json(body: &[u8]) -> Result<Self, ApiError> {
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(values)) => Ok(Self { values }),
-            Ok(_) => Err(ApiError::Invalid("Invalid JSON format".into())),
-            Err(error) => Err(ApiError::Invalid(format!("Invalid JSON format: {error}"))),
-        }
+    fn parse_json(body: &[u8]) -> Result<Self, ServiceError> {
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+        let kind = match serde_json::from_slice(body) {
+            Ok(Value::Object(values)) => return Ok(Self { values }),
+            Ok(Value::Array(_)) => "a list",
+            Ok(Value::String(_)) => "a string",
+            Ok(Value::Number(_)) => "a number",
+            Ok(Value::Bool(_)) => "a truth value",
+            Ok(Value::Null) => "null",
+            Err(error) => return Err(ServiceError::Malformed(error.to_string())),
+        };
+        Err(ServiceError::Malformed(format!("the body must be an object, not {kind}")))
     }
 
-    fn add_form(&mut self, form: &[u8]) -> Result<(), ApiError> {
+    fn add_form(&mut self, form: &[u8]) -> Result<(), ServiceError> {
         for pair in form.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
             let at = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
             let (name, value) = (&pair[..at], pair.get(at + 1..).unwrap_or_default());
@@ -101,14 +122,14 @@ impl Fields {
         &mut self,
         request: &HttpRequest,
         body: web::Bytes,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), ServiceError> {
         let body = stream::once(future::ready(Ok(body)));
         let mut parts = Multipart::new(request.headers(), body);
         while let Some(part) = parts.next().await {
-            let mut part = part.map_err(ApiError::invalid)?;
+            let mut part = part.map_err(ServiceError::invalid)?;
             let mut value = Vec::new();
             while let Some(chunk) = part.next().await {
-                value.extend_from_slice(&chunk.map_err(ApiError::invalid)?);
+                value.extend_from_slice(&chunk.map_err(ServiceError::invalid)?);
             }
             if let Some(name) = part.name().map(str::to_owned) {
                 self.add(name, utf8(value)?);
@@ -133,33 +154,19 @@ pub(crate) enum Plus {
     Itself,
 }
 
-/// Undoes the coding of URLs and forms.
-pub(crate) fn decode(coded: &[u8], plus: Plus) -> Result<String, ApiError> {
-    let mut bytes = Vec::with_capacity(coded.len());
-    let mut rest = coded;
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        bytes.push(match first {
-            b'+' if plus == Plus::Space => b' ',
-            b'%' => match (hex(rest.first()), hex(rest.get(1))) {
-                (Some(high), Some(low)) => {
-                    rest = &rest[2..];
-                    high << 4 | low
-                }
-                _ => b'%', // browsers take a lone sign as it is
-            },
-            byte => *byte,
-        });
-    }
-    utf8(bytes)
+/// Decodes percent signs as URLs and forms write them; a lone sign stays, as in browsers.
+pub(crate) fn decode(coded: &[u8], plus: Plus) -> Result<String, ServiceError> {
+    let spaced: Cow<'_, [u8]> = match plus {
+        Plus::Space if coded.contains(&b'+') => {
+            coded.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect()
+        }
+        _ => coded.into(),
+    };
+    utf8(percent_decode(&spaced).collect())
 }
 
-fn hex(digit: Option<&u8>) -> Option<u8> {
-    char::from(*digit?).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-fn utf8(bytes: Vec<u8>) -> Result<String, ApiError> {
-    String::from_utf8(bytes).map_err(|_| ApiError::invalid("text is not valid UTF-8"))
+fn utf8(bytes: Vec<u8>) -> Result<String, ServiceError> {
+    String::from_utf8(bytes).map_err(|_| ServiceError::invalid("text is not valid UTF-8"))
 }
 
 #[cfg(test)]
@@ -181,10 +188,19 @@ mod tests {
     fn json_that_is_no_object_is_refused() {
         for body in ["[1]", "\"q\"", "", "{", "nul", "{\"q\": \"\\ud800\"}"] {
             let error = Fields::parse_json(body.as_bytes()).expect_err(body).to_string();
-            assert!(error.starts_with("Invalid JSON format"), "{error}");
+            assert!(error.starts_with("invalid JSON: "), "{error}");
         }
+        let error = Fields::parse_json(b"[1]").expect_err("a list").to_string();
+        assert!(error.contains("must be an object, not a list"), "{error}");
         assert!(Fields::parse_json(b"{\"q\": \"\xff\"}").is_err());
         assert!(Fields::parse_json("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_json_is_left_out() -> anyhow::Result<()> {
+        let fields = Fields::parse_json("\u{feff}{\"q\": \"a\"}".as_bytes())?;
+        assert_eq!(fields.text("q")?, Some("a"));
+        Ok(())
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //!
 //! fn serve(model: Arc<dyn Translate>) -> Result<(), Box<dyn std::error::Error>> {
 //!     let config = ServerConfig::default();
-//!     let listener = TcpListener::bind((config.host.as_str(), config.port))?;
+//!     let listener = TcpListener::bind((config.http.host.as_str(), config.http.port))?;
 //!     let store = Store::open("store".as_ref())?;
 //!     let model = ModelHandle::new(model); // `model.swap(…)` serves another from then on
 //!     actix_web::rt::System::new().block_on(async {
@@ -29,24 +29,31 @@
 //! }
 //! ```
 
-mod config;
 mod error;
+mod config;
 mod metrics;
 mod languages;
 mod model;
+mod client;
+mod body;
 mod input;
 mod stream;
 mod access;
+mod edge;
 mod detect;
 mod html;
 mod batcher;
 mod translate;
+mod service;
 mod recommend;
-mod app;
 mod routes;
+mod app;
 
-pub use app::{Models, run};
-pub use config::ServerConfig;
+pub use app::{Models, check, run};
+pub use config::{
+    HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig, QueueConfig,
+    RecommendationConfig, ServerConfig, TranslationConfig,
+};
 pub use detect::{Detected, Detector};
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};

@@ -4,6 +4,7 @@ pub(crate) mod recommend;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use actix_web::http::Method;
 use dragoman_core::memory::MemoryStats;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntGauge, Opts,
@@ -148,6 +149,20 @@ impl Metrics {
             ),
             experts: Experts::new(&registry),
             registry,
+        }
+    }
+
+    /// The name of `method` as a label: one that nobody serves would make a label of its own.
+    pub(crate) fn method(method: &Method) -> &str {
+        match method {
+            &Method::GET
+            | &Method::HEAD
+            | &Method::POST
+            | &Method::PUT
+            | &Method::PATCH
+            | &Method::DELETE
+            | &Method::OPTIONS => method.as_str(),
+            _ => "other",
         }
     }
 

@@ -1,66 +1,24 @@
-//! What is served where.
+//! What is served where: a folder for each API.
 
-mod admin;
-mod detect;
-mod experts;
-mod frontend;
 mod gorse;
-mod health;
-mod languages;
-mod metrics;
-mod pages;
-mod spec;
-mod suggest;
-mod translate;
+mod libretranslate;
+mod native;
 
-use actix_web::{
-    FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError, Route, guard, web,
-};
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
 
-use crate::{ServerConfig, error::ApiError};
+use crate::ServerConfig;
+
+pub(crate) use native::Administration;
 
 /// Registers all endpoints, under the prefix of `config`.
 pub(crate) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig) {
-    let prefix = config.prefix();
-    let mut scope = web::scope(&prefix)
-        .service(post("/translate", translate::translate))
-        .service(post("/translate_file", translate::translate_file))
-        .service(post("/detect", detect::detect))
-        .service(post("/suggest", suggest::suggest))
-        .service(get("/languages", languages::languages))
-        .service(get("/frontend/settings", frontend::settings))
-        .service(get("/health", health::health))
-        .service(get("/spec", spec::spec))
-        .service(get("/experts", experts::experts));
-    if config.metrics {
-        scope = scope.service(get("/metrics", metrics::metrics));
-    }
-    if config.admin_key.is_some() {
-        let store = resource("/admin/store").route(web::get().to(admin::export));
-        let tenants = resource("/admin/tenants").route(web::get().to(admin::tenants::list));
-        let tenant = resource("/admin/tenants/{name}");
-        scope = scope
-            .service(store.route(web::post().to(admin::import)))
-            .service(tenants.route(web::post().to(admin::tenants::create)))
-            .service(tenant.route(web::delete().to(admin::tenants::remove)))
-            .service(post("/admin/keys", admin::keys::create))
-            .service(resource("/admin/keys/{key}").route(web::delete().to(admin::keys::remove)));
-    }
-    if config.recommend {
+    let mut scope = web::scope(&config.prefix()).configure(libretranslate::configure);
+    if config.recommendation.recommend {
         scope = scope.service(gorse::wrapped("/t/{tenant}/api")).service(gorse::wrapped("/api"));
     }
-    if config.web_ui {
-        scope = scope
-            .service(get("/", pages::index))
-            .service(get("/docs", pages::docs))
-            .service(get("/recommend", pages::recommend))
-            .service(get("/static/{path:.*}", pages::file));
-        if !prefix.is_empty() {
-            scope = scope.service(get("", pages::with_slash));
-        }
-    }
-    services.service(scope.default_service(web::to(not_found)));
-    services.default_service(web::to(not_found));
+    scope = scope.configure(|services| native::configure(services, config));
+    services.service(scope.default_service(web::to(native::not_found)));
+    services.default_service(web::to(native::not_found));
 }
 
 /// An endpoint to post to.
@@ -73,25 +31,27 @@ where
     resource(path).route(web::post().to(handler))
 }
 
-/// An endpoint to get from, or to ask for its head.
+/// An endpoint to get from.
 fn get<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let get = Route::new().guard(guard::Any(guard::Get()).or(guard::Head()));
-    resource(path).route(get.to(handler))
+    resource(path).route(get_route(handler))
 }
 
+fn get_route<F, Args>(handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::get().to(handler)
+}
+
+/// A resource at `path`, with a slash behind it or without.
 fn resource(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(method_not_allowed))
-}
-
-async fn not_found() -> HttpResponse {
-    ApiError::NotFound.error_response()
-}
-
-async fn method_not_allowed() -> HttpResponse {
-    ApiError::MethodNotAllowed.error_response()
+    web::resource([path.to_owned(), format!("{path}/")])
+        .default_service(web::to(native::method_not_allowed))
 }

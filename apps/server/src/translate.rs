@@ -163,13 +163,9 @@ fn other_direction(name: &str, source: &str, target: &str, model: &dyn Translate
     ApiError::invalid(format_args!("domain `{name}` is not supported for {from} to {to}, {known}"))
 }
 
-/// The error for a pair that the model cannot translate, in upstream's words.
+/// The error for a pair that the model cannot translate.
 pub(crate) fn no_route(source: &str, target: &str) -> ApiError {
-    let (from, to) = (languages::name(source), languages::name(target));
-    let (source, target) = (languages::public(source), languages::public(target));
-    ApiError::Invalid(format!(
-        "{to} ({target}) is not available as a target language from {from} ({source})"
-    ))
+    ApiError::NoRoute { source_language: source.into(), target: target.into() }
 }
 
 impl Plan {

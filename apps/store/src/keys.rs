@@ -1,11 +1,14 @@
 //! API keys and what each may do.
 
-use std::sync::PoisonError;
+use std::sync::{PoisonError, atomic::Ordering};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result, Store};
+use crate::{DEFAULT_TENANT, Error, Result, Store};
+
+/// Where `meta` says that the default tenant has had keys.
+pub(crate) const CLOSED: &str = "closed:default";
 
 /// What a key allows; `None` means no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,8 +75,22 @@ impl Store {
         keys.contains(tenant)
     }
 
+    /// Whether `tenant` answers nobody without a key: once it had keys, it stays so.
+    ///
+    /// Only the default tenant can be open, and only until its first key is made.
+    pub fn is_closed(&self, tenant: &str) -> bool {
+        tenant != DEFAULT_TENANT
+            || self.inner.is_default_closed.load(Ordering::Relaxed)
+            || self.has_tenant_keys(tenant)
+    }
+
     /// Removes the key with this text or this SHA-256, and says whether it was there. Blocks.
+    ///
+    /// Without its last key, a tenant stays closed.
     pub fn remove_key(&self, key: &str) -> Result<bool> {
+        if self.has_tenant_keys(DEFAULT_TENANT) {
+            self.close_default()?;
+        }
         let by_text = self.inner.keys.remove(fingerprint(key))?;
         let by_hash = self.inner.keys.remove(key)?;
         self.count_tenant_keys()?;
@@ -94,6 +111,13 @@ impl Store {
             let mut keys = self.inner.tenant_keys.lock().unwrap_or_else(PoisonError::into_inner);
             keys.insert(tenant.clone());
         }
+        Ok(())
+    }
+
+    /// Notes that the default tenant has had keys, uncommitted.
+    pub(crate) fn close_default(&self) -> Result<()> {
+        self.inner.db.open_tree("meta")?.insert(CLOSED, &[1])?;
+        self.inner.is_default_closed.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -151,6 +175,23 @@ mod tests {
         assert!(store.create_key_for(Some("nobody"), KeyLimits::default()).is_err());
         store.remove_key(&key)?;
         assert!(!store.has_tenant_keys("default"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_tenant_that_lost_its_last_key_stays_closed() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let store = Store::open(dir.path())?;
+        assert!(!store.is_closed("default") && store.is_closed("shop"));
+        let of_translation = store.create_key(KeyLimits::default())?;
+        store.remove_key(&of_translation)?;
+        assert!(!store.is_closed("default"), "it has never had a key");
+        let key = store.create_key_for(Some("default"), KeyLimits::default())?;
+        assert!(store.is_closed("default"));
+        store.remove_key(&key)?;
+        assert!(store.is_closed("default"));
+        drop(store);
+        assert!(Store::open(dir.path())?.is_closed("default"), "after a restart as well");
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ mod snapshot;
 use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 use crate::{clock::Clock, commit::Committer};
@@ -74,6 +74,8 @@ struct Inner {
     open: Mutex<HashMap<String, Tenant>>,
     /// Tenants that have keys.
     tenant_keys: Mutex<BTreeSet<String>>,
+    /// Whether the default tenant has had keys.
+    is_default_closed: AtomicBool,
 }
 
 impl Store {
@@ -90,7 +92,18 @@ impl Store {
         let committer = Arc::new(Committer::start(db.clone(), dir)?);
         committer.commit()?;
         let (open, tenant_keys) = Default::default();
-        let inner = Inner { db, committer, clock, suggestions, keys, tenants, open, tenant_keys };
+        let is_default_closed = db.open_tree("meta")?.contains_key(keys::CLOSED)?.into();
+        let inner = Inner {
+            db,
+            committer,
+            clock,
+            suggestions,
+            keys,
+            tenants,
+            open,
+            tenant_keys,
+            is_default_closed,
+        };
         let store = Self { inner: Arc::new(inner) };
         store.count_tenant_keys()?;
         Ok(store)

@@ -21,6 +21,9 @@ use crate::models::{self, SearchArgs};
 /// How often the register of a model folder is looked at.
 const WATCH: Duration = Duration::from_millis(300);
 
+/// Variables that are read elsewhere: by the log, and by the kernels.
+const OTHER_VARIABLES: [&str; 2] = ["DRAGOMAN_LOG", "DRAGOMAN_KERNELS"];
+
 /// Serve the web page and the API
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -45,6 +48,10 @@ pub(crate) struct Serve {
     #[arg(long = "model", value_name = "DIR", env = "DRAGOMAN_MODEL", value_delimiter = ',')]
     models: Vec<PathBuf>,
 
+    /// Print the settings that would be used, each with its environment variable, and end
+    #[arg(long)]
+    print_config: bool,
+
     #[command(flatten)]
     search: SearchArgs,
 }
@@ -52,16 +59,21 @@ pub(crate) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.settings()?;
+        if self.print_config {
+            print!("{}", config.to_toml());
+            return Ok(());
+        }
+        dragoman_server::check(&config)?;
         let store = match &self.store {
             Some(path) => path.clone(),
             None => default_store()?,
         };
         let store = Store::open(&store).context("opening the store")?;
         let models = self.models()?;
-        let address = (config.host.as_str(), config.port);
+        let address = (config.http.host.as_str(), config.http.port);
         let listener = TcpListener::bind(address).with_context(|| {
             let (host, port) = address;
-            format!("listening on {host}:{port}; is another server there? `--port` takes another")
+            format!("listening on {host}:{port}; {}", advice(host))
         })?;
         let url = format!("http://{}{}/", listener.local_addr()?, config.prefix());
         serve(config, listener, models, store, &url).context("serving")
@@ -112,12 +124,30 @@ impl Serve {
         let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         };
-        config.apply_env(std::env::vars_os().filter_map(text))?;
-        if let Some(host) = &self.host {
-            config.host.clone_from(host);
+        let command = Self::augment_args(clap::Command::new("serve"));
+        let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+        let others = own.chain(OTHER_VARIABLES);
+        for warning in config.apply_env(std::env::vars_os().filter_map(text), others)? {
+            warn!("{warning}");
         }
-        config.port = self.port.unwrap_or(config.port);
+        if let Some(host) = &self.host {
+            config.http.host.clone_from(host);
+        }
+        config.http.port = self.port.unwrap_or(config.http.port);
         Ok(config)
+    }
+}
+
+/// What may be wrong with an address that cannot be listened on.
+fn advice(host: &str) -> &'static str {
+    use std::net::ToSocketAddrs;
+    match (host, 0).to_socket_addrs() {
+        Ok(_) => {
+            "is another server there, or is the address another machine's? `--port` and `--host` take others"
+        }
+        Err(_) => {
+            "`--host` takes a name or an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+        }
     }
 }
 

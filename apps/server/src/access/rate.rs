@@ -12,7 +12,7 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use crate::{ServerConfig, error::ApiError};
+use crate::{config::LimitsConfig, error::ServiceError};
 
 /// After so many checks, callers who have not come for long are forgotten.
 const CHECKS_BETWEEN_CLEANINGS: usize = 4096;
@@ -34,7 +34,7 @@ struct Window {
 }
 
 impl Rates {
-    pub(super) fn new(config: &ServerConfig) -> Self {
+    pub(super) fn new(config: &LimitsConfig) -> Self {
         let windows = [
             (config.req_limit, "minute", 60),
             (config.hourly_req_limit, "hour", 3600),
@@ -47,8 +47,14 @@ impl Rates {
         }
     }
 
+    /// `limit` requests a minute from one address.
+    pub(super) fn of_minute(limit: Option<u32>) -> Self {
+        let limited = LimitsConfig { req_limit: limit, ..LimitsConfig::default() };
+        Self::new(&limited)
+    }
+
     /// Counts `cost` requests by `address`.
-    pub(super) fn check_address(&self, address: &str, cost: usize) -> Result<(), ApiError> {
+    pub(super) fn check_address(&self, address: &str, cost: usize) -> Result<(), ServiceError> {
         self.by_address.iter().try_for_each(|window| window.check(address, cost))
     }
 
@@ -58,7 +64,7 @@ impl Rates {
         key: &str,
         limit: Option<u32>,
         cost: usize,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), ServiceError> {
         let Some(limit) = limit else { return Ok(()) };
         let window = {
             let mut windows = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,8 +83,8 @@ impl Window {
         Self { limit, unit, limiter: quota.map(RateLimiter::keyed), checks: AtomicUsize::new(0) }
     }
 
-    fn check(&self, caller: &str, cost: usize) -> Result<(), ApiError> {
-        let slow_down = || ApiError::Slowdown(format!("{} per 1 {}", self.limit, self.unit));
+    fn check(&self, caller: &str, cost: usize) -> Result<(), ServiceError> {
+        let slow_down = || ServiceError::Slowdown(format!("{} per 1 {}", self.limit, self.unit));
         let limiter = self.limiter.as_ref().ok_or_else(slow_down)?;
         let checks = self.checks.fetch_add(1, Ordering::Relaxed);
         if checks.is_multiple_of(CHECKS_BETWEEN_CLEANINGS) {
@@ -98,11 +104,11 @@ mod tests {
 
     #[test]
     fn every_caller_has_an_allowance_and_an_array_takes_more_of_it() {
-        let config = ServerConfig { req_limit: Some(5), ..ServerConfig::default() };
+        let config = LimitsConfig { req_limit: Some(5), ..LimitsConfig::default() };
         let rates = Rates::new(&config);
         assert_eq!(rates.check_address("a", 4), Ok(()));
         let refused = rates.check_address("a", 3).expect_err("7 are more than 5");
-        assert_eq!(refused.to_string(), "Slowdown: 5 per 1 minute");
+        assert_eq!(refused.to_string(), "too many requests: 5 per 1 minute");
         assert_eq!(rates.check_address("a", 1), Ok(()));
         assert!(rates.check_address("a", 1).is_err());
         assert_eq!(rates.check_address("b", 5), Ok(()));
@@ -111,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_key_has_the_limit_of_its_own() {
-        let rates = Rates::new(&ServerConfig::default());
+        let rates = Rates::new(&LimitsConfig::default());
         for _ in 0..2 {
             assert_eq!(rates.check_key("k", Some(2), 1), Ok(()));
         }

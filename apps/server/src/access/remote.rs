@@ -10,7 +10,7 @@ use actix_web::web;
 use dragoman_store::KeyLimits;
 use serde_json::Value;
 
-use crate::error::ApiError;
+use crate::error::ServiceError;
 
 /// How long an answer is believed.
 const MEMORY: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ impl RemoteKeys {
     }
 
     /// What `key` allows, or `None` when the other server does not know it.
-    pub(super) async fn limits(&self, key: &str) -> Result<Option<KeyLimits>, ApiError> {
+    pub(super) async fn limits(&self, key: &str) -> Result<Option<KeyLimits>, ServiceError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
         if let Some((_, limits)) = known.filter(|(since, _)| since.elapsed() < MEMORY) {
             return Ok(limits);
@@ -52,10 +52,10 @@ impl RemoteKeys {
     }
 }
 
-fn ask(agent: &ureq::Agent, url: &str, key: &str) -> Result<Option<KeyLimits>, ApiError> {
+fn ask(agent: &ureq::Agent, url: &str, key: &str) -> Result<Option<KeyLimits>, ServiceError> {
     let failed = |reason: String| {
         tracing::error!(url, reason, "the key server does not answer");
-        ApiError::Internal("The server of API keys does not answer; try again later".into())
+        ServiceError::Internal("The server of API keys does not answer; try again later".into())
     };
     let reply = agent.post(url).send_form([("api_key", key)]);
     let text = reply.and_then(|mut reply| reply.body_mut().read_to_string());

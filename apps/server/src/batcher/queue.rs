@@ -14,7 +14,7 @@ use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, mpsc::UnboundedSender};
 
 use super::Answer;
-use crate::{error::ApiError, model::Loaded};
+use crate::{error::ServiceError, model::Loaded};
 
 /// Characters by which the lengths in a batch may differ in any case.
 const SLACK: usize = 24;
@@ -34,7 +34,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Sends the answer back, and the slot with it.
-    pub(super) fn answer(self, result: Result<Translation, ApiError>) {
+    pub(super) fn answer(self, result: Result<Translation, ServiceError>) {
         let _ = self.reply.send((self.number, result, self.slot)); // or nobody waits any more
     }
 

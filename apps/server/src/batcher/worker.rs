@@ -11,7 +11,7 @@ use dragoman_core::{
 };
 
 use super::queue::{Queue, Waiting};
-use crate::{error::ApiError, metrics::Metrics};
+use crate::{error::ServiceError, metrics::Metrics};
 
 /// Translates batch after batch until the queue is closed.
 pub(super) fn serve(queue: &Queue, metrics: &Metrics) {
@@ -68,8 +68,9 @@ fn by_request(batch: Vec<Waiting>) -> Vec<Vec<Waiting>> {
 }
 
 /// Calls the model, and turns a panic or a wrong number of answers into an error.
-fn call(model: &dyn Translate, jobs: &[Job]) -> Result<Vec<Translation>, ApiError> {
-    let failed = |reason: String| ApiError::Internal(format!("Cannot translate text: {reason}"));
+fn call(model: &dyn Translate, jobs: &[Job]) -> Result<Vec<Translation>, ServiceError> {
+    let failed =
+        |reason: String| ServiceError::Internal(format!("Cannot translate text: {reason}"));
     // A model is `&self` and holds no state that a panic could leave half done.
     match catch_unwind(AssertUnwindSafe(|| model.translate(jobs))) {
         Err(_) => Err(failed("the model crashed; the server's log says where".into())),
@@ -77,7 +78,7 @@ fn call(model: &dyn Translate, jobs: &[Job]) -> Result<Vec<Translation>, ApiErro
             error @ (Error::UnknownLanguage { .. }
             | Error::NoRoute { .. }
             | Error::UnknownDomain { .. }),
-        )) => Err(ApiError::invalid(error)),
+        )) => Err(ServiceError::invalid(error)),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Ok(Ok(found)) if found.len() != jobs.len() => {
             let (found, asked) = (found.len(), jobs.len());

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::ServerConfig;
+use super::{ServerConfig, names, section};
 use crate::{Error, Result};
 
 /// Names of upstream's variables that mean something here, without their `LT_`, and our field.
@@ -35,62 +35,49 @@ const UPSTREAM: &[(&str, &str)] = &[
 
 impl ServerConfig {
     /// Overrides fields by `variables`: `DRAGOMAN_` and a field's name in capitals, else
-    /// upstream's `LT_` names. Variables of other names are not looked at; an `LT_` name without
-    /// a meaning here is logged, so that a compose file that carries it still works.
-    pub fn apply_env(
+    /// upstream's `LT_` names. `others` are the names that the command line reads itself.
+    ///
+    /// Returns a warning for each name that has no meaning here, so that a compose file that
+    /// carries it still works; variables without one of the two prefixes are not looked at.
+    pub fn apply_env<'a>(
         &mut self,
         variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<()> {
-        let mut ours = Vec::new();
+        others: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<String>> {
+        let others: Vec<&str> = others.into_iter().collect();
+        let (mut ours, mut warnings) = (Vec::new(), Vec::new());
         for (name, value) in variables {
             if let Some(upstream) = name.strip_prefix("LT_") {
-                self.apply_upstream(upstream, &name, &value)?;
-            } else if let Some(field) = name.strip_prefix("DRAGOMAN_") {
-                ours.push((field.to_lowercase(), name, value));
+                warnings.extend(self.apply_upstream(upstream, &name, &value)?);
+            } else if let Some(field) = names::all().iter().find(|field| field.variable == name) {
+                ours.push((field, value));
+            } else if name.starts_with("DRAGOMAN_") && !others.contains(&name.as_str()) {
+                warnings.push(unknown(&name, &others));
             }
         }
-        for (field, name, value) in ours {
-            if self.has_field(&field) {
-                self.set(&field, &name, &value)?;
-            }
+        for (field, value) in ours {
+            self.set(&field.name, &field.variable, &value)?;
         }
-        self.check().map_err(|reason| Error::Config { name: "the environment".into(), reason })
+        self.check().map_err(|reason| Error::Config { name: "the environment".into(), reason })?;
+        Ok(warnings)
     }
 
-    fn apply_upstream(&mut self, upstream: &str, name: &str, value: &str) -> Result<()> {
+    /// Applies a variable of upstream; a warning if it has no meaning here.
+    fn apply_upstream(
+        &mut self,
+        upstream: &str,
+        name: &str,
+        value: &str,
+    ) -> Result<Option<String>> {
         if upstream == "DISABLE_WEB_UI" {
             let disabled = matches!(value.to_lowercase().as_str(), "true" | "1" | "yes" | "on");
-            self.web_ui = !disabled;
-            return Ok(());
+            self.pages.web_ui = !disabled;
+            return Ok(None);
         }
         match UPSTREAM.iter().find(|(known, _)| *known == upstream) {
-            Some((_, field)) => self.set(field, name, value),
-            None => {
-                tracing::warn!("`{name}` has no meaning here and is ignored");
-                Ok(())
-            }
+            Some((_, field)) => self.set(field, name, value).map(|()| None),
+            None => Ok(Some(format!("`{name}` has no meaning here and is ignored"))),
         }
-    }
-
-    /// Whether a field is called `field`; an absent one is unknown to the table of the others.
-    fn has_field(&self, field: &str) -> bool {
-        const OPTIONAL: &[&str] = &[
-            "char_limit",
-            "batch_limit",
-            "alternatives_limit",
-            "req_limit",
-            "hourly_req_limit",
-            "daily_req_limit",
-            "req_flood_threshold",
-            "require_api_key_origin",
-            "get_api_key_link",
-            "api_keys_remote",
-            "admin_key",
-            "recommend_api_key",
-            "metrics_auth_token",
-            "frontend_language_target",
-        ];
-        OPTIONAL.contains(&field) || self.table().contains_key(field)
     }
 
     /// Sets `field` to what `value` reads as: a number, a truth, or a string. Empty removes it.
@@ -105,11 +92,15 @@ impl ServerConfig {
             _ => None,
         };
         let mut table = self.table();
-        table.remove(field);
+        let section = section(field).expect("only fields of the settings are set");
+        let fields = table.get_mut(section).and_then(Value::as_table_mut);
+        fields.expect("every section is a table").remove(field);
         let mut reason = None;
         for reading in [number, truth, Some(Value::String(value.into()))].into_iter().flatten() {
+            let fields = table.get_mut(section).and_then(Value::as_table_mut);
+            let fields = fields.expect("every section is a table");
             if !value.is_empty() {
-                table.insert(field.into(), reading);
+                fields.insert(field.into(), reading);
             }
             match Value::Table(table.clone()).try_into() {
                 Ok(config) => {
@@ -128,16 +119,50 @@ impl ServerConfig {
     }
 }
 
+/// The warning about a variable of ours that no field has.
+fn unknown(name: &str, others: &[&str]) -> String {
+    let known = names::all().iter().map(|field| field.variable.as_str());
+    match names::closest(name, known.chain(others.iter().copied())) {
+        Some(like) => format!("`{name}` is no setting and is ignored; did you mean `{like}`?"),
+        None => format!(
+            "`{name}` is no setting and is ignored; `dragoman serve --print-config` lists them all"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn with(variables: &[(&str, &str)]) -> Result<ServerConfig> {
         let mut config = ServerConfig::default();
-        config.apply_env(
-            variables.iter().map(|(name, value)| (name.to_string(), value.to_string())),
-        )?;
+        apply(&mut config, variables)?;
         Ok(config)
+    }
+
+    fn apply(config: &mut ServerConfig, variables: &[(&str, &str)]) -> Result<Vec<String>> {
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        config.apply_env(variables.iter().map(owned), ["DRAGOMAN_STORE"])
+    }
+
+    #[test]
+    fn a_name_without_a_meaning_is_a_warning() -> anyhow::Result<()> {
+        let mut config = ServerConfig::default();
+        let variables = [
+            ("DRAGOMAN_CHAR_LIMT", "3"),
+            ("DRAGOMAN_STORE", "/somewhere"),
+            ("DRAGOMAN_XQZ", "1"),
+            ("LT_UPDATE_MODELS", "true"),
+            ("PATH", "/bin"),
+        ];
+        let warnings = apply(&mut config, &variables)?;
+        assert_eq!(config, ServerConfig::default());
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        let slip = &warnings[0];
+        assert!(slip.contains("DRAGOMAN_CHAR_LIMT`") && slip.contains("`DRAGOMAN_CHAR_LIMIT`"));
+        assert!(warnings[1].contains("DRAGOMAN_XQZ") && warnings[1].contains("--print-config"));
+        assert!(warnings[2].contains("LT_UPDATE_MODELS"));
+        Ok(())
     }
 
     #[test]
@@ -155,11 +180,14 @@ mod tests {
             ("LT_METRICS_AUTH_TOKEN", "123"),
             ("PATH", "/bin"),
         ])?;
-        assert_eq!(config.host, "0.0.0.0");
-        assert_eq!((config.port, config.char_limit, config.req_limit), (8080, Some(2000), None));
-        assert!(config.api_keys && !config.suggestions && !config.web_ui);
-        assert_eq!(config.load_only, ["en", "de", "fr"]);
-        assert_eq!(config.metrics_auth_token.as_deref(), Some("123"));
+        assert_eq!(config.http.host, "0.0.0.0");
+        assert_eq!(
+            (config.http.port, config.translation.char_limit, config.limits.req_limit),
+            (8080, Some(2000), None)
+        );
+        assert!(config.keys.api_keys && !config.translation.suggestions && !config.pages.web_ui);
+        assert_eq!(config.translation.load_only, ["en", "de", "fr"]);
+        assert_eq!(config.monitoring.metrics_auth_token.as_deref(), Some("123"));
         Ok(())
     }
 
@@ -172,8 +200,8 @@ mod tests {
             ("DRAGOMAN_ALTERNATIVES_LIMIT", ""),
             ("DRAGOMAN_SHARED_DIR", "not a field"),
         ])?;
-        assert_eq!(config.port, 1);
-        assert_eq!(config.admin_key.as_deref(), Some("k"));
+        assert_eq!(config.http.port, 1);
+        assert_eq!(config.keys.admin_key.as_deref(), Some("k"));
         Ok(())
     }
 

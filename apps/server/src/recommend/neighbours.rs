@@ -188,7 +188,7 @@ mod tests {
     use dragoman_store::{DEFAULT_TENANT, Feedback, Mode, Store};
 
     use super::*;
-    use crate::ServerConfig;
+    use crate::RecommendationConfig;
 
     fn read(tenant: &Tenant, neighbours: &Neighbours, user: &str, item: &str) -> Result<()> {
         let row = Feedback {
@@ -205,7 +205,8 @@ mod tests {
     fn the_next_answer_knows_of_every_event() -> anyhow::Result<()> {
         let dir = tempfile::tempdir()?;
         let tenant = Store::open(dir.path())?.tenant(DEFAULT_TENANT)?;
-        let settings = Settings::new(&ServerConfig::default()).map_err(anyhow::Error::msg)?;
+        let settings =
+            Settings::new(&RecommendationConfig::default()).map_err(anyhow::Error::msg)?;
         let live = Neighbours::new();
         for (user, item) in [("u", "a"), ("u", "b"), ("v", "a"), ("v", "b"), ("v", "c")] {
             read(&tenant, &live, user, item)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{expression::Expression, groups::Groups};
-use crate::ServerConfig;
+use crate::config::RecommendationConfig;
 
 /// What the settings mean.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads `config`, or says what in it makes no sense.
-    pub(crate) fn new(config: &ServerConfig) -> Result<Self, String> {
+    pub(crate) fn new(config: &RecommendationConfig) -> Result<Self, String> {
         let expressions = |name: &str, list: &[String]| {
             let parse = |text: &String| text.parse().map_err(|error| format!("`{name}`: {error}"));
             list.iter().map(parse).collect::<Result<Vec<Expression>, String>>()
@@ -95,30 +95,39 @@ mod tests {
 
     #[test]
     fn feedback_counts_as_the_settings_say() -> Result<(), String> {
-        let config = ServerConfig {
+        let config = RecommendationConfig {
             positive_feedback: vec!["read>=3".into(), "buy".into()],
             negative_feedback: vec!["read<2".into()],
             feedback_weights: vec!["buy=5".into()],
-            ..ServerConfig::default()
+            ..RecommendationConfig::default()
         };
         let settings = Settings::new(&config)?;
         assert!(settings.is_positive("read", 3.0) && !settings.is_positive("read", 2.0));
         assert!(settings.is_negative("read", 1.0) && !settings.is_negative("read", 2.0));
         assert_eq!([settings.weight("buy", 1.0), settings.weight("read", 4.0)], [5.0, 1.0]);
         assert_eq!(settings.weight("look", 1.0), 0.0);
-        let all = Settings::new(&ServerConfig::default())?;
+        let all = Settings::new(&RecommendationConfig::default())?;
         assert!(all.is_positive("anything", 0.0) && !all.is_negative("anything", 0.0));
         Ok(())
     }
 
     #[test]
     fn settings_that_make_no_sense_are_named() {
-        let base = ServerConfig::default;
+        let base = RecommendationConfig::default;
         for (config, name) in [
-            (ServerConfig { positive_feedback: vec![">3".into()], ..base() }, "positive_feedback"),
-            (ServerConfig { feedback_weights: vec!["a=b".into()], ..base() }, "feedback_weights"),
-            (ServerConfig { recommend_groups: vec!["a".into()], ..base() }, "recommend_groups"),
-            (ServerConfig { popularity_half_life: 0.0, ..base() }, "popularity_half_life"),
+            (
+                RecommendationConfig { positive_feedback: vec![">3".into()], ..base() },
+                "positive_feedback",
+            ),
+            (
+                RecommendationConfig { feedback_weights: vec!["a=b".into()], ..base() },
+                "feedback_weights",
+            ),
+            (
+                RecommendationConfig { recommend_groups: vec!["a".into()], ..base() },
+                "recommend_groups",
+            ),
+            (RecommendationConfig { popularity_half_life: 0.0, ..base() }, "popularity_half_life"),
         ] {
             let error = Settings::new(&config).expect_err(name);
             assert!(error.contains(name), "{error}");

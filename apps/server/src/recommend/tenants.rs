@@ -8,7 +8,7 @@ use std::{
 use dragoman_store::{DEFAULT_TENANT, Store};
 
 use super::{RecommenderHandle, Settings, Shop, queue::Queue};
-use crate::{Error, Result, ServerConfig, metrics::recommend::RecommendMetrics};
+use crate::{Error, Result, config::RecommendationConfig, metrics::recommend::RecommendMetrics};
 
 /// Recommendation in one server: its tenants, its model, its settings.
 pub(crate) struct Recommendations {
@@ -23,14 +23,14 @@ pub(crate) struct Recommendations {
 impl Recommendations {
     /// Opens the default tenant of `store`; the others are opened when they are asked for.
     pub(crate) fn new(
-        config: &ServerConfig,
+        config: &RecommendationConfig,
         store: Store,
         model: RecommenderHandle,
         metrics: RecommendMetrics,
     ) -> Result<Self> {
         let refuse = |reason| Error::Config { name: "settings".into(), reason };
         let settings = Settings::new(config).map_err(refuse)?;
-        let queue = Queue::start(config.queue_size)?;
+        let queue = Queue::start(config.recommend_queue_size)?;
         let shops = Mutex::default();
         let this = Self { settings, model, metrics, queue, store, shops };
         let shop = this.shop(DEFAULT_TENANT)?;

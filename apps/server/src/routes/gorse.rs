@@ -32,7 +32,7 @@ use actix_web::{
     web,
 };
 
-use crate::app::Shared;
+use crate::metrics::Metrics;
 
 /// All routes under `prefix`.
 pub(super) fn scope(prefix: &str) -> Scope {
@@ -52,15 +52,16 @@ pub(super) async fn identify(
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     let started = Instant::now();
-    let shared = request.app_data::<web::Data<Shared>>().expect("set for the whole app").clone();
+    let metrics = request.app_data::<web::Data<Metrics>>().expect("set for the whole app").clone();
     let mut response = next.call(request).await?;
-    let id = HeaderValue::from_str(&uuid()).expect("hex digits and dashes");
+    let id = uuid::Uuid::new_v4().to_string();
+    let id = HeaderValue::from_str(&id).expect("hex digits and dashes");
     response.headers_mut().insert(REQUEST_ID, id);
     if let Some(pattern) = response.request().match_pattern() {
         let pattern = pattern.trim_end_matches('/').replace("{user}", "{user-id}");
         let pattern = pattern.replace("{item}", "{item-id}").replace("{kind}", "{feedback-type}");
-        let api = format!("{} {pattern}", response.request().method());
-        shared.metrics.recommend.answered(&api, started.elapsed().as_secs_f64());
+        let api = format!("{} {pattern}", Metrics::method(response.request().method()));
+        metrics.recommend.answered(&api, started.elapsed().as_secs_f64());
     }
     Ok(response)
 }
@@ -180,27 +181,4 @@ async fn method_not_allowed(method: Method) -> HttpResponse {
     HttpResponse::MethodNotAllowed()
         .content_type("text/plain; charset=utf-8")
         .body(format!("405: Method Not Allowed: {method}"))
-}
-
-/// A random UUID (version 4).
-fn uuid() -> String {
-    let bits = rand::random::<u128>() & !(0xF << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{bits:032x}");
-    let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
-    format!("{a}-{b}-{c}-{d}-{e}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identifiers_are_uuids_of_version_4() {
-        let id = uuid();
-        let form = regex::Regex::new(
-            "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
-        );
-        assert!(form.is_ok_and(|form| form.is_match(&id)), "{id}");
-        assert_ne!(id, uuid());
-    }
 }

@@ -6,11 +6,10 @@ use std::{
 };
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use dragoman_store::KeyLimits;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, answer};
+use crate::harness::{TestApp, answer, settings};
 
 fn body(key: Option<&str>) -> Value {
     let mut body = json!({ "q": "A Word", "source": "en", "target": "de" });
@@ -22,7 +21,7 @@ fn body(key: Option<&str>) -> Value {
 
 #[actix_web::test]
 async fn keys_are_known_or_refused() -> Result<()> {
-    let app = TestApp::configured(ServerConfig { api_keys: true, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("api_keys = true")?)?;
     let key = app.store.create_key(KeyLimits::default())?;
     assert_eq!(app.json("/translate", &body(None)).await?.0, 200, "a key is not required");
     assert_eq!(app.json("/translate", &body(Some(&key))).await?.0, 200);
@@ -40,14 +39,15 @@ async fn keys_are_known_or_refused() -> Result<()> {
 
 #[actix_web::test]
 async fn a_required_key_is_asked_for() -> Result<()> {
-    let config = ServerConfig { api_keys: true, require_api_key: true, ..ServerConfig::default() };
+    let config = settings("api_keys = true\nrequire_api_key = true")?;
     let app = TestApp::configured(config.clone())?;
     let message = "Please contact the server operator to get an API key";
     let (status, reply) = app.json("/translate", &body(None)).await?;
     assert_eq!((status, reply), (400, json!({ "error": message })));
 
-    let get_api_key_link = Some("https://keys.example".to_owned());
-    let app = TestApp::configured(ServerConfig { get_api_key_link, ..config })?;
+    let mut config = config;
+    config.keys.get_api_key_link = Some("https://keys.example".into());
+    let app = TestApp::configured(config)?;
     let (status, reply) = app.json("/detect", &body(None)).await?;
     let message = "Visit https://keys.example to get an API key";
     assert_eq!((status, reply), (400, json!({ "error": message })));
@@ -56,11 +56,9 @@ async fn a_required_key_is_asked_for() -> Result<()> {
 
 #[actix_web::test]
 async fn own_pages_need_no_key() -> Result<()> {
-    let app = TestApp::configured(ServerConfig {
-        api_keys: true,
-        require_api_key_origin: Some("^https://own\\.example$".into()),
-        ..ServerConfig::default()
-    })?;
+    let app = TestApp::configured(settings(
+        "api_keys = true\nrequire_api_key_origin = '^https://own\\.example$'",
+    )?)?;
     let from = |origin: &str| app.post("/translate").json(&body(None)).header("Origin", origin);
     assert_eq!(answer(from("https://own.example")).await?.0, 200);
     assert_eq!(answer(from("https://other.example")).await?.0, 400);
@@ -70,11 +68,7 @@ async fn own_pages_need_no_key() -> Result<()> {
 
 #[actix_web::test]
 async fn an_address_is_told_to_slow_down_and_then_banned() -> Result<()> {
-    let app = TestApp::configured(ServerConfig {
-        req_limit: Some(3),
-        req_flood_threshold: Some(2),
-        ..ServerConfig::default()
-    })?;
+    let app = TestApp::configured(settings("req_limit = 3\nreq_flood_threshold = 2")?)?;
     let array = json!({ "q": ["A", "B", "C"], "source": "en", "target": "de" });
     assert_eq!(app.json("/translate", &array).await?.0, 200, "an array counts its texts");
     for _ in 0..2 {
@@ -89,12 +83,7 @@ async fn an_address_is_told_to_slow_down_and_then_banned() -> Result<()> {
 
 #[actix_web::test]
 async fn a_key_has_limits_of_its_own() -> Result<()> {
-    let app = TestApp::configured(ServerConfig {
-        api_keys: true,
-        req_limit: Some(1),
-        char_limit: Some(3),
-        ..ServerConfig::default()
-    })?;
+    let app = TestApp::configured(settings("api_keys = true\nreq_limit = 1\nchar_limit = 3")?)?;
     let key = app.store.create_key(KeyLimits { req_limit: Some(2), char_limit: Some(100) })?;
     for _ in 0..2 {
         assert_eq!(app.json("/translate", &body(Some(&key))).await?.0, 200);
@@ -109,9 +98,10 @@ async fn a_key_has_limits_of_its_own() -> Result<()> {
 
 #[actix_web::test]
 async fn callers_behind_a_proxy_are_told_apart() -> Result<()> {
-    let config = ServerConfig { req_limit: Some(1), ..ServerConfig::default() };
     for (trust_forwarded_for, second) in [(true, 200), (false, 429)] {
-        let app = TestApp::configured(ServerConfig { trust_forwarded_for, ..config.clone() })?;
+        let app = TestApp::configured(settings(&format!(
+            "req_limit = 1\ntrust_forwarded_for = {trust_forwarded_for}"
+        ))?)?;
         let from =
             |address| app.post("/translate").json(&body(None)).header("X-Forwarded-For", address);
         assert_eq!(answer(from("10.9.9.9, 10.0.0.1")).await?.0, 200);
@@ -143,11 +133,8 @@ async fn another_server_may_know_the_keys() -> Result<()> {
             let _ = write!(stream, "{head}{}\r\n\r\n{reply}", reply.len());
         }
     });
-    let app = TestApp::configured(ServerConfig {
-        api_keys: true,
-        api_keys_remote: Some(url),
-        ..ServerConfig::default()
-    })?;
+    let app =
+        TestApp::configured(settings(&format!("api_keys = true\napi_keys_remote = '{url}'"))?)?;
     assert_eq!(app.json("/translate", &body(Some("good"))).await?.0, 200);
     assert_eq!(app.json("/translate", &body(Some("good"))).await?.0, 429);
     assert_eq!(app.json("/translate", &body(Some("bad"))).await?.0, 403);

@@ -1,19 +1,13 @@
 //! What people and programs send that they should not.
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, answer};
+use crate::harness::{TestApp, answer, settings};
 
 #[actix_web::test]
 async fn errors_come_in_upstreams_order_and_words() -> Result<()> {
-    let config = ServerConfig {
-        char_limit: Some(10),
-        batch_limit: Some(2),
-        alternatives_limit: Some(3),
-        ..ServerConfig::default()
-    };
+    let config = settings("char_limit = 10\nbatch_limit = 2\nalternatives_limit = 3")?;
     let app = TestApp::configured(config)?;
     let long = "x".repeat(11);
     for (body, message) in [
@@ -108,7 +102,7 @@ async fn bodies_that_cannot_be_read_are_refused() -> Result<()> {
 
 #[actix_web::test]
 async fn a_body_above_the_limit_is_refused() -> Result<()> {
-    let app = TestApp::configured(ServerConfig { body_limit: 1000, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("body_limit = 1000")?)?;
     let body = json!({ "q": "x".repeat(1000), "source": "en", "target": "de" });
     let (status, reply) = app.json("/translate", &body).await?;
     assert_eq!(status, 413);

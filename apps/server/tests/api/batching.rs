@@ -8,7 +8,10 @@ use dragoman_server::ServerConfig;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{harness::TestApp, model::Tagger};
+use crate::{
+    harness::{TestApp, settings},
+    model::Tagger,
+};
 
 fn body(q: impl Into<Value>) -> Value {
     json!({ "q": q.into(), "source": "en", "target": "de" })
@@ -54,7 +57,7 @@ async fn a_batch_holds_sentences_of_like_length() -> Result<()> {
 
 #[actix_web::test]
 async fn a_full_queue_refuses_at_once() -> Result<()> {
-    let config = ServerConfig { queue_size: 2, batch_sentences: 1, ..ServerConfig::default() };
+    let config = settings("queue_size = 2\nbatch_sentences = 1")?;
     let app = TestApp::with(config, Tagger::slow(400))?;
     let bodies: Vec<Value> = (0..8).map(|i| body(format!("Request {i}"))).collect();
     let app = &app;
@@ -76,7 +79,7 @@ async fn a_full_queue_refuses_at_once() -> Result<()> {
 
 #[actix_web::test]
 async fn an_array_larger_than_the_queue_is_fed_as_space_frees() -> Result<()> {
-    let config = ServerConfig { queue_size: 4, ..ServerConfig::default() };
+    let config = settings("queue_size = 4")?;
     let app = TestApp::with(config, Tagger::slow(5))?;
     let q: Vec<String> = (0..50).map(|i| format!("Item {i}")).collect();
     let (status, reply) = app.json("/translate", &body(q)).await?;
@@ -88,7 +91,7 @@ async fn an_array_larger_than_the_queue_is_fed_as_space_frees() -> Result<()> {
 
 #[actix_web::test]
 async fn a_long_request_leaves_room_for_others() -> Result<()> {
-    let config = ServerConfig { queue_size: 8, ..ServerConfig::default() };
+    let config = settings("queue_size = 8")?;
     let app = TestApp::with(config, Tagger::slow(20))?;
     let q: Vec<String> = (0..60).map(|i| format!("Item {i}")).collect();
     let (long, short) = (body(q), body("Short"));
@@ -105,7 +108,7 @@ async fn a_long_request_leaves_room_for_others() -> Result<()> {
 
 #[actix_web::test]
 async fn a_cancelled_request_leaves_the_queue() -> Result<()> {
-    let config = ServerConfig { queue_size: 4, batch_sentences: 1, ..ServerConfig::default() };
+    let config = settings("queue_size = 4\nbatch_sentences = 1")?;
     let app = TestApp::with(config, Tagger::slow(300))?;
     let first = {
         let request = app.post("/translate").json(&body("Busy"));
@@ -124,7 +127,7 @@ async fn a_cancelled_request_leaves_the_queue() -> Result<()> {
 
 #[actix_web::test]
 async fn a_request_that_fails_does_not_spoil_those_in_its_batch() -> Result<()> {
-    let config = ServerConfig { batch_wait_ms: 500, ..ServerConfig::default() };
+    let config = settings("batch_wait_ms = 500")?;
     let app = TestApp::configured(config)?;
     for bad in ["Do panic now", "A failing one"] {
         let bodies = [

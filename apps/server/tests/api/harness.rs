@@ -12,6 +12,11 @@ use serde_json::Value;
 
 use crate::model::Tagger;
 
+/// Settings written as a file without sections.
+pub(crate) fn settings(text: &str) -> Result<ServerConfig> {
+    ServerConfig::parse(text).map_err(anyhow::Error::msg)
+}
+
 /// A running server; it is stopped when the test ends.
 pub(crate) struct TestApp {
     pub(crate) url: String,
@@ -53,7 +58,8 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", listener.local_addr()?);
         let handle = ModelHandle::new(Arc::clone(&model) as Arc<dyn Translate>);
-        let config = ServerConfig { threads: 2, ..config };
+        let mut config = config;
+        config.http.threads = 2;
         let models = Models { translator: handle.clone(), recommender: recommender.clone() };
         let server = dragoman_server::run(config, listener, models, store.clone())?;
         let app = Self {

@@ -1,10 +1,9 @@
 //! `GET /languages` and `GET /frontend/settings`
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, answer};
+use crate::harness::{TestApp, answer, settings};
 
 #[actix_web::test]
 async fn languages_are_listed_english_first() -> Result<()> {
@@ -43,8 +42,7 @@ async fn aliases_are_understood() -> Result<()> {
 
 #[actix_web::test]
 async fn only_some_languages_are_offered() -> Result<()> {
-    let load_only = vec!["en".to_owned(), "PB".to_owned()];
-    let app = TestApp::configured(ServerConfig { load_only, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("load_only = 'en,PB'")?)?;
     let (_, reply) = answer(app.get("/languages")).await?;
     assert_eq!(reply.as_array().map(Vec::len), Some(2));
     assert_eq!(reply[0]["targets"], json!(["en", "pt-BR"]));
@@ -55,11 +53,7 @@ async fn only_some_languages_are_offered() -> Result<()> {
 
 #[actix_web::test]
 async fn settings_say_what_the_page_needs() -> Result<()> {
-    let app = TestApp::configured(ServerConfig {
-        char_limit: Some(500),
-        frontend_language_target: Some("fr".into()),
-        ..ServerConfig::default()
-    })?;
+    let app = TestApp::configured(settings("char_limit = 500\nfrontend_language_target = 'fr'")?)?;
     let (status, reply) = answer(app.get("/frontend/settings")).await?;
     let expected = json!({
         "charLimit": 500, "frontendTimeout": 500, "apiKeys": false, "keyRequired": false,

@@ -8,7 +8,7 @@ use dragoman_server::ServerConfig;
 use serde_json::json;
 
 use crate::{
-    harness::{TestApp, answer},
+    harness::{TestApp, answer, settings},
     model::Tagger,
 };
 
@@ -51,8 +51,7 @@ async fn health_is_ok() -> Result<()> {
 
 #[actix_web::test]
 async fn a_prefix_goes_before_everything() -> Result<()> {
-    let url_prefix = "tools/translate/".to_owned();
-    let app = TestApp::configured(ServerConfig { url_prefix, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("url_prefix = 'tools/translate/'")?)?;
     assert_eq!(app.get("/tools/translate/health").send().await?.status(), 200);
     assert_eq!(app.get("/health").send().await?.status(), 404);
     let body = json!({ "q": "A Word", "source": "en", "target": "de" });
@@ -87,20 +86,18 @@ async fn metrics_count_without_naming_anyone() -> Result<()> {
 
 #[actix_web::test]
 async fn metrics_may_need_a_token_or_be_off() -> Result<()> {
-    let metrics_auth_token = Some("token".to_owned());
-    let app = TestApp::configured(ServerConfig { metrics_auth_token, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("metrics_auth_token = 'token'")?)?;
     assert_eq!(app.get("/metrics").send().await?.status(), 401);
     assert_eq!(app.get("/metrics").bearer_auth("tokem").send().await?.status(), 401);
     assert_eq!(app.get("/metrics").bearer_auth("token").send().await?.status(), 200);
-    let app = TestApp::configured(ServerConfig { metrics: false, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("metrics = false")?)?;
     assert_eq!(app.get("/metrics").send().await?.status(), 404);
     Ok(())
 }
 
 #[actix_web::test]
 async fn the_specification_describes_every_endpoint() -> Result<()> {
-    let admin_key = Some("key".to_owned());
-    let app = TestApp::configured(ServerConfig { admin_key, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("admin_key = 'key'")?)?;
     let (status, spec) = answer(app.get("/spec")).await?;
     assert_eq!(status, 200);
     assert!(spec["openapi"].as_str().is_some_and(|version| version.starts_with("3.")));

@@ -1,10 +1,9 @@
 //! Pages and the register of experts.
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use serde_json::json;
 
-use crate::harness::{TestApp, answer};
+use crate::harness::{TestApp, answer, settings};
 
 #[actix_web::test]
 async fn experts_are_json_for_programs() -> Result<()> {
@@ -36,7 +35,7 @@ async fn pages_load_only_our_own_files() -> Result<()> {
 
 #[actix_web::test]
 async fn pages_can_be_switched_off() -> Result<()> {
-    let app = TestApp::configured(ServerConfig { web_ui: false, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("web_ui = false")?)?;
     assert_eq!(app.get("/").send().await?.status(), 404);
     assert_eq!(app.get("/health").send().await?.status(), 200);
     Ok(())

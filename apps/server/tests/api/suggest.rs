@@ -1,10 +1,9 @@
 //! `POST /suggest`, and the store behind it.
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use serde_json::json;
 
-use crate::harness::{TestApp, answer};
+use crate::harness::{TestApp, answer, settings};
 
 #[actix_web::test]
 async fn a_suggestion_is_stored() -> Result<()> {
@@ -40,7 +39,7 @@ async fn a_field_that_is_missing_is_named() -> Result<()> {
 
 #[actix_web::test]
 async fn suggestions_can_be_switched_off() -> Result<()> {
-    let app = TestApp::configured(ServerConfig { suggestions: false, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("suggestions = false")?)?;
     let (status, reply) = app.json("/suggest", &json!({ "q": "a" })).await?;
     let expected = json!({ "error": "Suggestions are disabled on this server." });
     assert_eq!((status, reply), (403, expected));
@@ -49,8 +48,7 @@ async fn suggestions_can_be_switched_off() -> Result<()> {
 
 #[actix_web::test]
 async fn the_store_moves_over_the_admin_api() -> Result<()> {
-    let admin_key = Some("open sesame".to_owned());
-    let app = TestApp::configured(ServerConfig { admin_key, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("admin_key = 'open sesame'")?)?;
     let body = json!({ "q": "Hello", "s": "Servus", "source": "en", "target": "de" });
     app.json("/suggest", &body).await?;
     for token in ["", "open", "open sesamy"] {

@@ -46,6 +46,9 @@ impl Store {
     pub fn remove_tenant(&self, name: &str) -> Result<bool> {
         let was = name == DEFAULT_TENANT || self.has_tenant(name)?;
         if was {
+            if self.has_tenant_keys(DEFAULT_TENANT) {
+                self.close_default()?;
+            }
             self.tenant(name)?.tree.clear()?;
             for key in self.keys() {
                 let key = key?;

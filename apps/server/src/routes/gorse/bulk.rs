@@ -15,12 +15,11 @@ use super::{
     feedback,
     record::Record,
     reply::{Answer, Refused, success},
-    visitor::Visitor,
+    visitor::{Visitor, data},
 };
 use crate::{
-    error::ApiError,
     recommend::{Recommendations, Shop},
-    stream,
+    stream::{self, Transfers},
 };
 
 /// Rows written together.
@@ -51,7 +50,9 @@ pub(super) async fn export(visitor: Visitor) -> Answer {
     let rows = rows(&visitor)?;
     let shop = visitor.block(|_, shop| Ok(Arc::clone(shop))).await?;
     let name = visitor.path("rows")?;
-    let body = stream::body(move |writer| write(&shop, rows, writer));
+    let transfers = data::<Transfers>(&visitor.request);
+    let place = transfers.place(&visitor.request)?;
+    let body = transfers.write(place, move |writer| write(&shop, rows, writer))?;
     Ok(HttpResponse::Ok()
         .content_type("application/jsonl")
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment;filename={name}.jsonl")))
@@ -67,10 +68,12 @@ pub(super) async fn import(visitor: Visitor, payload: web::Payload) -> Answer {
     let work = move |reader: stream::Reader| read(&service, &shop, rows, BufReader::new(reader));
     let kind = visitor.request.headers().get(header::CONTENT_TYPE);
     let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let transfers = data::<Transfers>(&visitor.request);
+    let place = transfers.place(&visitor.request)?;
     let imported = match is_form {
-        false => stream::read(payload, work).await,
+        false => transfers.read(place, transfers.paced(payload), work).await,
         true => {
-            let mut parts = Multipart::new(visitor.request.headers(), payload);
+            let mut parts = Multipart::new(visitor.request.headers(), transfers.paced(payload));
             let file = loop {
                 let part = parts.next().await.transpose().map_err(Refused::invalid)?;
                 let part = part.ok_or_else(|| Refused::invalid("the form has no field `file`"))?;
@@ -78,10 +81,10 @@ pub(super) async fn import(visitor: Visitor, payload: web::Payload) -> Answer {
                     break part;
                 }
             };
-            stream::read(file, work).await
+            transfers.read(place, file, work).await
         }
     };
-    answer(imported.map_err(ApiError::from)??)
+    answer(imported??)
 }
 
 fn rows(visitor: &Visitor) -> Result<Rows, Refused> {

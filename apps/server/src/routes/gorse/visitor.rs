@@ -3,23 +3,20 @@
 use std::{
     future::{Ready, ready},
     sync::Arc,
-    time::Duration,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use dragoman_store::DEFAULT_TENANT;
-use tokio::time::timeout;
 
 use super::{params::Params, reply::Refused};
 use crate::{
-    app::Shared,
+    access::Access,
+    body::Bodies,
+    config::ServerConfig,
     error::ApiError,
     input::{Plus, decode},
     recommend::{Recommendations, Shop},
 };
-
-/// How long a body may take to come.
-const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// A caller who was let in.
 pub(super) struct Visitor {
@@ -41,18 +38,15 @@ impl FromRequest for Visitor {
 
 impl Visitor {
     fn admit(request: &HttpRequest) -> Result<Self, Refused> {
-        let shared = request.app_data::<web::Data<Shared>>().expect("set for the whole app");
-        let service = shared.recommend.clone();
-        let service =
-            service.ok_or_else(|| Refused::not_found("recommendation is switched off"))?;
+        let service = data::<Recommendations>(request).clone().into_inner();
         let tenant = segment(request, "tenant")?.unwrap_or_else(|| DEFAULT_TENANT.into());
-        shared.access.admit_to_tenant(request, &tenant)?;
+        data::<Access>(request).admit_to_tenant(request, &tenant)?;
         Ok(Self {
             params: Params::parse(request.query_string())?,
             request: request.clone(),
             service,
             tenant,
-            body_limit: shared.config.recommend_body_limit,
+            body_limit: data::<ServerConfig>(request).recommendation.recommend_body_limit,
         })
     }
 
@@ -74,10 +68,8 @@ impl Visitor {
 
     /// Reads the body.
     pub(super) async fn body(&self, payload: web::Payload) -> Result<web::Bytes, Refused> {
-        let body = timeout(MAX_WAIT, payload.to_bytes_limited(self.body_limit)).await;
-        let body = body.map_err(|_| Refused::invalid("the body did not come in time"))?;
-        let body = body.map_err(|_| Refused::from(ApiError::TooLarge(self.body_limit)))?;
-        body.map_err(Refused::invalid)
+        let bodies = data::<Bodies>(&self.request);
+        Ok(bodies.read(&self.request, payload, self.body_limit).await?)
     }
 
     /// Runs `work` on a thread where it may block.
@@ -90,6 +82,11 @@ impl Visitor {
         let work = move || work(&service, &service.shop(&tenant)?);
         web::block(work).await.map_err(ApiError::from)?
     }
+}
+
+/// What the app carries for its handlers.
+pub(super) fn data<T: 'static>(request: &HttpRequest) -> &web::Data<T> {
+    request.app_data::<web::Data<T>>().expect("set for the whole app")
 }
 
 /// A part of the path; actix leaves the codes of `/`, `+` and `%` in it.

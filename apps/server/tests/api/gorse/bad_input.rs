@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, text};
+use crate::harness::{TestApp, settings, text};
 
 #[actix_web::test]
 async fn a_call_that_makes_no_sense_is_told_why_in_plain_text() -> Result<()> {
@@ -85,11 +85,7 @@ async fn huge_lists_and_duplicates_are_taken() -> Result<()> {
 
 #[actix_web::test]
 async fn a_body_over_the_limit_is_refused() -> Result<()> {
-    let config = dragoman_server::ServerConfig {
-        recommend_body_limit: 1000,
-        ..dragoman_server::ServerConfig::default()
-    };
-    let app = TestApp::configured(config)?;
+    let app = TestApp::configured(settings("recommend_body_limit = 1000")?)?;
     let (status, error) = text(app.post("/api/items").body("x".repeat(2000))).await?;
     assert!(status == 413 && error.contains("1000 bytes"), "{error}");
     Ok(())

@@ -1,11 +1,10 @@
 //! Import and export as JSON Lines.
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, answer, text};
+use crate::harness::{TestApp, answer, settings, text};
 
 fn upload(app: &TestApp, rows: &str, lines: String) -> reqwest::RequestBuilder {
     let form = Form::new().text("other", "x").part("file", Part::text(lines).file_name("x.jsonl"));
@@ -77,8 +76,7 @@ async fn a_bad_line_is_named_and_the_others_are_kept() -> Result<()> {
 
 #[actix_web::test]
 async fn a_snapshot_moves_over_the_admin_api() -> Result<()> {
-    let admin_key = Some("open sesame".to_owned());
-    let config = ServerConfig { admin_key, ..ServerConfig::default() };
+    let config = settings("admin_key = 'open sesame'")?;
     let (from, to) = (TestApp::configured(config.clone())?, TestApp::configured(config)?);
     from.stock(&[("a", &[]), ("b", &[])]).await?;
     from.read("u", &["a", "a", "b"]).await?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::harness::{TestApp, answer, text};
+use crate::harness::{TestApp, answer, settings, text};
 
 #[actix_web::test]
 async fn post_adds_and_put_replaces() -> Result<()> {
@@ -99,11 +99,7 @@ async fn feedback_of_the_future_is_not_seen_yet() -> Result<()> {
 
 #[actix_web::test]
 async fn unknown_users_and_items_are_dropped_if_so_set() -> Result<()> {
-    let config = dragoman_server::ServerConfig {
-        auto_insert_item: false,
-        ..dragoman_server::ServerConfig::default()
-    };
-    let app = TestApp::configured(config)?;
+    let app = TestApp::configured(settings("auto_insert_item = false")?)?;
     app.stock(&[("a", &[])]).await?;
     app.read("u", &["a", "unknown"]).await?;
     assert_eq!(app.fetch("/api/user/u/feedback").await?.as_array().map(Vec::len), Some(1));

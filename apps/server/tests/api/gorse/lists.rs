@@ -5,7 +5,7 @@ use dragoman_server::ServerConfig;
 use serde_json::json;
 
 use super::ids;
-use crate::harness::{TestApp, text};
+use crate::harness::{TestApp, settings, text};
 
 #[actix_web::test]
 async fn a_fresh_server_answers_from_the_first_item_on() -> Result<()> {
@@ -55,8 +55,8 @@ async fn latest_and_popular_are_cut_and_filtered() -> Result<()> {
 
 #[actix_web::test]
 async fn neighbours_follow_each_event() -> Result<()> {
-    let recommender_aliases = vec!["most_liked=popular".into(), "also=users".into()];
-    let app = TestApp::configured(ServerConfig { recommender_aliases, ..ServerConfig::default() })?;
+    let app =
+        TestApp::configured(settings("recommender_aliases = 'most_liked=popular,also=users'")?)?;
     app.stock(&[("a", &["x"]), ("b", &[]), ("c", &["x"]), ("d", &["z"])]).await?;
     app.read("u", &["a", "b"]).await?;
     assert_eq!(ids(&app.fetch("/api/item-to-item/users/a").await?), ["b"]);

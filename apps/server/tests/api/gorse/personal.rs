@@ -1,11 +1,10 @@
 //! Recommendation without a model, and what lists can be asked.
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use serde_json::{Value, json};
 
 use super::ids;
-use crate::harness::{TestApp, answer, text};
+use crate::harness::{TestApp, answer, settings, text};
 
 async fn shop() -> Result<TestApp> {
     let app = TestApp::start()?;
@@ -137,8 +136,7 @@ async fn a_session_needs_no_user() -> Result<()> {
 
 #[actix_web::test]
 async fn groups_are_compared_in_the_metrics() -> Result<()> {
-    let recommend_groups = vec!["old=latest:1".into()];
-    let app = TestApp::configured(ServerConfig { recommend_groups, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("recommend_groups = 'old=latest:1'")?)?;
     app.stock(&[("a", &[]), ("b", &[])]).await?;
     let reply = app.get("/api/recommend/u").send().await?;
     let group = reply.headers().get("X-Recommend-Group").and_then(|group| group.to_str().ok());
@@ -160,11 +158,8 @@ async fn groups_are_compared_in_the_metrics() -> Result<()> {
 
 #[actix_web::test]
 async fn with_replacement_only_what_was_disliked_is_out() -> Result<()> {
-    let app = TestApp::configured(ServerConfig {
-        recommend_replacement: true,
-        negative_feedback: vec!["skip".into()],
-        ..ServerConfig::default()
-    })?;
+    let app =
+        TestApp::configured(settings("recommend_replacement = true\nnegative_feedback = 'skip'")?)?;
     app.stock(&[("a", &[]), ("b", &[]), ("c", &[])]).await?;
     app.read("u", &["a"]).await?;
     let skip = json!([{ "FeedbackType": "skip", "UserId": "u", "ItemId": "b" }]);

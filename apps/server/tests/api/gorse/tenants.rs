@@ -1,11 +1,10 @@
 //! Tenants and their keys.
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use dragoman_store::KeyLimits;
 use serde_json::json;
 
-use crate::harness::{TestApp, answer, text};
+use crate::harness::{TestApp, answer, settings, text};
 
 #[actix_web::test]
 async fn a_key_is_asked_for_once_there_is_one() -> Result<()> {
@@ -18,10 +17,9 @@ async fn a_key_is_asked_for_once_there_is_one() -> Result<()> {
     assert_eq!(text(with(&key)).await?.0, 200);
     assert_eq!(text(app.get("/api/health/live")).await?.0, 200, "health needs none");
     app.store.remove_key(&key)?;
-    assert_eq!(text(app.get("/api/latest")).await?.0, 200);
+    assert_eq!(text(app.get("/api/latest")).await?.0, 401, "losing the last key opens nothing");
 
-    let recommend_api_key = Some("secret".to_owned());
-    let app = TestApp::configured(ServerConfig { recommend_api_key, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("recommend_api_key = 'secret'")?)?;
     assert_eq!(text(app.get("/api/latest")).await?.0, 401);
     let with = app.get("/api/latest").header("X-API-Key", "secret");
     assert_eq!(text(with).await?.0, 200);
@@ -30,8 +28,7 @@ async fn a_key_is_asked_for_once_there_is_one() -> Result<()> {
 
 #[actix_web::test]
 async fn tenants_are_made_over_the_admin_api_and_see_their_own() -> Result<()> {
-    let admin_key = Some("open sesame".to_owned());
-    let app = TestApp::configured(ServerConfig { admin_key, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("admin_key = 'open sesame'")?)?;
     let unknown = (404, "no tenant `shop`".to_owned());
     assert_eq!(text(app.get("/t/shop/api/latest")).await?, unknown);
     let body = json!({ "name": "shop" });
@@ -75,7 +72,7 @@ async fn tenants_are_made_over_the_admin_api_and_see_their_own() -> Result<()> {
 
 #[actix_web::test]
 async fn recommendation_can_be_switched_off() -> Result<()> {
-    let app = TestApp::configured(ServerConfig { recommend: false, ..ServerConfig::default() })?;
+    let app = TestApp::configured(settings("recommend = false")?)?;
     assert_eq!(app.get("/api/latest").send().await?.status(), 404);
     assert_eq!(app.get("/health").send().await?.status(), 200);
     Ok(())

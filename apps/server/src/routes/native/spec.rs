@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use crate::{app::Shared, error::ApiError};
+use super::reply::Answer;
+use crate::{ServerConfig, error::ServiceError};
 
 /// The API in OpenAPI 3.0, but for what depends on the server.
 const SPEC: &str = include_str!("openapi.json");
@@ -12,20 +13,20 @@ const SPEC: &str = include_str!("openapi.json");
 const OF_GORSE: &str = include_str!("gorse.json");
 
 /// Describes the API to programs.
-pub(super) async fn spec(shared: web::Data<Shared>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn spec(config: web::Data<ServerConfig>) -> Answer {
     let mut spec: Value =
-        serde_json::from_str(SPEC).map_err(|error| ApiError::Internal(error.to_string()))?;
-    if shared.config.recommend {
+        serde_json::from_str(SPEC).map_err(|error| ServiceError::Internal(error.to_string()))?;
+    if config.recommendation.recommend {
         add_gorse(&mut spec)?;
     }
     spec["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
-    let prefix = shared.config.prefix();
+    let prefix = config.prefix();
     spec["servers"] = json!([{ "url": if prefix.is_empty() { "/" } else { &prefix } }]);
     if let Some(paths) = spec["paths"].as_object_mut() {
-        if !shared.config.metrics {
+        if !config.monitoring.metrics {
             paths.shift_remove("/metrics");
         }
-        if shared.config.admin_key.is_none() {
+        if config.keys.admin_key.is_none() {
             paths.retain(|path, _| !path.starts_with("/admin/"));
         }
     }
@@ -33,9 +34,9 @@ pub(super) async fn spec(shared: web::Data<Shared>) -> Result<HttpResponse, ApiE
 }
 
 /// Adds the calls of recommendation.
-fn add_gorse(spec: &mut Value) -> Result<(), ApiError> {
+fn add_gorse(spec: &mut Value) -> Result<(), ServiceError> {
     let parsed = serde_json::from_str(OF_GORSE);
-    let mut added: Value = parsed.map_err(|error| ApiError::Internal(error.to_string()))?;
+    let mut added: Value = parsed.map_err(|error| ServiceError::Internal(error.to_string()))?;
     let merge = |into: &mut Value, from: Value| {
         if let (Some(into), Value::Object(from)) = (into.as_object_mut(), from) {
             into.extend(from);

@@ -1,27 +1,23 @@
 //! `/admin/tenants`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use dragoman_store::KeyLimits;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::check;
-use crate::{app::Shared, error::ApiError};
+use super::Admin;
+use crate::routes::native::reply::Answer;
 
 /// A tenant to make.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct New {
+struct New {
     name: String,
 }
 
 /// Lists the tenants.
-pub(in super::super) async fn list(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-) -> Result<HttpResponse, ApiError> {
-    check(&shared, &request)?;
-    let store = shared.store.clone();
+pub(in super::super) async fn list(admin: Admin) -> Answer {
+    let store = admin.tools.store.clone();
     let tenants = web::block(move || {
         let names = store.tenants()?.into_iter();
         let row = |name: String| json!({ "has_keys": store.has_tenant_keys(&name), "name": name });
@@ -31,13 +27,9 @@ pub(in super::super) async fn list(
 }
 
 /// Makes a tenant, and a first key for it, which is shown this once.
-pub(in super::super) async fn create(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    new: web::Json<New>,
-) -> Result<HttpResponse, ApiError> {
-    check(&shared, &request)?;
-    let (store, name) = (shared.store.clone(), new.into_inner().name);
+pub(in super::super) async fn create(admin: Admin, payload: web::Payload) -> Answer {
+    let New { name } = admin.json(payload).await?;
+    let store = admin.tools.store.clone();
     let made = web::block(move || {
         if !store.create_tenant(&name)? {
             let reason = format!("there is a tenant `{name}` already");
@@ -50,16 +42,10 @@ pub(in super::super) async fn create(
 }
 
 /// Removes a tenant with everything in it.
-pub(in super::super) async fn remove(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    name: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    check(&shared, &request)?;
-    let store = shared.store.clone();
-    let name = name.into_inner();
+pub(in super::super) async fn remove(admin: Admin, name: web::Path<String>) -> Answer {
+    let (store, name) = (admin.tools.store.clone(), name.into_inner());
     let was_there = web::block(move || store.remove_tenant(&name)).await??;
-    if let Some(recommend) = &shared.recommend {
+    if let Some(recommend) = &admin.tools.recommend {
         recommend.reload();
     }
     Ok(HttpResponse::Ok().json(json!({ "removed": was_there })))

@@ -4,31 +4,36 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde_json::{Value, json};
 
 use crate::{
-    app::Shared,
+    config::ServerConfig,
     languages::{name, public, resolve},
+    service::TranslationService,
 };
 
 /// Says what the page needs to know of the settings. Where they name no target, it is the language
 /// that the browser prefers.
-pub(super) async fn settings(shared: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
-    let config = &shared.config;
-    let known = shared.languages(&shared.model.current());
-    let source = resolve(&known, &config.frontend_language_source);
+pub(super) async fn settings(
+    service: web::Data<TranslationService>,
+    config: web::Data<ServerConfig>,
+    request: HttpRequest,
+) -> HttpResponse {
+    let ServerConfig { translation, keys, pages, .. } = &**config;
+    let known = service.languages(&service.model());
+    let source = resolve(&known, &pages.frontend_language_source);
     let source = source.map_or(json!({ "code": "auto", "name": "Auto Detect" }), language);
-    let wanted = config.frontend_language_target.as_deref().and_then(|code| resolve(&known, code));
+    let wanted = pages.frontend_language_target.as_deref().and_then(|code| resolve(&known, code));
     let first = || known.iter().find(|code| *code != "en").or(known.first()).map(String::as_str);
     let target = wanted
         .or_else(|| preferred(&known, &request))
         .or_else(|| resolve(&known, "es"))
         .or_else(first)
         .unwrap_or("en");
-    let char_limit = config.char_limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    let char_limit = translation.char_limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
     HttpResponse::Ok().insert_header((header::VARY, "Accept-Language")).json(json!({
         "charLimit": char_limit,
-        "frontendTimeout": config.frontend_timeout,
-        "apiKeys": config.api_keys,
-        "keyRequired": config.api_keys && config.require_api_key,
-        "suggestions": config.suggestions,
+        "frontendTimeout": pages.frontend_timeout,
+        "apiKeys": keys.api_keys,
+        "keyRequired": keys.api_keys && keys.require_api_key,
+        "suggestions": translation.suggestions,
         "filesTranslation": false,
         "supportedFilesFormat": [],
         "language": { "source": source, "target": language(target) },

@@ -1,17 +1,17 @@
 //! `/admin/keys`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use dragoman_store::KeyLimits;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::check;
-use crate::{app::Shared, error::ApiError};
+use super::Admin;
+use crate::routes::native::reply::Answer;
 
 /// A key to make.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(in super::super) struct New {
+struct New {
     /// The tenant that it opens; without one it is a key of translation.
     tenant: Option<String>,
     /// Requests a minute.
@@ -21,30 +21,20 @@ pub(in super::super) struct New {
 }
 
 /// Makes a key, which is shown this once.
-pub(in super::super) async fn create(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    new: web::Json<New>,
-) -> Result<HttpResponse, ApiError> {
-    check(&shared, &request)?;
-    let New { tenant, req_limit, char_limit } = new.into_inner();
+pub(in super::super) async fn create(admin: Admin, payload: web::Payload) -> Answer {
+    let New { tenant, req_limit, char_limit } = admin.json(payload).await?;
+    let store = admin.tools.store.clone();
     if let Some(name) = &tenant {
-        super::must_exist(&shared.store, name)?;
+        super::must_exist(&store, name)?;
     }
-    let store = shared.store.clone();
     let limits = KeyLimits { req_limit, char_limit };
     let key = web::block(move || store.create_key_for(tenant.as_deref(), limits)).await??;
     Ok(HttpResponse::Ok().json(json!({ "key": key })))
 }
 
 /// Forgets the key with this text or this SHA-256.
-pub(in super::super) async fn remove(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    key: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    check(&shared, &request)?;
-    let (store, key) = (shared.store.clone(), key.into_inner());
+pub(in super::super) async fn remove(admin: Admin, key: web::Path<String>) -> Answer {
+    let (store, key) = (admin.tools.store.clone(), key.into_inner());
     let was_there = web::block(move || store.remove_key(&key)).await??;
     Ok(HttpResponse::Ok().json(json!({ "removed": was_there })))
 }

@@ -4,14 +4,14 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    app::Shared,
     languages::{name, public},
+    service::TranslationService,
 };
 
 /// Lists the languages, English first and the rest by name, with what each translates into.
-pub(super) async fn languages(shared: web::Data<Shared>) -> HttpResponse {
-    let model = shared.model.current();
-    let known = shared.languages(&model);
+pub(super) async fn languages(service: web::Data<TranslationService>) -> HttpResponse {
+    let model = service.model();
+    let known = service.languages(&model);
     let domains = model.model.domains();
     let model = &model.model;
     let mut sources: Vec<&String> = known.iter().collect();

@@ -2,12 +2,15 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, EntityTag},
+    http::{
+        StatusCode,
+        header::{self, EntityTag},
+    },
     web,
 };
 use rust_embed::RustEmbed;
 
-use crate::error::ApiError;
+use super::reply;
 
 /// The folder `web/` of the workspace.
 #[derive(RustEmbed)]
@@ -22,30 +25,27 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       frame-ancestors 'none'";
 
 /// `GET /`
-pub(super) async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(super) async fn index(request: HttpRequest) -> HttpResponse {
     serve(&request, "index.html")
 }
 
 /// `GET /docs`
-pub(super) async fn docs(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(super) async fn docs(request: HttpRequest) -> HttpResponse {
     serve(&request, "docs.html")
 }
 
 /// `GET /recommend`
-pub(super) async fn recommend(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(super) async fn recommend(request: HttpRequest) -> HttpResponse {
     serve(&request, "recommend.html")
 }
 
 /// `GET /experts`, for browsers.
-pub(super) async fn experts(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(super) async fn experts(request: HttpRequest) -> HttpResponse {
     serve(&request, "experts.html")
 }
 
 /// `GET /static/…`
-pub(super) async fn file(
-    request: HttpRequest,
-    path: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
     serve(&request, &format!("static/{path}"))
 }
 
@@ -55,22 +55,31 @@ pub(super) async fn with_slash(request: HttpRequest) -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, path)).finish()
 }
 
-fn serve(request: &HttpRequest, path: &str) -> Result<HttpResponse, ApiError> {
-    let file = Files::get(path).ok_or(ApiError::NotFound)?;
+/// A page with a slash behind its name: its relative links lead there without the slash.
+pub(super) async fn without_slash(request: HttpRequest) -> HttpResponse {
+    let name = request.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let path = format!("../{name}");
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, path)).finish()
+}
+
+fn serve(request: &HttpRequest, path: &str) -> HttpResponse {
+    let Some(file) = Files::get(path) else {
+        return reply::failure(request, StatusCode::NOT_FOUND);
+    };
     let hash = file.metadata.sha256_hash();
     let tag = EntityTag::new_strong(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect());
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     if known.is_some_and(|known| known.contains(tag.tag())) {
-        return Ok(HttpResponse::NotModified().insert_header(header::ETag(tag)).finish());
+        return HttpResponse::NotModified().insert_header(header::ETag(tag)).finish();
     }
-    Ok(HttpResponse::Ok()
+    HttpResponse::Ok()
         .content_type(content_type(path))
         .insert_header(header::ETag(tag))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .body(file.data))
+        .body(file.data)
 }
 
 fn content_type(path: &str) -> &'static str {

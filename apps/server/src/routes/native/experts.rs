@@ -3,19 +3,24 @@
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde_json::Value;
 
-use crate::{app::Shared, error::ApiError, routes::pages};
+use super::{
+    pages,
+    reply::{Answer, accepts_pages},
+};
+use crate::{ModelHandle, RecommenderHandle, ServerConfig};
 
 /// Lists the experts of all models: a page for browsers, JSON for programs.
 pub(super) async fn experts(
-    shared: web::Data<Shared>,
+    model: web::Data<ModelHandle>,
+    recommender: web::Data<RecommenderHandle>,
+    config: web::Data<ServerConfig>,
     request: HttpRequest,
-) -> Result<HttpResponse, ApiError> {
-    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    if shared.config.web_ui && accept.is_some_and(|accept| accept.contains("text/html")) {
-        return pages::experts(request).await;
+) -> Answer {
+    if config.pages.web_ui && accepts_pages(&request) {
+        return Ok(pages::experts(request).await);
     }
-    let mut experts = listed(shared.model.current().model.experts());
-    let recommender = shared.recommend.as_ref().and_then(|recommend| recommend.model.current());
+    let mut experts = listed(model.current().model.experts());
+    let recommender = recommender.current().filter(|_| config.recommendation.recommend);
     if let Some(loaded) = recommender {
         let of_model = |mut expert: Value| {
             if let Some(fields) = expert.as_object_mut() {

@@ -1,0 +1,43 @@
+//! How values of settings are read.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// A number, or none when it is negative.
+pub(super) fn limit<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    match Option::<i64>::deserialize(deserializer)? {
+        None | Some(i64::MIN..0) => Ok(None),
+        Some(number) => T::try_from(number)
+            .map(Some)
+            .map_err(|_| de::Error::custom(format!("{number} is too large"))),
+    }
+}
+
+/// A list, or a string of words between commas.
+pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Words;
+    impl<'de> de::Visitor<'de> for Words {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of strings, or words between commas")
+        }
+
+        fn visit_str<E>(self, words: &str) -> Result<Vec<String>, E> {
+            let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
+            Ok(words.map(str::to_owned).collect())
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut words: A) -> Result<Vec<String>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(word) = words.next_element()? {
+                list.push(word);
+            }
+            Ok(list)
+        }
+    }
+    deserializer.deserialize_any(Words)
+}

@@ -1,0 +1,281 @@
+//! The sections of the settings. A field's name is unique across all sections.
+
+use serde::{Deserialize, Serialize};
+
+use super::read::{limit, list};
+
+/// What listens, and what it takes from the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Address to listen on.
+    pub host: String,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Path before everything, such as `/translator`; empty for none.
+    pub url_prefix: String,
+    /// Threads that speak HTTP; 0 for one a core, at most four.
+    pub threads: usize,
+    /// Seconds that requests in flight get when the server stops.
+    pub shutdown_timeout: u64,
+    /// Whether the last address of `X-Forwarded-For` is the caller's: only behind a proxy.
+    pub trust_forwarded_for: bool,
+    /// Seconds that a client may pause while it sends a body or reads an answer.
+    pub client_timeout: u64,
+    /// Bodies that may be on their way at the same time; one client may have a quarter of them.
+    pub body_slots: usize,
+    /// Origins of other pages that may use `/api` and `/admin`, such as `https://shop.example`; `*`
+    /// for all. Empty: our own pages alone.
+    #[serde(deserialize_with = "list")]
+    pub allowed_origins: Vec<String>,
+    /// Host names under which `/api` and `/admin` answer without a key, besides addresses, names
+    /// without a dot and names that only exist in a local network; `*` for all.
+    #[serde(deserialize_with = "list")]
+    pub allowed_hosts: Vec<String>,
+}
+
+/// What a request for a translation may hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TranslationConfig {
+    /// Languages to offer, by code; empty for all that the model has.
+    #[serde(deserialize_with = "list")]
+    pub load_only: Vec<String>,
+    /// Most characters a text may have.
+    #[serde(deserialize_with = "limit")]
+    pub char_limit: Option<usize>,
+    /// Most texts an array may have.
+    #[serde(deserialize_with = "limit")]
+    pub batch_limit: Option<usize>,
+    /// Most alternatives a request may ask for.
+    #[serde(deserialize_with = "limit")]
+    pub alternatives_limit: Option<usize>,
+    /// Most bytes of a request's body.
+    pub body_limit: usize,
+    /// Whether users may suggest better translations.
+    pub suggestions: bool,
+}
+
+/// The queue before the translation model, and its batches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueConfig {
+    /// Sentences that may wait or be in work; when all are taken, the answer is 503.
+    pub queue_size: usize,
+    /// Most sentences in one batch.
+    pub batch_sentences: usize,
+    /// Most characters in one batch, counted as its sentences times the longest.
+    pub batch_chars: usize,
+    /// Milliseconds a sentence waits for others to share its batch.
+    pub batch_wait_ms: u64,
+    /// Batches translated at the same time; each uses all cores as it can.
+    pub batch_workers: usize,
+    /// Memory for translations of sentences seen before, in bytes; 0 for none.
+    pub cache_bytes: usize,
+}
+
+/// How often a client may ask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Requests a minute from one address.
+    #[serde(deserialize_with = "limit")]
+    pub req_limit: Option<u32>,
+    /// Requests an hour from one address.
+    #[serde(deserialize_with = "limit")]
+    pub hourly_req_limit: Option<u32>,
+    /// Requests a day from one address.
+    #[serde(deserialize_with = "limit")]
+    pub daily_req_limit: Option<u32>,
+    /// Answers of 429 within an hour after which an address is banned for that hour.
+    #[serde(deserialize_with = "limit")]
+    pub req_flood_threshold: Option<u32>,
+    /// Suggestions a minute from one address.
+    #[serde(deserialize_with = "limit")]
+    pub suggest_limit: Option<u32>,
+    /// Wrong keys a minute from one address; more are answered 429.
+    #[serde(deserialize_with = "limit")]
+    pub wrong_key_limit: Option<u32>,
+}
+
+/// Who needs a key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysConfig {
+    /// Whether API keys are known.
+    pub api_keys: bool,
+    /// Whether every request needs a key.
+    pub require_api_key: bool,
+    /// Regular expression: a request whose `Origin` does not match needs a key.
+    pub require_api_key_origin: Option<String>,
+    /// Where to get a key, for the message.
+    pub get_api_key_link: Option<String>,
+    /// URL to ask about keys that the store does not know, by a form POST of `api_key`.
+    pub api_keys_remote: Option<String>,
+    /// Bearer token of the admin API; without one the API is off.
+    pub admin_key: Option<String>,
+}
+
+/// The Gorse-compatible API and how its lists are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecommendationConfig {
+    /// Whether to serve the Gorse-compatible API under `/api` and `/t/NAME/api`.
+    pub recommend: bool,
+    /// Key that `/api` asks for in `X-API-Key`, beside the keys of the store; without any it is open.
+    pub recommend_api_key: Option<String>,
+    /// Most bytes of a body of that API.
+    pub recommend_body_limit: usize,
+    /// Most rows of a list in a body of that API; `/api/bulk` takes any number.
+    pub recommend_row_limit: usize,
+    /// Calls of that API that may wait or be in work; when all are taken, the answer is 503.
+    pub recommend_queue_size: usize,
+    /// Items in a list where the request does not say how many.
+    pub default_n: usize,
+    /// Whether feedback of an unknown user makes that user; else it is dropped.
+    pub auto_insert_user: bool,
+    /// Whether feedback on an unknown item makes that item; else it is dropped.
+    pub auto_insert_item: bool,
+    /// Feedback that says a user liked an item, such as `read>=3`; empty for all that is not negative.
+    #[serde(deserialize_with = "list")]
+    pub positive_feedback: Vec<String>,
+    /// Feedback that says a user wants no more of an item, such as `rating<2`.
+    #[serde(deserialize_with = "list")]
+    pub negative_feedback: Vec<String>,
+    /// How much a type of feedback counts for popularity, such as `buy=5`; 1 for the others.
+    #[serde(deserialize_with = "list")]
+    pub feedback_weights: Vec<String>,
+    /// Whether items that a user touched may be recommended again.
+    pub recommend_replacement: bool,
+    /// Most events of a history that a model is given, the newest.
+    pub history_limit: usize,
+    /// Hours in which popularity fades by half.
+    pub popularity_half_life: f64,
+    /// Groups of users to compare, as `name=recommender:share`, with `model`, `live`, `popular` or
+    /// `latest`; empty for one group.
+    #[serde(deserialize_with = "list")]
+    pub recommend_groups: Vec<String>,
+    /// Names of recommenders that clients use, as `theirs=ours`, such as `most_starred=popular`.
+    #[serde(deserialize_with = "list")]
+    pub recommender_aliases: Vec<String>,
+}
+
+/// What an operator can read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MonitoringConfig {
+    /// Whether to serve `/metrics`.
+    pub metrics: bool,
+    /// Bearer token that `/metrics` asks for.
+    pub metrics_auth_token: Option<String>,
+}
+
+/// The web pages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PagesConfig {
+    /// Whether to serve the pages.
+    pub web_ui: bool,
+    /// Language that the page starts with on the left.
+    pub frontend_language_source: String,
+    /// Language that the page starts with on the right.
+    pub frontend_language_target: Option<String>,
+    /// Milliseconds the page waits while one types.
+    pub frontend_timeout: u64,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".into(),
+            port: 5000,
+            url_prefix: String::new(),
+            threads: 0,
+            shutdown_timeout: 30,
+            trust_forwarded_for: false,
+            client_timeout: 20,
+            body_slots: 512,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+        }
+    }
+}
+
+impl Default for TranslationConfig {
+    fn default() -> Self {
+        Self {
+            load_only: Vec::new(),
+            char_limit: None,
+            batch_limit: None,
+            alternatives_limit: Some(10),
+            body_limit: 4 << 20,
+            suggestions: true,
+        }
+    }
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            queue_size: 1024,
+            batch_sentences: 64,
+            batch_chars: 8192,
+            batch_wait_ms: 2,
+            batch_workers: 1,
+            cache_bytes: 32 << 20,
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            req_limit: None,
+            hourly_req_limit: None,
+            daily_req_limit: None,
+            req_flood_threshold: None,
+            suggest_limit: Some(30),
+            wrong_key_limit: Some(20),
+        }
+    }
+}
+
+impl Default for RecommendationConfig {
+    fn default() -> Self {
+        Self {
+            recommend: true,
+            recommend_api_key: None,
+            recommend_body_limit: 16 << 20,
+            recommend_row_limit: 100_000,
+            recommend_queue_size: 256,
+            default_n: 10,
+            auto_insert_user: true,
+            auto_insert_item: true,
+            positive_feedback: Vec::new(),
+            negative_feedback: Vec::new(),
+            feedback_weights: Vec::new(),
+            recommend_replacement: false,
+            history_limit: 200,
+            popularity_half_life: 24.0 * 21.0,
+            recommend_groups: Vec::new(),
+            recommender_aliases: Vec::new(),
+        }
+    }
+}
+
+impl Default for MonitoringConfig {
+    fn default() -> Self {
+        Self { metrics: true, metrics_auth_token: None }
+    }
+}
+
+impl Default for PagesConfig {
+    fn default() -> Self {
+        Self {
+            web_ui: true,
+            frontend_language_source: "auto".into(),
+            frontend_language_target: None,
+            frontend_timeout: 500,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Which pages may use what is served: CORS, and requests that pages send without asking.
+
+use actix_web::{
+    Error as ActixError, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+
+use crate::config::ServerConfig;
+
+/// Methods that change nothing.
+const SAFE: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
+
+/// Which pages may use `/api` and `/admin`.
+#[derive(Debug, Clone)]
+pub(crate) struct Origins {
+    prefix: String,
+    allowed: Vec<String>,
+}
+
+/// A page may not do this.
+#[derive(Debug, thiserror::Error)]
+#[error("a page of `{0}` may not do this; the setting `allowed_origins` can allow it")]
+struct Foreign(String);
+
+impl ResponseError for Foreign {
+    fn status_code(&self) -> actix_web::http::StatusCode {
+        actix_web::http::StatusCode::FORBIDDEN
+    }
+}
+
+impl Origins {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        Self { prefix: config.prefix(), allowed: config.http.allowed_origins.clone() }
+    }
+
+    /// Whether `path` is one of those that not every page may use.
+    fn guards(&self, path: &str) -> bool {
+        let path = path.strip_prefix(&self.prefix).unwrap_or(path);
+        let first = |path: &str| path.trim_start_matches('/').split('/').next().map(str::to_owned);
+        let tenant = path.strip_prefix("/t/").and_then(|path| path.split_once('/'));
+        let rest = tenant.map_or(path, |(_, rest)| rest);
+        matches!(first(rest).as_deref(), Some("api" | "admin"))
+    }
+
+    /// What a page of `origin` is told, or `None` if it may not ask.
+    fn answer(&self, origin: &str, host: Option<&str>) -> Option<HeaderValue> {
+        if self.allowed.iter().any(|one| one == "*") {
+            return Some(HeaderValue::from_static("*"));
+        }
+        let own = origin.split_once("://").map(|(_, host)| host);
+        let is_own = own.is_some() && own == host;
+        let is_allowed = self.allowed.iter().any(|one| one.trim_end_matches('/') == origin);
+        (is_own || is_allowed).then(|| HeaderValue::from_str(origin).ok())?
+    }
+}
+
+/// Lets pages use the API that may, and answers them when they ask whether they may.
+///
+/// LibreTranslate's API and what only reads is open to pages of any origin, as upstream's is. `/api`
+/// and `/admin` can delete: they are for our own pages, and for those that the settings name.
+pub(crate) async fn share(
+    origins: web::Data<Origins>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
+    let is_guarded = origins.guards(request.path());
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let origin = text(header::ORIGIN).map(str::to_owned);
+    let answer = match (is_guarded, &origin) {
+        (false, _) => Some(HeaderValue::from_static("*")),
+        (true, Some(origin)) => origins.answer(origin, text(header::HOST)),
+        (true, None) => None,
+    };
+    let method = request.method().clone();
+    let mut response = match origin {
+        _ if method == Method::OPTIONS => {
+            request.into_response(HttpResponse::Ok().finish()).map_into_left_body()
+        }
+        Some(origin) if answer.is_none() && !SAFE.contains(&method) => {
+            let refused = Foreign(origin).error_response();
+            request.into_response(refused).map_into_left_body()
+        }
+        _ => next.call(request).await?.map_into_right_body(),
+    };
+    match answer {
+        Some(answer) => allow(response.headers_mut(), answer, is_guarded),
+        None => {
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+    }
+    Ok(response)
+}
+
+fn allow(headers: &mut HeaderMap, origin: HeaderValue, is_guarded: bool) {
+    const OF_LIBRETRANSLATE: [(HeaderName, &str); 5] = [
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, X-Domain"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Authorization"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+        (header::ACCESS_CONTROL_MAX_AGE, "1728000"),
+    ];
+    const OF_GORSE: [(HeaderName, &str); 3] = [
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "Authorization, Content-Type, Accept, X-API-Key, X-API-Version",
+        ),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
+        (header::VARY, "Origin"),
+    ];
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let own: &[(HeaderName, &str)] = if is_guarded { &OF_GORSE } else { &OF_LIBRETRANSLATE };
+    for (name, value) in own {
+        headers.insert(name.clone(), HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(prefix: &str, allowed: &[&str]) -> Origins {
+        let allowed = allowed.iter().map(|one| one.to_string()).collect();
+        Origins { prefix: prefix.into(), allowed }
+    }
+
+    #[test]
+    fn what_can_delete_is_guarded() {
+        let origins = origins("/tools", &[]);
+        for path in ["/tools/api/items", "/tools/admin/store", "/tools/t/shop/api/user/u", "/api/x"]
+        {
+            assert!(origins.guards(path), "{path}");
+        }
+        for path in ["/tools/translate", "/tools/", "/tools/apis", "/tools/t/shop", "/health"] {
+            assert!(!origins.guards(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn our_own_pages_and_those_named_may_ask() {
+        let none = origins("", &[]);
+        assert!(none.answer("http://127.0.0.1:5000", Some("127.0.0.1:5000")).is_some());
+        assert!(none.answer("http://127.0.0.1:8000", Some("127.0.0.1:5000")).is_none());
+        assert!(none.answer("null", None).is_none());
+        let one = origins("", &["https://shop.example/"]);
+        assert_eq!(
+            one.answer("https://shop.example", None).as_ref().map(HeaderValue::as_bytes),
+            Some(&b"https://shop.example"[..])
+        );
+        assert!(one.answer("https://shop.example.evil.example", None).is_none());
+        assert_eq!(origins("", &["*"]).answer("null", None), Some(HeaderValue::from_static("*")));
+    }
+}

@@ -1,0 +1,24 @@
+//! The API of LibreTranslate, as its clients rely on it.
+
+mod detect;
+mod detected;
+mod frontend;
+mod languages;
+mod reply;
+mod suggest;
+mod translate;
+
+use actix_web::web;
+
+use super::{get, post};
+
+/// Registers the endpoints.
+pub(super) fn configure(services: &mut web::ServiceConfig) {
+    services
+        .service(post("/translate", translate::translate))
+        .service(post("/translate_file", translate::translate_file))
+        .service(post("/detect", detect::detect))
+        .service(post("/suggest", suggest::suggest))
+        .service(get("/languages", languages::languages))
+        .service(get("/frontend/settings", frontend::settings));
+}
