@@ -11,6 +11,26 @@ pub use recommendation::{RecommendationConfig, SegmentGate};
 pub use crate::kernels::activation::Activation;
 use crate::{Error, Result, moe::Routing};
 
+/// Layers of an encoder, of a decoder or of a model that recommends, at most.
+const MAX_LAYERS: usize = 1024;
+
+/// Any width within a model at most.
+const MAX_WIDTH: usize = 1 << 18;
+
+/// Tokens of a vocabulary, or items of a catalogue, at most.
+const MAX_VOCABULARY: usize = 1 << 26;
+
+/// Tokens of a sentence, or events of a history, at most.
+const MAX_POSITIONS: usize = 1 << 20;
+
+/// Refuses a size that no memory holds: a config can come from anywhere.
+fn at_most(name: &str, size: usize, most: usize) -> Result<(), String> {
+    match size > most {
+        true => Err(format!("{name} {size} must be at most {most}")),
+        false => Ok(()),
+    }
+}
+
 /// What kind of model a directory holds, and its shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -120,6 +140,18 @@ impl TranslationConfig {
     /// Says what is wrong, if the fields contradict each other.
     pub fn check(&self) -> Result<(), String> {
         let Self { d_model, num_heads, vocab_size, max_positions, .. } = *self;
+        for (name, size, most) in [
+            ("vocab_size", vocab_size, MAX_VOCABULARY),
+            ("d_model", d_model, MAX_WIDTH),
+            ("num_heads", num_heads, MAX_WIDTH),
+            ("d_ff", self.d_ff, MAX_WIDTH),
+            ("max_positions", max_positions, MAX_POSITIONS),
+            ("encoder_layers", self.encoder_layers, MAX_LAYERS),
+            ("decoder_layers", self.decoder_layers, MAX_LAYERS),
+            ("moe.shared_d_ff", self.moe.as_ref().map_or(0, |moe| moe.shared_d_ff), MAX_WIDTH),
+        ] {
+            at_most(name, size, most)?;
+        }
         if num_heads == 0 || d_model % num_heads != 0 || d_model == 0 {
             return Err(format!("num_heads {num_heads} must divide d_model {d_model}"));
         }
@@ -160,6 +192,22 @@ mod tests {
         let text = r#"{ "kind": "translation", "d_model": 256, "num_heads": 3 }"#;
         let error = ModelConfig::parse(text, Path::new("m/config.json")).expect_err("3 heads");
         assert_eq!(error.to_string(), "m/config.json: num_heads 3 must divide d_model 256");
+    }
+
+    #[test]
+    fn a_size_that_no_memory_holds_is_refused() {
+        let of_translation = ["encoder_layers", "d_model", "d_ff", "vocab_size", "max_positions"];
+        let of_recommendation = ["num_layers", "d_model", "d_ff", "num_items", "max_history"];
+        for (kind, fields) in
+            [("translation", of_translation), ("recommendation", of_recommendation)]
+        {
+            for field in fields {
+                let text = format!(r#"{{ "kind": "{kind}", "{field}": 2147483648 }}"#);
+                let error =
+                    ModelConfig::parse(&text, Path::new("c")).expect_err("2^31").to_string();
+                assert!(error.contains(field), "{error}");
+            }
+        }
     }
 
     #[test]

@@ -1,64 +1,65 @@
 //! Joins the sentences of all requests into batches, and answers each in its place.
 //!
-//! A request takes slots of a bounded queue for its sentences, or is refused at once; a long
-//! request takes a share of the slots and feeds its next sentence as one comes back. Sentences
-//! that are equal, or were translated before, are translated once.
+//! A request takes slots of a bounded queue for its sentences, or is refused at once. A long request
+//! takes a share of the slots, feeds its next sentences as others come back, and gives slots back
+//! when more requests come. Sentences that are equal, or were translated before, are translated once.
 
 mod cache;
-mod queue;
+mod sentence;
 mod worker;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use dragoman_core::translate::{Job, Translation};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
-    batcher::{
-        cache::Cache,
-        queue::{Limits, Queue, Waiting},
-    },
+    batcher::{cache::Cache, sentence::QueuedSentence},
     config::QueueConfig,
     error::{Result, ServiceError},
     metrics::Metrics,
     model::Loaded,
+    queue::{
+        Limits, Queue,
+        slots::{Membership, Slot, Slots},
+    },
 };
-
-/// Share of the queue that one request may hold.
-const SHARE: usize = 2;
 
 /// The queue before the model, and the threads behind it.
 pub(crate) struct Batcher {
-    queue: Arc<Queue>,
-    slots: Arc<Semaphore>,
+    queue: Arc<Queue<QueuedSentence>>,
+    slots: Slots,
     cache: Cache,
-    share: usize,
     metrics: Arc<Metrics>,
 }
 
 /// A translated sentence on its way back: its number in the request, and its slot.
-type Answer = (usize, Result<Translation, ServiceError>, OwnedSemaphorePermit);
+type Answer = (usize, Result<Translation, ServiceError>, Slot);
 
 impl Batcher {
     /// Starts the threads that translate.
     pub(crate) fn start(config: &QueueConfig, metrics: Arc<Metrics>) -> Result<Self> {
         let limits = Limits {
-            sentences: config.batch_sentences,
-            chars: config.batch_chars,
+            count: config.batch_sentences,
+            cost: config.batch_chars,
             wait: std::time::Duration::from_millis(config.batch_wait_ms),
         };
-        let queue = Arc::new(Queue::new(limits, metrics.queued.clone()));
+        let queue = Arc::new(Queue::new(limits, config.batch_workers, metrics.queued.clone()));
         for number in 0..config.batch_workers {
             let (queue, metrics) = (Arc::clone(&queue), Arc::clone(&metrics));
             std::thread::Builder::new()
                 .name(format!("batch-{number}"))
                 .spawn(move || worker::serve(&queue, &metrics))?;
         }
+        let (express, of_express) = (Arc::clone(&queue), Arc::clone(&metrics));
+        let pool = worker::express_pool()?;
+        std::thread::Builder::new()
+            .name("express".into())
+            .spawn(move || worker::serve_short(&express, &of_express, &pool))?;
         Ok(Self {
             queue,
-            slots: Arc::new(Semaphore::new(config.queue_size)),
+            slots: Slots::new(config.queue_size),
             cache: Cache::new(config.cache_bytes),
-            share: config.queue_size.div_ceil(SHARE),
             metrics,
         })
     }
@@ -91,45 +92,74 @@ impl Batcher {
         missing: &[usize],
         done: &mut [Option<Arc<Translation>>],
     ) -> Result<(), ServiceError> {
-        let mut slots = self.take_slots(missing.len().min(self.share))?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (_membership, slots) = self.enter(missing.len())?;
         let (reply, mut answers) = mpsc::unbounded_channel::<Answer>();
         let served = Arc::default();
-        let waiting = |number: usize, slot| Waiting {
+        let waiting = |(number, slot): (usize, Slot)| QueuedSentence {
             number,
             job: jobs[number].clone(),
             model: Arc::clone(model),
             since: Instant::now(),
             slot,
             served: Arc::clone(&served),
+            of: missing.len(),
             reply: reply.clone(),
         };
 
-        let mut rest = missing.iter();
-        let first = std::iter::from_fn(|| Some(waiting(*rest.next()?, slots.split(1)?)));
-        self.queue.push(first.take(missing.len().min(self.share)).collect());
-        for _ in missing {
-            let (number, translation, slot) =
-                answers.recv().await.expect("`reply` keeps the channel open");
-            let translation = Arc::new(translation?);
-            self.cache.put(model.generation, &jobs[number], &translation);
-            done[number] = Some(translation);
-            if let Some(&next) = rest.next() {
-                self.queue.push(vec![waiting(next, slot)]);
+        let mut rest = missing.iter().copied();
+        let mut in_flight = slots.len();
+        self.queue.push(rest.by_ref().zip(slots).map(waiting).collect());
+        let mut left = missing.len();
+        while left > 0 {
+            let mut free = Vec::new();
+            let first = answers.recv().await.expect("`reply` keeps the channel open");
+            let more = std::iter::from_fn(|| answers.try_recv().ok());
+            for (number, translation, slot) in std::iter::once(first).chain(more) {
+                let translation = Arc::new(translation?);
+                self.cache.put(model.generation, &jobs[number], &translation);
+                done[number] = Some(translation);
+                free.push(slot);
+                in_flight -= 1;
+                left -= 1;
             }
+            let next = self.next(&mut rest, in_flight, free);
+            in_flight += next.len();
+            self.queue.push(next.into_iter().map(waiting).collect());
         }
         Ok(())
     }
 
-    /// Takes `count` slots, or refuses: waiting would only make the queue longer.
-    fn take_slots(&self, count: usize) -> Result<OwnedSemaphorePermit, ServiceError> {
-        let count = u32::try_from(count).expect("the queue's size is checked to be smaller");
-        let take = || Arc::clone(&self.slots).try_acquire_many_owned(count);
-        take()
-            .or_else(|_| {
+    /// The sentences that a request sends next: as many as it may have in flight, with the slots that
+    /// came back, or with others that are free. Slots that it may not keep are given back.
+    fn next(
+        &self,
+        rest: &mut impl Iterator<Item = usize>,
+        in_flight: usize,
+        mut free: Vec<Slot>,
+    ) -> Vec<(usize, Slot)> {
+        // One slot stays with the request, so that it goes on.
+        let allowed = self.slots.allowance().saturating_sub(in_flight);
+        free.truncate(if in_flight == 0 { allowed.max(1) } else { allowed });
+        while free.len() < allowed {
+            let Some(slot) = self.slots.another() else { break };
+            free.push(slot);
+        }
+        rest.by_ref().zip(free).collect()
+    }
+
+    /// Takes slots for a request of `count` sentences, or refuses: waiting would only make the queue
+    /// longer.
+    fn enter(&self, count: usize) -> Result<(Membership, Vec<Slot>), ServiceError> {
+        let enter = || self.slots.enter(count);
+        enter()
+            .or_else(|| {
                 self.metrics.cancelled.inc_by(self.queue.drop_cancelled() as u64);
-                take()
+                enter()
             })
-            .map_err(|_| {
+            .ok_or_else(|| {
                 self.metrics.refused.inc();
                 ServiceError::Busy
             })

@@ -23,6 +23,9 @@ use crate::{client::Clients, config::HttpConfig, error::ServiceError};
 /// Share of all places that one client may have.
 const SHARE: usize = 4;
 
+/// Bytes of all bodies that are on their way; one client may have its share of them.
+const BUDGET: usize = 256 << 20;
+
 /// Bytes a second that a client has to send at least, measured over the whole body.
 const SLOWEST: usize = 8 << 10;
 
@@ -50,7 +53,7 @@ impl Bodies {
         payload: Payload,
         limit: usize,
     ) -> Result<Bytes, ServiceError> {
-        let _place = self.places.take(&self.clients.of(request))?;
+        let mut place = self.places.take(&self.clients.of(request))?;
         let mut pieces = self.pace.limit(payload);
         let mut body = BytesMut::new();
         while let Some(piece) = pieces.next().await {
@@ -63,6 +66,7 @@ impl Bodies {
             if body.len() + piece.len() > limit {
                 return Err(ServiceError::TooLarge(limit));
             }
+            place.grow(piece.len())?;
             body.extend_from_slice(&piece);
         }
         Ok(body.freeze())
@@ -124,14 +128,23 @@ pub(crate) struct Places {
 
 #[derive(Debug, Default)]
 struct Taken {
-    all: usize,
-    by_client: HashMap<String, usize>,
+    count: usize,
+    bytes: usize,
+    by_client: HashMap<String, Own>,
+}
+
+/// What one client has taken.
+#[derive(Debug, Default)]
+struct Own {
+    count: usize,
+    bytes: usize,
 }
 
 /// A place that is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     client: String,
+    bytes: usize,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -144,23 +157,40 @@ impl Places {
     /// Takes a place for `client`, or refuses at once.
     pub(crate) fn take(&self, client: &str) -> Result<Place, ServiceError> {
         let mut taken = lock(&self.taken);
-        let own = taken.by_client.get(client).copied().unwrap_or(0);
-        if taken.all >= self.limit || own >= self.share {
+        let own = taken.by_client.get(client).map_or(0, |own| own.count);
+        if taken.count >= self.limit || own >= self.share {
             return Err(ServiceError::Busy);
         }
-        taken.all += 1;
-        taken.by_client.insert(client.to_owned(), own + 1);
-        Ok(Place { client: client.to_owned(), taken: Arc::clone(&self.taken) })
+        taken.count += 1;
+        taken.by_client.entry(client.to_owned()).or_default().count += 1;
+        Ok(Place { client: client.to_owned(), bytes: 0, taken: Arc::clone(&self.taken) })
+    }
+}
+
+impl Place {
+    /// Takes room for `bytes` more, or refuses.
+    fn grow(&mut self, bytes: usize) -> Result<(), ServiceError> {
+        let mut taken = lock(&self.taken);
+        let own = taken.by_client.get(&self.client).map_or(0, |own| own.bytes);
+        if taken.bytes + bytes > BUDGET || own + bytes > BUDGET / SHARE {
+            return Err(ServiceError::Busy);
+        }
+        taken.bytes += bytes;
+        self.bytes += bytes;
+        taken.by_client.entry(self.client.clone()).or_default().bytes += bytes;
+        Ok(())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
-        taken.all -= 1;
+        taken.count -= 1;
+        taken.bytes -= self.bytes;
         if let Some(own) = taken.by_client.get_mut(&self.client) {
-            *own -= 1;
-            if *own == 0 {
+            own.count -= 1;
+            own.bytes -= self.bytes;
+            if own.count == 0 {
                 taken.by_client.remove(&self.client);
             }
         }
@@ -176,6 +206,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn bytes_on_their_way_are_bounded() -> anyhow::Result<()> {
+        let places = Places::new(8);
+        let (mut one, mut other) = (places.take("a")?, places.take("a")?);
+        one.grow(BUDGET / SHARE - 1)?;
+        assert_eq!(other.grow(2).err(), Some(ServiceError::Busy));
+        places.take("b")?.grow(2)?;
+        drop(one);
+        other.grow(2)?;
+        drop(other);
+        assert_eq!(lock(&places.taken).bytes, 0);
+        Ok(())
+    }
+
+    #[test]
     fn one_client_leaves_places_for_others() {
         let places = Places::new(8);
         let own: Vec<Place> = (0..2).filter_map(|_| places.take("a").ok()).collect();
@@ -186,6 +230,6 @@ mod tests {
         drop(own);
         assert!(places.take("a").is_ok());
         drop(others);
-        assert!(lock(&places.taken).by_client.is_empty() && lock(&places.taken).all == 0);
+        assert!(lock(&places.taken).by_client.is_empty() && lock(&places.taken).count == 0);
     }
 }

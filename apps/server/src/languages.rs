@@ -87,11 +87,35 @@ pub(crate) fn public(code: &str) -> &str {
 }
 
 /// The language of `known` that a client calls `code`, in any case and by any alias.
+///
+/// A code with a region, such as `en-US`, falls back to the language, or to the same language of
+/// another region: readers of `pt` understand `pt-BR`. A script is not left out: `zh-Hant` is not
+/// `zh-Hans`.
 pub(crate) fn resolve<'a>(known: &'a [String], code: &str) -> Option<&'a str> {
-    let code = code.trim().to_lowercase();
-    let code = public(&code);
+    let code = code.trim().to_lowercase().replace('_', "-");
+    let code = match code.as_str() {
+        "zh-cn" | "zh-sg" => "zh-hans",
+        "zh-tw" | "zh-hk" | "zh-mo" => "zh-hant",
+        code => public(code),
+    };
     let same = |language: &&String| public(language).eq_ignore_ascii_case(code);
-    known.iter().find(same).map(String::as_str)
+    let base = without_region(code).to_lowercase();
+    let alike = |language: &&String| without_region(public(language)).to_lowercase() == base;
+    let exact_base = |language: &&String| public(language).eq_ignore_ascii_case(&base);
+    let found = known.iter().find(same).or_else(|| known.iter().find(exact_base));
+    found.or_else(|| known.iter().find(alike)).map(String::as_str)
+}
+
+/// A code without what stands for a country: two letters or three digits.
+fn without_region(code: &str) -> &str {
+    let is_region = |part: &str| {
+        let letters = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+        letters || part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match code.rsplit_once('-') {
+        Some((language, region)) if is_region(region) => language,
+        _ => code,
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +130,27 @@ mod tests {
         assert_eq!(resolve(&known, "zh"), Some("zh-Hans"));
         assert_eq!(resolve(&known, "tlh"), None);
         assert_eq!(resolve(&known, ""), None);
+    }
+
+    #[test]
+    fn a_region_falls_back_to_the_language() {
+        let known = ["de".to_owned(), "en".to_owned(), "pb".to_owned(), "zh-Hans".to_owned()];
+        for (code, expected) in [
+            ("en-US", Some("en")),
+            ("EN_gb", Some("en")),
+            ("de-419", Some("de")),
+            ("pt", Some("pb")),
+            ("pt-PT", Some("pb")),
+            ("zh-CN", Some("zh-Hans")),
+            ("zh-TW", None),
+            ("zh-Hant", None),
+            ("de-Latn", None),
+            ("-us", None),
+        ] {
+            assert_eq!(resolve(&known, code), expected, "{code}");
+        }
+        let both = ["pt-BR".to_owned(), "pt".to_owned()];
+        assert_eq!([resolve(&both, "pt-PT"), resolve(&both, "pt-br")], [Some("pt"), Some("pt-BR")]);
     }
 
     #[test]

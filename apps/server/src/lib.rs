@@ -42,6 +42,7 @@ mod access;
 mod edge;
 mod detect;
 mod html;
+mod queue;
 mod batcher;
 mod translate;
 mod service;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Activation;
+use super::{Activation, MAX_LAYERS, MAX_POSITIONS, MAX_VOCABULARY, MAX_WIDTH, at_most};
 
 /// Shape of a causal transformer over a user's events, with segment experts.
 ///
@@ -83,6 +83,21 @@ impl RecommendationConfig {
     /// Says what is wrong, if the fields contradict each other.
     pub fn check(&self) -> Result<(), String> {
         let Self { d_model, num_heads, num_items, num_kinds, .. } = *self;
+        for (name, size, most) in [
+            ("num_items", num_items, MAX_VOCABULARY),
+            ("num_features", self.num_features, MAX_VOCABULARY),
+            ("num_user_features", self.num_user_features, MAX_VOCABULARY),
+            ("num_kinds", num_kinds, MAX_WIDTH),
+            ("num_gaps", self.num_gaps, MAX_WIDTH),
+            ("num_statistics", self.num_statistics, MAX_WIDTH),
+            ("d_model", d_model, MAX_WIDTH),
+            ("num_heads", num_heads, MAX_WIDTH),
+            ("num_layers", self.num_layers, MAX_LAYERS),
+            ("d_ff", self.d_ff, MAX_WIDTH),
+            ("max_history", self.max_history, MAX_POSITIONS),
+        ] {
+            at_most(name, size, most)?;
+        }
         if num_heads == 0 || d_model % num_heads != 0 || d_model == 0 {
             return Err(format!("num_heads {num_heads} must divide d_model {d_model}"));
         }

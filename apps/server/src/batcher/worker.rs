@@ -9,22 +9,49 @@ use dragoman_core::{
     Error,
     translate::{Job, Translate, Translation},
 };
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::queue::{Queue, Waiting};
-use crate::{error::ServiceError, metrics::Metrics};
+use super::sentence::QueuedSentence;
+use crate::{
+    error::ServiceError,
+    metrics::Metrics,
+    queue::{Batch, Limits, Queue},
+};
+
+/// The batches of short requests that are answered beside a long one.
+const EXPRESS: Limits = Limits { count: 8, cost: 1024, wait: std::time::Duration::ZERO };
 
 /// Translates batch after batch until the queue is closed.
-pub(super) fn serve(queue: &Queue, metrics: &Metrics) {
-    while let Some((batch, dropped)) = queue.take() {
-        metrics.cancelled.inc_by(dropped as u64);
-        translate(batch, metrics);
+pub(super) fn serve(queue: &Queue<QueuedSentence>, metrics: &Metrics) {
+    while let Some(batch) = queue.take() {
+        answer(batch, metrics);
     }
+}
+
+/// The thread that short requests are translated on: with the others it would wait for those of a
+/// long batch to be free.
+pub(super) fn express_pool() -> std::io::Result<ThreadPool> {
+    let pool = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "express-model".into());
+    pool.build().map_err(std::io::Error::other)
+}
+
+/// Translates short requests while the other threads are busy, until the queue is closed.
+pub(super) fn serve_short(queue: &Queue<QueuedSentence>, metrics: &Metrics, pool: &ThreadPool) {
+    while let Some(batch) = queue.take_short(EXPRESS) {
+        pool.install(|| answer(batch, metrics));
+    }
+}
+
+fn answer(batch: Batch<'_, QueuedSentence>, metrics: &Metrics) {
+    let Batch { members, dropped, turn: _turn } = batch;
+    metrics.cancelled.inc_by(dropped as u64);
+    translate(members, metrics);
 }
 
 /// Translates one batch; whatever the model does, everyone in it is answered.
 ///
 /// When it fails on several requests, each is tried by itself: one cannot spoil the others.
-fn translate(batch: Vec<Waiting>, metrics: &Metrics) {
+fn translate(batch: Vec<QueuedSentence>, metrics: &Metrics) {
     let Some(first) = batch.first() else { return };
     let jobs: Vec<Job> = batch.iter().map(|sentence| sentence.job.clone()).collect();
     let started = Instant::now();
@@ -56,8 +83,8 @@ fn translate(batch: Vec<Waiting>, metrics: &Metrics) {
 }
 
 /// The sentences of each request in `batch`.
-fn by_request(batch: Vec<Waiting>) -> Vec<Vec<Waiting>> {
-    let mut requests: Vec<Vec<Waiting>> = Vec::new();
+fn by_request(batch: Vec<QueuedSentence>) -> Vec<Vec<QueuedSentence>> {
+    let mut requests: Vec<Vec<QueuedSentence>> = Vec::new();
     for sentence in batch {
         match requests.iter_mut().find(|request| request[0].is_of_request(&sentence)) {
             Some(request) => request.push(sentence),

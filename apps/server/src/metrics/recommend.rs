@@ -1,6 +1,6 @@
 //! What recommendation counts, by the group that a user is in.
 
-use prometheus::{HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// The counters of recommendation; clones share them.
 #[derive(Debug, Clone)]
@@ -9,6 +9,8 @@ pub(crate) struct RecommendMetrics {
     items: IntCounterVec,
     liked: IntCounterVec,
     written: IntCounter,
+    /// Queries that wait for the model.
+    pub(crate) queued: IntGauge,
     /// Requests that met a full queue.
     pub(crate) refused: IntCounter,
     duration: HistogramVec,
@@ -32,6 +34,11 @@ impl RecommendMetrics {
                 "Positive feedback on an item of the last list that the user was shown",
             ),
             written: super::counter(registry, "dragoman_feedback_total", "Feedback rows taken"),
+            queued: super::gauge(
+                registry,
+                "dragoman_recommend_queue_length",
+                "Queries waiting for the model that recommends",
+            ),
             refused,
             duration: super::register(
                 registry,

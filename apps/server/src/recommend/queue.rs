@@ -1,20 +1,22 @@
-//! Joins the queries of waiting requests into batches for the model.
+//! Joins the queries of waiting calls into batches for the model.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+        Arc,
+        mpsc::{SyncSender, sync_channel},
     },
+    time::{Duration, Instant},
 };
 
 use dragoman_core::recommend::{Event, Query, Ranking};
+use prometheus::IntGauge;
 
 use super::link::Link;
+use crate::queue::{Limits, Queue, Queued};
 
-/// Queries in one batch at most.
-const BATCH: usize = 32;
+/// A batch of queries; while one is in work, the next gathers.
+const BATCH: Limits = Limits { count: 32, cost: usize::MAX, wait: Duration::ZERO };
 
 /// A query that owns what it asks with.
 #[derive(Clone)]
@@ -26,22 +28,20 @@ pub(crate) struct Asked {
     pub(crate) popularity: Arc<Vec<f32>>,
 }
 
-/// Why there is no ranking.
+/// Why the model ranked nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// Too many wait.
-    Full,
-    /// The model failed.
-    Failed(String),
+pub(crate) struct Failed(pub(crate) String);
+
+/// A query that waits. The threads that wait for answers bound their number.
+struct QueuedQuery {
+    asked: Asked,
+    since: Instant,
+    reply: SyncSender<Result<Ranking, Failed>>,
 }
 
-type Waiting = (Asked, SyncSender<Result<Ranking, Refusal>>);
-
-/// The queue before the model; one thread works on it.
-pub(crate) struct Queue {
-    waiting: Mutex<Sender<Waiting>>,
-    length: Arc<AtomicUsize>,
-    limit: usize,
+/// The queue before the model, and the thread behind it.
+pub(crate) struct RankQueue {
+    queue: Arc<Queue<QueuedQuery>>,
 }
 
 impl Asked {
@@ -52,83 +52,92 @@ impl Asked {
     }
 }
 
-impl Queue {
-    /// Starts the thread; at most `limit` queries wait.
-    pub(crate) fn start(limit: usize) -> std::io::Result<Self> {
-        let (sender, receiver) = channel();
-        let length = Arc::new(AtomicUsize::new(0));
-        let left = Arc::clone(&length);
-        let serve = move || serve(&receiver, &left);
+impl RankQueue {
+    /// Starts the thread; `length` shows how many wait.
+    pub(crate) fn start(length: IntGauge) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::<QueuedQuery>::new(BATCH, 1, length));
+        let of_thread = Arc::clone(&queue);
+        let serve = move || {
+            while let Some(batch) = of_thread.take() {
+                answer(batch.members);
+            }
+        };
         std::thread::Builder::new().name("recommend".into()).spawn(serve)?;
-        Ok(Self { waiting: Mutex::new(sender), length, limit })
+        Ok(Self { queue })
     }
 
     /// Ranks the catalogue for one query; blocks until it is its turn.
-    pub(crate) fn rank(&self, asked: Asked) -> Result<Ranking, Refusal> {
-        if self.length.fetch_add(1, Ordering::Relaxed) >= self.limit {
-            self.length.fetch_sub(1, Ordering::Relaxed);
-            return Err(Refusal::Full);
-        }
+    pub(crate) fn rank(&self, asked: Asked) -> Result<Ranking, Failed> {
         let (reply, answer) = sync_channel(1);
-        let gone = || Refusal::Failed("the thread of the model has ended".into());
-        let sent = {
-            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.send((asked, reply))
-        };
-        sent.map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())?
+        self.queue.push(vec![QueuedQuery { asked, since: Instant::now(), reply }]);
+        answer.recv().map_err(|_| Failed("the thread of the model has ended".into()))?
     }
 }
 
-/// Answers batch after batch until nobody can ask any more; while one is worked on, the next gathers.
-fn serve(queue: &Receiver<Waiting>, length: &AtomicUsize) {
-    let mut next = None;
-    while let Some(first) = next.take().or_else(|| queue.recv().ok()) {
-        let mut batch = vec![first];
-        while batch.len() < BATCH {
-            match queue.try_recv() {
-                // Queries of one batch go to one model.
-                Ok(other) if Arc::ptr_eq(&other.0.link, &batch[0].0.link) => batch.push(other),
-                Ok(other) => {
-                    next = Some(other);
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        length.fetch_sub(batch.len(), Ordering::Relaxed);
-        answer(batch);
+impl Drop for RankQueue {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Queued for QueuedQuery {
+    fn cost(&self) -> usize {
+        0
+    }
+
+    /// Queries of one batch go to one model.
+    fn fits(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.asked.link, &other.asked.link)
+    }
+
+    fn since(&self) -> Instant {
+        self.since
+    }
+
+    fn is_cancelled(&self) -> bool {
+        false // a thread waits for every query
+    }
+
+    fn served(&self) -> usize {
+        0
+    }
+
+    fn serve(&self) {}
+
+    fn is_short(&self) -> bool {
+        false
     }
 }
 
 /// Asks the model; when it fails on several, each is tried by itself.
-fn answer(batch: Vec<Waiting>) {
-    let queries: Vec<Query<'_>> = batch.iter().map(|(asked, _)| asked.query()).collect();
-    match call(&batch[0].0.link, &queries) {
+fn answer(batch: Vec<QueuedQuery>) {
+    let Some(first) = batch.first() else { return };
+    let queries: Vec<Query<'_>> = batch.iter().map(|one| one.asked.query()).collect();
+    match call(&first.asked.link, &queries) {
         Ok(rankings) => {
-            for ((_, reply), ranking) in batch.iter().zip(rankings) {
-                let _ = reply.send(Ok(ranking)); // who no longer waits needs no answer
+            for (one, ranking) in batch.iter().zip(rankings) {
+                let _ = one.reply.send(Ok(ranking)); // who no longer waits needs no answer
             }
         }
         Err(_) if batch.len() > 1 => batch.into_iter().for_each(|one| answer(vec![one])),
         Err(error) => {
-            let _ = batch[0].1.send(Err(error));
+            let _ = first.reply.send(Err(error));
         }
     }
 }
 
 /// Calls the model, and turns a panic or an answer of the wrong size into an error.
-fn call(link: &Link, queries: &[Query<'_>]) -> Result<Vec<Ranking>, Refusal> {
+fn call(link: &Link, queries: &[Query<'_>]) -> Result<Vec<Ranking>, Failed> {
     let items = link.model.items().len();
     // A model is `&self` and holds no state that a panic could leave half done.
     match catch_unwind(AssertUnwindSafe(|| link.model.rank(queries))) {
-        Err(_) => Err(Refusal::Failed("the model crashed; the server's log says where".into())),
-        Ok(Err(error)) => Err(Refusal::Failed(error.to_string())),
+        Err(_) => Err(Failed("the model crashed; the server's log says where".into())),
+        Ok(Err(error)) => Err(Failed(error.to_string())),
         Ok(Ok(found))
             if found.len() != queries.len()
                 || found.iter().any(|one| one.scores.len() != items) =>
         {
-            Err(Refusal::Failed("the model answered for other queries or items".into()))
+            Err(Failed("the model answered for other queries or items".into()))
         }
         Ok(Ok(found)) => Ok(found),
     }

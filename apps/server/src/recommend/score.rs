@@ -14,7 +14,7 @@ use super::{
     features,
     filter::Sieve,
     link::Link,
-    queue::{Asked, Refusal},
+    queue::{Asked, Failed},
     rank::{Candidate, hash},
 };
 use crate::error::ApiError;
@@ -127,11 +127,7 @@ impl Recommendations {
                 let asked = self.ask(shop, link, moment);
                 match self.queue.rank(asked.clone()) {
                     Ok(ranking) => Ok(Scores::Model { link: Arc::clone(link), ranking, asked }),
-                    Err(Refusal::Full) => {
-                        self.metrics.refused.inc();
-                        Err(ApiError::Busy)
-                    }
-                    Err(Refusal::Failed(reason)) => {
+                    Err(Failed(reason)) => {
                         tracing::error!(reason, "the model failed; the list is made without it");
                         self.live(shop, moment)
                     }

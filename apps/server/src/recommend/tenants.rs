@@ -7,15 +7,28 @@ use std::{
 
 use dragoman_store::{DEFAULT_TENANT, Store};
 
-use super::{RecommenderHandle, Settings, Shop, queue::Queue};
-use crate::{Error, Result, config::RecommendationConfig, metrics::recommend::RecommendMetrics};
+use super::{RecommenderHandle, Settings, Shop, queue::RankQueue};
+use crate::{
+    Error, Result, config::RecommendationConfig, metrics::recommend::RecommendMetrics,
+    queue::pool::Pool,
+};
+
+/// Threads for calls that block on the store or wait for the model.
+const THREADS: usize = 32;
+
+/// Threads that parse lists.
+const PARSERS: usize = 2;
 
 /// Recommendation in one server: its tenants, its model, its settings.
 pub(crate) struct Recommendations {
     pub(crate) settings: Settings,
     pub(crate) model: RecommenderHandle,
     pub(crate) metrics: RecommendMetrics,
-    pub(super) queue: Queue,
+    pub(super) queue: RankQueue,
+    /// Where calls may block.
+    pub(crate) pool: Pool,
+    /// Where lists are parsed: few at a time, because a list in memory is larger than its text.
+    pub(crate) parsers: Pool,
     store: Store,
     shops: Mutex<HashMap<String, Arc<Shop>>>,
 }
@@ -30,9 +43,11 @@ impl Recommendations {
     ) -> Result<Self> {
         let refuse = |reason| Error::Config { name: "settings".into(), reason };
         let settings = Settings::new(config).map_err(refuse)?;
-        let queue = Queue::start(config.recommend_queue_size)?;
+        let queue = RankQueue::start(metrics.queued.clone())?;
+        let pool = Pool::start("recommend", THREADS, config.recommend_queue_size)?;
+        let parsers = Pool::start("parse", PARSERS, config.recommend_queue_size)?;
         let shops = Mutex::default();
-        let this = Self { settings, model, metrics, queue, store, shops };
+        let this = Self { settings, model, metrics, queue, pool, parsers, store, shops };
         let shop = this.shop(DEFAULT_TENANT)?;
         if let Some(loaded) = this.model.current_of(DEFAULT_TENANT) {
             shop.relink(&loaded);

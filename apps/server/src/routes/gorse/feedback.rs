@@ -33,9 +33,7 @@ pub(super) async fn put(visitor: Visitor, payload: web::Payload) -> Answer {
 }
 
 async fn write(visitor: Visitor, payload: web::Payload, mode: Mode) -> Answer {
-    let rows = Record::parse_all(&visitor.body(payload).await?)?;
-    let mut rows: Vec<Feedback> =
-        rows.into_iter().map(Record::feedback).collect::<Result<_, _>>()?;
+    let mut rows = visitor.rows(payload, Record::feedback).await?;
     let count = rows.len();
     let mut seen = HashSet::new();
     rows.retain(|row| seen.insert(row.key())); // of the same key, only the first of a call counts

@@ -28,8 +28,7 @@ pub(super) async fn post(visitor: Visitor, payload: web::Payload) -> Answer {
 
 /// Adds or replaces items.
 pub(super) async fn post_all(visitor: Visitor, payload: web::Payload) -> Answer {
-    let rows = Record::parse_all(&visitor.body(payload).await?)?;
-    let items: Vec<Item> = rows.into_iter().map(Record::item).collect::<Result<_, _>>()?;
+    let items = visitor.rows(payload, Record::item).await?;
     let count = items.len();
     visitor.block(move |_, shop| Ok(shop.put_items(&items)?)).await?;
     success(count)

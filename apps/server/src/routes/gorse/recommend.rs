@@ -80,8 +80,7 @@ pub(super) async fn scored(visitor: Visitor) -> Answer {
 
 /// Recommends to somebody of whom only the body is known.
 pub(super) async fn session(visitor: Visitor, payload: web::Payload) -> Answer {
-    let rows = Record::parse_all(&visitor.body(payload).await?)?;
-    let rows: Vec<Feedback> = rows.into_iter().map(Record::feedback).collect::<Result<_, _>>()?;
+    let rows = visitor.rows(payload, Record::feedback).await?;
     let mut events: Vec<Happened> = rows.into_iter().map(happened).collect();
     events.sort_by_key(|event| std::cmp::Reverse(event.time));
     let list = list(&visitor, Audience::Session(events)).await?;

@@ -1,6 +1,12 @@
 //! Bodies read as Go reads them: names in any case, unknown fields ignored, null for nothing.
 
+use std::fmt;
+
 use dragoman_store::{Feedback, Item, ItemPatch, Timestamp, User, UserPatch};
+use serde::{
+    Deserializer,
+    de::{self, SeqAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::reply::Refused;
@@ -14,12 +20,23 @@ impl Record {
         Self::of(value(body)?)
     }
 
-    /// The objects of a list.
-    pub(super) fn parse_all(body: &[u8]) -> Result<Vec<Self>, Refused> {
-        match value(body)? {
-            Value::Array(rows) => rows.into_iter().map(Self::of).collect(),
-            Value::Null => Ok(Vec::new()),
-            _ => Err(Refused::invalid("the body must be a list of JSON objects")),
+    /// The rows of a list of at most `limit`, each read by `read` before the next is parsed.
+    pub(super) fn parse_rows<T>(
+        body: &[u8],
+        limit: usize,
+        read: impl Fn(Self) -> Result<T, Refused>,
+    ) -> Result<Vec<T>, Refused> {
+        let mut rows = Rows { limit, read, refused: None };
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let parsed = deserializer.deserialize_any(&mut rows);
+        let parsed = parsed.and_then(|rows| deserializer.end().map(|()| rows));
+        match (parsed, rows.refused) {
+            (Ok(rows), _) => Ok(rows),
+            (Err(_), Some(refused)) => Err(refused),
+            (Err(error), None) if error.is_data() => {
+                Err(Refused::invalid("the body must be a list of JSON objects"))
+            }
+            (Err(error), None) => Err(Refused::invalid(format!("invalid JSON: {error}"))),
         }
     }
 
@@ -134,6 +151,47 @@ impl Record {
     }
 }
 
+/// Reads a list row by row.
+struct Rows<F> {
+    limit: usize,
+    read: F,
+    /// Why a row cannot be read.
+    refused: Option<Refused>,
+}
+
+impl<'de, T, F: Fn(Record) -> Result<T, Refused>> Visitor<'de> for &mut Rows<F> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of JSON objects")
+    }
+
+    fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Vec<T>, A::Error> {
+        let mut rows = Vec::new();
+        while let Some(value) = values.next_element::<Value>()? {
+            let row = match rows.len() < self.limit {
+                true => Record::of(value).and_then(&self.read),
+                false => Err(Refused::invalid(format!(
+                    "the list has more than {} rows; send less at a time, or take `/api/bulk`",
+                    self.limit
+                ))),
+            };
+            match row {
+                Ok(row) => rows.push(row),
+                Err(refused) => {
+                    self.refused = Some(refused);
+                    return Err(de::Error::custom("a row cannot be read"));
+                }
+            }
+        }
+        Ok(rows)
+    }
+}
+
 fn value(body: &[u8]) -> Result<Value, Refused> {
     serde_json::from_slice(body).map_err(|error| Refused::invalid(format!("invalid JSON: {error}")))
 }
@@ -163,6 +221,26 @@ mod tests {
         assert_eq!(item.timestamp.to_string(), "2022-02-24T00:00:00Z");
         let patch = Record::parse(br#"{"comment":"x","Labels":null}"#)?.item_patch()?;
         assert_eq!(patch, ItemPatch { comment: Some("x".into()), ..ItemPatch::default() });
+        Ok(())
+    }
+
+    #[test]
+    fn a_list_has_a_limit_and_ends_at_the_first_bad_row() -> Result<(), Refused> {
+        let parse = |body: &str, limit| Record::parse_rows(body.as_bytes(), limit, Record::user);
+        assert_eq!(parse(r#"[{"UserId":"a"},{"UserId":"b"}]"#, 2)?.len(), 2);
+        assert!(parse("null", 2)?.is_empty() && parse("[]", 0)?.is_empty());
+        for (body, named) in [
+            (r#"[{},{},{}]"#, "more than 2 rows"),
+            (r#"[{"UserId":1},{"#, "`UserId` must be a string"),
+            (r#"[{"UserId":"a"},{"#, "invalid JSON"),
+            ("[{}] x", "invalid JSON"),
+            ("{}", "must be a list"),
+            ("7", "must be a list"),
+            ("[7]", "JSON objects"),
+        ] {
+            let error = parse(body, 2).expect_err(body).to_string();
+            assert!(error.contains(named), "{body}: {error}");
+        }
         Ok(())
     }
 

@@ -31,8 +31,7 @@ pub(super) async fn post(visitor: Visitor, payload: web::Payload) -> Answer {
 
 /// Adds or replaces users.
 pub(super) async fn post_all(visitor: Visitor, payload: web::Payload) -> Answer {
-    let rows = Record::parse_all(&visitor.body(payload).await?)?;
-    let users: Vec<User> = rows.into_iter().map(Record::user).collect::<Result<_, _>>()?;
+    let users = visitor.rows(payload, Record::user).await?;
     let count = users.len();
     visitor.block(move |_, shop| Ok(shop.tenant.put_users(&users)?)).await?;
     success(count)

@@ -8,12 +8,12 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use dragoman_store::DEFAULT_TENANT;
 
-use super::{params::Params, reply::Refused};
+use super::{params::Params, record::Record, reply::Refused};
 use crate::{
     access::Access,
     body::Bodies,
     config::ServerConfig,
-    error::ApiError,
+    error::ServiceError,
     input::{Plus, decode},
     recommend::{Recommendations, Shop},
 };
@@ -25,6 +25,7 @@ pub(super) struct Visitor {
     pub(super) params: Params,
     tenant: String,
     body_limit: usize,
+    row_limit: usize,
 }
 
 impl FromRequest for Visitor {
@@ -41,12 +42,14 @@ impl Visitor {
         let service = data::<Recommendations>(request).clone().into_inner();
         let tenant = segment(request, "tenant")?.unwrap_or_else(|| DEFAULT_TENANT.into());
         data::<Access>(request).admit_to_tenant(request, &tenant)?;
+        let config = &data::<ServerConfig>(request).recommendation;
         Ok(Self {
             params: Params::parse(request.query_string())?,
             request: request.clone(),
             service,
             tenant,
-            body_limit: data::<ServerConfig>(request).recommendation.recommend_body_limit,
+            body_limit: config.recommend_body_limit,
+            row_limit: config.recommend_row_limit,
         })
     }
 
@@ -72,6 +75,17 @@ impl Visitor {
         Ok(bodies.read(&self.request, payload, self.body_limit).await?)
     }
 
+    /// Reads the rows of the body; parsing takes no time of the threads that speak HTTP.
+    pub(super) async fn rows<T: Send + 'static>(
+        &self,
+        payload: web::Payload,
+        read: fn(Record) -> Result<T, Refused>,
+    ) -> Result<Vec<T>, Refused> {
+        let (body, limit) = (self.body(payload).await?, self.row_limit);
+        let parse = move || Record::parse_rows(&body, limit, read);
+        self.service.parsers.run(parse).await?
+    }
+
     /// Runs `work` on a thread where it may block.
     pub(super) async fn block<T, F>(&self, work: F) -> Result<T, Refused>
     where
@@ -80,7 +94,12 @@ impl Visitor {
     {
         let (service, tenant) = (Arc::clone(&self.service), self.tenant.clone());
         let work = move || work(&service, &service.shop(&tenant)?);
-        web::block(work).await.map_err(ApiError::from)?
+        let done = self.service.pool.run(work).await;
+        done.inspect_err(|error| {
+            if *error == ServiceError::Busy {
+                self.service.metrics.refused.inc();
+            }
+        })?
     }
 }
 

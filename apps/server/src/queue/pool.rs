@@ -1,0 +1,104 @@
+//! Threads for calls that block, of which a bounded number wait.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+};
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::error::ServiceError;
+
+type Call = Box<dyn FnOnce() + Send>;
+
+/// The threads, and the slots before them; it ends when this is dropped.
+pub(crate) struct Pool {
+    slots: Arc<Semaphore>,
+    calls: Mutex<Sender<Call>>,
+}
+
+impl Pool {
+    /// Starts `threads` threads called `name`; at most `limit` calls wait or are in work.
+    pub(crate) fn start(name: &str, threads: usize, limit: usize) -> std::io::Result<Self> {
+        let (sender, receiver) = channel();
+        let receiver = Arc::new(Mutex::new(receiver));
+        for number in 0..threads {
+            let receiver = Arc::clone(&receiver);
+            let work = move || while next(&receiver).map(|call| call()).is_some() {};
+            std::thread::Builder::new().name(format!("{name}-{number}")).spawn(work)?;
+        }
+        Ok(Self { slots: Arc::new(Semaphore::new(limit)), calls: Mutex::new(sender) })
+    }
+
+    /// Runs `work` when it is its turn, or refuses at once when too many wait. If nobody waits for
+    /// the answer any more by then, it is not run.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| ServiceError::Busy)?;
+        let (reply, answer) = oneshot::channel();
+        let call = move || {
+            if !reply.is_closed() {
+                // A panic has been printed by now, and its caller is told that there was one.
+                if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
+                    let _ = reply.send(result); // or nobody waits any more
+                }
+            }
+            drop(slot);
+        };
+        let stopped = |_| ServiceError::Internal("the server is stopping".into());
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .send(Box::new(call))
+            .map_err(|error| stopped(error.to_string()))?;
+        let crashed = |_| ServiceError::Internal("the call crashed; the log says where".into());
+        answer.await.map_err(crashed)
+    }
+}
+
+fn next(calls: &Mutex<Receiver<Call>>) -> Option<Call> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn who_finds_no_slot_is_refused_at_once() -> anyhow::Result<()> {
+        let pool = Arc::new(Pool::start("test", 1, 2)?);
+        let (open, gate) = mpsc::channel::<()>();
+        let first = {
+            let pool = Arc::clone(&pool);
+            actix_web::rt::spawn(async move { pool.run(move || gate.recv().is_ok()).await })
+        };
+        let second = {
+            let pool = Arc::clone(&pool);
+            actix_web::rt::spawn(async move { pool.run(|| 2).await })
+        };
+        actix_web::rt::task::yield_now().await;
+        while pool.slots.available_permits() > 0 {
+            actix_web::rt::task::yield_now().await;
+        }
+        assert_eq!(pool.run(|| 3).await, Err(ServiceError::Busy));
+        open.send(())?;
+        assert_eq!((first.await?, second.await?), (Ok(true), Ok(2)));
+        Ok(())
+    }
+
+    #[actix_web::test]
+    async fn a_panic_ends_one_call() -> anyhow::Result<()> {
+        let pool = Pool::start("test", 1, 4)?;
+        let crash = || -> usize { panic!("this test panics on purpose") };
+        assert!(matches!(pool.run(crash).await, Err(ServiceError::Internal(_))));
+        assert_eq!(pool.run(|| 1).await, Ok(1));
+        Ok(())
+    }
+}
