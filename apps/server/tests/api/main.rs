@@ -12,4 +12,6 @@ mod model;
 mod operation;
 mod pages;
 mod suggest;
+mod wire;
+mod attacks;
 mod translate;
