@@ -124,6 +124,59 @@ async fn settings_that_make_no_sense_are_named() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_variable_with_a_slip_in_its_name_is_a_warning_that_names_the_right_one() -> Result<()> {
+    let options = Options::default().env("DRAGOMAN_CHAR_LIMT", "3").env("DRAGOMAN_LOG", "info");
+    let app = TestApp::start(options).await?;
+    let log = app.log();
+    assert!(log.contains("`DRAGOMAN_CHAR_LIMT`") && log.contains("`DRAGOMAN_CHAR_LIMIT`"), "{log}");
+    assert!(!log.contains("DRAGOMAN_LOG") && !log.contains("DRAGOMAN_STORE"), "{log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_settings_can_be_printed_and_read_back() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let options = Options::default()
+        .arg("--print-config")
+        .env("DRAGOMAN_ADMIN_KEY", "open sesame")
+        .env("LT_CHAR_LIMIT", "500");
+    let printed = options.command(folder.path())?.stdout()?;
+    for line in ["[http]", "port = 0", "char_limit = 500", "DRAGOMAN_QUEUE_SIZE"] {
+        assert!(printed.contains(line), "no `{line}` in {printed}");
+    }
+    assert!(!printed.contains("sesame"), "{printed}");
+    let file = folder.path().join("settings.toml");
+    fs_err::write(&file, &printed)?;
+    let options = Options::default().arg("--config").arg(file.to_string_lossy());
+    let app = TestApp::start(options).await?;
+    let (_, settings) = answer(app.get("/frontend/settings")).await?;
+    assert_eq!(settings["charLimit"], 500, "{settings}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn languages_that_the_model_lacks_keep_the_server_from_starting_when_none_is_left()
+-> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let error = Options::default().env("LT_LOAD_ONLY", "xx").command(folder.path())?.failure()?;
+    assert!(error.contains("`load_only`") && error.contains("`xx`"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_told_so() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let model = model::dir()?;
+    let error = dragoman_e2e::Dragoman::new(["serve", "--host", "999.1.1.1", "--port", "0"])?
+        .args(["--model".as_ref(), model.as_os_str()])
+        .args(["--store".as_ref(), folder.path().join("store").as_os_str()])
+        .failure()?;
+    assert!(error.contains("999.1.1.1") && error.contains("`--host`"), "{error}");
+    assert!(!error.contains("another server"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_compose_file_of_libretranslate_carries_over() -> Result<()> {
     let options = Options::default()
         .env("LT_URL_PREFIX", "/tools")

@@ -17,11 +17,22 @@ use crate::config::ServerConfig;
 /// Methods that change nothing.
 const SAFE: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
 
+/// What browsers say of a page and its request; pages cannot set it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Which pages may use `/api` and `/admin`.
 #[derive(Debug, Clone)]
 pub(crate) struct Origins {
     prefix: String,
     allowed: Vec<String>,
+}
+
+/// What tells our own pages from others.
+#[derive(Debug, Clone, Copy, Default)]
+struct RequestHead<'a> {
+    host: Option<&'a str>,
+    /// Whether the browser says that the page is ours: behind a proxy the host may be another.
+    is_same_origin: bool,
 }
 
 /// A page may not do this.
@@ -50,12 +61,13 @@ impl Origins {
     }
 
     /// What a page of `origin` is told, or `None` if it may not ask.
-    fn answer(&self, origin: &str, host: Option<&str>) -> Option<HeaderValue> {
+    fn answer(&self, origin: &str, request: RequestHead<'_>) -> Option<HeaderValue> {
+        let RequestHead { host, is_same_origin } = request;
         if self.allowed.iter().any(|one| one == "*") {
             return Some(HeaderValue::from_static("*"));
         }
         let own = origin.split_once("://").map(|(_, host)| host);
-        let is_own = own.is_some() && own == host;
+        let is_own = own.is_some() && own == host || is_same_origin;
         let is_allowed = self.allowed.iter().any(|one| one.trim_end_matches('/') == origin);
         (is_own || is_allowed).then(|| HeaderValue::from_str(origin).ok())?
     }
@@ -73,9 +85,11 @@ pub(crate) async fn share(
     let is_guarded = origins.guards(request.path());
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).map(str::to_owned);
+    let is_same_origin = text(SEC_FETCH_SITE) == Some("same-origin");
+    let head = RequestHead { host: text(header::HOST), is_same_origin };
     let answer = match (is_guarded, &origin) {
         (false, _) => Some(HeaderValue::from_static("*")),
-        (true, Some(origin)) => origins.answer(origin, text(header::HOST)),
+        (true, Some(origin)) => origins.answer(origin, head),
         (true, None) => None,
     };
     let method = request.method().clone();
@@ -145,15 +159,23 @@ mod tests {
     #[test]
     fn our_own_pages_and_those_named_may_ask() {
         let none = origins("", &[]);
-        assert!(none.answer("http://127.0.0.1:5000", Some("127.0.0.1:5000")).is_some());
-        assert!(none.answer("http://127.0.0.1:8000", Some("127.0.0.1:5000")).is_none());
-        assert!(none.answer("null", None).is_none());
+        let at = |host| RequestHead { host: Some(host), is_same_origin: false };
+        assert!(none.answer("http://127.0.0.1:5000", at("127.0.0.1:5000")).is_some());
+        assert!(none.answer("http://127.0.0.1:8000", at("127.0.0.1:5000")).is_none());
+        assert!(none.answer("null", RequestHead::default()).is_none());
+        let behind_a_proxy = RequestHead { host: Some("10.0.0.1:5000"), is_same_origin: true };
+        assert!(none.answer("https://translate.example", behind_a_proxy).is_some());
         let one = origins("", &["https://shop.example/"]);
         assert_eq!(
-            one.answer("https://shop.example", None).as_ref().map(HeaderValue::as_bytes),
+            one.answer("https://shop.example", RequestHead::default())
+                .as_ref()
+                .map(HeaderValue::as_bytes),
             Some(&b"https://shop.example"[..])
         );
-        assert!(one.answer("https://shop.example.evil.example", None).is_none());
-        assert_eq!(origins("", &["*"]).answer("null", None), Some(HeaderValue::from_static("*")));
+        assert!(one.answer("https://shop.example.evil.example", RequestHead::default()).is_none());
+        assert_eq!(
+            origins("", &["*"]).answer("null", RequestHead::default()),
+            Some(HeaderValue::from_static("*"))
+        );
     }
 }
