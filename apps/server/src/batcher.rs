@@ -98,7 +98,7 @@ impl Batcher {
         let (_membership, slots) = self.enter(missing.len())?;
         let (reply, mut answers) = mpsc::unbounded_channel::<Answer>();
         let served = Arc::default();
-        let waiting = |(number, slot): (usize, Slot)| QueuedSentence {
+        let waiting = |(slot, number): (Slot, usize)| QueuedSentence {
             number,
             job: jobs[number].clone(),
             model: Arc::clone(model),
@@ -111,7 +111,7 @@ impl Batcher {
 
         let mut rest = missing.iter().copied();
         let mut in_flight = slots.len();
-        self.queue.push(rest.by_ref().zip(slots).map(waiting).collect());
+        self.queue.push(slots.into_iter().zip(rest.by_ref()).map(waiting).collect());
         let mut left = missing.len();
         while left > 0 {
             let mut free = Vec::new();
@@ -136,18 +136,18 @@ impl Batcher {
     /// came back, or with others that are free. Slots that it may not keep are given back.
     fn next(
         &self,
-        rest: &mut impl Iterator<Item = usize>,
+        rest: &mut impl ExactSizeIterator<Item = usize>,
         in_flight: usize,
         mut free: Vec<Slot>,
-    ) -> Vec<(usize, Slot)> {
+    ) -> Vec<(Slot, usize)> {
         // One slot stays with the request, so that it goes on.
-        let allowed = self.slots.allowance().saturating_sub(in_flight);
+        let allowed = self.slots.allowance().saturating_sub(in_flight).min(rest.len());
         free.truncate(if in_flight == 0 { allowed.max(1) } else { allowed });
         while free.len() < allowed {
             let Some(slot) = self.slots.another() else { break };
             free.push(slot);
         }
-        rest.by_ref().zip(free).collect()
+        free.into_iter().zip(rest.by_ref()).collect()
     }
 
     /// Takes slots for a request of `count` sentences, or refuses: waiting would only make the queue

@@ -82,7 +82,8 @@ pub(crate) async fn share(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
-    let is_guarded = origins.guards(request.path());
+    // As it will be routed: `/%61pi` is `/api`.
+    let is_guarded = origins.guards(request.match_info().as_str());
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).map(str::to_owned);
     let is_same_origin = text(SEC_FETCH_SITE) == Some("same-origin");

@@ -27,7 +27,11 @@ impl Pool {
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads {
             let receiver = Arc::clone(&receiver);
-            let work = move || while next(&receiver).map(|call| call()).is_some() {};
+            let work = move || {
+                while let Some(call) = next(&receiver) {
+                    call();
+                }
+            };
             std::thread::Builder::new().name(format!("{name}-{number}")).spawn(work)?;
         }
         Ok(Self { slots: Arc::new(Semaphore::new(limit)), calls: Mutex::new(sender) })

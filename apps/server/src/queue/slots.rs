@@ -33,7 +33,9 @@ pub(crate) struct Membership {
 
 /// A slot; it is given back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Slot(OwnedSemaphorePermit);
+pub(crate) struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Slots {
     /// `size` slots, some of them for newcomers.
@@ -58,14 +60,14 @@ impl Slots {
         }
         while slots.len() < wanted.min(HEAD) {
             let Ok(slot) = Arc::clone(&self.reserve).try_acquire_owned() else { break };
-            slots.push(Slot(slot));
+            slots.push(Slot { _permit: slot });
         }
         (!slots.is_empty()).then_some((membership, slots))
     }
 
     /// One more slot for a request that holds some.
     pub(crate) fn another(&self) -> Option<Slot> {
-        Arc::clone(&self.shared).try_acquire_owned().ok().map(Slot)
+        Arc::clone(&self.shared).try_acquire_owned().ok().map(|slot| Slot { _permit: slot })
     }
 
     /// Slots that one request may hold: half of them, and less when there are many requests.
