@@ -225,6 +225,8 @@ async fn a_page_of_another_origin_cannot_delete() -> Result<()> {
         assert_eq!((reply.status().as_u16(), allowed(&reply)), (403, None), "{origin}");
         let post = app.post("/api/feedback").header("Origin", origin).body("[]").send().await?;
         assert_eq!(post.status(), 403, "a request that no browser asks about");
+        let coded = app.client.delete(format!("{}/%61pi/item/x", app.url)).header("Origin", origin);
+        assert_eq!(coded.send().await?.status(), 403, "the same path in other letters");
         let options =
             app.client.request(reqwest::Method::OPTIONS, format!("{}/api/item/x", app.url));
         assert_eq!(allowed(&options.header("Origin", origin).send().await?), None);
