@@ -32,6 +32,7 @@ pub(crate) struct Access {
     char_limit: Option<usize>,
     recommend_key: Option<String>,
     allowed_hosts: Vec<String>,
+    metrics_token: Option<String>,
 }
 
 /// What a caller who was let in may do.
@@ -43,7 +44,8 @@ pub(crate) struct Caller {
 
 impl Access {
     pub(crate) fn new(config: &ServerConfig, store: Store) -> Self {
-        let ServerConfig { http, translation, limits, keys, recommendation, .. } = config;
+        let ServerConfig { http, translation, limits, keys, recommendation, monitoring, .. } =
+            config;
         let origin = keys.require_api_key_origin.as_deref();
         Self {
             store,
@@ -58,6 +60,7 @@ impl Access {
             char_limit: translation.char_limit,
             recommend_key: recommendation.recommend_api_key.clone(),
             allowed_hosts: http.allowed_hosts.clone(),
+            metrics_token: monitoring.metrics_auth_token.clone(),
         }
     }
 
@@ -141,6 +144,12 @@ impl Access {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Lets a reader of the metrics in, who needs a token if one is set.
+    pub(crate) fn admit_to_metrics(&self, request: &HttpRequest) -> Result<(), ServiceError> {
+        let token = self.metrics_token.as_deref();
+        token.map_or(Ok(()), |token| self.admit_bearer(request, token))
     }
 
     /// Lets the keeper of `token` in, who sends it as the bearer of the request.

@@ -105,6 +105,11 @@ impl TranslationService {
         }
     }
 
+    /// Whether users may suggest better translations.
+    pub(crate) fn takes_suggestions(&self) -> bool {
+        self.config.suggestions
+    }
+
     /// Translates texts, in their order.
     pub(crate) async fn translate(
         &self,

@@ -1,5 +1,6 @@
 //! The API of LibreTranslate, as its clients rely on it.
 
+mod call;
 mod detect;
 mod detected;
 mod frontend;

@@ -1,24 +1,19 @@
 //! `POST /detect`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde_json::Value;
 
 use super::{
+    call::Call,
     detected::DetectedLanguage,
     reply::{Answer, Refused},
 };
-use crate::{access::Access, error::ServiceError, input::Reader, service::TranslationService};
+use crate::error::ServiceError;
 
 /// Guesses the language of a text, or of all texts of an array together.
-pub(super) async fn detect(
-    service: web::Data<TranslationService>,
-    access: web::Data<Access>,
-    reader: web::Data<Reader>,
-    request: HttpRequest,
-    payload: web::Payload,
-) -> Answer {
-    let fields = reader.fields(&request, payload).await?;
-    access.admit(&request, &fields, 1).await?;
+pub(super) async fn detect(call: Call, payload: web::Payload) -> Answer {
+    let fields = call.fields(payload).await?;
+    call.admit(&fields, 1).await?;
     let text = match fields.get("q").ok_or_else(|| ServiceError::missing("q"))? {
         Value::String(text) => text.clone(),
         Value::Array(texts) => {
@@ -27,7 +22,7 @@ pub(super) async fn detect(
         }
         _ => return Err(not_text()),
     };
-    let guesses = service.detect(text).await?;
+    let guesses = call.service.detect(text).await?;
     let guesses: Vec<DetectedLanguage> = guesses.into_iter().map(Into::into).collect();
     Ok(HttpResponse::Ok().json(guesses))
 }

@@ -7,28 +7,22 @@ use dragoman_core::translate::Leg;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{detected::DetectedLanguage, reply::Answer};
+use super::{call::Call, detected::DetectedLanguage, reply::Answer};
 use crate::{
-    access::Access,
     error::ServiceError,
-    input::{Fields, Reader},
-    service::{TranslationRequest, TranslationService, is_auto},
+    input::Fields,
+    service::{TranslationRequest, is_auto},
     translate::{Done, GuessedDomain},
 };
 
 /// Translates a text or an array of texts.
-pub(super) async fn translate(
-    service: web::Data<TranslationService>,
-    access: web::Data<Access>,
-    reader: web::Data<Reader>,
-    request: HttpRequest,
-    payload: web::Payload,
-) -> Answer {
-    let fields = reader.fields(&request, payload).await?;
+pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
+    let fields = call.fields(payload).await?;
     let cost = fields.get("q").and_then(Value::as_array).map_or(1, Vec::len);
-    let caller = access.admit(&request, &fields, cost).await?;
+    let caller = call.admit(&fields, cost).await?;
 
-    let order = TranslationRequest { char_limit: caller.char_limit, ..parse(&fields, &request)? };
+    let order =
+        TranslationRequest { char_limit: caller.char_limit, ..parse(&fields, &call.request)? };
     let is_array = order.is_array;
     let extras = Extras {
         detected: is_auto(&order.source),
@@ -37,7 +31,7 @@ pub(super) async fn translate(
         trace: order.trace,
         scores: fields.flag("scores"),
     };
-    let done = service.translate(order).await?;
+    let done = call.service.translate(order).await?;
     Ok(HttpResponse::Ok().json(Reply::new(done, is_array, extras)))
 }
 
