@@ -261,11 +261,19 @@ impl Order {
             }
             Plan::Html(document) => {
                 let first = Self::best(document.sentences(), translations);
-                let pieces: Vec<&str> = document.unplaced(&first).collect();
+                // Marks are placed on a thread where that takes nobody's time.
+                let place = move || {
+                    let pieces: Vec<String> =
+                        document.unplaced(&first).map(str::to_owned).collect();
+                    (document, first, pieces)
+                };
+                let (document, first, pieces) = web::block(place).await?;
                 let jobs = pieces.iter().map(|piece| self.job(&text, piece)).collect();
                 let second = batcher.translate(model, jobs).await?;
-                let second = Self::best(pieces.into_iter(), &second);
-                (document.render(&first, &second), Vec::new(), document.num_sentences())
+                let second = Self::best(pieces.iter().map(String::as_str), &second);
+                let write = move || (document.render(&first, &second), document.num_sentences());
+                let (written, num_sentences) = web::block(write).await?;
+                (written, Vec::new(), num_sentences)
             }
         };
         let sentences = &translations[..num_sentences];
