@@ -51,11 +51,13 @@ impl Batcher {
                 .name(format!("batch-{number}"))
                 .spawn(move || worker::serve(&queue, &metrics))?;
         }
-        let (express, of_express) = (Arc::clone(&queue), Arc::clone(&metrics));
-        let pool = worker::express_pool()?;
-        std::thread::Builder::new()
-            .name("express".into())
-            .spawn(move || worker::serve_short(&express, &of_express, &pool))?;
+        if config.express {
+            let (queue, metrics) = (Arc::clone(&queue), Arc::clone(&metrics));
+            let pool = worker::express_pool()?;
+            std::thread::Builder::new()
+                .name("express".into())
+                .spawn(move || worker::serve_short(&queue, &metrics, &pool))?;
+        }
         Ok(Self {
             queue,
             slots: Slots::new(config.queue_size),

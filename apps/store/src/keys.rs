@@ -77,11 +77,13 @@ impl Store {
 
     /// Whether `tenant` answers nobody without a key: once it had keys, it stays so.
     ///
-    /// Only the default tenant can be open, and only until its first key is made.
+    /// Only the default tenant can be open, and only until its first key is made. There is nothing to
+    /// close where there is no tenant of that name.
     pub fn is_closed(&self, tenant: &str) -> bool {
-        tenant != DEFAULT_TENANT
-            || self.inner.is_default_closed.load(Ordering::Relaxed)
-            || self.has_tenant_keys(tenant)
+        if tenant != DEFAULT_TENANT {
+            return self.has_tenant(tenant).unwrap_or(true);
+        }
+        self.inner.is_default_closed.load(Ordering::Relaxed) || self.has_tenant_keys(tenant)
     }
 
     /// Removes the key with this text or this SHA-256, and says whether it was there. Blocks.
@@ -182,7 +184,9 @@ mod tests {
     fn a_tenant_that_lost_its_last_key_stays_closed() -> anyhow::Result<()> {
         let dir = tempfile::tempdir()?;
         let store = Store::open(dir.path())?;
-        assert!(!store.is_closed("default") && store.is_closed("shop"));
+        assert!(!store.is_closed("default") && !store.is_closed("shop"));
+        store.create_tenant("shop")?;
+        assert!(store.is_closed("shop"), "before its first key as well");
         let of_translation = store.create_key(KeyLimits::default())?;
         store.remove_key(&of_translation)?;
         assert!(!store.is_closed("default"), "it has never had a key");

@@ -38,13 +38,13 @@ async fn status_of(mut stream: TcpStream) -> Result<u16> {
     spawn_blocking(read).await?
 }
 
-/// Asks for health and for a translation, which must be there within a second.
+/// Asks for health and for a translation, which must be there within seconds.
 async fn answers_others(app: &TestApp) -> Result<()> {
     let started = Instant::now();
     assert_eq!(app.get("/health").send().await?.status(), 200);
     let body = json!({ "q": "A Word", "source": "en", "target": "de" });
     assert_eq!(app.json("/translate", &body).await?.0, 200);
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     Ok(())
 }
 

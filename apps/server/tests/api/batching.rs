@@ -108,7 +108,7 @@ async fn a_long_request_leaves_room_for_others() -> Result<()> {
 
 #[actix_web::test]
 async fn a_cancelled_request_leaves_the_queue() -> Result<()> {
-    let config = settings("queue_size = 4\nbatch_sentences = 1")?;
+    let config = settings("queue_size = 4\nbatch_sentences = 1\nexpress = false")?;
     let app = TestApp::with(config, Tagger::slow(300))?;
     let first = {
         let request = app.post("/translate").json(&body("Busy"));

@@ -73,7 +73,7 @@ impl Store {
         Ok(names)
     }
 
-    fn has_tenant(&self, name: &str) -> Result<bool> {
+    pub(crate) fn has_tenant(&self, name: &str) -> Result<bool> {
         Ok(self.inner.tenants.contains_key(name)?)
     }
 }
