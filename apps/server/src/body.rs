@@ -114,7 +114,7 @@ impl Pace {
                 }
             }
         };
-        stream::unfold(state, next).boxed_local()
+        stream::unfold(state, next).fuse().boxed_local()
     }
 }
 

@@ -95,7 +95,7 @@ impl Transfers {
             };
             Some((piece, (receiver, failure)))
         };
-        Ok(BodyStream::new(stream::unfold((receiver, failure), next).boxed_local()))
+        Ok(BodyStream::new(stream::unfold((receiver, failure), next).fuse().boxed_local()))
     }
 
     /// The pieces of a body until one does not come in time.

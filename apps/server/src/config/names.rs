@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::ServerConfig;
 
+/// What the names of our variables begin with.
+const PREFIX: &str = "DRAGOMAN_";
+
 /// A field of the settings.
 #[derive(Debug)]
 pub(super) struct Field {
@@ -39,14 +42,16 @@ pub(super) fn value<'a>(settings: &'a Value, field: &Field) -> &'a Value {
 
 impl Field {
     fn new(section: &str, name: &str) -> Self {
-        let variable = format!("DRAGOMAN_{}", name.to_uppercase());
+        let variable = format!("{PREFIX}{}", name.to_uppercase());
         Self { name: name.into(), section: section.into(), variable }
     }
 }
 
 /// The one of `known` that `name` is most like, if it is like any.
 pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |known: &&str| (1000.0 * strsim::jaro_winkler(name, known)) as u32;
+    // What all names begin with says nothing.
+    let own = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
+    let likeness = |known: &&str| (1000.0 * strsim::jaro_winkler(&own(name), &own(known))) as u32;
     known.max_by_key(likeness).filter(|best| likeness(best) >= 850)
 }
 

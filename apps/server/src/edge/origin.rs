@@ -51,6 +51,11 @@ impl Origins {
         Self { prefix: config.prefix(), allowed: config.http.allowed_origins.clone() }
     }
 
+    /// Whether all pages may use everything.
+    fn is_for_all(&self) -> bool {
+        self.allowed.iter().any(|one| one == "*")
+    }
+
     /// Whether `path` is one of those that not every page may use.
     fn guards(&self, path: &str) -> bool {
         let path = path.strip_prefix(&self.prefix).unwrap_or(path);
@@ -63,7 +68,7 @@ impl Origins {
     /// What a page of `origin` is told, or `None` if it may not ask.
     fn answer(&self, origin: &str, request: RequestHead<'_>) -> Option<HeaderValue> {
         let RequestHead { host, is_same_origin } = request;
-        if self.allowed.iter().any(|one| one == "*") {
+        if self.is_for_all() {
             return Some(HeaderValue::from_static("*"));
         }
         let own = origin.split_once("://").map(|(_, host)| host);
@@ -91,7 +96,7 @@ pub(crate) async fn share(
     let answer = match (is_guarded, &origin) {
         (false, _) => Some(HeaderValue::from_static("*")),
         (true, Some(origin)) => origins.answer(origin, head),
-        (true, None) => None,
+        (true, None) => origins.is_for_all().then(|| HeaderValue::from_static("*")),
     };
     let method = request.method().clone();
     let mut response = match origin {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::harness::{TestApp, answer, text};
+use crate::harness::{TestApp, answer, settings, text};
 
 #[actix_web::test]
 async fn a_user_is_added_changed_and_removed() -> Result<()> {
@@ -103,7 +103,7 @@ async fn identifiers_may_hold_anything() -> Result<()> {
 
 #[actix_web::test]
 async fn every_reply_says_who_it_is_and_whom_it_allows() -> Result<()> {
-    let app = TestApp::start()?;
+    let app = TestApp::configured(settings("allowed_origins = '*'")?)?;
     for path in ["/api/health/live", "/api/health/ready", "/api/user/nobody", "/api/nothing"] {
         let reply = app.get(path).send().await?;
         let header = |name| reply.headers().get(name).and_then(|value| value.to_str().ok());
