@@ -27,7 +27,8 @@ pub(super) async fn settings(
         .or_else(|| resolve(&known, "es"))
         .or_else(first)
         .unwrap_or("en");
-    let char_limit = translation.char_limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    let char_limit =
+        translation.char_limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
     HttpResponse::Ok().insert_header((header::VARY, "Accept-Language")).json(json!({
         "charLimit": char_limit,
         "frontendTimeout": pages.frontend_timeout,
