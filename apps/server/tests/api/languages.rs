@@ -69,7 +69,7 @@ async fn settings_say_what_the_page_needs() -> Result<()> {
 
 #[actix_web::test]
 async fn without_a_setting_the_target_is_what_the_browser_prefers() -> Result<()> {
-    let app = TestApp::configured(ServerConfig::default())?;
+    let app = TestApp::start()?;
     for (accepted, expected) in [
         ("tlh, de-AT;q=0.9, fr;q=0.8", "de"),
         ("FR", "fr"),
