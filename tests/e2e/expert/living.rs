@@ -102,6 +102,8 @@ async fn a_domain_learns_from_what_users_suggested() -> Result<()> {
     model::copy(&model)?;
     let options = Options { model: Some(model.clone()), ..Options::default() };
     let options = options.env("LT_SUGGESTIONS", "true").env("DRAGOMAN_ADMIN_KEY", "key");
+    // One client makes all suggestions here.
+    let options = options.env("DRAGOMAN_SUGGEST_LIMIT", "-1");
     let app = TestApp::start(options).await?;
     for (q, s) in &house() {
         let body = json!({ "q": q, "s": s, "source": "en", "target": "de" });
