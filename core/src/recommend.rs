@@ -40,6 +40,7 @@ pub use blend::{Blend, POPULARITY, TRANSFORMER, standardise};
 pub use catalogue::{Catalogue, FeatureRules};
 pub use profile::Profiler;
 pub use scorers::{Scorers, ScorersConfig};
+use segments::Segment;
 
 use crate::Result;
 
@@ -95,6 +96,9 @@ pub struct Ranking {
     pub segments: Vec<(String, f32)>,
     /// Names of the scorers that were blended with their weights, which sum to one.
     pub blend: Vec<(String, f32)>,
+    /// The segment of the user by the model's rules, which the learned weights need not follow; none
+    /// where the model has no rules.
+    pub segment: Option<Segment>,
 }
 
 /// What a recommendation of one item rests on.

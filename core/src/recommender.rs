@@ -255,6 +255,7 @@ impl Recommender {
             scores,
             segments: group.zip(components.gates.iter().copied()).collect(),
             blend: self.blend.scorers.iter().cloned().zip(shares).collect(),
+            segment: Some(self.blend.rules.segment(&components.behaviour)),
         }
     }
 }

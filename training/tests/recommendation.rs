@@ -81,7 +81,7 @@ impl Recommend for Oracle {
                     scores[(ITEMS - item) as usize] = (STEPS - step) as f32;
                 }
             }
-            Ranking { scores, segments: Vec::new(), blend: Vec::new() }
+            Ranking { scores, segments: Vec::new(), blend: Vec::new(), segment: None }
         };
         Ok(queries.iter().map(rank).collect())
     }

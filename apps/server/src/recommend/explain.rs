@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use dragoman_core::recommend::segments::Segment;
 use dragoman_store::Timestamp;
 
 use super::{
@@ -25,6 +26,8 @@ const MAX_REASONS: usize = 3;
 pub(crate) struct Why {
     /// Segment experts with their weights.
     pub(crate) segments: Vec<(String, f32)>,
+    /// The segment of the user by the model's rules, if a model made the list.
+    pub(crate) segment: Option<&'static str>,
     /// Scorers that were blended with their weights.
     pub(crate) blend: Vec<(String, f32)>,
     /// Titles and categories of the items of the list.
@@ -68,6 +71,10 @@ impl Recommendations {
             }
             _ => (Vec::new(), vec![("popularity".into(), 1.0)]),
         };
+        let segment = match scores {
+            Scores::Model { ranking, .. } => ranking.segment.map(Segment::name),
+            _ => None,
+        };
         let about = {
             let catalogue = shop.catalogue();
             let title = |number| catalogue.entry(number).title.to_string();
@@ -76,7 +83,7 @@ impl Recommendations {
         };
         let numbers = &numbers[..numbers.len().min(MAX_EXPLAINED)];
         let because = numbers.iter().map(|&number| because(shop, moment, scores, number));
-        Ok(Why { segments, blend, about, because: because.collect::<Result<_, _>>()? })
+        Ok(Why { segments, segment, blend, about, because: because.collect::<Result<_, _>>()? })
     }
 }
 

@@ -21,6 +21,7 @@ const GROUP: HeaderName = HeaderName::from_static("x-recommend-group");
 struct Explained {
     group: String,
     segments: Vec<Weight>,
+    segment: Option<&'static str>,
     blend: Vec<Weight>,
     items: Vec<ExplainedItem>,
 }
@@ -155,6 +156,7 @@ fn explained(group: String, items: Vec<Scored>, why: Why) -> Explained {
     Explained {
         group,
         segments: why.segments.into_iter().map(weight).collect(),
+        segment: why.segment,
         blend: why.blend.into_iter().map(weight).collect(),
         items: items.into_iter().map(item).collect(),
     }

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use dragoman_core::recommend::{Event, Explanation, Item, Query, Ranking, Recommend};
+use dragoman_core::recommend::{
+    Event, Explanation, Item, Query, Ranking, Recommend, segments::Segment,
+};
 use dragoman_server::{RecommenderHandle, ServerConfig};
 use dragoman_store::Store;
 use serde_json::json;
@@ -72,6 +74,7 @@ impl Recommend for NextLetter {
                     ("segment.power".into(), power),
                 ],
                 blend: vec![("letters".into(), 1.0)],
+                segment: Some(if power < 0.5 { Segment::New } else { Segment::Power }),
             }
         };
         Ok(queries.iter().map(rank).collect())
@@ -142,6 +145,7 @@ async fn the_model_says_why() -> Result<()> {
     app.read("u", &["a", "c"]).await?;
     let why = app.fetch("/api/recommend/u?explain=true&n=1").await?;
     assert_eq!(why["Segments"][0]["Name"], "segment.new");
+    assert_eq!(why["Segment"], "new");
     assert!((why["Segments"][1]["Weight"].as_f64().unwrap_or_default() - 0.2).abs() < 1e-6);
     let because = &why["Items"][0]["Because"];
     assert_eq!(
@@ -182,7 +186,8 @@ async fn a_model_that_fails_is_done_without() -> Result<()> {
 #[actix_web::test]
 async fn a_model_of_other_items_is_not_asked() -> Result<()> {
     let app = app(NextLetter { is_broken: true, ..NextLetter::new(&["x", "y"]) }).await?;
-    assert_eq!(app.fetch("/api/recommend/u?explain=true").await?["Segments"], json!([]));
+    let why = app.fetch("/api/recommend/u?explain=true").await?;
+    assert_eq!((&why["Segments"], &why["Segment"]), (&json!([]), &json!(null)));
     Ok(())
 }
 
