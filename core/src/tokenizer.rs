@@ -9,6 +9,7 @@
 //! | 67 | `</s>`; it and all after it are what a model may put out |
 //! | 68..324 | the bytes `<0x00>` to `<0xFF>`, for characters outside the alphabet |
 //! | 324.. | learned pieces |
+//! | the last 16 | placeholders, in tokenizers that have them: [`placeholder`] |
 //!
 //! Pieces hold their leading space (` the`), and every text is encoded as if a space stood before
 //! it, so that a word is the same piece at the start of a sentence as in its middle.
@@ -20,6 +21,7 @@ use std::{
 };
 
 use rayon::prelude::*;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokenizers::{
     AddedToken, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior,
@@ -43,6 +45,9 @@ pub const NUM_TAGS: usize = 64;
 
 /// Ends a sequence: the one special token that a model may put out, and so the last of them.
 pub const END: u32 = FIRST_TAG + NUM_TAGS as u32;
+
+/// How many placeholders there are.
+pub const NUM_PLACEHOLDERS: usize = 16;
 
 const FIRST_TAG: u32 = 3;
 const FIRST_BYTE: u32 = END + 1;
@@ -223,6 +228,47 @@ impl Tokenizer {
         Ok(())
     }
 
+    /// Whether each placeholder is one token, as in models that were trained to copy them.
+    ///
+    /// Where they are not, a placeholder is spelled in bytes like any rare character.
+    pub fn has_placeholders(&self) -> bool {
+        (0..NUM_PLACEHOLDERS)
+            .all(|i| self.inner.token_to_id(placeholder(i).encode_utf8(&mut [0; 4])).is_some())
+    }
+
+    /// The same tokenizer with a tag for each of `languages` and a token for each placeholder.
+    ///
+    /// Languages without a tag take the lowest reserved ones, placeholders the ids after the last.
+    /// All other tokens keep their ids, so that the weights of a model can be taken over.
+    pub fn extended(&self, languages: &[&str]) -> Result<Self, TokenizerError> {
+        let mut grown = self.clone();
+        for code in languages.iter().filter(|code| self.language_tag(code).is_none()) {
+            let free = grown.free_tags().first().copied().unwrap_or(END);
+            grown.assign_language(code, free)?;
+        }
+        let mut json: Value = serde_json::from_slice(&self.json).expect("a tokenizer is JSON");
+        for (code, id) in grown.tags {
+            let old = self.token(id).unwrap_or_default();
+            rename_special(&mut json, id, &old, tag_token(&code));
+        }
+        if !self.has_placeholders() {
+            let vocab = json["model"]["vocab"].as_object_mut();
+            let vocab =
+                vocab.ok_or_else(|| TokenizerError::Build("it has no vocabulary".into()))?;
+            let tokens = (0..NUM_PLACEHOLDERS).map(|i| placeholder(i).to_string());
+            vocab.extend(tokens.zip((self.vocab_size()..).map(Value::from)));
+        }
+        Self::parse(json.to_string().into_bytes()).map_err(TokenizerError::Build)
+    }
+
+    /// Whether all tokens of `old` that can be part of a text have the same ids here, and its
+    /// languages the same tags: then a model that was trained with `old` can go on with this one.
+    pub fn extends(&self, old: &Self) -> bool {
+        let tags = old.tags.iter().all(|(code, id)| self.tags.get(code) == Some(id));
+        tags && (END..old.vocab_size() as u32)
+            .all(|id| old.inner.id_to_token(id) == self.inner.id_to_token(id))
+    }
+
     /// SHA-256 of the `tokenizer.json`, in hexadecimal: the fingerprint that a model and a packed
     /// corpus must share.
     pub fn sha256(&self) -> &str {
@@ -232,6 +278,28 @@ impl Tokenizer {
     /// The bytes of the `tokenizer.json`.
     pub fn as_json(&self) -> &[u8] {
         &self.json
+    }
+}
+
+/// The character that stands for the piece number `i` of a text, such as an address, which a model
+/// copies and which is put back afterwards: U+E000 to U+E00F, of the private use area.
+///
+/// # Panics
+/// Panics if there is no such placeholder.
+pub fn placeholder(i: usize) -> char {
+    assert!(i < NUM_PLACEHOLDERS, "there are {NUM_PLACEHOLDERS} placeholders, not {i}");
+    char::from_u32(0xE000 + i as u32).expect("the private use area is valid")
+}
+
+/// Gives the special token `id` another name in a `tokenizer.json`.
+fn rename_special(json: &mut Value, id: u32, old: &str, new: String) {
+    if let Some(vocab) = json["model"]["vocab"].as_object_mut() {
+        vocab.remove(old);
+        vocab.insert(new.clone(), id.into());
+    }
+    let added = json["added_tokens"].as_array_mut().into_iter().flatten();
+    for token in added.filter(|token| token["id"] == id) {
+        token["content"] = new.clone().into();
     }
 }
 
@@ -424,6 +492,22 @@ mod tests {
         for (code, id) in [("it", 5), ("it", 70), ("fr", 7), ("<>", 7)] {
             assert!(tokenizer.assign_language(code, id).is_err(), "{code} must not get {id}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn an_extended_tokenizer_keeps_all_ids() -> Result<()> {
+        let old = tiny()?;
+        let new = old.extended(&["de", "it"])?;
+        assert!(new.extends(&old) && !old.extends(&new));
+        assert!(new.has_placeholders() && !old.has_placeholders());
+        assert_eq!((new.language_tag("it"), new.language_tag("en")), (Some(5), Some(4)));
+        assert_eq!(new.encode("der é"), old.encode("der é"));
+        let text = format!("der {}, {}der", placeholder(0), placeholder(15));
+        let ids = new.encode(&text);
+        assert_eq!(ids.iter().filter(|&&id| id >= 331).count(), 2);
+        assert_eq!(new.decode(&ids), text);
+        assert_eq!(new.extended(&["it"])?.sha256(), new.sha256());
         Ok(())
     }
 

@@ -24,7 +24,8 @@ pub struct BatchConfig {
     pub max_length: usize,
     /// Temperature `T` of the routes, `p ∝ n^(1/T)`.
     pub temperature: f64,
-    /// How often a corpus is drawn from, by its label; 1 where nothing is said, 0 to leave it out.
+    /// How often a corpus is drawn from, by its label; 0 leaves it out. Where nothing is said, as the
+    /// recipe of the corpus says, else 1.
     pub weights: BTreeMap<String, f64>,
     /// Examples that are drawn and sorted together.
     pub window: usize,
@@ -222,7 +223,9 @@ fn streams(corpus: &PackedCorpus, config: &BatchConfig) -> Result<Vec<Stream>> {
     let sizes: Vec<f64> = (corpus.spans().iter())
         .map(|span| {
             let label = &segments[span.segment].label;
-            let weight = config.weights.get(label).copied().unwrap_or(1.0);
+            let weights = [&config.weights, &corpus.header().weights];
+            let weight = weights.iter().find_map(|weights| weights.get(label)).copied();
+            let weight = weight.unwrap_or(1.0);
             if usable(span) { weight * span.examples.len() as f64 } else { 0.0 }
         })
         .collect();

@@ -63,6 +63,9 @@ pub struct Corpus {
     /// Name of the domain or set, for statistics and sampling weights.
     #[serde(default)]
     pub label: String,
+    /// Sets whose pairs are passed over, as if they were not in the file.
+    #[serde(default)]
+    pub without: Vec<String>,
 }
 
 /// How pairs are laid out in a file.
@@ -87,7 +90,16 @@ impl Corpus {
         let folder = path.parent().and_then(Path::file_name);
         let label = folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let (source, target) = (source.to_owned(), target.to_owned());
-        Self { path, target_path: None, source, target, one_way: false, is_table: false, label }
+        Self {
+            path,
+            target_path: None,
+            source,
+            target,
+            one_way: false,
+            is_table: false,
+            label,
+            without: Vec::new(),
+        }
     }
 
     /// Describes a file whose name starts with its languages, as in `en-de.train.tsv.gz`.
@@ -133,6 +145,12 @@ impl Corpus {
         Self { label: label.to_owned(), ..self }
     }
 
+    /// The same corpus without the pairs of the sets called `sets`.
+    #[must_use]
+    pub fn without(self, sets: &[String]) -> Self {
+        Self { without: sets.to_vec(), ..self }
+    }
+
     /// Says how the file is laid out, from its name.
     pub fn format(&self) -> Result<Format> {
         if self.target_path.is_some() {
@@ -172,7 +190,12 @@ impl Corpus {
             (Format::Tmx, _) => Box::new(tmx::lines(input, source, target)),
             _ => Box::new(tsv::lines(input)),
         };
-        let path = self.path.clone();
+        let (path, without) = (self.path.clone(), self.without.clone());
+        let is_wanted = move |line: &Result<Line>| match line {
+            Ok(Line { pair: Ok(Pair { set: Some(set), .. }), .. }) => !without.contains(set),
+            _ => true,
+        };
+        let lines = lines.filter(is_wanted);
         Ok(Box::new(lines.map(move |line| line.map_err(|error| located(error, &path)))))
     }
 }

@@ -8,6 +8,7 @@
 mod write;
 
 use std::{
+    collections::BTreeMap,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -38,6 +39,9 @@ pub struct Header {
     pub tokens: u64,
     /// SHA-256 of `corpus.bin`.
     pub sha256: String,
+    /// How often pairs are drawn, by the label of their corpus; 1 where nothing is said.
+    #[serde(default)]
+    pub weights: BTreeMap<String, f64>,
     /// The corpora, in the order of their pairs.
     pub segments: Vec<Segment>,
 }

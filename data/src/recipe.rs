@@ -1,6 +1,9 @@
 //! A recipe: which corpora become the training data of a model, and how.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,24 +18,30 @@ use dragoman_core::tokenizer::Tokenizer;
 
 /// All that leads from files of sentence pairs to a tokenizer and a packed corpus: a TOML file.
 ///
-/// Paths start from a folder that is given when the recipe is run, those of phrasebooks from the folder
-/// of the recipe. File names say the languages
-/// (`en-de.train.tsv.gz`).
+/// Paths start from a folder that is given when the recipe is run; those of phrasebooks and of
+/// `tokenizer_from` start from the folder of the recipe. File names say the languages
+/// (`en-de.train.tsv.gz`), and braces stand for several files (`wiki/en-{de,fr}.train.tsv.gz`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
-    /// How the vocabulary is learned.
+    /// How the vocabulary is learned; its languages are those of the corpora, if none are named.
     pub tokenizer: TokenizerConfig,
+    /// A `tokenizer.json` that is extended ([`Tokenizer::extended`]) instead of learning a new one, so
+    /// that training can go on from the weights of its model.
+    pub tokenizer_from: Option<PathBuf>,
+    /// How often pairs are drawn in training, by the label of their corpus (its folder); 1 where
+    /// nothing is said. A run's `[batches] weights` come before these.
+    pub weights: BTreeMap<String, f64>,
     /// What is dropped.
     pub clean: CleanConfig,
     /// Corpora that serve both directions; of duplicates the first one stays.
-    pub corpora: Vec<PathBuf>,
+    pub corpora: Vec<Source>,
     /// Corpora whose targets were made by a machine: they serve one direction.
-    pub one_way: Vec<PathBuf>,
+    pub one_way: Vec<Source>,
     /// Corpora that only the tokenizer sees, so that later languages are not spelled in bytes.
-    pub tokenizer_only: Vec<PathBuf>,
+    pub tokenizer_only: Vec<Source>,
     /// Dev and test sets, whose sentences are dropped from all corpora of their languages.
-    pub held_out: Vec<PathBuf>,
+    pub held_out: Vec<Source>,
     /// The same as files with one language each.
     pub held_out_plain: Vec<PlainPair>,
     /// What is to be known best: packed several times, whatever is held out.
@@ -40,6 +49,52 @@ pub struct Recipe {
     /// Where the recipe lies.
     #[serde(skip)]
     pub folder: PathBuf,
+}
+
+/// Files of pairs: a path, or a path with what is left out of the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Source {
+    /// A path; braces stand for several.
+    Files(String),
+    /// Files of which some sets are left out.
+    Selection(Selection),
+}
+
+/// Files of which some sets are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// A path; braces stand for several.
+    pub files: String,
+    /// Sets (third column) that are left out.
+    #[serde(default)]
+    pub without: Vec<String>,
+}
+
+impl Source {
+    /// The corpora, with paths that start from `base`.
+    fn corpora(&self, base: &Path) -> Result<Vec<Corpus>> {
+        let (files, without) = match self {
+            Self::Files(files) => (files, &Vec::new()),
+            Self::Selection(Selection { files, without }) => (files, without),
+        };
+        let named = |path: String| Ok(Corpus::from_name(base.join(path))?.without(without));
+        expand(files).into_iter().map(named).collect()
+    }
+}
+
+/// The paths that a path with at most one pair of braces stands for.
+fn expand(path: &str) -> Vec<String> {
+    let parts = path.split_once('{').and_then(|(before, rest)| {
+        rest.split_once('}').map(|(choices, after)| (before, choices, after))
+    });
+    match parts {
+        Some((before, choices, after)) => {
+            choices.split(',').map(|choice| format!("{before}{}{after}", choice.trim())).collect()
+        }
+        None => vec![path.to_owned()],
+    }
 }
 
 /// A table of phrases in several languages ([`Corpus::table`]).
@@ -86,6 +141,7 @@ impl Recipe {
             clean: self.clean.clone(),
             held_out: self.held_out(base)?,
             phrasebooks: self.phrasebooks()?,
+            weights: self.weights.clone(),
         };
         pack(&config, &tokenizer, out.join("corpus.bin"))
     }
@@ -119,16 +175,31 @@ impl Recipe {
         if path.exists() {
             return Ok(Tokenizer::load(path)?);
         }
-        let mut texts = corpora.to_vec();
-        texts.extend(named(base, &self.tokenizer_only)?);
-        let tokenizer = train_tokenizer(&self.tokenizer, &read_texts(&texts)?)?;
+        let codes = match self.tokenizer.languages.is_empty() {
+            true => corpora.iter().flat_map(|c| [c.source.clone(), c.target.clone()]).collect(),
+            false => BTreeSet::from_iter(self.tokenizer.languages.iter().cloned()),
+        };
+        let languages: Vec<&str> = codes.iter().map(String::as_str).collect();
+        let tokenizer = match &self.tokenizer_from {
+            Some(from) => Tokenizer::load(self.folder.join(from))?.extended(&languages)?,
+            None => {
+                let mut texts = corpora.to_vec();
+                texts.extend(named(base, &self.tokenizer_only)?);
+                let config = TokenizerConfig {
+                    languages: languages.iter().map(|code| (*code).into()).collect(),
+                    ..self.tokenizer.clone()
+                };
+                train_tokenizer(&config, &read_texts(&texts)?)?
+            }
+        };
         tokenizer.save(path)?;
         Ok(tokenizer)
     }
 }
 
-fn named(base: &Path, paths: &[PathBuf]) -> Result<Vec<Corpus>> {
-    paths.iter().map(|path| Corpus::from_name(base.join(path))).collect()
+fn named(base: &Path, sources: &[Source]) -> Result<Vec<Corpus>> {
+    let corpora = sources.iter().map(|source| source.corpora(base));
+    Ok(corpora.collect::<Result<Vec<_>>>()?.concat())
 }
 
 #[cfg(test)]
@@ -181,8 +252,44 @@ mod tests {
     }
 
     #[test]
+    fn files_sets_and_weights_are_chosen_and_languages_follow() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let write = |name: &str, text: &str| fs_err::write(dir.path().join(name), text);
+        write("en-de.tsv", "one day\tein Tag\tfirst\ntwo days\tzwei Tage\tsecond\n")?;
+        write("en-it.tsv", "one day\tun giorno\nthree days\ttre giorni\n")?;
+        let recipe: Recipe = toml::from_str(
+            r#"
+            corpora = [{ files = "en-{de,it}.tsv", without = ["second"] }]
+            weights = { news = 2.5 }
+            tokenizer.vocab_size = 600
+            "#,
+        )?;
+        let header = recipe.run(dir.path(), &dir.path().join("packed"))?;
+        let pairs: Vec<usize> = header.segments.iter().map(|segment| segment.pairs).collect();
+        assert_eq!((pairs, header.weights["news"]), (vec![1, 2], 2.5));
+
+        // Another recipe takes the vocabulary over and gives a new language a tag.
+        let old = dir.path().join("packed/tokenizer.json");
+        let more = Recipe {
+            corpora: vec![Source::Files("en-de.tsv".into())],
+            tokenizer: TokenizerConfig { languages: vec!["pt".into()], ..Default::default() },
+            tokenizer_from: Some(old.clone()),
+            ..Recipe::default()
+        };
+        more.run(dir.path(), &dir.path().join("more"))?;
+        let old = Tokenizer::load(old)?;
+        assert_eq!(old.languages().collect::<Vec<_>>(), ["de", "en", "it"]);
+        let new = Tokenizer::load(dir.path().join("more/tokenizer.json"))?;
+        assert!(new.extends(&old) && new.language_tag("pt").is_some());
+        Ok(())
+    }
+
+    #[test]
     fn a_missing_corpus_is_named() {
-        let recipe = Recipe { corpora: vec!["nowhere/en-de.tsv".into()], ..Recipe::default() };
+        let recipe = Recipe {
+            corpora: vec![Source::Files("nowhere/en-de.tsv".into())],
+            ..Recipe::default()
+        };
         let dir = tempfile::tempdir().expect("a temporary folder");
         let error = recipe.run(Path::new("samples"), dir.path()).expect_err("no such file");
         assert!(error.to_string().contains("nowhere/en-de.tsv"), "{error}");

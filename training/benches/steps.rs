@@ -17,7 +17,12 @@ use dragoman_core::{
     register::{ExpertEntry, ExpertKind, Register},
     tokenizer::END,
 };
-use dragoman_training::{Result, config::OptimizerConfig, loss::OutputLoss, optimizer::AdamW};
+use dragoman_training::{
+    Result,
+    config::OptimizerConfig,
+    loss::OutputLoss,
+    optimizer::{AdamW, Optimizer},
+};
 
 /// That of the program.
 #[global_allocator]

@@ -111,10 +111,12 @@ impl Every {
     }
 }
 
-/// AdamW (Loshchilov and Hutter 2019).
+/// How weights are changed by their gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
+    /// The update rule of the weight matrices; norms, biases, gates and embeddings take AdamW.
+    pub rule: Rule,
     /// The learning rate at the peak of the schedule.
     pub learning_rate: f64,
     /// Decay of the first moment, β₁.
@@ -133,6 +135,7 @@ pub struct OptimizerConfig {
 impl Default for OptimizerConfig {
     fn default() -> Self {
         Self {
+            rule: Rule::default(),
             learning_rate: 1e-3,
             beta1: 0.9,
             beta2: 0.98,
@@ -140,6 +143,36 @@ impl Default for OptimizerConfig {
             weight_decay: 0.01,
             clip_norm: 1.0,
         }
+    }
+}
+
+/// The update rule of the weight matrices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Rule {
+    /// AdamW (Loshchilov and Hutter 2019).
+    #[default]
+    AdamW,
+    /// Momentum, made orthogonal.
+    Muon(MuonConfig),
+}
+
+/// Muon (Jordan et al. 2024) with the scale of Liu et al. 2025 (eq. 4), so that a learning rate and a
+/// weight decay that suit AdamW suit it, too.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MuonConfig {
+    /// Decay of the momentum, μ.
+    pub momentum: f64,
+    /// Steps of the Newton–Schulz iteration that makes the momentum orthogonal.
+    pub iterations: usize,
+    /// Root mean square of an update, as a multiple of the learning rate.
+    pub scale: f64,
+}
+
+impl Default for MuonConfig {
+    fn default() -> Self {
+        Self { momentum: 0.95, iterations: 5, scale: 0.2 }
     }
 }
 
@@ -194,6 +227,13 @@ impl RunConfig {
         share("loss.label_smoothing", loss.label_smoothing.into())?;
         share("optimizer.beta1", optimizer.beta1)?;
         share("optimizer.beta2", optimizer.beta2)?;
+        if let Rule::Muon(MuonConfig { momentum, iterations, scale }) = optimizer.rule {
+            share("optimizer.rule.momentum", momentum)?;
+            not_negative("optimizer.rule.scale", scale)?;
+            if iterations == 0 {
+                return Err("`optimizer.rule.iterations` is 0; 5 are usual".into());
+            }
+        }
         not_negative("optimizer.learning_rate", optimizer.learning_rate)?;
         not_negative("optimizer.weight_decay", optimizer.weight_decay)?;
         not_negative("optimizer.clip_norm", optimizer.clip_norm)?;
@@ -271,6 +311,8 @@ mod tests {
             ("accumulation = 0", "accumulation"),
             ("[optimizer]\nlearning_rate = -1.0", "optimizer.learning_rate"),
             ("[schedule]\nkind = \"linear\"\nwarmup = 10", "budget.steps"),
+            ("[optimizer.rule]\nkind = \"muon\"\nmomentum = 1.0", "optimizer.rule.momentum"),
+            ("[optimizer.rule]\nkind = \"muno\"", "muno"),
             ("[checkpoints]\nkeep = 2\naverage = 3", "checkpoints.average"),
             ("[schedule]\nkind = \"triangle\"\nwarmup = 10", "triangle"),
         ] {

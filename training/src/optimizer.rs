@@ -1,29 +1,44 @@
-//! AdamW (Loshchilov and Hutter 2019, algorithm 2), with moments that can be saved and read back.
+//! Update rules, with a memory that can be saved and read back.
 //!
-//! On the CPU one fused kernel walks over each weight. On another device all weights of a group lie
-//! side by side in one flat tensor while they are updated, so that an update is a handful of
-//! launches and no copy to the host.
+//! An update rule is a file: a struct that implements [`Optimizer`], a variant of
+//! [`Rule`](crate::config::Rule) with its settings, and a line in [`new`].
 
-mod flat;
-mod host;
+pub mod adamw;
+pub mod muon;
 
-use candle::{Device, backprop::GradStore};
+use candle::{Device, Tensor, backprop::GradStore};
 use dragoman_core::params::{Param, ParamStore};
 
-use crate::{Result, checkpoint::Tensors, config::OptimizerConfig};
+pub use adamw::AdamW;
+pub use muon::Muon;
 
-/// The update rule and its memory.
-#[derive(Debug)]
-pub struct AdamW {
-    config: OptimizerConfig,
-    updates: u64,
-    moments: Moments,
-}
+use crate::{
+    Result,
+    checkpoint::Tensors,
+    config::{OptimizerConfig, Rule},
+};
 
-#[derive(Debug)]
-enum Moments {
-    Host(host::Moments),
-    Device(flat::Moments),
+/// Changes weights by their gradients.
+///
+/// The weights of all calls are those that the optimiser was made for.
+pub trait Optimizer: std::fmt::Debug {
+    /// Adds the gradients that candle gathered to those that lie in the weights' own buffers.
+    fn collect(&mut self, params: &ParamStore, grads: &GradStore) -> Result<()>;
+
+    /// Updates the weights by the gradients gathered, with learning rate `rate`, and forgets the
+    /// gradients.
+    ///
+    /// A weight that no gradient reached counts as having a gradient of zero.
+    fn step(&mut self, params: &ParamStore, rate: f64) -> Result<Update>;
+
+    /// Updates made so far.
+    fn updates(&self) -> u64;
+
+    /// The memory, on the CPU, by names that contain those of the weights.
+    fn tensors(&self) -> Result<Tensors>;
+
+    /// Goes on from a saved memory. What is missing, as after a change of the rule, starts anew.
+    fn restore(&mut self, tensors: &Tensors, updates: u64) -> Result<()>;
 }
 
 /// What an update did.
@@ -35,231 +50,43 @@ pub struct Update {
     pub applied: bool,
 }
 
-/// The numbers of one update, the same for every weight.
-#[derive(Debug, Clone, Copy)]
-struct Factors {
-    /// Factor of the gradient, which clips its norm.
-    grad_scale: f64,
-    rate: f64,
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
-    weight_decay: f64,
-    /// `1 − β₁ᵗ`.
-    correction1: f64,
-    /// `1 − β₂ᵗ`.
-    correction2: f64,
+/// A fresh optimiser of the trainable weights among `params`, as `config` says.
+pub fn new(config: OptimizerConfig, params: &ParamStore) -> Result<Box<dyn Optimizer>> {
+    Ok(match config.rule {
+        Rule::AdamW => Box::new(AdamW::new(config, params)?),
+        Rule::Muon(muon) => Box::new(Muon::new(config, muon, params)?),
+    })
 }
 
-impl AdamW {
-    /// A fresh optimiser of the trainable weights among `params`.
-    pub fn new(config: OptimizerConfig, params: &ParamStore) -> Result<Self> {
-        let moments = match params.device() {
-            Device::Cpu => Moments::Host(host::Moments::default()),
-            _ => Moments::Device(flat::Moments::new(params)?),
-        };
-        Ok(Self { config, updates: 0, moments })
-    }
-
-    /// Adds the gradients that candle gathered to those that lie in the weights' own buffers.
-    pub fn collect(&mut self, params: &ParamStore, grads: &GradStore) -> Result<()> {
-        match &mut self.moments {
-            Moments::Host(_) => Ok(params.collect(grads)?),
-            Moments::Device(moments) => moments.collect(grads),
-        }
-    }
-
-    /// Updates the weights by the gradients gathered, with learning rate `rate`, and forgets the
-    /// gradients.
-    ///
-    /// A weight that no gradient reached counts as having a gradient of zero.
-    pub fn step(&mut self, params: &ParamStore, rate: f64) -> Result<Update> {
-        let sum = match &mut self.moments {
-            Moments::Host(_) => host::sum_of_squares(params),
-            Moments::Device(moments) => moments.sum_of_squares()?,
-        };
-        let grad_norm = sum.sqrt();
-        let applied = grad_norm.is_finite();
-        if applied {
-            self.updates += 1;
-            let factors = self.factors(rate, grad_norm);
-            match &mut self.moments {
-                Moments::Host(moments) => moments.update(params, &factors)?,
-                Moments::Device(moments) => moments.update(&factors)?,
-            }
-        }
-        match &mut self.moments {
-            Moments::Host(_) => params.zero_grads(),
-            Moments::Device(moments) => moments.zero_grads(),
-        }
-        Ok(Update { grad_norm, applied })
-    }
-
-    /// Updates made so far.
-    pub fn updates(&self) -> u64 {
-        self.updates
-    }
-
-    /// The moments, on the CPU: `first.NAME` and `second.NAME` for each weight called `NAME`.
-    pub fn tensors(&self) -> Result<Tensors> {
-        match &self.moments {
-            Moments::Host(moments) => moments.tensors(),
-            Moments::Device(moments) => moments.tensors(),
-        }
-    }
-
-    /// Goes on from saved moments.
-    pub fn restore(&mut self, tensors: &Tensors, updates: u64) -> Result<()> {
-        self.updates = updates;
-        match &mut self.moments {
-            Moments::Host(moments) => moments.restore(tensors),
-            Moments::Device(moments) => moments.restore(tensors),
-        }
-    }
-
-    fn factors(&self, rate: f64, grad_norm: f64) -> Factors {
-        let OptimizerConfig { beta1, beta2, epsilon, weight_decay, clip_norm, .. } = self.config;
-        let clips = clip_norm > 0.0 && grad_norm > clip_norm;
-        let updates = i32::try_from(self.updates).unwrap_or(i32::MAX);
-        Factors {
-            grad_scale: if clips { clip_norm / grad_norm } else { 1.0 },
-            rate,
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-            correction1: 1.0 - beta1.powi(updates),
-            correction2: 1.0 - beta2.powi(updates),
-        }
-    }
+/// Factor that scales a gradient of length `norm` down to the longest one allowed.
+fn clip_factor(config: &OptimizerConfig, norm: f64) -> f64 {
+    let clips = config.clip_norm > 0.0 && norm > config.clip_norm;
+    if clips { config.clip_norm / norm } else { 1.0 }
 }
 
 /// Whether weight decay applies: to matrices other than embeddings. Norms, biases and the rows of
 /// gates are vectors.
-fn decays(param: &Param) -> bool {
+fn is_matrix(param: &Param) -> bool {
     param.shape().rank() >= 2 && !param.name().split('.').any(|part| part.contains("embedding"))
 }
 
-/// Name of the first moment of a weight in a checkpoint.
-fn first_of(name: &str) -> String {
-    format!("first.{name}")
+/// Sums in two stages: candle's CUDA kernel would sum all values to one by a single block.
+fn sum_of_squares(values: &Tensor) -> Result<Tensor> {
+    const WIDTH: usize = 1024;
+    let count = values.elem_count();
+    let (rows, rest) = (count / WIDTH, count % WIDTH);
+    let mut sums = Vec::new();
+    if rows > 0 {
+        let whole = values.narrow(0, 0, rows * WIDTH)?.reshape((rows, WIDTH))?;
+        sums.push(whole.sqr()?.sum(1)?.sum_all()?);
+    }
+    if rest > 0 {
+        sums.push(values.narrow(0, rows * WIDTH, rest)?.sqr()?.sum_all()?);
+    }
+    Ok(Tensor::stack(&sums, 0)?.sum_all()?)
 }
 
-/// Name of the second moment of a weight in a checkpoint.
-fn second_of(name: &str) -> String {
-    format!("second.{name}")
-}
-
-#[cfg(test)]
-mod tests {
-    use candle::Tensor;
-    use dragoman_core::params::Init;
-
-    use super::*;
-
-    /// A matrix that decays, an embedding and a bias that do not.
-    fn store() -> Result<ParamStore> {
-        let store = ParamStore::new(&Device::Cpu, 3);
-        store.root().pp("layer").get((3, 4), "weight", Init::Normal(1.0))?;
-        store.root().pp("layer").get(4, "bias", Init::Normal(1.0))?;
-        store.root().pp("embedding").get((5, 2), "weight", Init::Normal(1.0))?;
-        Ok(store)
-    }
-
-    fn values(store: &ParamStore) -> Result<Vec<Vec<f32>>> {
-        store.iter().map(|param| Ok(param.with_value(<[f32]>::to_vec)?)).collect()
-    }
-
-    /// The sum of squares of all weights: every gradient is twice the weight.
-    fn loss(store: &ParamStore) -> Result<Tensor> {
-        let squares = store.iter().map(|param| Ok(param.tensor()?.sqr()?.sum_all()?));
-        let squares = squares.collect::<Result<Vec<_>>>()?;
-        Ok(Tensor::stack(&squares, 0)?.sum_all()?)
-    }
-
-    fn steps(optimizer: &mut AdamW, store: &ParamStore, count: usize) -> Result<Vec<Update>> {
-        let step = |_| {
-            optimizer.collect(store, &loss(store)?.backward()?)?;
-            optimizer.step(store, 0.1)
-        };
-        (0..count).map(step).collect()
-    }
-
-    fn flat(config: OptimizerConfig, store: &ParamStore) -> Result<AdamW> {
-        let moments = Moments::Device(flat::Moments::new(store)?);
-        Ok(AdamW { config, updates: 0, moments })
-    }
-
-    #[test]
-    fn the_first_step_has_the_length_of_the_rate() -> Result<()> {
-        let store = store()?;
-        let config = OptimizerConfig { weight_decay: 0.5, clip_norm: 0.0, ..Default::default() };
-        let before = values(&store)?;
-        steps(&mut AdamW::new(config, &store)?, &store, 1)?;
-        for ((param, before), after) in store.iter().zip(before).zip(values(&store)?) {
-            let keep = if param.name() == "layer.weight" { 1.0 - 0.1 * 0.5 } else { 1.0 };
-            for (before, after) in before.iter().zip(after) {
-                // m / √v is the gradient's sign in the first step.
-                let expected = before * keep - 0.1 * before.signum();
-                assert!((after - expected).abs() < 1e-5, "{}: {after}, {expected}", param.name());
-            }
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn the_flat_form_agrees_with_the_kernel() -> Result<()> {
-        let config = OptimizerConfig { weight_decay: 0.1, clip_norm: 2.0, ..Default::default() };
-        let (kernel, other) = (store()?, store()?);
-        let ours = steps(&mut AdamW::new(config, &kernel)?, &kernel, 5)?;
-        let mut flat = flat(config, &other)?;
-        let theirs = steps(&mut flat, &other, 3)?;
-        // A saved state goes on in the other form, too.
-        let mut resumed = AdamW::new(config, &other)?;
-        resumed.restore(&flat.tensors()?, flat.updates())?;
-        steps(&mut resumed, &other, 2)?;
-        assert!((ours[0].grad_norm - theirs[0].grad_norm).abs() < 1e-4);
-        for (ours, theirs) in values(&kernel)?.concat().iter().zip(values(&other)?.concat()) {
-            assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn clipping_scales_the_whole_gradient() -> Result<()> {
-        let (large, small) = (store()?, store()?);
-        let clip = |clip_norm| OptimizerConfig { clip_norm, epsilon: 1e-1, ..Default::default() };
-        let norm = steps(&mut AdamW::new(clip(0.0), &large)?, &large, 1)?[0].grad_norm;
-        let by_hand = (values(&store()?)?.concat().iter().map(|w| 4.0 * w * w).sum::<f32>()).sqrt();
-        assert!((norm - f64::from(by_hand)).abs() < 1e-4);
-
-        // The moments of a clipped gradient are those of the gradient, scaled.
-        let mut clipped = AdamW::new(clip(norm / 10.0), &small)?;
-        steps(&mut clipped, &small, 1)?;
-        let first = clipped.tensors()?["first.layer.bias"].to_vec1::<f32>()?;
-        let bias = store()?.get("layer.bias").expect("made above").with_value(<[f32]>::to_vec)?;
-        for (first, bias) in first.iter().zip(bias) {
-            assert!((first - 0.1 * 2.0 * bias / 10.0).abs() < 1e-6, "{first} {bias}");
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_frozen_weight_keeps_its_bits_and_a_gradient_of_nan_changes_none() -> Result<()> {
-        let store = store()?;
-        let frozen = store.get("layer.weight").expect("made above");
-        frozen.set_trainable(false);
-        let before = frozen.with_value(<[f32]>::to_vec)?;
-        let mut optimizer = AdamW::new(OptimizerConfig::default(), &store)?;
-        steps(&mut optimizer, &store, 2)?;
-        assert_eq!(frozen.with_value(<[f32]>::to_vec)?, before);
-        assert!(!optimizer.tensors()?.contains_key("first.layer.weight"));
-
-        let before = values(&store)?;
-        store.get("layer.bias").expect("made above").with_grad(|grad| grad[0] = f32::NAN);
-        let update = optimizer.step(&store, 0.1)?;
-        assert!(!update.applied && optimizer.updates() == 2);
-        assert_eq!(values(&store)?, before);
-        Ok(())
-    }
+/// A copy of `tensor` on the CPU.
+fn on_cpu(tensor: &Tensor) -> Result<Tensor> {
+    Ok(tensor.to_device(&Device::Cpu)?)
 }

@@ -16,7 +16,7 @@ use crate::{
     checkpoint::{Best, Checkpoint, Checkpoints, State, Tensors, Window},
     config::RunConfig,
     control::{Control, Ended},
-    optimizer::AdamW,
+    optimizer::{self, Optimizer},
     progress::{Glance, Progress, clock},
     recorder::{Recorder, RunInfo},
     report::log::DevRow,
@@ -93,7 +93,7 @@ fn lock(dir: &Path) -> Result<fs::File> {
 struct Trainer<'a, T: Task> {
     task: &'a mut T,
     run: Run<'a>,
-    optimizer: AdamW,
+    optimizer: Box<dyn Optimizer>,
     average: Option<MovingAverage>,
     checkpoints: Checkpoints,
     recorder: Recorder,
@@ -115,7 +115,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let checkpoints = Checkpoints::new(&run.dir.join("checkpoints"), config.checkpoints.keep);
         let last = checkpoints.latest(|message| progress.say(message))?;
 
-        let mut optimizer = AdamW::new(config.optimizer, task.params())?;
+        let mut optimizer = optimizer::new(config.optimizer, task.params())?;
         let mut average = match config.average_decay > 0.0 {
             true => Some(MovingAverage::new(config.average_decay, task.params())?),
             false => None,

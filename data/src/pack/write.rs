@@ -1,6 +1,7 @@
 //! Cleans, encodes and writes corpora.
 
 use std::{
+    collections::BTreeMap,
     io::{BufWriter, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -33,6 +34,8 @@ pub struct PackConfig {
     pub held_out: Vec<Corpus>,
     /// What is to be known best.
     pub phrasebooks: Vec<Phrasebook>,
+    /// How often pairs are to be drawn, by the label of their corpus; 1 where nothing is said.
+    pub weights: BTreeMap<String, f64>,
 }
 
 /// A small corpus of what is said most often. It is packed several times, and whole: what it shares
@@ -77,7 +80,7 @@ pub fn pack(config: &PackConfig, tokenizer: &Tokenizer, path: impl AsRef<Path>) 
     for Phrasebook { corpus, repeat } in &config.phrasebooks {
         segments.push(packer.add(corpus, &whole, Pass::Repeated(*repeat))?);
     }
-    packer.writer.finish(path, tokenizer, segments)
+    packer.writer.finish(path, tokenizer, segments, config.weights.clone())
 }
 
 /// How the pairs of a corpus are packed.
@@ -223,6 +226,7 @@ impl Writer {
         path: &Path,
         tokenizer: &Tokenizer,
         segments: Vec<Segment>,
+        weights: BTreeMap<String, f64>,
     ) -> Result<Header> {
         self.align()?;
         for length in std::mem::take(&mut self.lengths) {
@@ -243,6 +247,7 @@ impl Writer {
             pairs: segments.iter().map(|segment| segment.pairs).sum(),
             tokens: self.tokens,
             sha256: sha256_of(&self.part)?,
+            weights,
             segments,
         };
         let json = serde_json::to_string_pretty(&header).expect("a header is plain data");

@@ -1,9 +1,11 @@
 //! Learning to translate: sentence pairs in, an encoder-decoder with experts out.
 
+mod augment;
 mod config;
 pub(crate) mod cost;
 mod dev;
 mod export;
+mod warm_start;
 
 use std::{
     path::{Path, PathBuf},
@@ -12,9 +14,8 @@ use std::{
 
 use candle::{Device, Tensor};
 use dragoman_core::{
-    config::ModelConfig,
     context::{Context, Training},
-    directory::{Files, Loaded},
+    directory::Loaded,
     layers::moe::LayerRouting,
     models::translation::{Batch, Example, TranslationModel},
     params::{Param, ParamStore},
@@ -27,8 +28,11 @@ use dragoman_data::{
 };
 use serde_json::json;
 
+pub use augment::AugmentConfig;
 pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
 pub use dev::load as load_test_sets;
+
+use augment::Augmenter;
 
 use crate::{
     Error, Result,
@@ -137,7 +141,7 @@ impl TranslationTask {
         let params = ParamStore::new(&device, config.run.seed);
         let model = TranslationModel::new(&config.model, &register, &params)?;
         if let Some(dir) = &config.start_from {
-            start_from(dir, &config, tokenizer.sha256(), &params)?;
+            warm_start::warm_start(dir, &config, &tokenizer, &params)?;
         }
 
         let detectors = Vec::new();
@@ -254,9 +258,13 @@ impl Task for TranslationTask {
 
     fn next_batch(&mut self) -> Result<Batch> {
         loop {
+            let mut augment = Augmenter::new(&self.config.augment, self.batcher.cursor());
             let pairs = self.batcher.next().expect("the sequence of batches is endless");
-            let examples: Vec<_> =
-                pairs.into_iter().filter_map(|pair| self.example(pair)).collect();
+            let longest = self.config.model.max_positions - 1; // beside the tag or the end
+            let examples: Vec<_> = (pairs.into_iter())
+                .map(|pair| augment.apply(pair, &self.tokenizer, longest))
+                .filter_map(|pair| self.example(pair))
+                .collect();
             if !examples.is_empty() {
                 let padding = (!self.params.device().is_cpu()).then_some(tokenizer::PAD);
                 return Ok(Batch::new(&examples, padding));
@@ -359,25 +367,6 @@ fn expert_load(routing: &[LayerRouting]) -> ExpertLoad {
         (layer.layer.clone(), layer.experts.iter().cloned().zip(visits).collect())
     };
     routing.iter().map(visits).collect()
-}
-
-/// Sets `params` to the weights of the model in `dir`; a checkpoint, if there is one, comes after.
-fn start_from(
-    dir: &Path,
-    config: &TrainConfig,
-    tokenizer: &str,
-    params: &ParamStore,
-) -> Result<()> {
-    let files = Files::Folder(dir.into());
-    let refuse = |reason: &str| Error::Config { path: dir.into(), reason: reason.into() };
-    if files.config()? != ModelConfig::Translation(config.model.clone()) {
-        return Err(refuse("`start_from` names a model of another shape than `[model]`"));
-    }
-    if files.register()?.tokenizer_sha256 != tokenizer {
-        return Err(refuse("`start_from` names a model with another tokenizer than the corpus"));
-    }
-    let loaded = files.load_translation(&Device::Cpu)?;
-    Ok(params.set_all(&loaded.params.tensors()?)?)
 }
 
 /// The directions to train: those asked for, or all of the corpus.

@@ -1,11 +1,15 @@
 //! The settings of a translation run: the TOML files in `training/configs/`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use dragoman_core::{config::TranslationConfig, kernels::matmul::Precision};
 use dragoman_data::batch::BatchConfig;
 use serde::{Deserialize, Serialize};
 
+use super::augment::AugmentConfig;
 use crate::{Error, Result, config::RunConfig};
 
 /// All settings of a run that trains a translation model.
@@ -22,14 +26,19 @@ pub struct TrainConfig {
     pub model: TranslationConfig,
     /// The experts of the model's layers of experts.
     pub experts: ExpertsConfig,
-    /// A model directory whose weights a new run starts from, instead of from chance; its shape,
-    /// tokenizer and experts must be those of the run.
+    /// A model directory whose weights a new run starts from, instead of from chance. Its shape must
+    /// be that of the run, and its tokenizer that of the corpus or one that the corpus's extends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
+    /// For each expert that the model of `start_from` does not have, the one of which it begins as a
+    /// copy: `"pair.en-it" = "pair.en-es"`.
+    pub parents: BTreeMap<String, String>,
     /// Directions to train, such as `["en-de", "de-en"]`; all of the corpus if empty.
     pub directions: Vec<String>,
     /// How batches are made.
     pub batches: BatchConfig,
+    /// How sentences are changed when they are read.
+    pub augment: AugmentConfig,
     /// Sentences that choose the best weights.
     pub dev: DevConfig,
     /// How to train.
@@ -80,8 +89,10 @@ impl Default for TrainConfig {
             model: TranslationConfig::default(),
             experts: ExpertsConfig::default(),
             start_from: None,
+            parents: BTreeMap::new(),
             directions: Vec::new(),
             batches: BatchConfig::default(),
+            augment: AugmentConfig::default(),
             dev: DevConfig::default(),
             run: RunConfig::default(),
         }
@@ -103,7 +114,8 @@ impl TrainConfig {
 
     /// Says which settings contradict each other.
     pub fn check(&self) -> Result<(), String> {
-        let Self { model, experts, dev, run, .. } = self;
+        let Self { model, experts, dev, run, augment, .. } = self;
+        augment.check().map_err(|reason| format!("[augment] {reason}"))?;
         run.check().map_err(|reason| format!("[run] {reason}"))?;
         model.check().map_err(|reason| format!("[model] {reason}"))?;
         let moe = model.moe.as_ref().filter(|_| !model.moe_layers().is_empty());

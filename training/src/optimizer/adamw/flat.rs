@@ -4,7 +4,10 @@
 use candle::{Device, Tensor, backprop::GradStore};
 use dragoman_core::params::{Param, ParamStore};
 
-use super::{Factors, decays, first_of, second_of};
+use super::{
+    super::{on_cpu, sum_of_squares},
+    Factors, decays, first_of, second_of,
+};
 use crate::{Result, checkpoint::Tensors};
 
 /// First and second moments of all trainable weights.
@@ -58,8 +61,8 @@ impl Moments {
     pub(super) fn tensors(&self) -> Result<Tensors> {
         let mut tensors = Tensors::new();
         for group in &self.groups {
-            let first = group.split(&group.first.to_device(&Device::Cpu)?)?;
-            let second = group.split(&group.second.to_device(&Device::Cpu)?)?;
+            let first = group.split(&on_cpu(&group.first)?)?;
+            let second = group.split(&on_cpu(&group.second)?)?;
             for ((param, first), second) in group.params.iter().zip(first).zip(second) {
                 tensors.insert(first_of(param.name()), first);
                 tensors.insert(second_of(param.name()), second);
@@ -76,22 +79,6 @@ impl Moments {
         }
         Ok(())
     }
-}
-
-/// Sums in two stages: candle's CUDA kernel would sum all values to one by a single block.
-fn sum_of_squares(values: &Tensor) -> Result<Tensor> {
-    const WIDTH: usize = 1024;
-    let count = values.elem_count();
-    let (rows, rest) = (count / WIDTH, count % WIDTH);
-    let mut sums = Vec::new();
-    if rows > 0 {
-        let whole = values.narrow(0, 0, rows * WIDTH)?.reshape((rows, WIDTH))?;
-        sums.push(whole.sqr()?.sum(1)?.sum_all()?);
-    }
-    if rest > 0 {
-        sums.push(values.narrow(0, rows * WIDTH, rest)?.sqr()?.sum_all()?);
-    }
-    Ok(Tensor::stack(&sums, 0)?.sum_all()?)
 }
 
 impl Group {
