@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use candle::{Device, Tensor};
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     directory::Files,
@@ -16,12 +17,12 @@ use dragoman_data::{
     pack::{PackConfig, pack},
 };
 use dragoman_training::{
-    config::{Budget, CheckpointConfig, Every, RunConfig},
+    config::{Budget, CheckpointConfig, Every, MuonConfig, Rule, RunConfig},
     control::{Control, Ended},
     report::log::RunLog,
     schedule::Schedule,
     trainer::Summary,
-    translation::{DevConfig, DevSet, ExpertsConfig, RunPaths, TrainConfig, train},
+    translation::{AugmentConfig, DevConfig, DevSet, ExpertsConfig, RunPaths, TrainConfig, train},
 };
 
 /// Eight sentences, hand-written.
@@ -191,5 +192,67 @@ fn a_missing_corpus_is_named_with_the_command_that_makes_one() -> anyhow::Result
     let error = run(&config(3), corpus.path(), out.path(), 1).expect_err("there is no corpus");
     let message = error.to_string();
     assert!(message.contains("tokenizer.json") && message.contains("data pack"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn a_model_grows_by_a_language_and_placeholders_and_loses_nothing() -> anyhow::Result<()> {
+    let (corpus, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    write_corpus(corpus.path())?;
+    let small = run(&config(2), corpus.path(), &out.path().join("small"), u64::MAX)?;
+    let small = small.model.expect("a model was exported");
+
+    // The same sentences, and some in a language more.
+    let grown = tempfile::tempdir()?;
+    let tokenizer = Tokenizer::load(small.join("tokenizer.json"))?.extended(&["nl"])?;
+    tokenizer.save(grown.path().join("tokenizer.json"))?;
+    let dutch = grown.path().join("en-nl.tsv");
+    fs_err::write(&dutch, "I read a book.\tIk lees een boek.\nIt rains today.\tHet regent.\n")?;
+    let corpora = [corpus.path().join("en-de.tsv"), dutch].map(Corpus::from_name);
+    let corpora = corpora.into_iter().collect::<Result<_, _>>()?;
+    let packed = PackConfig { corpora, ..PackConfig::default() };
+    pack(&packed, &tokenizer, grown.path().join("corpus.bin"))?;
+
+    let mut config = config(1);
+    config.run.optimizer.learning_rate = 0.0;
+    config.run.average_decay = 0.0;
+    config.start_from = Some(small.clone());
+    let error = run(&config, grown.path(), &out.path().join("none"), 1).expect_err("no parents");
+    assert!(error.to_string().contains("[parents]"), "{error}");
+    config.parents = [("pair.en-nl", "pair.en-de"), ("pair.nl-en", "pair.de-en")]
+        .map(|(expert, parent)| (expert.into(), parent.into()))
+        .into();
+    let large = run(&config, grown.path(), &out.path().join("large"), u64::MAX)?;
+    let large = large.model.expect("a model was exported");
+
+    let weights = |dir: &Path| -> anyhow::Result<_> {
+        let loaded = Files::Folder(dir.into()).load_translation(&Device::Cpu)?;
+        Ok(loaded.params.tensors()?)
+    };
+    let (small, large) = (weights(&small)?, weights(&large)?);
+    let flat = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+    for (name, old) in &small {
+        let (old, new) = (flat(old)?, flat(&large[name])?);
+        assert!(new.starts_with(&old), "`{name}` is not what it was");
+    }
+    for (name, copy) in large.iter().filter(|(name, _)| name.contains("pair.en-nl.")) {
+        let parent = &small[&name.replace("pair.en-nl.", "pair.en-de.")];
+        assert_eq!(flat(copy)?, flat(parent)?, "`{name}` is no copy");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_with_muon_and_changed_pairs_is_resumed_bit_for_bit() -> anyhow::Result<()> {
+    let (corpus, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    write_corpus(corpus.path())?;
+    let mut config = config(6);
+    config.run.optimizer.rule = Rule::Muon(MuonConfig::default());
+    config.augment = AugmentConfig { placeholders: 0.3, typing_errors: 0.4, ..Default::default() };
+    let (straight, halted) = (out.path().join("straight"), out.path().join("halted"));
+    run(&config, corpus.path(), &straight, u64::MAX)?;
+    run(&config, corpus.path(), &halted, 3)?;
+    run(&config, corpus.path(), &halted, u64::MAX)?;
+    assert_eq!(leavings(&straight, 6)?, leavings(&halted, 6)?);
     Ok(())
 }
