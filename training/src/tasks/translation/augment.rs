@@ -85,7 +85,7 @@ pub(super) struct Augmenter<'a> {
 impl<'a> Augmenter<'a> {
     /// Prepares to change the pairs of the batch at `cursor`.
     pub(super) fn new(config: &'a AugmentConfig, cursor: Cursor) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(cursor.seed ^ 0x6175_676d_656e_74);
+        let mut rng = ChaCha8Rng::seed_from_u64(cursor.seed ^ 0x0061_7567_6d65_6e74);
         rng.set_stream(cursor.window << 24 | cursor.batch);
         Self { config, rng }
     }
