@@ -1,15 +1,19 @@
-//! A moment in time as people write it, as JSON shows it, and as bytes in the order of time.
+//! A point in time as clients write it, as JSON shows it, and as bytes in the order of time.
 
 use std::{
     fmt,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use jiff::{SignedDuration, civil::DateTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 mod parse;
 
-/// A moment to the nanosecond, in UTC; the default is the zero time of Go, `0001-01-01T00:00:00Z`.
+/// The beginning of 1970.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// A point in time to the nanosecond, in UTC; the default is the zero time of Go, `0001-01-01T00:00:00Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     /// Seconds since 1970.
@@ -30,7 +34,7 @@ impl Timestamp {
     /// Bytes of [`to_bytes`](Self::to_bytes).
     pub(crate) const BYTES: usize = 12;
 
-    /// The moment of this call, to the microsecond.
+    /// The time of this call, to the microsecond.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
@@ -47,7 +51,7 @@ impl Timestamp {
         self == Self::ZERO
     }
 
-    /// This moment and `nanos` nanoseconds more, or the last that there is.
+    /// This time and `nanos` nanoseconds more, or the last that there is.
     #[must_use]
     pub fn plus_nanos(self, nanos: i64) -> Self {
         let sum = i64::from(self.nanos) + nanos.rem_euclid(1_000_000_000);
@@ -91,18 +95,11 @@ impl Default for Timestamp {
     }
 }
 
-/// As RFC 3339 in UTC, with nanoseconds when there are some.
+/// As RFC 3339 in UTC, with as many decimals as there are; times after the year 9999 as its end.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, second) = (self.seconds.div_euclid(86_400), self.seconds.rem_euclid(86_400));
-        let (year, month, day) = parse::civil(days);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-        if self.nanos > 0 {
-            let fraction = format!("{:09}", self.nanos);
-            write!(f, ".{}", fraction.trim_end_matches('0'))?;
-        }
-        f.write_str("Z")
+        let nanos = i32::try_from(self.nanos).unwrap_or_default();
+        write!(f, "{}Z", EPOCH.saturating_add(SignedDuration::new(self.seconds, nanos)))
     }
 }
 
@@ -145,6 +142,12 @@ mod tests {
             ("Sun, 24 Oct 2021 06:42:20 GMT", "2021-10-24T06:42:20Z"),
             ("Oct 24, 2021", "2021-10-24T00:00:00Z"),
             ("24 Oct 2021 06:42:20", "2021-10-24T06:42:20Z"),
+            ("Sun Oct 24 2021 08:42:20 GMT+0200 (Central European Summer Time)", "2021-10-24T06:42:20Z"),
+            ("2021-10-24 08:42:20.123456789 +0200 CEST m=+0.01", "2021-10-24T06:42:20.123456789Z"),
+            ("10/24/2021 06:42:20 PM", "2021-10-24T18:42:20Z"),
+            ("10/24/2021 12:05 AM", "2021-10-24T00:05:00Z"),
+            ("24 October 2021", "2021-10-24T00:00:00Z"),
+            ("2021-10-24 06:42:20,5 -07", "2021-10-24T13:42:20.5Z"),
             ("1600-02-29T00:00:00Z", "1600-02-29T00:00:00Z"),
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
         ] {

@@ -1,4 +1,6 @@
-//! Moments as logs write them: seconds, milliseconds, or a date.
+//! Times as logs write them: seconds, milliseconds, or a date.
+
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 /// The seconds since 1970 that `text` means: a number (of milliseconds from 10¹¹ on, which is the
 /// year 5138 in seconds), or a date as in RFC 3339 (`2024-03-01T12:00:00Z`, `2024-03-01`).
@@ -17,46 +19,11 @@ pub(super) fn seconds(number: f64) -> Option<i64> {
     (number.abs() < 1e11).then_some(number.floor() as i64)
 }
 
+/// Seconds since 1970 of a date, a date with a time of day, or one with a zone too.
 fn date(text: &str) -> Option<i64> {
-    let (date, clock) = match text.find(['T', 't', ' ']) {
-        Some(place) => (&text[..place], &text[place + 1..]),
-        None => (text, "00:00:00Z"),
-    };
-    let mut parts = date.split('-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && parts.next().is_none();
-    let place = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
-    let (clock, zone) = clock.split_at(place);
-    let mut parts = clock.split(':').map(|part| part.parse::<f64>().ok());
-    let (hours, minutes) = (parts.next()??, parts.next()??);
-    let rest = parts.next().unwrap_or(Some(0.0))?;
-    let of_day = hours * 3600.0 + minutes * 60.0 + rest;
-    let in_range = in_range && (0.0..=86_400.0).contains(&of_day);
-    in_range.then(|| days_since_1970(year, month, day) * 86_400 + of_day as i64 - offset(zone))
-}
-
-/// Seconds that a zone such as `+02:00` is ahead.
-fn offset(zone: &str) -> i64 {
-    let sign = match zone.chars().next() {
-        Some('+') => 1,
-        Some('-') => -1,
-        _ => return 0,
-    };
-    let digits: String = zone.chars().filter(char::is_ascii_digit).collect();
-    let number = |place: std::ops::Range<usize>| {
-        digits.get(place).and_then(|digits| digits.parse::<i64>().ok()).unwrap_or(0)
-    };
-    sign * (number(0..2) * 3600 + number(2..4) * 60)
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar (Howard Hinnant, `days_from_civil`).
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    let utc = |time: DateTime| Offset::UTC.to_timestamp(time);
+    let time: Timestamp = text.parse().or_else(|_| text.parse().and_then(utc)).ok()?;
+    i64::try_from(time.as_nanosecond().div_euclid(1_000_000_000)).ok()
 }
 
 #[cfg(test)]

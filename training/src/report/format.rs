@@ -1,5 +1,7 @@
 //! Numbers and text as a page shows them.
 
+use jiff::Timestamp;
+
 /// Escapes text for HTML and SVG, attributes included.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -62,20 +64,11 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// `2025-01-31 14:05 UTC`, by the civil calendar (Hinnant, `civil_from_days`).
+/// `2025-01-31 14:05 UTC`.
 pub(super) fn date(unix_time: u64) -> String {
-    let (days, seconds) = (unix_time / 86_400, unix_time % 86_400);
-    let shifted = days + 719_468; // days since 0000-03-01
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute) = (seconds / 3600, seconds / 60 % 60);
-    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    let seconds = i64::try_from(unix_time).unwrap_or(i64::MAX);
+    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A key that sorts names as people do: `free.2` before `free.10`.

@@ -1,124 +1,98 @@
 //! Reads the formats of a time that clients send.
 
+use jiff::{
+    civil::{Date, DateTime, Time},
+    fmt::strtime::{self, BrokenDownTime},
+};
+
 use super::Timestamp;
 
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+/// How a date is written, the most usual first.
+const DATES: [&str; 16] = [
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%m/%d/%Y",
+    "%m-%d-%Y",
+    "%m.%d.%Y",
+    "%a, %d %b %Y",
+    "%A, %d %B %Y",
+    "%a %b %d %Y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%d-%b-%Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%b %d %Y",
+    "%B %d %Y",
+];
+
+/// How a time of day is written; those with AM or PM first, as the others match their beginning.
+const TIMES: [&str; 6] =
+    ["%I:%M:%S%.f %p", "%I:%M:%S%p", "%I:%M %p", "%I:%M%p", "%H:%M:%S%.f", "%H:%M"];
 
 /// Any format we know.
 pub(super) fn any(text: &str) -> Option<Timestamp> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return digits(text);
     }
-    if text.bytes().any(|byte| byte.is_ascii_alphabetic()) && has_month(text) {
-        return words(text);
-    }
-    let at = text.find(['T', 't', ' ']).unwrap_or(text.len());
-    let days = date(&text[..at])?;
-    match text[at..].trim_start_matches(['T', 't', ' ']) {
-        "" => Some(Timestamp::from_seconds(days * 86_400)),
-        rest => clock(days, rest),
-    }
+    DATES.iter().find_map(|format| {
+        let (parsed, rest) = prefix(format, text)?;
+        clock(parsed.to_date().ok()?, rest.trim_start_matches(['T', 't', ' ', ',']))
+    })
 }
 
 /// `2006-01-02T15:04:05.999999999Z07:00`, and nothing else.
 pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
-    let (day, rest) = text.split_at_checked(10)?;
-    let rest = rest.strip_prefix(['T', 't'])?;
-    let has_seconds = rest.as_bytes().get(5) == Some(&b':');
-    let zone = &rest[rest.find(['Z', 'z', '+', '-'])?..];
-    let has_zone = matches!(zone, "Z" | "z") || (zone.len() == 6 && zone.get(3..4) == Some(":"));
-    if !has_seconds || !has_zone || day.as_bytes()[4] != b'-' {
-        return None;
+    let mut text = text.to_ascii_uppercase();
+    if let Some(local) = text.strip_suffix('Z') {
+        text = format!("{local}+00:00");
     }
-    clock(date(day)?, rest)
+    let parsed = strtime::parse("%Y-%m-%dT%H:%M:%S%.f%:z", text).ok()?;
+    Some(moment(parsed.to_datetime().ok()?, i64::from(parsed.offset()?.seconds())))
 }
 
-/// The day since 1970 of a date in the calendar, in days.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let last = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    if !(1..=12).contains(&month) || !(1..=last).contains(&day) {
-        return None;
+/// The time of day in `text`, with a zone or without, on a day; midnight without a text.
+fn clock(day: Date, text: &str) -> Option<Timestamp> {
+    if text.is_empty() {
+        return Some(moment(day.to_datetime(Time::midnight()), 0));
     }
-    // Years start in March: the leap day is the last of its year (Howard Hinnant's algorithm).
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
+    let text = text.replacen(',', ".", 1);
+    TIMES.iter().find_map(|format| {
+        let (parsed, zone) = prefix(format, &text)?;
+        let time = parsed.to_time().ok()?;
+        Some(moment(day.to_datetime(time), offset(zone.trim())?))
+    })
 }
 
-/// The date of a day since 1970.
-pub(super) fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+/// What `format` reads at the beginning of `text`, and the rest.
+fn prefix<'a>(format: &str, text: &'a str) -> Option<(BrokenDownTime, &'a str)> {
+    let (parsed, end) = BrokenDownTime::parse_prefix(format, text).ok()?;
+    Some((parsed, text.get(end..)?))
 }
 
-/// `2006-01-02`, `2006/01/02` or `01/02/2006`, as days since 1970.
-fn date(text: &str) -> Option<i64> {
-    let parts: Vec<&str> = text.split(['-', '/', '.']).collect();
-    let [first, second, third] = parts.as_slice() else { return None };
-    match (first.len(), third.len()) {
-        (4, 1..=2) => days(number(first)?, number(second)?, number(third)?),
-        (1..=2, 4) => days(number(third)?, number(first)?, number(second)?),
-        _ => None,
-    }
+/// The time in UTC at which clocks `offset` seconds east of Greenwich show `local`.
+fn moment(local: DateTime, offset: i64) -> Timestamp {
+    let nanos = local.duration_since(super::EPOCH).as_nanos();
+    let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX) - offset;
+    let nanos = u32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default();
+    Timestamp { seconds, nanos }
 }
 
-/// `15:04`, `15:04:05` or `15:04:05.999`, with a zone or without, on a day.
-fn clock(days: i64, text: &str) -> Option<Timestamp> {
-    let end = text.find(|c: char| !matches!(c, '0'..='9' | ':' | '.' | ',')).unwrap_or(text.len());
-    let (time, zone) = text.split_at(end);
-    let (time, fraction) = time.split_once(['.', ',']).unwrap_or((time, ""));
-    let parts: Vec<&str> = time.split(':').collect();
-    let (hour, minute, second) = match parts.as_slice() {
-        [hour, minute] => (number(hour)?, number(minute)?, 0),
-        [hour, minute, second] => (number(hour)?, number(minute)?, number(second)?),
-        _ => return None,
-    };
-    if hour > 23 || minute > 59 || second > 59 || fraction.len() > 9 {
-        return None;
-    }
-    let nanos = match fraction {
-        "" => 0,
-        fraction => format!("{fraction:0<9}").parse().ok()?,
-    };
-    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset(zone.trim())?;
-    Some(Timestamp { seconds, nanos })
-}
-
-/// Seconds east of Greenwich of `Z`, `+02:00`, `-0700`, `+0000 UTC`, `GMT` or nothing.
+/// Seconds east of Greenwich of `Z`, `+02:00`, `-0700`, `+0000 UTC`, `GMT+0100 (…)` or nothing.
 fn offset(zone: &str) -> Option<i64> {
-    let zone = zone.split(' ').next().unwrap_or_default();
-    let sign = match zone.as_bytes().first() {
-        None => return Some(0),
-        Some(b'+') => 1,
-        Some(b'-') => -1,
-        Some(_) => {
-            return matches!(zone.to_ascii_uppercase().as_str(), "Z" | "UTC" | "GMT").then_some(0);
+    let zone = zone.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+    let names = ["UTC", "GMT", "Z"];
+    let zone = names.iter().find_map(|name| zone.strip_prefix(name)).unwrap_or(&zone);
+    match zone.len() {
+        0 => Some(0),
+        3 => offset(&format!("{zone}00")),
+        _ => {
+            let format = if zone.contains(':') { "%:z" } else { "%z" };
+            let parsed = strtime::parse(format, zone).ok()?;
+            Some(i64::from(parsed.offset()?.seconds()))
         }
-    };
-    let digits = zone[1..].replace(':', "");
-    let (hours, minutes) = match digits.len() {
-        2 => (number(&digits)?, 0),
-        4 => (number(&digits[..2])?, number(&digits[2..])?),
-        _ => return None,
-    };
-    (hours <= 24 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
+    }
 }
 
 /// `20060102`, `20060102150405`, or a Unix time in seconds, milli-, micro- or nanoseconds.
@@ -128,58 +102,14 @@ fn digits(text: &str) -> Option<Timestamp> {
         let nanos = value % per_second * (1_000_000_000 / per_second);
         Some(Timestamp { seconds: value / per_second, nanos: u32::try_from(nanos).ok()? })
     };
+    let calendar = |format: &str| strtime::parse(format, text).ok();
     match text.len() {
-        8 => {
-            let day = days(number(&text[..4])?, number(&text[4..6])?, number(&text[6..])?)?;
-            Some(Timestamp::from_seconds(day * 86_400))
-        }
-        14 => {
-            let day = days(number(&text[..4])?, number(&text[4..6])?, number(&text[6..8])?)?;
-            clock(day, &format!("{}:{}:{}", &text[8..10], &text[10..12], &text[12..]))
-        }
+        8 => clock(calendar("%Y%m%d")?.to_date().ok()?, ""),
+        14 => Some(moment(calendar("%Y%m%d%H%M%S")?.to_datetime().ok()?, 0)),
         9 | 10 => unix(1),
         13 => unix(1000),
         16 => unix(1_000_000),
         19 => unix(1_000_000_000),
         _ => None,
-    }
-}
-
-fn has_month(text: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| month(word).is_some())
-}
-
-/// `Sun, 24 Oct 2021 06:42:20 GMT`, `Oct 24, 2021`, `24 October 2021`: a month in letters.
-fn words(text: &str) -> Option<Timestamp> {
-    let (mut found_month, mut numbers, mut time) = (None, Vec::new(), String::new());
-    for word in text.split([' ', ',', '-']).filter(|word| !word.is_empty()) {
-        if word.contains(':') || !time.is_empty() {
-            time = format!("{time} {word}");
-        } else if let Some(month) = month(word) {
-            found_month = Some(month);
-        } else if let Some(value) = number(word) {
-            numbers.push(value);
-        }
-    }
-    let [first, second] = numbers.as_slice() else { return None };
-    let (year, day) = if *first > 31 { (*first, *second) } else { (*second, *first) };
-    let day = days(year, found_month?, day)?;
-    match time.trim() {
-        "" => Some(Timestamp::from_seconds(day * 86_400)),
-        time => clock(day, time),
-    }
-}
-
-fn month(word: &str) -> Option<i64> {
-    let start = word.get(..3)?.to_ascii_lowercase();
-    let index = MONTHS.iter().position(|name| *name == start)?;
-    i64::try_from(index + 1).ok()
-}
-
-/// A number of digits alone: `parse` would also take a sign.
-fn number(text: &str) -> Option<i64> {
-    match text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => text.parse().ok(),
-        false => None,
     }
 }
