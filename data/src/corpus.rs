@@ -71,7 +71,7 @@ pub struct Corpus {
 /// How pairs are laid out in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// `source<TAB>target[<TAB>set]`.
+    /// `source<TAB>target[<TAB>set]`, or the columns that its first line names.
     Tsv,
     /// Two files with as many lines each.
     Plain,
@@ -188,7 +188,10 @@ impl Corpus {
                 Box::new(table::lines(input, [first, second], languages.len()))
             }
             (Format::Tmx, _) => Box::new(tmx::lines(input, source, target)),
-            _ => Box::new(tsv::lines(input)),
+            _ => {
+                let lines = tsv::lines(input, [&source, &target]);
+                Box::new(lines.map_err(|reason| Error::Corpus { path: self.path.clone(), reason })?)
+            }
         };
         let (path, without) = (self.path.clone(), self.without.clone());
         let is_wanted = move |line: &Result<Line>| match line {
@@ -196,7 +199,21 @@ impl Corpus {
             _ => true,
         };
         let lines = lines.filter(is_wanted);
-        Ok(Box::new(lines.map(move |line| line.map_err(|error| located(error, &path)))))
+        Ok(Box::new(lines.map(move |line| line.map(checked).map_err(|error| located(error, &path)))))
+    }
+}
+
+/// Bytes of the longest text of a pair.
+const LONGEST_TEXT: usize = 1 << 16;
+
+/// Lets go of texts that no model could learn from, before many of them are held at once.
+fn checked(line: Line) -> Line {
+    let is_long = |pair: &Pair| pair.source.len().max(pair.target.len()) > LONGEST_TEXT;
+    match line.pair {
+        Ok(pair) if is_long(&pair) => {
+            Line { pair: Err(format!("longer than {} kB", LONGEST_TEXT >> 10)), ..line }
+        }
+        pair => Line { pair, ..line },
     }
 }
 
@@ -276,7 +293,7 @@ mod tests {
         let tmx = "<?xml version=\"1.0\"?><tmx version=\"1.4\"><header/><body>\n\
             <tu><tuv xml:lang=\"EN-us\"><seg>Good <hi>morning</hi>.</seg></tuv>\n\
             <tuv xml:lang=\"de\"><seg>Guten Morgen.</seg></tuv></tu>\n\
-            <tu><tuv lang=\"de\"><seg>A<ph>{1}</ph> &amp; B</seg></tuv>\
+            <tu><tuv lang=\"de\"><seg>A<ph>{1}</ph> &amp;\n B</seg></tuv>\
             <tuv lang=\"en\"><seg>A &#38; B</seg></tuv></tu></body></tmx>";
         let corpora = [
             Corpus::new(write("a.tsv", tsv.as_bytes())?, "en", "de"),

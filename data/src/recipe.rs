@@ -1,7 +1,10 @@
 //! A recipe: which corpora become the training data of a model, and how.
 
+mod hold_out;
+mod vocabulary;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -12,9 +15,13 @@ use crate::{
     clean::CleanConfig,
     corpus::Corpus,
     pack::{Header, PackConfig, Phrasebook, pack},
-    tokenize::{TokenizerConfig, read_texts, train_tokenizer},
+    tokenize::TokenizerConfig,
 };
-use dragoman_core::tokenizer::Tokenizer;
+use vocabulary::Vocabulary;
+
+/// The folder beside a packed corpus with the sentences that were held out of it, where the recipe
+/// names no development sets: a file such as `en-de.tsv` for each pair of languages.
+pub const HELD_OUT: &str = "held-out";
 
 /// All that leads from files of sentence pairs to a tokenizer and a packed corpus: a TOML file.
 ///
@@ -130,19 +137,42 @@ impl Recipe {
         Ok(Self { folder: path.parent().unwrap_or(Path::new("")).into(), ..recipe })
     }
 
-    /// Makes `tokenizer.json` (unless it is there already), `corpus.bin` and `corpus.json` in
-    /// `out`, from corpora whose paths start from `base`.
+    /// Makes `tokenizer.json` (unless one with these settings is there already), `corpus.bin` and
+    /// `corpus.json` in `out`, from corpora whose paths start from `base`.
+    ///
+    /// Where nothing is named as held out, some sentences of large corpora are, in [`HELD_OUT`].
     pub fn run(&self, base: &Path, out: &Path) -> Result<Header> {
+        self.run_with(base, out, None)
+    }
+
+    /// The same with the tokenizer of a model, or a `tokenizer.json`.
+    pub fn run_with(&self, base: &Path, out: &Path, tokenizer: Option<&Path>) -> Result<Header> {
         fs_err::create_dir_all(out)?;
         let corpora = self.training(base)?;
-        let tokenizer = self.tokenizer(&corpora, base, &out.join("tokenizer.json"))?;
-        let config = PackConfig {
-            corpora,
-            clean: self.clean.clone(),
-            held_out: self.held_out(base)?,
-            phrasebooks: self.phrasebooks()?,
-            weights: self.weights.clone(),
+        let phrasebooks = self.phrasebooks()?;
+        let mut texts = corpora.clone();
+        texts.extend(named(base, &self.tokenizer_only)?);
+        let mut packed = corpora.clone();
+        packed.extend(phrasebooks.iter().map(|book| book.corpus.clone()));
+        let vocabulary = Vocabulary {
+            settings: &self.tokenizer,
+            from: self.tokenizer_from.as_ref().map(|from| self.folder.join(from)),
+            packed: &packed,
+            texts: &texts,
         };
+        let path = out.join("tokenizer.json");
+        let tokenizer = match tokenizer {
+            Some(given) => vocabulary.copy(given, &path)?,
+            None => vocabulary.at(&path)?,
+        };
+        let mut held_out = self.held_out(base)?;
+        let folder = hold_out::folder(out);
+        match held_out.is_empty() {
+            true => held_out = hold_out::hold_out(&corpora, &self.clean, &folder)?,
+            false => hold_out::clear(&folder)?,
+        }
+        let (clean, weights) = (self.clean.clone(), self.weights.clone());
+        let config = PackConfig { corpora, clean, held_out, phrasebooks, weights };
         pack(&config, &tokenizer, out.join("corpus.bin"))
     }
 
@@ -170,31 +200,6 @@ impl Recipe {
         }
         Ok(books)
     }
-
-    fn tokenizer(&self, corpora: &[Corpus], base: &Path, path: &Path) -> Result<Tokenizer> {
-        if path.exists() {
-            return Ok(Tokenizer::load(path)?);
-        }
-        let codes = match self.tokenizer.languages.is_empty() {
-            true => corpora.iter().flat_map(|c| [c.source.clone(), c.target.clone()]).collect(),
-            false => BTreeSet::from_iter(self.tokenizer.languages.iter().cloned()),
-        };
-        let languages: Vec<&str> = codes.iter().map(String::as_str).collect();
-        let tokenizer = match &self.tokenizer_from {
-            Some(from) => Tokenizer::load(self.folder.join(from))?.extended(&languages)?,
-            None => {
-                let mut texts = corpora.to_vec();
-                texts.extend(named(base, &self.tokenizer_only)?);
-                let config = TokenizerConfig {
-                    languages: languages.iter().map(|code| (*code).into()).collect(),
-                    ..self.tokenizer.clone()
-                };
-                train_tokenizer(&config, &read_texts(&texts)?)?
-            }
-        };
-        tokenizer.save(path)?;
-        Ok(tokenizer)
-    }
 }
 
 fn named(base: &Path, sources: &[Source]) -> Result<Vec<Corpus>> {
@@ -204,6 +209,8 @@ fn named(base: &Path, sources: &[Source]) -> Result<Vec<Corpus>> {
 
 #[cfg(test)]
 mod tests {
+    use dragoman_core::tokenizer::Tokenizer;
+
     use super::*;
 
     #[test]
@@ -281,6 +288,69 @@ mod tests {
         assert_eq!(old.languages().collect::<Vec<_>>(), ["de", "en", "it"]);
         let new = Tokenizer::load(dir.path().join("more/tokenizer.json"))?;
         assert!(new.extends(&old) && new.language_tag("pt").is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn languages_come_from_the_corpora_and_a_stale_tokenizer_is_learned_again() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let base = Path::new("samples");
+        let mut recipe = Recipe { corpora: vec![Source::Files("en-de.tsv".into())], ..Recipe::default() };
+        recipe.tokenizer.vocab_size = 500;
+        recipe.run(base, dir.path())?;
+        let languages = || -> anyhow::Result<Vec<String>> {
+            let tokenizer = Tokenizer::load(dir.path().join("tokenizer.json"))?;
+            Ok(tokenizer.languages().map(str::to_owned).collect())
+        };
+        assert_eq!(languages()?, ["de", "en"]);
+        recipe.corpora.push(Source::Files("en-fr.tsv".into()));
+        recipe.run(base, dir.path())?;
+        assert_eq!(languages()?, ["de", "en", "fr"]);
+
+        // One that was put there by hand is not touched, but has to fit.
+        fs_err::remove_file(dir.path().join("tokenizer.made.json"))?;
+        recipe.corpora.push(Source::Files("en-nl.tsv".into()));
+        let error = recipe.run(base, dir.path()).expect_err("there is no tag").to_string();
+        assert!(error.contains("no tag for nl, only for de, en, fr"), "{error}");
+        assert_eq!(languages()?, ["de", "en", "fr"]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_tokenizer_of_a_model_is_taken_as_it_is() -> anyhow::Result<()> {
+        let (model, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let own = Tokenizer::from_pieces(&["de", "en"], &[], Vec::new())?;
+        own.save(model.path().join("tokenizer.json"))?;
+        let recipe = Recipe { corpora: vec![Source::Files("en-de.tsv".into())], ..Recipe::default() };
+        let base = Path::new("samples");
+        let header = recipe.run_with(base, out.path(), Some(model.path()))?;
+        assert_eq!(header.tokenizer, own.sha256());
+        assert_eq!(recipe.run(base, out.path())?.tokenizer, own.sha256(), "it stays");
+        let other = Recipe { corpora: vec![Source::Files("en-fr.tsv".into())], ..Recipe::default() };
+        assert!(other.run_with(base, out.path(), Some(model.path())).is_err(), "it knows no French");
+        Ok(())
+    }
+
+    #[test]
+    fn sentences_are_held_out_where_the_recipe_names_none() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let line = |i: u32| format!("The room has number {i}.\tDas Zimmer hat die Nummer {i}.\n");
+        fs_err::write(dir.path().join("en-de.tsv"), (0..1200).map(line).collect::<String>())?;
+        fs_err::write(dir.path().join("en-fr.tsv"), "The room.\tLa chambre.\n")?;
+        let corpora = vec![Source::Files("en-de.tsv".into()), Source::Files("en-fr.tsv".into())];
+        let mut recipe = Recipe { corpora, ..Recipe::default() };
+        recipe.tokenizer.vocab_size = 450;
+        let out = dir.path().join("out");
+        let header = recipe.run(dir.path(), &out)?;
+        let held_out = fs_err::read_to_string(out.join(HELD_OUT).join("en-de.tsv"))?;
+        assert_eq!(held_out.lines().count(), 24);
+        let pairs: Vec<usize> = header.segments.iter().map(|segment| segment.pairs).collect();
+        assert_eq!(pairs, [1200 - 24, 1]);
+        assert!(!out.join(HELD_OUT).join("en-fr.tsv").exists(), "too few to spare any");
+
+        recipe.held_out = vec![Source::Files("en-fr.tsv".into())];
+        assert_eq!(recipe.run(dir.path(), &out)?.segments[0].pairs, 1200);
+        assert!(!out.join(HELD_OUT).exists());
         Ok(())
     }
 

@@ -1,22 +1,20 @@
 //! Translation Memory eXchange: `<tu>` units, each with a `<tuv>` per language.
 //!
 //! Inline tags are dropped; so is the native code inside `<bpt>`, `<ept>`, `<it>`, `<ph>` and
-//! `<ut>`, which is formatting and not text.
+//! `<ut>`, which is formatting and not text. A `<ph>` stands for something between words, such as a
+//! line break, and parts them. White space is one blank, as files are indented as they please.
 
-use std::{
-    io::{self, BufRead, Read},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::io::{self, BufRead, Read};
 
 use quick_xml::{
     Reader,
     events::{BytesStart, Event},
 };
 
-use super::{Line, Pair, input::Input};
+use super::{
+    Line, Pair,
+    input::{self, Input, LONGEST_LINE},
+};
 use crate::{Result, lang::base_code};
 
 pub(super) fn lines(
@@ -24,18 +22,16 @@ pub(super) fn lines(
     source: String,
     target: String,
 ) -> impl Iterator<Item = Result<Line>> + Send {
-    let number = Arc::new(AtomicUsize::new(1));
-    let counted = LineCounter { reader: input.into_reader(), number: Arc::clone(&number) };
+    let counted = LineCounter { reader: input.into_reader(), number: 1, of_unit: 0 };
     let mut reader = Reader::from_reader(counted);
     reader.config_mut().check_end_names = false;
-    let mut units = Units { reader, number, languages: [source, target], done: false };
+    let mut units = Units { reader, languages: [source, target], done: false };
     std::iter::from_fn(move || units.next().transpose())
 }
 
 /// The units of a file being read.
 struct Units {
     reader: Reader<LineCounter>,
-    number: Arc<AtomicUsize>,
     languages: [String; 2],
     done: bool,
 }
@@ -73,12 +69,15 @@ impl Units {
             match event {
                 Event::Start(tag) => match tag.local_name().as_ref() {
                     "tu" => {
-                        let line = self.number.load(Ordering::Relaxed);
-                        unit = Unit { line, ..Unit::default() };
+                        self.reader.get_mut().of_unit = 0;
+                        unit = Unit { line: self.reader.get_ref().number, ..Unit::default() };
                     }
                     "tuv" => unit.side = self.side(&tag),
                     "seg" => unit.segment = Some(String::new()),
-                    name if is_native(name) => unit.native += 1,
+                    name if is_native(name) => {
+                        unit.part_words(name);
+                        unit.native += 1;
+                    }
                     _ => {}
                 },
                 Event::End(tag) => match tag.local_name().as_ref() {
@@ -97,10 +96,13 @@ impl Units {
                     };
                     unit.push(&resolved);
                 }
-                Event::Empty(tag) if tag.local_name().as_ref() == "seg" => {
-                    unit.segment = Some(String::new());
-                    unit.end_segment();
-                }
+                Event::Empty(tag) => match tag.local_name().as_ref() {
+                    "seg" => {
+                        unit.segment = Some(String::new());
+                        unit.end_segment();
+                    }
+                    name => unit.part_words(name),
+                },
                 Event::Eof => self.done = true,
                 _ => {}
             }
@@ -118,7 +120,7 @@ impl Units {
     }
 
     fn fault(&self, reason: String) -> Line {
-        Line { number: self.number.load(Ordering::Relaxed), pair: Err(reason) }
+        Line { number: self.reader.get_ref().number, pair: Err(reason) }
     }
 }
 
@@ -129,9 +131,17 @@ impl Unit {
         }
     }
 
+    /// A placeholder stands where there may be no blank.
+    fn part_words(&mut self, name: &str) {
+        if name == "ph" {
+            self.push(" ");
+        }
+    }
+
     fn end_segment(&mut self) {
         if let (Some(side), Some(segment)) = (self.side, self.segment.take()) {
-            self.texts[side].get_or_insert(segment);
+            let words: Vec<&str> = segment.split_whitespace().collect();
+            self.texts[side].get_or_insert(words.join(" "));
         }
     }
 
@@ -151,10 +161,12 @@ fn is_native(name: &str) -> bool {
     matches!(name, "bpt" | "ept" | "it" | "ph" | "ut")
 }
 
-/// Counts the lines that pass through a reader.
+/// Counts the lines that pass through a reader, and the bytes of a unit.
 struct LineCounter {
     reader: Box<dyn BufRead + Send>,
-    number: Arc<AtomicUsize>,
+    number: usize,
+    /// Bytes since the unit began.
+    of_unit: usize,
 }
 
 impl Read for LineCounter {
@@ -169,15 +181,67 @@ impl Read for LineCounter {
 
 impl BufRead for LineCounter {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.reader.fill_buf()
+        match self.of_unit > LONGEST_LINE {
+            true => Err(input::too_long(format!("the unit before line {}", self.number + 1))),
+            false => self.reader.fill_buf(),
+        }
     }
 
     fn consume(&mut self, amount: usize) {
         if let Ok(available) = self.reader.fill_buf() {
             let passed = &available[..amount.min(available.len())];
-            let ends = passed.iter().filter(|&&byte| byte == b'\n').count();
-            self.number.fetch_add(ends, Ordering::Relaxed);
+            self.number += passed.iter().filter(|&&byte| byte == b'\n').count();
         }
+        self.of_unit += amount;
         self.reader.consume(amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, Result};
+
+    use crate::corpus::Corpus;
+
+    #[test]
+    fn white_space_is_one_blank_and_a_placeholder_parts_words() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("en-de.tmx");
+        let unit = |english: &str, german: &str| {
+            let side = |code, text| format!("<tuv xml:lang='{code}'><seg>{text}</seg></tuv>");
+            format!("<tu>{}{}</tu>\n", side("en", english), side("de", german))
+        };
+        let units = [
+            unit("\n  Close\n\tthe   door. ", "Schließen Sie\r\n die Tür."),
+            unit("left<ph x='1'>&lt;br/&gt;</ph>right", "links<ph/>rechts"),
+            unit("over<bpt i='1'>&lt;b&gt;</bpt>look<ept i='1'/>ed", "über<hi>sehen</hi>"),
+        ];
+        fs_err::write(&path, format!("<tmx><body>{}</body></tmx>", units.concat()))?;
+        let mut texts = Vec::new();
+        for line in Corpus::from_name(&path)?.lines()? {
+            let pair = line?.pair.map_err(anyhow::Error::msg)?;
+            texts.push(format!("{} = {}", pair.source, pair.target));
+        }
+        assert_eq!(
+            texts,
+            [
+                "Close the door. = Schließen Sie die Tür.",
+                "left right = links rechts",
+                "overlooked = übersehen"
+            ]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_unit_that_would_fill_the_memory_ends_the_reading() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("en-de.tmx");
+        let text = "a".repeat(super::LONGEST_LINE + (1 << 20));
+        fs_err::write(&path, format!("<tmx><body>\n<tu><tuv xml:lang='en'><seg>{text}"))?;
+        let lines = Corpus::from_name(&path)?.lines()?.collect::<crate::Result<Vec<_>>>();
+        let error = lines.err().context("must be refused")?.to_string();
+        assert!(error.contains("en-de.tmx") && error.contains("longer than 4 MiB"), "{error}");
+        Ok(())
     }
 }
