@@ -250,6 +250,9 @@ impl Register {
                 return Err(format!("expert `{}` has d_ff 0", expert.name));
             }
         }
+        if let Some(file) = self.file_names().find(|file| !is_inside(file)) {
+            return Err(format!("`{file}` is no plain name of a file in the model's folder"));
+        }
         if (self.routes.len() as u64) << self.domain_experts().count().min(40) > 1 << 32 {
             let (routes, domains) = (self.routes.len(), self.domain_experts().count());
             return Err(format!("{domains} domains on {routes} routes are more than fit"));
@@ -327,6 +330,13 @@ impl Register {
     }
 }
 
+/// Whether a file lies in the folder of the model, as far as its name says: removing, extracting and
+/// downloading go by it.
+fn is_inside(file: &str) -> bool {
+    let is_plain = |part: &str| !matches!(part, "" | "." | "..");
+    file.split('/').all(is_plain) && !file.contains(['\\', ':', '\0'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,6 +364,26 @@ mod tests {
         let both = ["domain.it".to_string(), "domain.law".to_string()];
         let ways = [register.way(0, &[]), register.way(0, &both), register.way(1, &both)];
         assert_eq!(ways, [0, 2, 1 + 2 * 3]);
+    }
+
+    #[test]
+    fn a_file_outside_the_folder_is_refused() {
+        let mut register = Register::default();
+        register.experts.push(ExpertEntry::new("pair.x".into(), ExpertKind::Pair, &[], 1));
+        for (file, is_fine) in [
+            ("experts/pair.x.0123.safetensors", true),
+            ("../victim", false),
+            ("/etc/passwd", false),
+            ("experts/../../victim", false),
+            ("experts//x", false),
+            ("c:\\victim", false),
+        ] {
+            register.experts[0].file = file.into();
+            assert_eq!(register.check().is_ok(), is_fine, "{file}");
+            let files = [(file.to_string(), String::new())].into();
+            let other = Register { files, ..Register::default() };
+            assert_eq!(other.check().is_ok(), is_fine, "{file}");
+        }
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn config_of_the_run() -> TrainConfig {
     let mut run = RunConfig {
         dropout: 0.0,
         budget: Budget { steps, minutes: 0.0 },
-        schedule: Schedule::Linear { warmup: 20, hold: 0.5 },
+        schedule: Schedule::Linear { warmup: 20.0, hold: 0.5 },
         evaluate: Every { steps, minutes: 0.0 },
         checkpoints: CheckpointConfig { every: Every::default(), keep: 1, average: 0 },
         ..RunConfig::default()

@@ -64,6 +64,9 @@ pub struct State {
     pub best: Option<Best>,
     /// Step of the last evaluation, and its score.
     pub last: Option<Best>,
+    /// Evaluations since the best one.
+    #[serde(default)]
+    pub stale: u64,
     /// Seconds of the run at which the last evaluation and the last checkpoint ended.
     pub rhythm: Rhythm,
     /// What the next line of the log will be about.

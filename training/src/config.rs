@@ -38,8 +38,8 @@ pub struct RunConfig {
     pub average_decay: f64,
     /// How often the development sets are translated.
     pub evaluate: Every,
-    /// Steps without a better score on the development sets after which the run is over; 0 waits for
-    /// the end of the budget.
+    /// Evaluations in a row without a better score on the development sets after which the run is
+    /// over; 0 waits for the end of the budget.
     pub patience: u64,
     /// When checkpoints are written, and how many are kept.
     pub checkpoints: CheckpointConfig,

@@ -8,9 +8,9 @@
 //! | [`tensorboard`], [`report`] | what a run leaves behind for people |
 //! | [`control`], [`progress`], [`device`] | a run and the world around it |
 //! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
-//! | [`task`], [`trainer`] | the loop, and what it asks of a task |
-//! | [`tasks`] | what can be trained |
+//! | [`task`], [`summary`], [`trainer`] | the loop, what it asks of a task, and how it ended |
 //! | [`recommendation`] | how good recommendations are |
+//! | [`tasks`] | what can be trained |
 //! | [`experts`] | experts that come to a finished model |
 //!
 //! Everything random is a function of the seed and the step, and a checkpoint holds all the rest:
@@ -19,7 +19,7 @@
 //! ```
 //! use dragoman_training::schedule::Schedule;
 //!
-//! let schedule = Schedule::Linear { warmup: 400, hold: 0.5 };
+//! let schedule = Schedule::Linear { warmup: 400.0, hold: 0.5 };
 //! assert_eq!(schedule.factor(100, 0.1), 0.25); // a quarter of the warm-up is done
 //! assert_eq!(schedule.factor(4000, 0.75), 0.5); // half of the way down to zero
 //! ```
@@ -40,10 +40,11 @@ pub mod checkpoint;
 pub mod optimizer;
 pub mod average;
 pub mod loss;
+pub mod summary;
 pub mod recorder;
 pub mod trainer;
-pub mod tasks;
 pub mod recommendation;
+pub mod tasks;
 pub mod experts;
 
 pub use error::{Error, Result};

@@ -8,13 +8,12 @@ use std::{
 use crate::{
     Result,
     checkpoint::State,
-    control::Ended,
     report::{
-        self,
+        ReportWriter,
         log::{Dev, Event, Finish, Load, Machine, ModelSize, Start, Step},
     },
+    summary::Summary,
     task::{Evaluation, ExpertLoad},
-    trainer::Summary,
 };
 
 /// What the report says about a run before it starts.
@@ -32,7 +31,7 @@ pub struct RunInfo {
 
 /// The records of a run, under construction.
 #[derive(Debug)]
-pub(crate) struct Recorder(report::Recorder);
+pub(crate) struct Recorder(ReportWriter);
 
 impl Recorder {
     /// Opens the records in `dir`, for a session that starts from `state`.
@@ -47,7 +46,7 @@ impl Recorder {
             model: info.model,
             machine: info.machine.clone(),
         };
-        Ok(Self(report::Recorder::start(dir, start)?))
+        Ok(Self(ReportWriter::start(dir, start)?))
     }
 
     /// Records the window of steps that ends with `state`.
@@ -109,15 +108,10 @@ impl Recorder {
 
     /// Records the end of a session, and makes the report anew.
     pub(crate) fn finish(&mut self, state: &State, summary: &Summary) -> Result<PathBuf> {
-        let reason = match summary.ended {
-            Ended::Finished => "the budget is used up",
-            Ended::Interrupted => "it was interrupted",
-            Ended::OutOfTime => "the limit of the session was reached",
-        };
         self.0.record(&Event::Finish(Finish {
             step: state.step,
             elapsed_seconds: summary.seconds,
-            reason: reason.into(),
+            reason: summary.reason.clone(),
             best_step: summary.best.map(|best| best.step),
         }))?;
         self.0.write_report()

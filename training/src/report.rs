@@ -35,13 +35,13 @@ use crate::{Result, tensorboard::EventWriter};
 
 /// Writes down everything that happens in a run.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct ReportWriter {
     folder: PathBuf,
     log: LogWriter,
     tensorboard: EventWriter,
 }
 
-impl Recorder {
+impl ReportWriter {
     /// Begins a session in the folder of a run, which is made if there is none.
     ///
     /// A session that resumes says so in `start.resumed_at`, and what was recorded beyond is void.
@@ -123,9 +123,9 @@ mod tests {
     use crate::report::log::{Dev, DevRow, Finish, Load, Step};
 
     /// A short run of two directions, with an awkward name.
-    fn record(folder: &Path) -> Result<Recorder> {
+    fn record(folder: &Path) -> Result<ReportWriter> {
         let run = "<tiny> & \"quick\"".to_owned();
-        let mut recorder = Recorder::start(folder, Start { run, ..Start::default() })?;
+        let mut recorder = ReportWriter::start(folder, Start { run, ..Start::default() })?;
         for step in 1..=50 {
             let loss = 8.0 / step as f64;
             let target_tokens = 1000 * step;
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_run_that_has_only_begun_can_be_shown() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let recorder = Recorder::start(folder.path(), Start::default())?;
+        let recorder = ReportWriter::start(folder.path(), Start::default())?;
         let page = fs_err::read_to_string(recorder.write_report()?)?;
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
         Ok(())

@@ -2,14 +2,14 @@
 
 use std::{
     fs::TryLockError,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::summary::Summary;
 use crate::{
     Error, Result,
     average::{self, MovingAverage},
@@ -41,25 +41,6 @@ pub struct Run<'a> {
     pub info: RunInfo,
     /// Shows nothing while training.
     pub quiet: bool,
-}
-
-/// How a run, or a session of it, ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Why it ended.
-    pub ended: Ended,
-    /// Steps made, in all sessions.
-    pub step: u64,
-    /// Labels learned from, in all sessions.
-    pub labels: u64,
-    /// Seconds spent, in all sessions.
-    pub seconds: f64,
-    /// The best evaluation.
-    pub best: Option<Best>,
-    /// Score of the average of the last checkpoints, if it was tried at the end.
-    pub average: Option<f64>,
-    /// The best model, ready to be served; none before the first evaluation.
-    pub model: Option<PathBuf>,
 }
 
 /// Trains `task` until its budget is used up or `control` ends the session, going on from the
@@ -155,7 +136,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         })
     }
 
-    fn run(&mut self, control: &Control) -> Result<Ended> {
+    fn run(&mut self, control: &Control) -> Result<(Ended, String)> {
         let first = self.state.step;
         loop {
             let step = self.state.step;
@@ -165,13 +146,15 @@ impl<'a, T: Task> Trainer<'a, T> {
             if step > 0 && self.checkpoint_is_due() {
                 self.save()?;
             }
-            let end = self.run.config.end_at;
-            let is_over = self.fraction() == Some(1.0) || (end > 0 && step >= end);
-            if is_over || self.is_out_of_patience() {
-                return Ok(Ended::Finished);
+            if let Some(reason) = self.over() {
+                return Ok((Ended::Finished, reason));
             }
             if let Some(ended) = control.verdict(step - first) {
-                return Ok(ended);
+                let reason = match ended {
+                    Ended::Interrupted => "it was interrupted",
+                    _ => "the limit of the session was reached",
+                };
+                return Ok((ended, reason.into()));
             }
             self.step()?;
         }
@@ -270,6 +253,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let last = Best { step, score: evaluation.score };
         self.state.last = Some(last);
         let better = self.state.best.is_none_or(|best| last.score > best.score);
+        self.state.stale = if better { 0 } else { self.state.stale + 1 };
         if better {
             self.state.best = Some(last);
         }
@@ -281,7 +265,11 @@ impl<'a, T: Task> Trainer<'a, T> {
     }
 
     fn say_scores(&self, evaluation: &Evaluation, better: bool) {
-        let note = if better { " (the best so far)" } else { "" };
+        let note = match (better, self.state.stale, self.run.config.patience) {
+            (true, ..) => " (the best so far)".into(),
+            (_, _, 0) => String::new(),
+            (_, stale, patience) => format!(" (not better, {stale} of {patience} times)"),
+        };
         let (step, score, name) = (self.state.step, evaluation.score, &evaluation.chosen_by);
         self.progress.say(&format!(
             "step {step}, after {}: {name} {score:.2}{note}",
@@ -313,7 +301,11 @@ impl<'a, T: Task> Trainer<'a, T> {
     }
 
     /// Saves, brings a finished run to its end, and says what came out.
-    fn summarise(&mut self, ended: Ended, control: &Control) -> Result<Summary> {
+    fn summarise(
+        &mut self,
+        (ended, reason): (Ended, String),
+        control: &Control,
+    ) -> Result<Summary> {
         let before = self.summary_before();
         if ended == Ended::Finished && self.state.step > 0 && !self.evaluated_now() {
             self.evaluate(control)?;
@@ -330,6 +322,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let model = self.run.dir.join("model");
         let summary = Summary {
             ended,
+            reason,
             step: self.state.step,
             labels: self.state.labels,
             seconds: self.seconds(),
@@ -339,7 +332,8 @@ impl<'a, T: Task> Trainer<'a, T> {
         };
         fs::write(self.run.dir.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
         self.recorder.finish(&self.state, &summary)?;
-        self.progress.say(&closing_words(&summary, self.run.dir));
+        let time = clock(Duration::from_secs_f64(summary.seconds));
+        self.progress.say(&summary.closing_words(self.run.dir, &time));
         Ok(summary)
     }
 
@@ -394,12 +388,22 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.started.1 + self.started.0.elapsed().as_secs_f64()
     }
 
-    /// Whether the development sets have seen nothing better for long enough.
-    fn is_out_of_patience(&self) -> bool {
-        let patience = self.run.config.patience;
-        let since = |(best, last): (Best, Best)| last.step.saturating_sub(best.step);
-        let since = self.state.best.zip(self.state.last).map(since);
-        patience > 0 && since.is_some_and(|steps| steps >= patience)
+    /// Why the run is over, if it is.
+    fn over(&self) -> Option<String> {
+        let RunConfig { budget, end_at, patience, .. } = *self.run.config;
+        let step = self.state.step;
+        if budget.steps > 0 && step >= budget.steps {
+            return Some(format!("the budget of {} steps is used up", budget.steps));
+        }
+        if self.fraction() == Some(1.0) {
+            return Some(format!("the budget of {} minutes is used up", budget.minutes));
+        }
+        if end_at > 0 && step >= end_at {
+            return Some(format!("a run like it was best after {end_at} steps (`end_at`)"));
+        }
+        let stale = self.state.stale;
+        (patience > 0 && stale >= patience)
+            .then(|| format!("{stale} evaluations in a row were not better (`patience`)"))
     }
 
     fn evaluated_now(&self) -> bool {
@@ -475,21 +479,4 @@ fn export<T: Task>(task: &T, dir: &Path, step: u64, evaluation: Option<&Evaluati
         fs::remove_dir_all(&old)?;
     }
     crate::checkpoint::sync(dir)
-}
-
-fn closing_words(summary: &Summary, dir: &Path) -> String {
-    let Summary { step, seconds, .. } = summary;
-    let time = clock(Duration::from_secs_f64(*seconds));
-    let dir = dir.display();
-    match summary.ended {
-        Ended::Finished => {
-            let model =
-                summary.model.as_ref().map_or("no model".into(), |m| m.display().to_string());
-            format!("finished after {step} steps and {time}: {model}, report {dir}/report.html")
-        }
-        Ended::Interrupted | Ended::OutOfTime => format!(
-            "stopped after step {step} and {time}; everything is saved in {dir}: start the same \
-             command again to go on"
-        ),
-    }
 }

@@ -51,7 +51,7 @@ fn config(steps: u64) -> TrainConfig {
     config.objective.truncate = 0.2;
     config.run.dropout = 0.05;
     config.run.budget.steps = steps;
-    config.run.schedule = Schedule::Cosine { warmup: 10, floor: 0.1 };
+    config.run.schedule = Schedule::Cosine { warmup: 10.0, floor: 0.1 };
     config.run.optimizer.learning_rate = 1e-2;
     config.run.evaluate.steps = 60;
     config.run.checkpoints.every.steps = 20;

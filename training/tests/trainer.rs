@@ -92,7 +92,7 @@ fn config() -> RunConfig {
         RunConfig { accumulation: 2, log_every: 2, average_decay: 0.9, ..Default::default() };
     config.budget.steps = 6;
     config.optimizer.learning_rate = 0.1;
-    config.schedule = dragoman_training::schedule::Schedule::Linear { warmup: 2, hold: 0.0 };
+    config.schedule = dragoman_training::schedule::Schedule::Linear { warmup: 2.0, hold: 0.0 };
     config.evaluate = Every { steps: 2, minutes: 0.0 };
     config.checkpoints.every = Every { steps: 2, minutes: 0.0 };
     config

@@ -74,7 +74,7 @@ fn config(steps: u64) -> TrainConfig {
         accumulation: 2,
         average_decay: 0.9,
         budget: Budget { steps, minutes: 0.0 },
-        schedule: Schedule::Linear { warmup: 20, hold: 0.5 },
+        schedule: Schedule::Linear { warmup: 20.0, hold: 0.5 },
         evaluate: Every { steps, minutes: 0.0 },
         checkpoints: CheckpointConfig { every: Every::default(), keep: 2, average: 0 },
         ..RunConfig::default()

@@ -1,5 +1,6 @@
 //! The binary: one command for each thing that can be done.
 
+mod interrupt;
 mod models;
 mod detect;
 mod texts;
@@ -25,6 +26,9 @@ fn main() -> std::process::ExitCode {
         .init();
     match commands::Cli::parse().run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) if error.is::<interrupt::Interrupted>() => {
+            std::process::ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             std::process::ExitCode::FAILURE

@@ -1,5 +1,7 @@
 //! Changes a model directory, so that readers see it as it was or as it will be.
 
+mod history;
+
 use std::{
     collections::BTreeMap,
     fs::TryLockError,
@@ -93,22 +95,33 @@ impl Edit {
     /// Removes files that were written and are not wanted after all: those that `register` names
     /// and the model's own does not.
     pub fn discard(&self, register: &Register) -> Result<()> {
-        self.remove_files(register, &self.register)
+        self.remove_files(register, &self.register, None)
     }
 
-    /// Replaces the register, and removes the files that it names no more.
+    /// Replaces the register, and takes the files away that it names no more; [`Edit::undo`] brings
+    /// both back.
     pub fn commit(self, register: &Register) -> Result<()> {
         register.check().map_err(Error::Invalid)?;
+        let change = self.remember()?;
         write_whole(&self.folder.join(REGISTER), &to_json(register)?)?;
-        self.remove_files(&self.register, register)
+        self.remove_files(&self.register, register, Some(&change))
     }
 
-    /// Removes what `of` names and `kept` does not, with folders that are empty then.
-    fn remove_files(&self, of: &Register, kept: &Register) -> Result<()> {
+    /// Removes what `of` names and `kept` does not, with folders that are empty then; or puts it into
+    /// the folder of a change.
+    fn remove_files(
+        &self,
+        of: &Register,
+        kept: &Register,
+        change: Option<&Path>,
+    ) -> Result<()> {
         let kept: Vec<&str> = kept.file_names().collect();
         for file in of.file_names().filter(|file| !kept.contains(file)) {
             let path = self.folder.join(file);
-            fs::remove_file(&path).or_else(gone)?;
+            match change {
+                Some(change) => history::put_away(&self.folder, file, change)?,
+                None => fs::remove_file(&path).or_else(gone)?,
+            }
             let folder = path.parent().filter(|_| file.starts_with("catalogues/"));
             folder.map(fs::remove_dir); // while other files are in it, it stays
         }

@@ -1,6 +1,6 @@
 //! Adds a second catalogue to a model that recommends, with an expert of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle::Device;
 use dragoman_core::{
@@ -16,6 +16,7 @@ use dragoman_data::interactions::Interactions;
 use serde_json::json;
 
 use super::{
+    add::{self, Addition, Commit},
     plan::{Kind, check_new},
     run,
 };
@@ -23,7 +24,7 @@ use crate::{
     Error, Result,
     checkpoint::Tensors,
     config::Budget,
-    control::{Control, Ended},
+    control::Control,
     recommendation::{metrics::Scores, ranking::Outcome},
     report::log::{ModelSize, Table},
     tasks::recommendation::{CatalogueStart, RecommendationTask, TrainConfig},
@@ -58,13 +59,7 @@ pub struct CatalogueRequest {
 }
 
 /// How an attempt to add a catalogue ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CatalogueOutcome {
-    /// The model has the catalogue.
-    Added(Box<CatalogueAdded>),
-    /// It was stopped at this step; the model is as it was, and the same request goes on.
-    Stopped(u64),
-}
+pub type CatalogueOutcome = add::Outcome<CatalogueAdded>;
 
 /// A catalogue that came to a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,56 +94,9 @@ pub fn add_catalogue(
     log: &Interactions,
     control: &Control,
 ) -> Result<CatalogueOutcome> {
-    let kind = Kind::of(&request.name)?;
-    if kind != Kind::Catalogue {
-        return Err(Error::Expert(format!("`{}` is no name of a catalogue", request.name)));
-    }
-    check_new(&request.name, &kind, edit.register())?;
-    if log.is_empty() {
-        return Err(Error::Expert("there are no events to learn from".into()));
-    }
     let files = edit.files();
-    let (entry, route) = plan(request, &files, edit.register())?;
-    fs_err::create_dir_all(&request.work)?;
-    let config = config(request, &files, &entry)?;
-    let start = CatalogueStart::new(&config, log)?;
-    if start.trial.cases.is_empty() {
-        return Err(Error::NothingToRecommend);
-    }
-    let before = edit.register().clone();
-    let fingerprint = log.fingerprint();
-    let job = Job { request, files: &files, entry, route, config, start, fingerprint };
-
-    let summary = job.train(&before, control)?;
-    if summary.ended != Ended::Finished {
-        return Ok(CatalogueOutcome::Stopped(summary.step));
-    }
-    let dtype = files.dtype()?;
-    let best = run::best_weights(&summary, dtype)?;
-    let (blend, scores) = job.mix(&best)?;
-    job.check_drop(&scores)?;
-    let mut entry = job.described(&summary, &scores);
-    edit.write_expert(&mut entry, &run::own_names(&request.name, best), dtype)?;
-    let mut register = before.clone();
-    let CatalogueStart { shape, catalogue, settings, .. } = &job.start;
-    let parts = RecommendationParts {
-        config: shape,
-        register: &before,
-        catalogue,
-        blend: &blend,
-        // Now they may know of the newest events, too.
-        scorers: &Scorers::fit(&log.histories, log.items.len(), settings)?,
-    };
-    edit.write_catalogue(&mut register, entry.short_name(), parts)?;
-    register.experts.push(entry.clone());
-    register.routes.push(job.route.clone());
-    edit.commit(&register)?;
-    let report = run::report(&request.work, job.table(&scores))?;
-    // The run is over: another with this name starts from the beginning.
-    fs_err::remove_dir_all(request.work.join("checkpoints"))?;
-    let (items, asked) = (log.items.len(), job.start.trial.cases.len());
-    let added = CatalogueAdded { entry, items, asked, scores, summary, report };
-    Ok(CatalogueOutcome::Added(Box::new(added)))
+    let new = NewCatalogueExpert::new(request, log, &files, edit.register())?;
+    add::add(edit, new, control)
 }
 
 /// The expert of the catalogue, and the route that leads to it beside the experts of all users.
@@ -185,10 +133,13 @@ fn config(request: &CatalogueRequest, files: &Files, entry: &ExpertEntry) -> Res
     Ok(TrainConfig { name: request.name.clone(), keep_seen: request.keeps_seen, ..config })
 }
 
-/// What all steps of the way know.
-struct Job<'a> {
+/// What all steps know.
+struct NewCatalogueExpert<'a> {
     request: &'a CatalogueRequest,
+    log: &'a Interactions,
     files: &'a Files,
+    /// The register without the catalogue.
+    register: Register,
     entry: ExpertEntry,
     route: Route,
     config: TrainConfig,
@@ -197,7 +148,40 @@ struct Job<'a> {
     fingerprint: String,
 }
 
-impl Job<'_> {
+/// How good a catalogue is.
+struct Mixed {
+    /// How its scorers are mixed.
+    blend: Blend,
+    /// NDCG@10 by system, in percent.
+    scores: Vec<(String, f64)>,
+}
+
+impl<'a> NewCatalogueExpert<'a> {
+    /// Decides what the expert will be.
+    fn new(
+        request: &'a CatalogueRequest,
+        log: &'a Interactions,
+        files: &'a Files,
+        register: &Register,
+    ) -> Result<Self> {
+        let kind = Kind::of(&request.name)?;
+        if kind != Kind::Catalogue {
+            return Err(Error::Expert(format!("`{}` is no name of a catalogue", request.name)));
+        }
+        check_new(&request.name, &kind, register)?;
+        if log.is_empty() {
+            return Err(Error::Expert("there are no events to learn from".into()));
+        }
+        let (entry, route) = plan(request, files, register)?;
+        let config = config(request, files, &entry)?;
+        let start = CatalogueStart::new(&config, log)?;
+        if start.trial.cases.is_empty() {
+            return Err(Error::NothingToRecommend);
+        }
+        let (register, fingerprint) = (register.clone(), log.fingerprint());
+        Ok(Self { request, log, files, register, entry, route, config, start, fingerprint })
+    }
+
     /// The model with the catalogue as it starts.
     fn load(&self) -> Result<LoadedRecommendation> {
         let CatalogueStart { shape, catalogue, scorers, .. } = self.start.clone();
@@ -209,35 +193,9 @@ impl Job<'_> {
         Ok(loaded)
     }
 
-    fn train(&self, before: &Register, control: &Control) -> Result<Summary> {
-        let Self { request, entry, config, .. } = self;
-        let mut task =
-            RecommendationTask::of_catalogue(config, self.load()?, &entry.name, &self.start.trial);
-        let parameters = task.parameters() as u64;
-        let known = run::Known {
-            name: &request.name,
-            work: &request.work,
-            identity: json!({
-                "expert": entry.name,
-                "d_ff": entry.d_ff,
-                "log": self.fingerprint,
-                "model": before.shared_sha256,
-                "keeps_seen": request.keeps_seen,
-                "seed": request.seed,
-            }),
-            model: ModelSize {
-                parameters,
-                active_encoder_parameters: 0,
-                active_decoder_parameters: parameters,
-            },
-            quiet: request.quiet,
-        };
-        run::train(&mut task, known, (config, &config.run), control)
-    }
-
     /// How the scorers are mixed with the best weights, and how good that is in the trial by which
     /// both were chosen, beside what is popular.
-    fn mix(&self, best: &Tensors) -> Result<(Blend, Vec<(String, f64)>)> {
+    fn mix(&self, best: &Tensors) -> Result<Mixed> {
         let loaded = self.load()?;
         run::put(best, &loaded.params)?;
         let trial = &self.start.trial;
@@ -252,7 +210,8 @@ impl Job<'_> {
         let popular = Popularity::fit(events, count, trial.now, window);
         let popular = percent(Outcome::of_scorer(trial, &popular));
         let scores = [("NDCG@10", alone), (SERVED, served), (POPULAR, popular)];
-        Ok((blend, scores.map(|(name, score)| (name.to_string(), score)).to_vec()))
+        let scores = scores.map(|(name, score)| (name.to_string(), score)).to_vec();
+        Ok(Mixed { blend, scores })
     }
 
     fn check_drop(&self, scores: &[(String, f64)]) -> Result<()> {
@@ -269,29 +228,90 @@ impl Job<'_> {
             false => Ok(()),
         }
     }
+}
 
-    /// The register's entry, with where the expert comes from and how good it is.
-    fn described(&self, summary: &Summary, scores: &[(String, f64)]) -> ExpertEntry {
+impl Addition for NewCatalogueExpert<'_> {
+    type Scores = Mixed;
+    type Added = CatalogueAdded;
+
+    fn plan(&self) -> (&ExpertEntry, Vec<Route>) {
+        (&self.entry, vec![self.route.clone()])
+    }
+
+    fn work(&self) -> &Path {
+        &self.request.work
+    }
+
+    fn train(&self, control: &Control) -> Result<Summary> {
+        let Self { request, entry, config, .. } = self;
+        let mut task =
+            RecommendationTask::of_catalogue(config, self.load()?, &entry.name, &self.start.trial);
+        let parameters = task.parameters() as u64;
+        let known = run::Known {
+            name: &request.name,
+            work: &request.work,
+            identity: json!({
+                "expert": entry.name,
+                "d_ff": entry.d_ff,
+                "log": self.fingerprint,
+                "model": self.register.shared_sha256,
+                "keeps_seen": request.keeps_seen,
+                "seed": request.seed,
+            }),
+            model: ModelSize {
+                parameters,
+                active_encoder_parameters: 0,
+                active_decoder_parameters: parameters,
+            },
+            quiet: request.quiet,
+        };
+        run::train(&mut task, known, (config, &config.run), control)
+    }
+
+    fn judge(&self, best: &Tensors, _: &Control) -> Result<Option<Mixed>> {
+        let mixed = self.mix(best)?;
+        self.check_drop(&mixed.scores)?;
+        Ok(Some(mixed))
+    }
+
+    fn describe(&self, entry: &mut ExpertEntry, summary: &Summary, mixed: &Mixed) {
         let CatalogueStart { catalogue, trial, .. } = &self.start;
         let mut figures = vec![
             ("items".into(), catalogue.items.len() as f64),
             ("users asked".into(), trial.cases.len() as f64),
         ];
-        figures.extend(scores.iter().map(|(name, score)| (name.clone(), run::hundredth(*score))));
-        let mut entry = self.entry.clone();
+        let score = |(name, score): &(String, f64)| (name.clone(), run::hundredth(*score));
+        figures.extend(mixed.scores.iter().map(score));
         let Self { request, fingerprint, .. } = self;
         let from = run::log(&request.data, fingerprint, &request.licence);
-        run::describe(&mut entry, vec![from], summary, figures);
-        entry
+        run::describe(entry, vec![from], summary, figures);
     }
 
-    /// The scores as a table of the report.
-    fn table(&self, scores: &[(String, f64)]) -> Table {
+    fn write_files(&self, edit: &Edit, register: &mut Register, mixed: &Mixed) -> Result<()> {
+        let CatalogueStart { shape, catalogue, settings, .. } = &self.start;
+        let parts = RecommendationParts {
+            config: shape,
+            register: &self.register,
+            catalogue,
+            blend: &mixed.blend,
+            // Now they may know of the newest events, too.
+            scorers: &Scorers::fit(&self.log.histories, self.log.items.len(), settings)?,
+        };
+        Ok(edit.write_catalogue(register, self.entry.short_name(), parts)?)
+    }
+
+    fn table(&self, mixed: &Mixed) -> Table {
         let row = |(name, score): &(String, f64)| vec![name.clone(), format!("{score:.2}")];
         Table {
             title: format!("{} users of the catalogue", self.start.trial.cases.len()),
             columns: ["score", "percent"].map(String::from).to_vec(),
-            rows: scores.iter().map(row).collect(),
+            rows: mixed.scores.iter().map(row).collect(),
         }
+    }
+
+    fn added(self, commit: Commit<Mixed>) -> CatalogueAdded {
+        let Commit { entry, scores: Mixed { scores, .. }, summary, report } = commit;
+        let (items, asked) = (self.log.items.len(), self.start.trial.cases.len());
+        CatalogueAdded { entry, items, asked, scores, summary, report }
     }
 }

@@ -27,8 +27,10 @@ use crate::{
 
 /// Pairs that are left after cleaning, at the least.
 const MIN_PAIRS: usize = 50;
-/// Pairs of each file that are held out for development, about.
+/// Pairs of each file that are held out for development, about: of a large one.
 const DEV_PAIRS: usize = 300;
+/// The same of a small one, as long as that is no more than a quarter of it.
+const FEW_DEV_PAIRS: usize = 20;
 /// Sentences of all directions together that are translated in each evaluation, about.
 const DEV_SENTENCES: usize = 400;
 /// Pairs of a file whose languages are looked at.
@@ -240,7 +242,8 @@ fn check_languages(corpus: &Corpus, pairs: &[Pair]) -> Result<()> {
 
 /// Divides pairs into those to learn from and those for development, by a hash of the first side.
 fn hold_out(pairs: Vec<Pair>, corpus: &Corpus) -> Result<(Vec<Pair>, Vec<Pair>)> {
-    let share = (DEV_PAIRS as f64 / pairs.len().max(1) as f64).min(0.1);
+    let share_of = |count: usize| count as f64 / pairs.len().max(1) as f64;
+    let share = share_of(DEV_PAIRS).min(0.1).max(share_of(FEW_DEV_PAIRS).min(0.25));
     let split = Split { dev: share, test: 0.0 };
     let cleaner = Cleaner::new(&CleanConfig::default(), &corpus.source, &corpus.target)?;
     let (mut train, mut dev) = (Vec::new(), BTreeMap::new());

@@ -320,7 +320,7 @@ fn train_config(
     let mut run = RunConfig {
         budget: request.budget,
         dropout: 0.0,
-        schedule: Schedule::Linear { warmup: (steps / 20).clamp(10, 100), hold: 0.3 },
+        schedule: Schedule::Linear { warmup: (steps / 20).clamp(10, 100) as f64, hold: 0.3 },
         average_decay: 0.99,
         evaluate,
         checkpoints: CheckpointConfig {

@@ -1,10 +1,10 @@
-//! Takes experts away, renames them, and cuts a route out of a model. Nothing is trained.
+//! Removes experts, renames them, undoes changes, and extracts a route. Nothing is trained.
 
 use std::path::Path;
 
 use dragoman_core::{
     directory::{Edit, Files, forget_catalogue},
-    register::{ExpertKind, LanguageTag, Register, Route},
+    register::{ExpertEntry, ExpertKind, LanguageTag, Register, Route},
 };
 
 use super::plan::Kind;
@@ -71,13 +71,43 @@ pub fn remove(edit: Edit, name: &str) -> Result<()> {
     Ok(edit.commit(&register)?)
 }
 
+/// Undoes the last change of a model, and says which experts came back and which are gone.
+///
+/// # Errors
+/// Fails when there is nothing to undo: the last three changes are kept.
+pub fn undo(edit: Edit) -> Result<Undone> {
+    let after = edit.register().clone();
+    let before = edit.undo()?;
+    let missing = |of: &Register, other: &Register| -> Vec<String> {
+        let same = |a: &ExpertEntry| {
+            other.experts.iter().any(|b| (&b.name, &b.file) == (&a.name, &a.file))
+        };
+        of.experts.iter().filter(|expert| !same(expert)).map(|e| e.name.clone()).collect()
+    };
+    Ok(Undone { restored: missing(&before, &after), removed: missing(&after, &before) })
+}
+
+/// What an undone change had done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// Experts that are there again, or as they were.
+    pub restored: Vec<String>,
+    /// Experts that are gone, or no longer as they were.
+    pub removed: Vec<String>,
+}
+
 /// Gives an expert another name of the same kind; its weights stay as they are.
 pub fn rename(edit: Edit, old: &str, new: &str) -> Result<()> {
     let kind = |name: &str| name.split_once('.').map(|(kind, _)| kind.to_string());
     if kind(old) != kind(new) || Kind::of(new).is_err() {
         return Err(refuse(format!(
-            "`{new}` is no other name for `{old}`: what stands before the point says what it is, and \
-             stays"
+            "`{new}` cannot be a name of `{old}`: the part before the point says what an expert is for, \
+             and stays"
+        )));
+    }
+    if old.starts_with("pair.") {
+        return Err(refuse(format!(
+            "`{old}` says which languages its route translates between, and stays"
         )));
     }
     let mut register = edit.register().clone();

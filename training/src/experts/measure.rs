@@ -7,6 +7,7 @@ use dragoman_core::{
     directory::Loaded,
     kernels::matmul::Precision,
     models::translation::{Batch, Example},
+    register::Register,
     tokenizer::END,
     translator::{Translator, TranslatorOptions},
 };
@@ -20,6 +21,8 @@ use crate::{
     translation::{DevConfig, DevSet, load_test_sets},
 };
 
+/// Sentences of each set and direction that a change is judged by.
+pub(super) const SENTENCES: usize = 100;
 /// Sentences that the model sees at once.
 const TOGETHER: usize = 32;
 
@@ -27,6 +30,8 @@ const TOGETHER: usize = 32;
 #[derive(Debug)]
 pub(super) struct Measure {
     sets: Vec<TestSet>,
+    /// Short names of the domains that are on while measuring, where a route has them.
+    domains: Vec<String>,
 }
 
 impl Measure {
@@ -41,19 +46,48 @@ impl Measure {
         let config = DevConfig { sets: paths.iter().map(set).collect() };
         let routes = loaded.register.routes.iter();
         let directions: Vec<_> = routes.map(|r| (r.source.clone(), r.target.clone())).collect();
-        Ok(Self { sets: load_test_sets(&config, Path::new(""), &directions)? })
+        let sets = load_test_sets(&config, Path::new(""), &directions)?;
+        Ok(Self { sets, domains: Vec::new() })
+    }
+
+    /// The same with these domains on.
+    ///
+    /// # Errors
+    /// Refuses a domain that `register` does not have.
+    pub(super) fn with_domains(self, domains: &[String], register: &Register) -> Result<Self> {
+        let known: Vec<&str> = register.domain_experts().map(|expert| expert.short_name()).collect();
+        match domains.iter().find(|domain| !known.contains(&domain.as_str())) {
+            Some(domain) => Err(Error::Expert(format!(
+                "no domain `{domain}`; this model has {}",
+                if known.is_empty() { "none".into() } else { known.join(", ") }
+            ))),
+            None => Ok(Self { domains: domains.to_vec(), ..self }),
+        }
     }
 
     /// Mean chrF++ of all sets and directions.
     pub(super) fn chrf(&self, loaded: Loaded) -> Result<f64> {
+        Ok(mean(&self.scores(loaded)?))
+    }
+
+    /// chrF++ of each set and direction.
+    pub(super) fn scores(&self, loaded: Loaded) -> Result<Vec<f64>> {
         let Loaded { model, register, tokenizer, .. } = loaded;
-        let translator = Translator::new(model, register, tokenizer, TranslatorOptions::default())?;
+        let translator =
+            Translator::new(model, register.clone(), tokenizer, TranslatorOptions::default())?;
         let control = Control::default();
-        let mut sum = 0.0;
+        let mut found = Vec::new();
         for set in &self.sets {
-            sum += scores::score(&translator, set, &[], &control)?.unwrap_or_default();
+            let route = register.route(&set.pair.source, &set.pair.target);
+            let has = |domain: &&String| {
+                let mut known = route.into_iter().flat_map(|route| register.domains_of(route));
+                known.any(|expert| expert.short_name() == **domain)
+            };
+            let domains: Vec<String> = self.domains.iter().filter(has).cloned().collect();
+            let score = scores::score(&translator, set, &domains, &control)?;
+            found.push(score.unwrap_or_default());
         }
-        Ok(sum / self.sets.len().max(1) as f64)
+        Ok(found)
     }
 
     /// Mean loss of the references, in nats a token.
@@ -84,6 +118,7 @@ impl Measure {
         mut f: impl FnMut(&Batch, &Context) -> Result<()>,
     ) -> Result<()> {
         loaded.params.iter().for_each(|param| param.set_trainable(false));
+        let names: Vec<String> = self.domains.iter().map(|name| format!("domain.{name}")).collect();
         let context = Context::inference(Precision::Bf16);
         let limit = loaded.model.config().max_positions - 2;
         for set in &self.sets {
@@ -98,7 +133,7 @@ impl Measure {
                 let (source, target) = (encode(source), encode(target));
                 let labels = target.iter().copied().chain([END]).collect();
                 Example {
-                    route: route as u32,
+                    route: loaded.register.way(route, &names),
                     source: [tag].into_iter().chain(source).chain([END]).collect(),
                     target: [tag].into_iter().chain(target).collect(),
                     labels,
@@ -112,4 +147,9 @@ impl Measure {
         }
         Ok(())
     }
+}
+
+/// The mean of some scores; zero of none.
+pub(super) fn mean(scores: &[f64]) -> f64 {
+    scores.iter().sum::<f64>() / scores.len().max(1) as f64
 }

@@ -9,14 +9,12 @@ use dragoman_core::{
 };
 
 use super::{
-    measure::Measure,
+    measure::{Measure, SENTENCES, mean as mean_of},
     prune::{total, usage},
     quantise::too_bad,
+    request::Judgement,
 };
 use crate::{Error, Result, checkpoint::Tensors};
-
-/// Sentences of each set and direction that weigh the two and judge the result.
-const SENTENCES: usize = 50;
 
 /// What became of two experts.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,18 +26,16 @@ pub struct Merged {
 }
 
 /// Merges the experts `first` and `second` into one that takes the place and name of the first,
-/// unless mean chrF++ on the sets `dev` falls by more than `max_drop`.
+/// unless `judgement` is against it.
+///
+/// Two domains are measured with the domains on: each set with that of the two that suits it better,
+/// and then with what became of both.
 ///
 /// Inner units have no order of their own, so those of the second are first put beside those of the
 /// first that they resemble most (Ainsworth et al. 2023, by weights, greedily); then the means are
-/// taken, weighted by how often each expert is visited (Li et al. 2024).
-pub fn merge(
-    edit: Edit,
-    first: &str,
-    second: &str,
-    dev: &[String],
-    max_drop: f64,
-) -> Result<Merged> {
+/// taken, weighted by how often each expert is visited (Li et al. 2024), or for domains by how much
+/// each learned from.
+pub fn merge(edit: Edit, first: &str, second: &str, judgement: &Judgement) -> Result<Merged> {
     let (register, files) = (edit.register().clone(), edit.files());
     let find = |name: &str| -> Result<ExpertEntry> {
         let known: Vec<&str> = register.experts.iter().map(|expert| expert.name.as_str()).collect();
@@ -56,12 +52,30 @@ pub fn merge(
              layers can, and none that holds the tag of a language"
         )));
     }
-    let loaded = files.load_translation(&Device::Cpu)?;
-    let measure = Measure::new(dev, &loaded, SENTENCES)?;
-    let visits = total(&usage(&measure, &loaded)?);
-    let before = measure.chrf(loaded)?;
-    let of = |name: &str| visits.get(name).copied().unwrap_or_default().max(1.0);
-    let share = of(first) / (of(first) + of(second));
+    let load = || files.load_translation(&Device::Cpu);
+    let loaded = load()?;
+    let measure = |domains: &[String]| {
+        Measure::new(&judgement.dev, &loaded, SENTENCES)?.with_domains(domains, &loaded.register)
+    };
+    let alone = |expert: &ExpertEntry| measure(&[expert.short_name().to_string()]);
+    let (share, before, after) = match is_domain(&a) {
+        true => {
+            let (one, other) = (alone(&a)?.scores(load()?)?, alone(&b)?.scores(load()?)?);
+            let better: Vec<f64> = one.iter().zip(&other).map(|(a, b)| a.max(*b)).collect();
+            let tokens = |expert: &ExpertEntry| expert.metrics.get("target tokens").copied();
+            let share = match (tokens(&a), tokens(&b)) {
+                (Some(a), Some(b)) if a + b > 0.0 => a / (a + b),
+                _ => 0.5,
+            };
+            (share, mean_of(&better), alone(&a)?)
+        }
+        false => {
+            let measure = measure(&judgement.domains)?;
+            let visits = total(&usage(&measure, &loaded)?);
+            let of = |name: &str| visits.get(name).copied().unwrap_or_default().max(1.0);
+            (of(first) / (of(first) + of(second)), measure.chrf(load()?)?, measure)
+        }
+    };
     let (mine, theirs) = (files.expert_tensors(&a)?, files.expert_tensors(&b)?);
     let mut weights = Tensors::new();
     for layer in &a.layers {
@@ -77,8 +91,8 @@ pub fn merge(
     entry.routes.extend(b.routes.iter().filter(|route| !a.routes.contains(route)).cloned());
     entry.detector = None;
     edit.write_expert(entry, &weights, files.dtype()?)?;
-    let after = measure.chrf(files.load_as(merged.clone(), &Device::Cpu)?)?;
-    if after < before - max_drop {
+    let after = after.chrf(files.load_as(merged.clone(), &Device::Cpu)?)?;
+    if after < before - judgement.max_drop {
         edit.discard(&merged)?;
         return Err(too_bad(before, after));
     }

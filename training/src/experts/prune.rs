@@ -8,11 +8,12 @@ use dragoman_core::{
     register::{ExpertEntry, ExpertKind, Register},
 };
 
-use super::{measure::Measure, quantise::too_bad};
+use super::{
+    measure::{Measure, SENTENCES},
+    quantise::too_bad,
+    request::Judgement,
+};
 use crate::{Error, Result};
-
-/// Sentences of each set and direction that count visits and judge the result.
-const SENTENCES: usize = 50;
 
 /// What is counted together when experts are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +38,9 @@ pub struct Pruned {
 /// Share of visits of each expert, by route.
 type Use = BTreeMap<String, BTreeMap<String, f64>>;
 
-/// Keeps the share `keep` of each group, but one more than a token visits at the least, unless mean
-/// chrF++ on the sets `dev` falls by more than `max_drop`.
-pub fn prune(edit: Edit, keep: f64, by: By, dev: &[String], max_drop: f64) -> Result<Pruned> {
+/// Keeps the share `keep` of each group, but one more than a token visits at the least, unless
+/// `judgement` is against it.
+pub fn prune(edit: Edit, keep: f64, by: By, judgement: &Judgement) -> Result<Pruned> {
     if !(0.0..=1.0).contains(&keep) {
         return Err(Error::Expert(format!("`--keep {keep}` is no share between 0 and 1")));
     }
@@ -49,7 +50,8 @@ pub fn prune(edit: Edit, keep: f64, by: By, dev: &[String], max_drop: f64) -> Re
         return Err(Error::Expert("a dense model has no groups to prune".into()));
     };
     let loaded = files.load_translation(&Device::Cpu)?;
-    let measure = Measure::new(dev, &loaded, SENTENCES)?;
+    let measure = Measure::new(&judgement.dev, &loaded, SENTENCES)?
+        .with_domains(&judgement.domains, &loaded.register)?;
     let visits = usage(&measure, &loaded)?;
     let before = measure.chrf(loaded)?;
     let mut register = edit.register().clone();
@@ -77,7 +79,7 @@ pub fn prune(edit: Edit, keep: f64, by: By, dev: &[String], max_drop: f64) -> Re
         register.experts.iter().filter(unused).map(|expert| expert.name.clone()).collect();
     register.experts.retain(|expert| !removed.contains(&expert.name));
     let after = measure.chrf(files.load_as(register.clone(), &Device::Cpu)?)?;
-    if after < before - max_drop {
+    if after < before - judgement.max_drop {
         return Err(too_bad(before, after));
     }
     let groups = register.routes.iter().map(|r| (r.name.clone(), r.group.clone())).collect();
@@ -89,7 +91,8 @@ pub fn prune(edit: Edit, keep: f64, by: By, dev: &[String], max_drop: f64) -> Re
 pub(super) fn usage(measure: &Measure, loaded: &Loaded) -> Result<Use> {
     let mut visits: Use = BTreeMap::new();
     measure.each_batch(loaded, |batch, context| {
-        let route = batch.routes.first().copied().unwrap_or_default() as usize;
+        let way = batch.routes.first().copied().unwrap_or_default() as usize;
+        let route = way % loaded.register.routes.len();
         let own = visits.entry(loaded.register.routes[route].name.clone()).or_default();
         for layer in loaded.model.forward(batch, context)?.routing {
             for (name, load) in layer.experts.iter().zip(&layer.load) {

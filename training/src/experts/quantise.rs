@@ -3,11 +3,11 @@
 use candle::Device;
 use dragoman_core::directory::{Bits, Edit, quantise as quantised};
 
-use super::measure::Measure;
+use super::{
+    measure::{Measure, SENTENCES},
+    request::Judgement,
+};
 use crate::{Error, Result};
-
-/// Sentences of each set and direction that choose bits and judge the result.
-const SENTENCES: usize = 50;
 
 /// In what experts are to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +32,12 @@ pub struct Quantised {
 /// Rise of the loss, in nats a token, at which four bits are too few.
 const DEAR: f64 = 0.01;
 
-/// Stores all experts of a model in fewer bits, unless mean chrF++ on the sets `dev` falls by more
-/// than `max_drop`.
-pub fn quantise(edit: Edit, wanted: Wanted, dev: &[String], max_drop: f64) -> Result<Quantised> {
+/// Stores all experts of a model in fewer bits, unless `judgement` is against it.
+pub fn quantise(edit: Edit, wanted: Wanted, judgement: &Judgement) -> Result<Quantised> {
     let files = edit.files();
     let loaded = files.load_translation(&Device::Cpu)?;
-    let measure = Measure::new(dev, &loaded, SENTENCES)?;
+    let measure = Measure::new(&judgement.dev, &loaded, SENTENCES)?
+        .with_domains(&judgement.domains, &loaded.register)?;
     let loss = measure.loss(&loaded)?;
     let chrf = measure.chrf(loaded)?;
     let (before, dtype) = (edit.register().clone(), files.dtype()?);
@@ -62,7 +62,7 @@ pub fn quantise(edit: Edit, wanted: Wanted, dev: &[String], max_drop: f64) -> Re
         bits.push((old.name, choice));
     }
     let after = measure.chrf(files.load_as(register.clone(), &Device::Cpu)?)?;
-    if after < chrf - max_drop {
+    if after < chrf - judgement.max_drop {
         edit.discard(&register)?;
         return Err(too_bad(chrf, after));
     }

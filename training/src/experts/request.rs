@@ -4,11 +4,24 @@ use std::path::PathBuf;
 
 use crate::{config::Budget, evaluate::LanguagePair};
 
+/// What a change to a model may cost, and on what that is measured.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Judgement {
+    /// Sets, as files with `{pair}` or folders with a file for each language.
+    pub dev: Vec<String>,
+    /// Short names of the domains that are on while measuring.
+    pub domains: Vec<String>,
+    /// By how much mean chrF++ may fall; a change that costs more is not made.
+    pub max_drop: f64,
+}
+
 /// An expert to add to a model, and what it learns from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddRequest {
     /// Name of the expert: `domain.it`, or `pair.en-it`.
     pub name: String,
+    /// Goes on from the weights of the domain of this name that the model has, and replaces it.
+    pub updates: bool,
     /// Corpora, such as `it/{pair}.tsv.gz`, where `{pair}` stands for `en-de` in both directions;
     /// without it, the file's name starts with its languages.
     pub data: Vec<String>,
@@ -46,6 +59,7 @@ impl AddRequest {
     pub fn new(name: &str, data: Vec<String>, work: PathBuf) -> Self {
         Self {
             name: name.into(),
+            updates: false,
             data,
             pairs: Vec::new(),
             parent: None,

@@ -45,9 +45,9 @@ pub(super) fn config(budget: Budget, learning_rate: f64, seed: u64) -> RunConfig
     let mut run = RunConfig {
         seed,
         budget,
-        schedule: Schedule::Linear { warmup: (steps / 20).clamp(10, 100), hold: 0.5 },
+        schedule: Schedule::Linear { warmup: (steps / 20).clamp(10, 100) as f64, hold: 0.5 },
         average_decay: 0.99,
-        patience: PATIENCE * evaluate.steps,
+        patience: PATIENCE,
         evaluate,
         checkpoints: CheckpointConfig {
             every: Every { steps: 0, minutes: 1.0 },

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result,
     control::Control,
-    evaluate::{LanguagePair, TestSet, score_translations},
+    evaluate::{LanguagePair, TestSet},
+    metrics::{Chrf, Counts, Metric, significance::Bootstrap},
     report::log::Table,
     translation::{DevConfig, DevSet, load_test_sets},
 };
@@ -115,6 +116,18 @@ pub(super) fn score(
     domains: &[String],
     control: &Control,
 ) -> Result<Option<f64>> {
+    let counts = count(translator, set, domains, control)?;
+    Ok(counts.map(|counts| Chrf::plus_plus().score(&counts.iter().sum())))
+}
+
+/// What each sentence of `set` adds to chrF++, as `translator` translates it in `domains`; none if it
+/// cannot, or when `control` says stop.
+pub(super) fn count(
+    translator: &Translator,
+    set: &TestSet,
+    domains: &[String],
+    control: &Control,
+) -> Result<Option<Vec<Counts>>> {
     let LanguagePair { source, target } = &set.pair;
     if !translator.can_translate(source, target) {
         return Ok(None);
@@ -139,8 +152,36 @@ pub(super) fn score(
             texts[i] = found.hypotheses.swap_remove(0).text;
         }
     }
-    let scores = score_translations(&set.pair, &texts, &set.references, &set.sources, 0.0)?;
-    Ok(Some(scores.chrf_plus_plus.score))
+    Chrf::plus_plus().count_corpus(&texts, &set.references).map(Some)
+}
+
+/// Sentences of the expert's own sets without and with it, one after another.
+#[derive(Debug, Default)]
+pub(super) struct Paired {
+    before: Vec<Counts>,
+    after: Vec<Counts>,
+}
+
+impl Paired {
+    pub(super) fn add(&mut self, before: Vec<Counts>, after: &[Counts]) {
+        self.before.extend(before);
+        self.after.extend_from_slice(after);
+    }
+
+    pub(super) fn sentences(&self) -> usize {
+        self.before.len()
+    }
+
+    /// How often chance alone would make a difference as large (paired bootstrap); none without
+    /// sentences.
+    pub(super) fn p_value(&self) -> Result<Option<f64>> {
+        if self.before.is_empty() {
+            return Ok(None);
+        }
+        let metric = Chrf::plus_plus();
+        let comparison = Bootstrap::default().compare(&metric, &self.before, &self.after)?;
+        Ok(Some(comparison.p_value))
+    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ mod plan;
 mod request;
 mod scores;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle::Device;
 use dragoman_core::{
     directory::{Edit, Files, LoadedRecommendation},
-    register::{ExpertEntry, Register},
+    register::{ExpertEntry, Register, Route},
 };
 use dragoman_data::interactions::Interactions;
 use serde_json::json;
@@ -20,26 +20,21 @@ pub use scores::Measured;
 
 use self::{log::Mapped, plan::Plan};
 use super::{
+    add::{self, Addition, Commit, Outcome},
     plan::{Kind, check_new},
     run,
 };
 use crate::{
     Error, Result,
     checkpoint::Tensors,
-    control::{Control, Ended},
-    report::log::ModelSize,
+    control::Control,
+    report::log::{ModelSize, Table},
     tasks::recommendation::{Members, Reader, RecommendationTask, TrainConfig},
     trainer::Summary,
 };
 
 /// How an attempt to add an expert for a group of users ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SegmentOutcome {
-    /// The model has the expert.
-    Added(Box<SegmentAdded>),
-    /// It was stopped at this step; the model is as it was, and the same request goes on.
-    Stopped(u64),
-}
+pub type SegmentOutcome = Outcome<SegmentAdded>;
 
 /// An expert for a group of users that came to a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,67 +64,16 @@ pub fn add_segment(
     log: &Interactions,
     control: &Control,
 ) -> Result<SegmentOutcome> {
-    let kind = Kind::of(&request.name)?;
-    if kind != Kind::Segment {
-        let reason = format!("`{}` is no expert for a group of users", request.name);
-        return Err(Error::Expert(reason));
-    }
-    check_new(&request.name, &kind, edit.register())?;
-    let route = plan::route(request, edit.register())?;
-    let named = |parent: &String| Plan::new(request, parent, edit.register(), &route);
-    let named = request.parent.as_ref().map(named).transpose()?;
     let files = edit.files();
-    let base = files.load_recommendation(&Device::Cpu)?;
-    let Mapped { log: mapped, unknown } = Mapped::new(log, &base.catalogue);
-    if mapped.is_empty() {
-        return Err(Error::Expert(format!(
-            "the model knows none of the {} items of the log: bring a log of its own catalogue",
-            log.items.len()
-        )));
-    }
-    let members = members(request, &base, &route, &mapped)?;
-    let plan = match named {
-        Some(plan) => plan,
-        None => {
-            let shares = members.shares(&base, request.seed)?;
-            Plan::new(request, Plan::nearest(&base.register, &shares), &base.register, &route)?
-        }
-    };
-    drop(base);
-    fs_err::create_dir_all(&request.work)?;
-    let before = edit.register().clone();
-    let fingerprint = log.fingerprint();
-    let job = Job { request, files: &files, before: &before, plan, members, fingerprint };
-
-    let summary = job.train(control)?;
-    let stopped = SegmentOutcome::Stopped(summary.step);
-    if summary.ended != Ended::Finished {
-        return Ok(stopped);
-    }
-    let dtype = files.dtype()?;
-    let best = run::best_weights(&summary, dtype)?;
-    let Some(scores) = job.compare(&best, control)? else { return Ok(stopped) };
-    job.check_drop(&scores)?;
-    let mut entry = job.described(&summary, &scores, unknown);
-    edit.write_expert(&mut entry, &run::own_names(&request.name, best), dtype)?;
-    let mut register = before.clone();
-    register.experts.push(entry.clone());
-    register.routes.push(job.plan.route.clone());
-    edit.commit(&register)?;
-    let table = scores::table(&scores, &job.members.trial);
-    let report = run::report(&request.work, table)?;
-    // The run is over: another with this name starts from the beginning.
-    fs_err::remove_dir_all(request.work.join("checkpoints"))?;
-    let (learners, asked) = (job.members.learners(), job.members.trial.cases.len());
-    let added = SegmentAdded { entry, scores, learners, asked, unknown, summary, report };
-    Ok(SegmentOutcome::Added(Box::new(added)))
+    let new = NewSegment::new(request, log, &files, edit.register())?;
+    add::add(edit, new, control)
 }
 
 /// The users of `route`, once the model `base` has it.
 fn members(
     request: &SegmentRequest,
     base: &LoadedRecommendation,
-    route: &dragoman_core::register::Route,
+    route: &Route,
     log: &Interactions,
 ) -> Result<Members> {
     let profiler = base.profiler();
@@ -145,22 +89,98 @@ fn members(
     Members::find(reader, log, (&base.blend, request.keeps_seen))
 }
 
-/// What all steps of the way know.
-struct Job<'a> {
+/// What all steps know.
+struct NewSegment<'a> {
     request: &'a SegmentRequest,
     files: &'a Files,
-    before: &'a Register,
+    /// sha256 of the file of the shared weights.
+    model: String,
     plan: Plan,
     members: Members,
     /// sha256 of the log.
     fingerprint: String,
+    /// Events of the log whose item the model does not know.
+    unknown: usize,
 }
 
-impl Job<'_> {
+impl<'a> NewSegment<'a> {
+    /// Finds the users of the group in the log, and decides what the expert will be.
+    fn new(
+        request: &'a SegmentRequest,
+        log: &Interactions,
+        files: &'a Files,
+        register: &Register,
+    ) -> Result<Self> {
+        let kind = Kind::of(&request.name)?;
+        if kind != Kind::Segment {
+            let reason = format!("`{}` is no expert for a group of users", request.name);
+            return Err(Error::Expert(reason));
+        }
+        check_new(&request.name, &kind, register)?;
+        let route = plan::route(request, register)?;
+        let named = |parent: &String| Plan::new(request, parent, register, &route);
+        let named = request.parent.as_ref().map(named).transpose()?;
+        let base = files.load_recommendation(&Device::Cpu)?;
+        let Mapped { log: mapped, unknown } = Mapped::new(log, &base.catalogue);
+        if mapped.is_empty() {
+            return Err(Error::Expert(format!(
+                "the model knows none of the {} items of the log: bring a log of its own catalogue",
+                log.items.len()
+            )));
+        }
+        let members = members(request, &base, &route, &mapped)?;
+        let plan = match named {
+            Some(plan) => plan,
+            None => {
+                let shares = members.shares(&base, request.seed)?;
+                let nearest = Plan::nearest(&base.register, &shares);
+                Plan::new(request, nearest, &base.register, &route)?
+            }
+        };
+        let (model, fingerprint) = (register.shared_sha256.clone(), log.fingerprint());
+        Ok(Self { request, files, model, plan, members, fingerprint, unknown })
+    }
+
     fn load(&self) -> Result<LoadedRecommendation> {
         let Plan { entry, route } = &self.plan;
         let seed = self.request.seed;
         Ok(self.files.load_recommendation_with(entry, route, (&Device::Cpu, seed))?)
+    }
+
+    /// The settings of the run.
+    fn config(&self) -> Result<TrainConfig> {
+        let (model, request) = (self.files.recommendation_config()?, self.request);
+        let run = run::config(request.budget, request.learning_rate, request.seed);
+        let config = run::recommendation(&model, self.plan.entry.d_ff, run);
+        Ok(TrainConfig { name: request.name.clone(), keep_seen: request.keeps_seen, ..config })
+    }
+
+    /// Refuses an expert by what its users would be served.
+    fn check_drop(&self, scores: &[Measured]) -> Result<()> {
+        match scores.iter().find(|score| score.name == scores::SERVED) {
+            Some(Measured { name, before, after }) if *after <= before - self.request.max_drop => {
+                Err(Error::Expert(format!(
+                    "the expert does no good: {name} {before:.2} without it, {after:.2} with it, of \
+                     {} users; the model is as it was. Train longer or on more, or allow it with \
+                     `--max-drop`",
+                    self.members.trial.cases.len()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Addition for NewSegment<'_> {
+    type Scores = Vec<Measured>;
+    type Added = SegmentAdded;
+
+    fn plan(&self) -> (&ExpertEntry, Vec<Route>) {
+        (&self.plan.entry, vec![self.plan.route.clone()])
+    }
+
+    fn work(&self) -> &Path {
+        &self.request.work
     }
 
     fn train(&self, control: &Control) -> Result<Summary> {
@@ -179,7 +199,7 @@ impl Job<'_> {
                 "parent": entry.parent,
                 "d_ff": entry.d_ff,
                 "log": self.fingerprint,
-                "model": self.before.shared_sha256,
+                "model": self.model,
                 "keeps_seen": request.keeps_seen,
                 "seed": request.seed,
             }),
@@ -193,16 +213,7 @@ impl Job<'_> {
         run::train(&mut task, known, (&config, &config.run), control)
     }
 
-    /// The settings of the run.
-    fn config(&self) -> Result<TrainConfig> {
-        let (model, request) = (self.files.recommendation_config()?, self.request);
-        let run = run::config(request.budget, request.learning_rate, request.seed);
-        let config = run::recommendation(&model, self.plan.entry.d_ff, run);
-        Ok(TrainConfig { name: request.name.clone(), keep_seen: request.keeps_seen, ..config })
-    }
-
-    /// Scores with and without the expert; none when `control` says stop.
-    fn compare(&self, best: &Tensors, control: &Control) -> Result<Option<Vec<Measured>>> {
+    fn judge(&self, best: &Tensors, control: &Control) -> Result<Option<Vec<Measured>>> {
         let loaded = self.load()?;
         run::put(best, &loaded.params)?;
         let without = self.files.load_recommendation(&Device::Cpu)?;
@@ -211,40 +222,35 @@ impl Job<'_> {
         };
         let route = loaded.register.routes.len() - 1;
         let after = scores::measure(&self.members, loaded, route, control)?;
-        Ok(after.map(|after| scores::joined(before, &after)))
+        let Some(after) = after else { return Ok(None) };
+        let scores = scores::joined(before, &after);
+        self.check_drop(&scores)?;
+        Ok(Some(scores))
     }
 
-    /// Refuses an expert by what its users would be served.
-    fn check_drop(&self, scores: &[Measured]) -> Result<()> {
-        match scores.iter().find(|score| score.name == scores::SERVED) {
-            Some(Measured { name, before, after }) if *after <= before - self.request.max_drop => {
-                Err(Error::Expert(format!(
-                    "the expert does no good: {name} {before:.2} without it, {after:.2} with it, of \
-                     {} users; the model is as it was. Train longer or on more, or allow it with \
-                     `--max-drop`",
-                    self.members.trial.cases.len()
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The register's entry, with where the expert comes from and how good it is.
-    fn described(&self, summary: &Summary, scores: &[Measured], unknown: usize) -> ExpertEntry {
+    fn describe(&self, entry: &mut ExpertEntry, summary: &Summary, scores: &Vec<Measured>) {
         let Members { trial, .. } = &self.members;
         let mut figures = vec![
             ("users learned from".into(), self.members.learners() as f64),
             ("users asked".into(), trial.cases.len() as f64),
-            ("events of unknown items".into(), unknown as f64),
+            ("events of unknown items".into(), self.unknown as f64),
         ];
         for Measured { name, before, after } in scores {
             figures.push((name.clone(), run::hundredth(*after)));
             figures.push((format!("{name} before"), run::hundredth(*before)));
         }
-        let mut entry = self.plan.entry.clone();
         let Self { request, fingerprint, .. } = self;
         let from = run::log(&request.data, fingerprint, &request.licence);
-        run::describe(&mut entry, vec![from], summary, figures);
-        entry
+        run::describe(entry, vec![from], summary, figures);
+    }
+
+    fn table(&self, scores: &Vec<Measured>) -> Table {
+        scores::table(scores, &self.members.trial)
+    }
+
+    fn added(self, commit: Commit<Vec<Measured>>) -> SegmentAdded {
+        let Commit { entry, scores, summary, report } = commit;
+        let (learners, asked) = (self.members.learners(), self.members.trial.cases.len());
+        SegmentAdded { entry, scores, learners, asked, unknown: self.unknown, summary, report }
     }
 }

@@ -1,6 +1,6 @@
 //! `dragoman data`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -8,7 +8,8 @@ use dragoman_data::{
     clean::CleanConfig,
     corpus::Corpus,
     fetch::{Fetcher, SOURCES},
-    recipe::Recipe,
+    pack::PackedCorpus,
+    recipe::{HELD_OUT, Recipe},
     stats::Stats,
 };
 
@@ -43,11 +44,13 @@ struct Fetch {
     base: Option<String>,
 }
 
-/// Count what is in a corpus, and what cleaning would drop
+/// Count what is in corpora, and what cleaning would drop
 #[derive(Debug, Args)]
 struct StatsCommand {
-    /// The corpus; its name says the languages (`en-de.train.tsv.gz`)
-    file: PathBuf,
+    /// Corpora, whose names say the languages (`en-de.train.tsv.gz`); or a packed one (`corpus.bin`,
+    /// or its folder), which is verified
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
 
     /// The translations, line by line, of a plain text
     #[arg(long, value_name = "FILE")]
@@ -57,7 +60,7 @@ struct StatsCommand {
     #[arg(long)]
     pair: Option<String>,
 
-    /// One JSON object
+    /// One JSON object, a line for each of several files
     #[arg(long)]
     json: bool,
 }
@@ -75,6 +78,11 @@ struct Pack {
     /// Folder for `tokenizer.json`, `corpus.bin` and `corpus.json`
     #[arg(long, value_name = "DIR", default_value = "corpus")]
     out: PathBuf,
+
+    /// Take the tokenizer of this model, as `train --start-from` needs it, or this `tokenizer.json`,
+    /// instead of learning one
+    #[arg(long, value_name = "MODEL")]
+    tokenizer: Option<PathBuf>,
 }
 
 impl Data {
@@ -103,30 +111,91 @@ impl Fetch {
 
 impl StatsCommand {
     fn run(self) -> anyhow::Result<()> {
-        let corpus = match (self.pair, self.target_file) {
-            (None, None) => Corpus::from_name(&self.file)?,
-            (None, Some(_)) => bail!("say the languages of a plain text with `--pair en-de`"),
-            (Some(pair), target_path) => {
-                let Some((source, target)) = pair.split_once('-') else {
-                    bail!("`{pair}` is no pair of languages such as `en-de`");
-                };
-                let label = String::new();
-                Corpus { target_path, label, ..Corpus::new(self.file, source, target) }
+        if self.target_file.is_some() && self.files.len() > 1 {
+            bail!("`--target-file` holds the translations of one file");
+        }
+        let many = self.files.len() > 1;
+        for (number, file) in self.files.iter().enumerate() {
+            if !self.json && many {
+                println!("{}{}:", if number > 0 { "\n" } else { "" }, file.display());
             }
+            match packed(file) {
+                Some(path) => self.show_packed(&path)?,
+                None => self.show(file, many)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self, file: &Path, many: bool) -> anyhow::Result<()> {
+        let stats = Stats::of(&self.corpus(file)?, &CleanConfig::default())?;
+        if !self.json {
+            println!("{stats}");
+            return Ok(());
+        }
+        let mut object = serde_json::to_value(&stats)?;
+        if many {
+            object["file"] = file.display().to_string().into();
+        }
+        println!("{object}");
+        Ok(())
+    }
+
+    fn corpus(&self, file: &Path) -> anyhow::Result<Corpus> {
+        let Some(pair) = &self.pair else {
+            if self.target_file.is_some() {
+                bail!("say the languages of a plain text with `--pair en-de`");
+            }
+            return Ok(Corpus::from_name(file)?);
         };
-        let stats = Stats::of(&corpus, &CleanConfig::default())?;
-        match self.json {
-            true => println!("{}", serde_json::to_string(&stats)?),
-            false => println!("{stats}"),
+        let Some((source, target)) = pair.split_once('-') else {
+            bail!("`{pair}` is no pair of languages such as `en-de`");
+        };
+        let (label, target_path) = (String::new(), self.target_file.clone());
+        Ok(Corpus { target_path, label, ..Corpus::new(file, source, target) })
+    }
+
+    fn show_packed(&self, path: &Path) -> anyhow::Result<()> {
+        let corpus = PackedCorpus::open(path)?;
+        corpus.verify()?;
+        let header = corpus.header();
+        if self.json {
+            println!("{}", serde_json::to_string(header)?);
+            return Ok(());
+        }
+        println!(
+            "{} pairs, {} tokens of a vocabulary of {}; its checksum is right",
+            header.pairs, header.tokens, header.vocab_size
+        );
+        for segment in &header.segments {
+            let dropped: u64 = segment.rejected.values().sum();
+            let direction = if segment.one_way { "to" } else { "and" };
+            println!(
+                "  {} ({} {direction} {}): {} pairs, {dropped} dropped",
+                segment.name, segment.source, segment.target, segment.pairs
+            );
         }
         Ok(())
     }
 }
 
+/// The `corpus.bin` that `file` is, or that lies in it.
+fn packed(file: &Path) -> Option<PathBuf> {
+    if file.extension().is_some_and(|extension| extension == "bin") {
+        return Some(file.into());
+    }
+    Some(file.join("corpus.bin")).filter(|path| path.exists())
+}
+
 impl Pack {
     fn run(self) -> anyhow::Result<()> {
-        let header = Recipe::load(&self.recipe)?.run(&self.base, &self.out)?;
+        let recipe = Recipe::load(&self.recipe)?;
+        let header = recipe.run_with(&self.base, &self.out, self.tokenizer.as_deref())?;
         println!("{} pairs, {} tokens in {}", header.pairs, header.tokens, self.out.display());
+        let held_out = self.out.join(HELD_OUT);
+        if held_out.exists() {
+            println!("some sentences are held out, to choose the best weights: {}", held_out.display());
+        }
         Ok(())
     }
 }

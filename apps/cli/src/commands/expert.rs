@@ -4,10 +4,14 @@ mod add;
 mod distil;
 mod edit;
 mod extract;
+mod language;
+mod learning;
 mod list;
 mod shrink;
 #[cfg(feature = "server")]
 mod suggestions;
+mod transfer;
+mod update;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +31,10 @@ enum What {
     List(list::List),
     Show(list::Show),
     Add(Box<add::Add>),
+    Update(Box<update::Update>),
+    Undo(edit::Undo),
+    Export(transfer::Export),
+    Import(transfer::Import),
     Remove(edit::Remove),
     Rename(edit::Rename),
     Extract(extract::Extract),
@@ -37,7 +45,7 @@ enum What {
 }
 
 /// The folder of a model that is changed in place.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Changed {
     /// Model directory to change; `dragoman model export DIR` writes the bundled model into one
     #[arg(long, value_name = "DIR", env = "DRAGOMAN_MODEL")]
@@ -67,6 +75,10 @@ impl Expert {
             What::List(command) => command.run(),
             What::Show(command) => command.run(),
             What::Add(command) => command.run(),
+            What::Update(command) => command.run(),
+            What::Undo(command) => command.run(),
+            What::Export(command) => command.run(),
+            What::Import(command) => command.run(),
             What::Remove(command) => command.run(),
             What::Rename(command) => command.run(),
             What::Extract(command) => command.run(),

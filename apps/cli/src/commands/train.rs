@@ -8,14 +8,16 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use dragoman_data::recipe::HELD_OUT;
 use dragoman_training::{
     config::RunConfig,
     control::{Control, Ended},
-    tasks::translation::{RunPaths, TrainConfig, train},
+    tasks::translation::{DevSet, RunPaths, TrainConfig, train},
     trainer::Summary,
 };
 
 use self::routing::RoutingArgs;
+use crate::interrupt::{Interrupted, listen};
 
 /// Train a model
 #[derive(Debug, Args)]
@@ -61,7 +63,8 @@ struct Translation {
     #[arg(long, value_name = "DIR")]
     corpus: PathBuf,
 
-    /// Where the paths of the dev sets start from
+    /// Where the paths of the dev sets in the settings start from; without dev sets, the sentences that
+    /// `data pack` held out choose the best weights
     #[arg(long, value_name = "DIR", default_value = ".")]
     dev: PathBuf,
 
@@ -102,11 +105,24 @@ impl Translation {
         self.budget.apply(&mut config.run);
         self.routing.apply(&mut config)?;
         let control = self.budget.control()?;
-        let Self { corpus, dev, out, budget, .. } = self;
+        let Self { corpus, mut dev, out, budget, .. } = self;
+        if config.dev.sets.is_empty() && corpus.join(HELD_OUT).exists() {
+            config.dev.sets.push(held_out());
+            dev.clone_from(&corpus);
+        }
         let paths = RunPaths { corpus, dev, out, quiet: budget.quiet };
         let summary = train(&config, &paths, &control)?;
-        closing_words(&summary);
-        Ok(())
+        closing_words(&summary)
+    }
+}
+
+/// The sentences that were held out when the corpus was packed.
+fn held_out() -> DevSet {
+    DevSet {
+        name: "held out".into(),
+        pairs: Some(format!("{HELD_OUT}/{{pair}}.tsv")),
+        sentences: 100,
+        ..DevSet::default()
     }
 }
 
@@ -123,16 +139,24 @@ impl Budget {
         if let Some(minutes) = self.session_minutes {
             control = control.with_time_limit(Duration::from_secs_f64(minutes * 60.0));
         }
-        let hand = control.clone();
-        ctrlc::set_handler(move || hand.stop()).context("listening for Ctrl-C")?;
+        listen(&control)?;
         Ok(control)
     }
 }
 
-fn closing_words(summary: &Summary) {
+/// Says how a session ended.
+///
+/// # Errors
+/// Fails after Ctrl-C, so that the process says so, too.
+fn closing_words(summary: &Summary) -> anyhow::Result<()> {
+    let Summary { step, reason, .. } = summary;
     let model = summary.model.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     match summary.ended {
-        Ended::Finished => println!("finished at step {}; the model: {model}", summary.step),
-        _ => println!("stopped at step {}; the same command goes on from here", summary.step),
+        Ended::Finished => println!("finished at step {step}, as {reason}; the model: {model}"),
+        _ => println!("stopped at step {step}; the same command goes on from here"),
+    }
+    match summary.ended {
+        Ended::Interrupted => Err(Interrupted.into()),
+        _ => Ok(()),
     }
 }

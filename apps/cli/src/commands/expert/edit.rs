@@ -1,7 +1,7 @@
-//! `dragoman expert remove` and `rename`
+//! `dragoman expert remove`, `rename` and `undo`
 
 use clap::Args;
-use dragoman_training::experts;
+use dragoman_training::experts::{self, Undone};
 
 use super::Changed;
 
@@ -28,10 +28,39 @@ pub(super) struct Rename {
     model: Changed,
 }
 
+/// Undo the last change of a model's experts; the last three are kept
+#[derive(Debug, Args)]
+pub(super) struct Undo {
+    #[command(flatten)]
+    model: Changed,
+}
+
+impl Undo {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Undone { restored, removed } = experts::undo(self.model.open()?)?;
+        let names = |names: &[String]| names.join(", ");
+        match (restored.is_empty(), removed.is_empty()) {
+            (true, true) => println!("undone: the routes are as they were before"),
+            (false, true) => println!("undone: there again: {}", names(&restored)),
+            (true, false) => println!("undone: gone: {}", names(&removed)),
+            (false, false) if restored == removed => {
+                println!("undone: as they were before: {}", names(&restored));
+            }
+            (false, false) => {
+                println!("undone: there again: {}; gone: {}", names(&restored), names(&removed));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Remove {
     pub(super) fn run(self) -> anyhow::Result<()> {
         experts::remove(self.model.open()?, &self.name)?;
-        println!("`{}` is gone; all else is as it was", self.name);
+        println!(
+            "`{}` is gone; all else is as it was. `dragoman expert undo` brings it back",
+            self.name
+        );
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use dragoman_core::directory::Bits;
-use dragoman_training::experts::{self, By, Merged, Pruned, Quantised, Wanted};
+use dragoman_training::experts::{self, By, Judgement, Merged, Pruned, Quantised, Wanted};
 
 use super::Changed;
 
@@ -16,6 +16,16 @@ struct Judged {
     /// By how much mean chrF++ may fall; a change that costs more is not made
     #[arg(long, value_name = "POINTS", default_value_t = 0.5)]
     max_drop: f64,
+
+    /// Domains that are on while measuring, such as `it`; may be repeated
+    #[arg(long, value_name = "NAME")]
+    domain: Vec<String>,
+}
+
+impl Judged {
+    fn judgement(self) -> Judgement {
+        Judgement { dev: self.dev, domains: self.domain, max_drop: self.max_drop }
+    }
 }
 
 /// In how many bits experts are stored.
@@ -91,9 +101,8 @@ impl Quantise {
             Size::Int4 => Wanted::All(Bits::Four),
             Size::Auto => Wanted::Chosen,
         };
-        let Judged { dev, max_drop } = self.judged;
         let Quantised { bits, bytes, chrf } =
-            experts::quantise(self.model.open()?, wanted, &dev, max_drop)?;
+            experts::quantise(self.model.open()?, wanted, &self.judged.judgement())?;
         for (name, bits) in bits {
             println!("{name:<16} {}", if bits == Bits::Four { "int4" } else { "int8" });
         }
@@ -109,8 +118,8 @@ impl Prune {
             Weighed::Route => By::Route,
             Weighed::Model => By::Model,
         };
-        let Judged { dev, max_drop } = self.judged;
-        let pruned = experts::prune(self.model.open()?, self.keep, by, &dev, max_drop)?;
+        let judgement = self.judged.judgement();
+        let pruned = experts::prune(self.model.open()?, self.keep, by, &judgement)?;
         let Pruned { groups, removed, chrf } = pruned;
         for (route, group) in groups {
             println!("{route:<16} {}", group.join(", "));
@@ -123,10 +132,9 @@ impl Prune {
 
 impl Merge {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Judged { dev, max_drop } = self.judged;
         let (first, second) = (&self.first, &self.second);
         let Merged { share, chrf } =
-            experts::merge(self.model.open()?, first, second, &dev, max_drop)?;
+            experts::merge(self.model.open()?, first, second, &self.judged.judgement())?;
         let theirs = 1.0 - share;
         println!(
             "`{first}` is now {share:.2} of itself and {theirs:.2} of `{second}`; {}",

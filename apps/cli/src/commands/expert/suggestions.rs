@@ -11,7 +11,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Writes the suggestions of `store`, a folder or the address of a running server, into `folder`,
 /// a file for each direction, and returns the files.
 ///
-/// Suggestions whose source language was not said are left out.
+/// Suggestions whose source language was not said are left out, and so is what names no languages: a
+/// row may come from anybody.
 pub(super) fn corpora(
     store: &str,
     admin_key: Option<&str>,
@@ -26,6 +27,17 @@ pub(super) fn corpora(
     for Suggestion { q, s, source, target, .. } in suggestions {
         if source == "auto" {
             unknown += 1;
+            continue;
+        }
+        if let Some(code) = [&source, &target].into_iter().find(|code| !is_code(code)) {
+            let (code, text): (String, String) =
+                (code.chars().take(20).collect(), q.chars().take(40).collect());
+            eprintln!("left out: `{code}` is no code of a language, in the suggestion for {text:?}");
+            continue;
+        }
+        if source == target || q.trim().is_empty() || s.trim().is_empty() {
+            let text: String = q.chars().take(40).collect();
+            eprintln!("left out: there is nothing to learn from the suggestion for {text:?}");
             continue;
         }
         let cell = |text: &str| text.replace(['\t', '\n', '\r'], " ");
@@ -46,6 +58,11 @@ pub(super) fn corpora(
         paths.push(path.display().to_string());
     }
     Ok(paths)
+}
+
+/// Whether this can be the code of a language, which becomes part of a file's name.
+fn is_code(code: &str) -> bool {
+    (2..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 fn of_folder(folder: &Path) -> anyhow::Result<Vec<Suggestion>> {
@@ -90,4 +107,27 @@ fn of_server(url: &str, admin_key: Option<&str>) -> anyhow::Result<Vec<Suggestio
         }
     }
     Ok(suggestions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_name_no_languages_are_left_out() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let store = Store::open(&dir.path().join("store"))?;
+        let row = |source: &str, q: &str| Suggestion::new(q, "Text", source, "de");
+        let rows = [("../../evil", "a"), ("en", "good"), ("auto", "b"), ("de", "c"), ("en", " ")];
+        for (source, q) in rows {
+            store.suggest(&row(source, q))?;
+        }
+        drop(store);
+        let place = dir.path().join("store").display().to_string();
+        let files = corpora(&place, None, &dir.path().join("out"))?;
+        assert_eq!(files.len(), 1);
+        assert!(files[0].ends_with("en-de.suggested.tsv"), "{files:?}");
+        assert_eq!(fs_err::read_to_string(&files[0])?, "good\tText\n");
+        Ok(())
+    }
 }

@@ -111,7 +111,7 @@ impl Recommendation {
         }
         let paths = RunPaths { out: self.out, quiet: self.budget.quiet };
         let summary = train(&config, &log, protocol, dev, &paths, &self.budget.control()?)?;
-        closing_words(&summary);
+        closing_words(&summary)?;
         match (&self.replace, &summary.model) {
             (Some(current), Some(model)) if summary.ended == Ended::Finished => {
                 replace(current, model, (&log, self.quantile), self.force)

@@ -19,24 +19,26 @@ impl Add {
         let (data, log) = self.log()?;
         let request = CatalogueRequest {
             data,
-            licence: self.licence.clone(),
+            licence: self.learning.licence.clone(),
             width: self.width.map(|width| width as usize),
-            budget: self.budget()?,
-            learning_rate: self.learning_rate,
-            max_drop: self.max_drop,
+            budget: self.learning.budget()?,
+            learning_rate: self.learning.learning_rate,
+            max_drop: self.learning.max_drop,
             keeps_seen: self.keep_seen,
-            seed: self.seed,
-            quiet: self.quiet,
-            work: self.work(),
+            seed: self.learning.seed,
+            quiet: self.learning.quiet,
+            work: self.learning.work(&self.name),
             name: self.name,
         };
         let outcome = experts::add_catalogue(edit, &request, &log, control)
             .with_context(|| format!("adding `{}`", request.name))?;
         match outcome {
-            CatalogueOutcome::Added(added) => println!("{}", words(&added)),
-            CatalogueOutcome::Stopped(step) => println!("{}", super::stopped(step)),
+            CatalogueOutcome::Added(added) => {
+                println!("{}", words(&added));
+                Ok(())
+            }
+            CatalogueOutcome::Stopped(step) => super::stopped(step),
         }
-        Ok(())
     }
 }
 

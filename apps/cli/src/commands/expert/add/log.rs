@@ -11,15 +11,15 @@ impl Add {
     /// The log, and what it is called.
     pub(super) fn log(&self) -> anyhow::Result<(String, Interactions)> {
         #[cfg(feature = "server")]
-        if let Some(place) = &self.from_store {
-            if !self.data.is_empty() {
+        if let Some(place) = &self.learning.from_store {
+            if !self.learning.data.is_empty() {
                 bail!("name a log with `--data`, or a store with `--from-store`, not both");
             }
-            let key = self.admin_key.as_deref();
+            let key = self.learning.admin_key.as_deref();
             let log = crate::stored::interactions(place, &self.tenant, key)?;
             return Ok((format!("store, tenant {}", self.tenant), log));
         }
-        let [path] = self.data.as_slice() else {
+        let [path] = self.learning.data.as_slice() else {
             bail!("name one log of interactions with `--data PATH`");
         };
         let (log, faults) = Interactions::load(Path::new(path))?;
@@ -35,8 +35,9 @@ impl Add {
         let flags = [
             ("--pairs", !self.pairs.is_empty()),
             ("--lora", self.lora.is_some()),
-            ("--dev", self.dev.is_some()),
-            ("--general", !self.general.is_empty()),
+            ("--dry-run", self.learning.dry_run),
+            ("--dev", self.learning.dev.is_some()),
+            ("--general", !self.learning.general.is_empty()),
         ];
         match flags.iter().find(|(_, is_given)| *is_given) {
             Some((flag, _)) => bail!("`{flag}` is for models that translate"),

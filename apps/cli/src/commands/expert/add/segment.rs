@@ -19,24 +19,26 @@ impl Add {
         let (data, log) = self.log()?;
         let request = SegmentRequest {
             data,
-            licence: self.licence.clone(),
+            licence: self.learning.licence.clone(),
             parent: self.parent.clone(),
             width: self.width.map(|width| width as usize),
-            budget: self.budget()?,
-            learning_rate: self.learning_rate,
-            max_drop: self.max_drop,
+            budget: self.learning.budget()?,
+            learning_rate: self.learning.learning_rate,
+            max_drop: self.learning.max_drop,
             keeps_seen: self.keep_seen,
-            seed: self.seed,
-            quiet: self.quiet,
-            ..SegmentRequest::new(&self.name, &rule, self.work())
+            seed: self.learning.seed,
+            quiet: self.learning.quiet,
+            ..SegmentRequest::new(&self.name, &rule, self.learning.work(&self.name))
         };
         let outcome = experts::add_segment(edit, &request, &log, control)
             .with_context(|| format!("adding `{}`", request.name))?;
         match outcome {
-            SegmentOutcome::Added(added) => println!("{}", words(&added)),
-            SegmentOutcome::Stopped(step) => println!("{}", super::stopped(step)),
+            SegmentOutcome::Added(added) => {
+                println!("{}", words(&added));
+                Ok(())
+            }
+            SegmentOutcome::Stopped(step) => super::stopped(step),
         }
-        Ok(())
     }
 }
 
