@@ -3,6 +3,7 @@
 mod bad;
 pub(crate) mod corpora;
 mod language;
+mod life;
 mod living;
 mod segment;
 mod smaller;

@@ -241,3 +241,49 @@ fn a_run_with_another_shape_is_not_continued() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_path_of_the_readme_leads_from_a_file_to_scores() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = |name: &str| dir.path().join(name);
+    let [who, what, when] = [
+        [("My sister", "Meine Schwester"), ("The baker", "Der Bäcker"), ("A child", "Ein Kind")],
+        [("sees", "sieht"), ("paints", "malt"), ("sells", "verkauft")],
+        [("today", "heute"), ("on Monday", "am Montag"), ("again", "wieder")],
+    ];
+    let mut lines = String::from("en\tde\n");
+    for (n, (who, what)) in (0..50).flat_map(|n| who.map(|w| (n, w))).flat_map(|(n, who)| {
+        what.map(|what| (n, (who, what)))
+    }) {
+        for when in when {
+            lines += &format!("{} {} {n} houses {}.\t", who.0, what.0, when.0);
+            lines += &format!("{} {} {} {n} Häuser.\n", who.1, what.1, when.1);
+        }
+    }
+    fs_err::write(path("en-de.tsv"), lines)?;
+    fs_err::write(path("recipe.toml"), "corpora = [\"en-de.tsv\"]\n")?;
+    let run = |args: &[&str]| Dragoman::new(args.iter().copied())?.current_dir(dir.path()).stdout();
+
+    let described = run(&["data", "stats", "en-de.tsv"])?;
+    assert!(described.starts_with("1350 lines, 1350 pairs kept"), "{described}");
+    let packed = run(&["data", "pack", "recipe.toml", "--out", "corpus"])?;
+    assert!(packed.contains("held out") && packed.contains("1323 pairs"), "{packed}");
+    assert!(run(&["data", "stats", "corpus"])?.contains("its checksum is right"));
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../training/configs/tiny.toml");
+    let config = config.display().to_string();
+    let args = ["train", "translation", "--config", &config, "--corpus", "corpus"];
+    let trained = run(&[&args[..], &["--out", "runs/mine", "--steps", "3", "--quiet"]].concat())?;
+    assert!(trained.contains("finished at step 3") && trained.contains("3 steps"), "{trained}");
+    let pairs = "mine=corpus/held-out/{pair}.tsv";
+    let args = ["evaluate", "translation", "--model", "runs/mine/model", "--pairs", pairs];
+    let scores = run(&[&args[..], &["--intervals", "--sentences", "5"]].concat())?;
+    assert!(scores.contains("de-en mine") && scores.contains('±'), "{scores}");
+
+    // The tokenizer of a model, for a run that starts from it.
+    let args = ["data", "pack", "recipe.toml", "--out", "again", "--tokenizer", "runs/mine/model"];
+    run(&args)?;
+    let same = ["again", "corpus"].map(|name| fs_err::read(path(name).join("tokenizer.json")));
+    let [again, corpus] = same;
+    assert_eq!(again?, corpus?);
+    Ok(())
+}

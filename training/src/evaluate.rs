@@ -102,27 +102,13 @@ where
     score(pair, hypotheses, references, sources, seconds, None)
 }
 
-/// Scores like [`score_translations`], with 95 % intervals by bootstrap resampling.
-pub fn score_with_intervals<H, R, S>(
-    pair: &LanguagePair,
-    hypotheses: &[H],
-    references: &[R],
-    sources: &[S],
-    seconds: f64,
-) -> Result<TranslationScores>
-where
-    H: AsRef<str> + Sync,
-    R: AsRef<str> + Sync,
-    S: AsRef<str> + Sync,
-{
-    score(pair, hypotheses, references, sources, seconds, Some(Bootstrap::default()))
-}
-
 /// Translates and scores every test set.
 ///
-/// `translate` gets all sources of a set and gives one translation for each, in order.
+/// `translate` gets all sources of a set and gives one translation for each, in order. With a
+/// `bootstrap` scores have 95 % intervals.
 pub fn evaluate(
     test_sets: &[TestSet],
+    bootstrap: Option<Bootstrap>,
     mut translate: impl FnMut(&[String], &LanguagePair) -> Result<Vec<String>>,
 ) -> Result<Evaluation> {
     let mut rows = Vec::with_capacity(test_sets.len());
@@ -130,8 +116,8 @@ pub fn evaluate(
         let start = Instant::now();
         let hypotheses = translate(&set.sources, &set.pair)?;
         let seconds = start.elapsed().as_secs_f64();
-        let scores =
-            score_translations(&set.pair, &hypotheses, &set.references, &set.sources, seconds)?;
+        let TestSet { pair, references, sources, .. } = set;
+        let scores = score(pair, &hypotheses, references, sources, seconds, bootstrap)?;
         rows.push(TranslationScores { test_set: set.name.clone(), ..scores });
     }
     Ok(Evaluation { rows })
@@ -237,7 +223,7 @@ mod tests {
     #[test]
     fn a_perfect_model_and_a_copying_one() -> Result<()> {
         let sets = sets()?;
-        let perfect = evaluate(&sets, |_, pair| {
+        let perfect = evaluate(&sets, None, |_, pair| {
             let set = sets.iter().find(|set| set.pair == *pair).expect("the pair is of a set");
             Ok(set.references.clone())
         })?;
@@ -247,7 +233,7 @@ mod tests {
         assert_eq!((row.copy_rate, row.loop_rate), (0.0, 0.0));
         assert!((perfect.mean_chrf_plus_plus() - 100.0).abs() < 1e-9);
 
-        let copies = evaluate(&sets, |sources, _| Ok(sources.to_vec()))?;
+        let copies = evaluate(&sets, None, |sources, _| Ok(sources.to_vec()))?;
         assert_eq!(copies.rows[0].copy_rate, 1.0);
         if cfg!(feature = "detection") {
             assert_eq!(row.off_target_rate, Some(0.0));
@@ -259,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_model_that_loses_a_sentence_is_refused() -> Result<()> {
-        let result = evaluate(&sets()?, |sources, _| Ok(sources[1..].to_vec()));
+        let result = evaluate(&sets()?, None, |sources, _| Ok(sources[1..].to_vec()));
         let message = result.expect_err("a translation is missing").to_string();
         assert!(message.starts_with("2 translations beside 3"), "{message}");
         Ok(())
@@ -267,19 +253,23 @@ mod tests {
 
     #[test]
     fn intervals_hold_the_score() -> Result<()> {
-        let set = &sets()?[0];
-        let hypotheses = ["Das Haus ist groß.", "Wo ist das Haus?", "Brot."];
-        let scores =
-            score_with_intervals(&set.pair, &hypotheses, &set.references, &set.sources, 0.0)?;
+        let hypotheses = ["Das Haus ist groß.", "Wo ist das Haus?", "Brot."].map(String::from);
+        let evaluation = evaluate(&sets()?[..1], Some(Bootstrap::default()), |_, _| {
+            Ok(hypotheses.to_vec())
+        })?;
+        let scores = &evaluation.rows[0];
         let interval = scores.chrf.interval.expect("intervals were asked for");
         assert!(interval.low <= scores.chrf.score && scores.chrf.score <= interval.high);
-        assert_eq!(scores.sentences_per_second, None);
+        let set = &sets()?[0];
+        let untimed =
+            score_translations(&set.pair, &hypotheses, &set.references, &set.sources, 0.0)?;
+        assert_eq!((untimed.sentences_per_second, untimed.chrf.interval), (None, None));
         Ok(())
     }
 
     #[test]
     fn a_summary_names_the_best_and_the_worst() -> Result<()> {
-        let evaluation = evaluate(&sets()?, |sources, pair| match pair.target.as_str() {
+        let evaluation = evaluate(&sets()?, None, |sources, pair| match pair.target.as_str() {
             "de" => Ok(sources.to_vec()),
             _ => Ok(sets()?[0].sources.clone()),
         })?;

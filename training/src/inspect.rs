@@ -98,17 +98,22 @@ impl Inspection {
     }
 }
 
-/// Sends the pairs of `sets` through a model.
+/// Sends the pairs of `sets` through a model, with the domains of these short names on where a route
+/// has them.
 ///
 /// # Errors
 /// Fails when the model has no route for a set's direction, or no layer of experts.
-pub fn inspect(loaded: &Loaded, sets: &[TestSet]) -> Result<Inspection> {
+pub fn inspect(loaded: &Loaded, sets: &[TestSet], domains: &[String]) -> Result<Inspection> {
     if loaded.model.config().moe.is_none() {
         return Err(Error::Inspect("this model has no experts to inspect: it is dense".into()));
     }
+    let names: Vec<String> = domains.iter().map(|name| format!("domain.{name}")).collect();
+    if let Some(name) = names.iter().find(|name| loaded.register.expert(name).is_none()) {
+        return Err(Error::Inspect(format!("the model has no expert `{name}`")));
+    }
     let mut inspection = Inspection::default();
     for set in sets {
-        let pairs = examples(loaded, set)?;
+        let pairs = examples(loaded, set, &names)?;
         let mut layers: BTreeMap<usize, LayerUse> = BTreeMap::new();
         for examples in pairs.chunks(BATCH) {
             let mut context = Context::inference(Precision::F32);
@@ -133,7 +138,7 @@ pub fn inspect(loaded: &Loaded, sets: &[TestSet]) -> Result<Inspection> {
 }
 
 /// The pairs of `set` as the model sees them; those that are too long are passed over.
-fn examples(loaded: &Loaded, set: &TestSet) -> Result<Vec<Example>> {
+fn examples(loaded: &Loaded, set: &TestSet, domains: &[String]) -> Result<Vec<Example>> {
     let pair = &set.pair;
     let Some(route) = loaded.register.route(&pair.source, &pair.target) else {
         let routes: Vec<&str> = loaded.register.routes.iter().map(|r| r.name.as_str()).collect();
@@ -147,7 +152,7 @@ fn examples(loaded: &Loaded, set: &TestSet) -> Result<Vec<Example>> {
     let targets = loaded.tokenizer.encode_batch(&set.references);
     let limit = loaded.model.config().max_positions;
     let example = |(source, target): (Vec<u32>, Vec<u32>)| Example {
-        route: route as u32,
+        route: loaded.register.way(route, domains),
         source: [&[tag], &source[..], &[END]].concat(),
         target: [&[tag], &target[..]].concat(),
         labels: [&target[..], &[END]].concat(),

@@ -74,7 +74,7 @@ pub fn train(config: &TrainConfig, paths: &RunPaths, control: &Control) -> Resul
         settings,
         info: RunInfo {
             name: config.name.clone(),
-            settings: serde_json::to_value(config)?,
+            settings: serde_json::to_value(&task.config)?, // with the size of the vocabulary
             model: cost::model_size(&task.config.model, &config.experts, task.params.elem_count()),
             machine: device::machine(&config.device),
         },

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use dragoman_training::{
     evaluate::{Evaluation, KnownTexts, TestSet, evaluate},
+    metrics::significance::Bootstrap,
     tasks::translation::{DevConfig, DevSet, load_test_sets},
 };
 
@@ -56,6 +57,10 @@ struct Translation {
     #[arg(long, value_name = "NAME")]
     domain: Vec<String>,
 
+    /// Say where 95 % of the scores of resampled sentences lie (bootstrap)
+    #[arg(long)]
+    intervals: bool,
+
     /// Folder for `evaluation.md` and `evaluation.json`
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -97,7 +102,8 @@ impl Translation {
         }
         let mut sets = load_test_sets(&DevConfig { sets }, ".".as_ref(), &directions)?;
         self.leave_out(&mut sets)?;
-        let evaluation = evaluate(&sets, |sources, pair| {
+        let bootstrap = self.intervals.then(Bootstrap::default);
+        let evaluation = evaluate(&sets, bootstrap, |sources, pair| {
             let wish = Wish {
                 source: pair.source.clone(),
                 target: pair.target.clone(),

@@ -29,6 +29,10 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "N", default_value_t = 500)]
     sentences: usize,
 
+    /// Domains that are on, such as `it`; may be repeated
+    #[arg(long, value_name = "NAME")]
+    domain: Vec<String>,
+
     /// Write heat maps to this HTML file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -43,7 +47,7 @@ impl Inspect {
         let files = models::files(self.model.as_deref())?;
         let loaded = files.load_translation(&Device::Cpu).context("loading the model")?;
         let sets = self.sets(&loaded.register)?;
-        let inspection = inspect(&loaded, &sets).context("inspecting")?;
+        let inspection = inspect(&loaded, &sets, &self.domain).context("inspecting")?;
         match self.json {
             true => println!("{}", serde_json::to_string_pretty(&inspection)?),
             false => print(&inspection),
