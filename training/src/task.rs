@@ -55,7 +55,7 @@ pub trait Task {
 pub struct Size {
     /// What the model reads: source tokens, or items of histories.
     pub inputs: usize,
-    /// What it is to say: target tokens, or items to predict.
+    /// Decoder labels: target tokens, or items to predict.
     pub labels: usize,
 }
 

@@ -36,7 +36,7 @@ pub struct AddRequest {
     /// Development sets, in the form of `data`; without any, a part of the corpora is held out.
     pub dev: Option<String>,
     /// Sets of other texts, in the form of `data` or folders with a file for each language: what
-    /// the domain is told from, and where else its expert is measured.
+    /// detector tells the domain from, and where else its expert is measured.
     pub general: Vec<String>,
     /// Licence of the corpora, for the register.
     pub licence: String,

@@ -175,7 +175,7 @@ impl<'a> TextExpert<'a> {
         scores::test_sets((dev, dev_base), general, directions)
     }
 
-    /// Refuses an expert that does no good, or none that can be told from chance.
+    /// Refuses an expert that does no good, or one whose gain may be chance.
     fn check_drop(&self, scores: &TextScores) -> Result<()> {
         let TextScores { rows, sentences, p_value } = scores;
         let (Some(before), after) = scores::means(rows) else { return Ok(()) };

@@ -1,5 +1,5 @@
 //! Softmax over each row's own item and a few others, the same for all rows: for catalogues too
-//! large to be told from whole.
+//! large for a softmax over all of it.
 //!
 //! With `K` negatives drawn evenly, the loss of a row is `−log (e^{h·w⁺} / (e^{h·w⁺} + Σₖ
 //! e^{h·wₖ + ln(V/K)}))`: the correction makes the sum an estimate of the one over all items (Jean

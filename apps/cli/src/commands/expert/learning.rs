@@ -139,7 +139,7 @@ pub(super) fn learn(
     control: &Control,
 ) -> anyhow::Result<()> {
     if is_dry_run {
-        println!("{}", foretold(&experts::preview(&edit, request)?, request.budget));
+        println!("{}", preview_text(&experts::preview(&edit, request)?, request.budget));
         return Ok(());
     }
     match experts::add(edit, request, control)? {
@@ -186,7 +186,7 @@ fn words(added: &Added, updates: bool) -> String {
 }
 
 /// What a dry run says.
-fn foretold(preview: &Preview, budget: Budget) -> String {
+fn preview_text(preview: &Preview, budget: Budget) -> String {
     let Preview { entry, directions, pairs, dev_sentences, parameters, bytes, .. } = preview;
     let size = match entry.lora {
         Some(rank) => format!("rank {rank}"),
