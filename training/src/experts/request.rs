@@ -35,7 +35,7 @@ pub struct AddRequest {
     pub width: Option<usize>,
     /// Development sets, in the form of `data`; without any, a part of the corpora is held out.
     pub dev: Option<String>,
-    /// Sets of other texts, in the form of `data` or folders with a file for each language: what
+    /// Sets of other texts, in the form of `data` or folders with a file for each language: what the
     /// detector tells the domain from, and where else its expert is measured.
     pub general: Vec<String>,
     /// Licence of the corpora, for the register.
