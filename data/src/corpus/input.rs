@@ -146,7 +146,7 @@ mod tests {
         let file = fs_err::File::create(&path)?;
         let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
         gz.write_all(b"one\teins\n")?;
-        for _ in 0..2 * LONGEST_LINE >> 16 {
+        for _ in 0..(2 * LONGEST_LINE) >> 16 {
             gz.write_all(&[b'a'; 1 << 16])?;
         }
         gz.finish()?;
