@@ -199,7 +199,9 @@ impl Corpus {
             _ => true,
         };
         let lines = lines.filter(is_wanted);
-        Ok(Box::new(lines.map(move |line| line.map(checked).map_err(|error| located(error, &path)))))
+        Ok(Box::new(
+            lines.map(move |line| line.map(checked).map_err(|error| located(error, &path))),
+        ))
     }
 }
 

@@ -292,10 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn languages_come_from_the_corpora_and_a_stale_tokenizer_is_learned_again() -> anyhow::Result<()> {
+    fn languages_come_from_the_corpora_and_a_stale_tokenizer_is_learned_again() -> anyhow::Result<()>
+    {
         let dir = tempfile::tempdir()?;
         let base = Path::new("samples");
-        let mut recipe = Recipe { corpora: vec![Source::Files("en-de.tsv".into())], ..Recipe::default() };
+        let mut recipe =
+            Recipe { corpora: vec![Source::Files("en-de.tsv".into())], ..Recipe::default() };
         recipe.tokenizer.vocab_size = 500;
         recipe.run(base, dir.path())?;
         let languages = || -> anyhow::Result<Vec<String>> {
@@ -321,13 +323,18 @@ mod tests {
         let (model, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
         let own = Tokenizer::from_pieces(&["de", "en"], &[], Vec::new())?;
         own.save(model.path().join("tokenizer.json"))?;
-        let recipe = Recipe { corpora: vec![Source::Files("en-de.tsv".into())], ..Recipe::default() };
+        let recipe =
+            Recipe { corpora: vec![Source::Files("en-de.tsv".into())], ..Recipe::default() };
         let base = Path::new("samples");
         let header = recipe.run_with(base, out.path(), Some(model.path()))?;
         assert_eq!(header.tokenizer, own.sha256());
         assert_eq!(recipe.run(base, out.path())?.tokenizer, own.sha256(), "it stays");
-        let other = Recipe { corpora: vec![Source::Files("en-fr.tsv".into())], ..Recipe::default() };
-        assert!(other.run_with(base, out.path(), Some(model.path())).is_err(), "it knows no French");
+        let other =
+            Recipe { corpora: vec![Source::Files("en-fr.tsv".into())], ..Recipe::default() };
+        assert!(
+            other.run_with(base, out.path(), Some(model.path())).is_err(),
+            "it knows no French"
+        );
         Ok(())
     }
 

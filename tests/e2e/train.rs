@@ -252,9 +252,10 @@ fn the_path_of_the_readme_leads_from_a_file_to_scores() -> Result<()> {
         [("today", "heute"), ("on Monday", "am Montag"), ("again", "wieder")],
     ];
     let mut lines = String::from("en\tde\n");
-    for (n, (who, what)) in (0..50).flat_map(|n| who.map(|w| (n, w))).flat_map(|(n, who)| {
-        what.map(|what| (n, (who, what)))
-    }) {
+    for (n, (who, what)) in (0..50)
+        .flat_map(|n| who.map(|w| (n, w)))
+        .flat_map(|(n, who)| what.map(|what| (n, (who, what))))
+    {
         for when in when {
             lines += &format!("{} {} {n} houses {}.\t", who.0, what.0, when.0);
             lines += &format!("{} {} {} {n} Häuser.\n", who.1, what.1, when.1);

@@ -254,9 +254,8 @@ mod tests {
     #[test]
     fn intervals_hold_the_score() -> Result<()> {
         let hypotheses = ["Das Haus ist groß.", "Wo ist das Haus?", "Brot."].map(String::from);
-        let evaluation = evaluate(&sets()?[..1], Some(Bootstrap::default()), |_, _| {
-            Ok(hypotheses.to_vec())
-        })?;
+        let evaluation =
+            evaluate(&sets()?[..1], Some(Bootstrap::default()), |_, _| Ok(hypotheses.to_vec()))?;
         let scores = &evaluation.rows[0];
         let interval = scores.chrf.interval.expect("intervals were asked for");
         assert!(interval.low <= scores.chrf.score && scores.chrf.score <= interval.high);

@@ -109,12 +109,7 @@ impl Edit {
 
     /// Removes what `of` names and `kept` does not, with folders that are empty then; or puts it into
     /// the folder of a change.
-    fn remove_files(
-        &self,
-        of: &Register,
-        kept: &Register,
-        change: Option<&Path>,
-    ) -> Result<()> {
+    fn remove_files(&self, of: &Register, kept: &Register, change: Option<&Path>) -> Result<()> {
         let kept: Vec<&str> = kept.file_names().collect();
         for file in of.file_names().filter(|file| !kept.contains(file)) {
             let path = self.folder.join(file);

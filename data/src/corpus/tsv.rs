@@ -40,11 +40,8 @@ pub(super) fn lines(
         start.iter().filter_map(|(_, text)| text.as_ref().ok()?.as_deref()).collect();
     check_tabs(&texts)?;
     let header = texts.first().map_or(Ok(None), |first| header(first, languages))?;
-    let columns = header.unwrap_or(Columns {
-        source: 0,
-        target: 1,
-        set: names_sets(&texts).then_some(2),
-    });
+    let columns =
+        header.unwrap_or(Columns { source: 0, target: 1, set: names_sets(&texts).then_some(2) });
     let has_header = header.is_some();
     Ok(start.into_iter().chain(input).skip(usize::from(has_header)).map(move |(number, text)| {
         let pair = text?.ok_or("not UTF-8".to_owned()).and_then(|text| parse(&text, columns));
@@ -90,10 +87,12 @@ fn header(line: &str, languages: [&str; 2]) -> Result<Option<Columns>, String> {
         .map(|language| language.code)
         .collect();
     match named.as_slice() {
-        [first, second] if first != second && languages.iter().any(|l| named.contains(l)) => Err(format!(
-            "its first line names the languages {first} and {second}, not {} and {}",
-            languages[0], languages[1]
-        )),
+        [first, second] if first != second && languages.iter().any(|l| named.contains(l)) => {
+            Err(format!(
+                "its first line names the languages {first} and {second}, not {} and {}",
+                languages[0], languages[1]
+            ))
+        }
         _ => Ok(None),
     }
 }

@@ -76,7 +76,8 @@ impl Vocabulary<'_> {
         self.check(&tokenizer, path)?;
         tokenizer.save(path)?;
         let sha256 = tokenizer.sha256().to_owned();
-        let made = Made { sha256, settings: written, from: self.from.clone(), corpora: self.paths() };
+        let made =
+            Made { sha256, settings: written, from: self.from.clone(), corpora: self.paths() };
         let json = serde_json::to_string_pretty(&made).expect("texts are plain data");
         fs_err::write(made_path(path), json)?;
         Ok(tokenizer)

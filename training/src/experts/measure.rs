@@ -55,7 +55,8 @@ impl Measure {
     /// # Errors
     /// Refuses a domain that `register` does not have.
     pub(super) fn with_domains(self, domains: &[String], register: &Register) -> Result<Self> {
-        let known: Vec<&str> = register.domain_experts().map(|expert| expert.short_name()).collect();
+        let known: Vec<&str> =
+            register.domain_experts().map(|expert| expert.short_name()).collect();
         match domains.iter().find(|domain| !known.contains(&domain.as_str())) {
             Some(domain) => Err(Error::Expert(format!(
                 "no domain `{domain}`; this model has {}",

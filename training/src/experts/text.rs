@@ -216,7 +216,11 @@ fn to_update(request: &mut AddRequest, register: &Register) -> Result<ExpertEntr
         return Err(Error::Expert(format!(
             "`{}` is no domain of this model{}; `dragoman expert add` makes a new one",
             request.name,
-            if known.is_empty() { String::new() } else { format!(", which has {}", known.join(", ")) }
+            if known.is_empty() {
+                String::new()
+            } else {
+                format!(", which has {}", known.join(", "))
+            }
         )));
     };
     if request.lora.is_some() || request.width.is_some() || request.parent.is_some() {

@@ -124,7 +124,8 @@ fn check(provenance: &Provenance, register: &Register) -> Result<()> {
     }
     if let Some(tag) = &entry.tag {
         let tags = register.experts.iter().filter_map(|expert| expert.tag.as_ref());
-        if let Some(other) = tags.into_iter().find(|o| o.id == tag.id || o.language == tag.language) {
+        if let Some(other) = tags.into_iter().find(|o| o.id == tag.id || o.language == tag.language)
+        {
             return Err(refuse(format!(
                 "the tag that `{}` has for `{}` is that of `{}` here",
                 entry.name, tag.language, other.language

@@ -194,7 +194,10 @@ impl Pack {
         println!("{} pairs, {} tokens in {}", header.pairs, header.tokens, self.out.display());
         let held_out = self.out.join(HELD_OUT);
         if held_out.exists() {
-            println!("some sentences are held out, to choose the best weights: {}", held_out.display());
+            println!(
+                "some sentences are held out, to choose the best weights: {}",
+                held_out.display()
+            );
         }
         Ok(())
     }

@@ -50,7 +50,8 @@ impl Edit {
     /// Fails when there is no change to undo, or when another model has taken the place of this one
     /// since.
     pub fn undo(self) -> Result<Register> {
-        let refuse = |reason: &str| Error::Model { path: self.folder.clone(), reason: reason.into() };
+        let refuse =
+            |reason: &str| Error::Model { path: self.folder.clone(), reason: reason.into() };
         let mut changes = changes(&self.folder)?;
         let (path, register) = loop {
             let Some((_, path)) = changes.pop() else {

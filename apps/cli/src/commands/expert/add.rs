@@ -86,6 +86,7 @@ impl Add {
             width: self.width.map(|width| width as usize),
             ..request
         };
-        learn(edit, &request, is_dry_run, &control).with_context(|| format!("adding `{}`", self.name))
+        learn(edit, &request, is_dry_run, &control)
+            .with_context(|| format!("adding `{}`", self.name))
     }
 }

@@ -4,16 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use dragoman_data::corpus::Corpus;
-use dragoman_training::{
-    control::Control,
-    evaluate::LanguagePair,
-    experts::AddRequest,
-};
+use dragoman_training::{control::Control, evaluate::LanguagePair, experts::AddRequest};
 
-use super::{
-    add::Add,
-    learning::learn,
-};
+use super::{add::Add, learning::learn};
 
 impl Add {
     /// Adds an expert for each direction between the language `code` and those of the corpora.
@@ -61,7 +54,10 @@ impl Add {
         if let Some(pair) = pairs.iter().find(|pair| pair.source != code && pair.target != code) {
             bail!("{pair} has nothing to do with the language `{code}`");
         }
-        ensure!(!pairs.is_empty(), "nothing to learn from: name a corpus with `--data en-{code}.tsv`");
+        ensure!(
+            !pairs.is_empty(),
+            "nothing to learn from: name a corpus with `--data en-{code}.tsv`"
+        );
         pairs.sort_by_key(|pair| (pair.target != code, pair.to_string()));
         pairs.dedup();
         Ok(pairs)

@@ -32,7 +32,9 @@ pub(super) fn corpora(
         if let Some(code) = [&source, &target].into_iter().find(|code| !is_code(code)) {
             let (code, text): (String, String) =
                 (code.chars().take(20).collect(), q.chars().take(40).collect());
-            eprintln!("left out: `{code}` is no code of a language, in the suggestion for {text:?}");
+            eprintln!(
+                "left out: `{code}` is no code of a language, in the suggestion for {text:?}"
+            );
             continue;
         }
         if source == target || q.trim().is_empty() || s.trim().is_empty() {
