@@ -1,4 +1,6 @@
-//! From hidden states to sentences: caches, greedy and beam search.
+//! From source tokens to hypotheses: what search needs of a model, greedy and beam search.
 
-pub mod cache;
+pub mod model;
 pub mod search;
+
+pub use model::{Decoder, Encoded, EncoderDecoder, Output};

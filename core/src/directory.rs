@@ -16,12 +16,14 @@ mod edit;
 mod grow;
 mod quantised;
 mod recommendation;
+mod vocabulary;
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
     io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use candle::{DType, Device, Tensor};
@@ -36,7 +38,7 @@ use crate::{
     models::translation::TranslationModel,
     params::{Container, Param, ParamStore, Stored},
     register::{ExpertEntry, Register},
-    tokenizer::Tokenizer,
+    vocabulary::{TOKENIZER_FILE as TOKENIZER, Vocabulary},
 };
 
 pub use edit::Edit;
@@ -47,7 +49,6 @@ pub use recommendation::{
 };
 
 const CONFIG: &str = "config.json";
-const TOKENIZER: &str = "tokenizer.json";
 const SHARED: &str = "shared.safetensors";
 const REGISTER: &str = "experts.json";
 
@@ -69,8 +70,8 @@ pub struct Loaded {
     pub params: ParamStore,
     /// Its experts and routes.
     pub register: Register,
-    /// Its tokenizer.
-    pub tokenizer: Tokenizer,
+    /// Its tokens.
+    pub vocabulary: Arc<dyn Vocabulary>,
     /// What tells the texts of its domains from others.
     pub detectors: Vec<Detector>,
 }
@@ -165,26 +166,14 @@ impl Files {
     /// Makes the model of `register` from the weights in `params`.
     fn load(&self, register: Register, params: ParamStore) -> Result<Loaded> {
         let config = self.translation_config()?;
-        let tokenizer = self.read_checked(TOKENIZER, &register.tokenizer_sha256)?;
-        let mut tokenizer = Tokenizer::from_bytes(&tokenizer)?;
-        if tokenizer.vocab_size() != config.vocab_size {
-            let reason = format!(
-                "has {} tokens, but `{CONFIG}` says {}: it is of another model",
-                tokenizer.vocab_size(),
-                config.vocab_size
-            );
-            return Err(self.error(TOKENIZER, reason));
-        }
-        for tag in register.experts.iter().filter_map(|expert| expert.tag.as_ref()) {
-            tokenizer.assign_language(&tag.language, tag.id)?;
-        }
+        let vocabulary = self.vocabulary(&config, &register)?;
         let model = TranslationModel::new(&config, &register, &params)?;
         let detector = |expert: &ExpertEntry| {
             let vb = params.root().pp("experts").pp(&expert.name).pp("detector");
             Some(Detector::new(&expert.name, expert.detector?, &vb))
         };
         let detectors = register.experts.iter().filter_map(detector).collect::<Result<_>>()?;
-        Ok(Loaded { model, params, register, tokenizer, detectors })
+        Ok(Loaded { model, params, register, vocabulary, detectors })
     }
 
     /// Opens a translation model for serving on the CPU: every file is checked, but weights stay
@@ -248,8 +237,7 @@ impl Files {
     /// at last.
     pub fn copy_to(&self, out: &Path, register: &Register) -> Result<Register> {
         fs::create_dir_all(out.join("experts"))?;
-        let experts = register.experts.iter().map(|expert| expert.file.as_str());
-        for name in [CONFIG, TOKENIZER, SHARED].into_iter().chain(experts) {
+        for name in names_of(register) {
             write_whole(&out.join(name), &self.read(name)?)?;
         }
         write_whole(&out.join(REGISTER), &to_json(register)?)?;
@@ -268,6 +256,12 @@ impl Files {
     }
 }
 
+/// Every file that `register` stands for but itself, by its place in the model directory.
+pub fn names_of(register: &Register) -> impl Iterator<Item = &str> {
+    let tokenizer = (!register.tokenizer_sha256.is_empty()).then_some(TOKENIZER);
+    [CONFIG, SHARED].into_iter().chain(tokenizer).chain(register.file_names())
+}
+
 /// Writes a translation model to `folder`, its weights in `dtype`; the register comes last.
 ///
 /// Files that `register` does not name are left alone, so that a server that still reads the
@@ -277,17 +271,32 @@ pub fn save_translation(
     config: &TranslationConfig,
     register: &Register,
     params: &ParamStore,
-    (tokenizer, dtype): (&Tokenizer, DType),
+    (vocabulary, dtype): (&dyn Vocabulary, DType),
 ) -> Result<Register> {
     fs::create_dir_all(folder.join("experts"))?;
     let mut register = register.clone();
     write_weights(folder, &mut register, params, dtype)?;
-    register.tokenizer_sha256 = tokenizer.sha256().into();
-    write_whole(&folder.join(TOKENIZER), tokenizer.as_json())?;
+    write_vocabulary(folder, &mut register, vocabulary)?;
     let config = ModelConfig::Translation(config.clone());
     write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
     write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
     Ok(register)
+}
+
+/// Writes the files of the vocabulary, and notes their sums in `register`.
+fn write_vocabulary(
+    folder: &Path,
+    register: &mut Register,
+    vocabulary: &dyn Vocabulary,
+) -> Result<()> {
+    for (name, content) in vocabulary.files() {
+        write_whole(&folder.join(&name), &content)?;
+        match name == TOKENIZER {
+            true => register.tokenizer_sha256 = vocabulary.sha256().into(),
+            false => drop(register.files.insert(name, sha256_of(&content))),
+        }
+    }
+    Ok(())
 }
 
 /// Writes the shared weights and the experts, and notes their names and sums in `register`.
@@ -373,7 +382,10 @@ fn sha256_of(content: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::MoeConfig, context::Context, kernels::matmul::Precision, ragged::Ragged};
+    use crate::{
+        config::MoeConfig, context::Context, kernels::matmul::Precision, ragged::Ragged,
+        tokenizer::Tokenizer,
+    };
 
     fn saved(folder: &Path) -> Result<Register> {
         let tokenizer = Tokenizer::from_pieces(&["en", "de"], &[" ".into()], Vec::new())?;

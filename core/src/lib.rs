@@ -4,10 +4,11 @@
 //! |---|---|
 //! | [`config`], [`register`] | what a model is: its shape; its experts and routes |
 //! | [`memory`] | packed experts under a budget of bytes |
+//! | [`cache`] | what a decoder keeps between steps |
 //! | [`params`], [`context`], [`ragged`] | weights, how a pass is run, sentences in one matrix |
 //! | [`ops`], [`layers`], [`models`] | tensors with gradients, and what is made of them |
 //! | [`moe`] | every published router as a preset, with its losses and a block of experts |
-//! | [`decoding`] | greedy and beam search |
+//! | [`vocabulary`], [`decoding`] | what search needs of tokens and of a model; greedy and beam search |
 //! | [`detector`] | which domain a text is of |
 //! | [`tokenizer`], [`text`] | text to tokens; texts to sentences |
 //! | [`directory`] | models on disk |
@@ -24,12 +25,14 @@ pub mod params;
 pub mod context;
 pub mod ragged;
 pub mod ops;
+pub mod cache;
 pub mod moe;
 pub mod layers;
-pub mod models;
-pub mod decoding;
-pub mod detector;
 pub mod tokenizer;
+pub mod vocabulary;
+pub mod decoding;
+pub mod models;
+pub mod detector;
 pub mod text;
 pub mod directory;
 pub mod translate;

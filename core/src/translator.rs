@@ -1,23 +1,25 @@
 //! A loaded translation model behind [`Translate`]: text in, text out, by route or by pivot.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rayon::prelude::*;
 
 use crate::{
     Error, Result,
     context::Context,
-    decoding::search::{Hypothesis as Found, SearchConfig, TokenVisits, search},
+    decoding::{
+        EncoderDecoder,
+        search::{Hypothesis as Found, SearchConfig, Sentences, TokenVisits, search},
+    },
     detector::Detector,
     directory::{Files, Loaded},
     kernels::matmul::Precision,
     layers::moe::LayerRouting,
     memory::{ExpertMemory, MemoryStats, Prefetcher},
-    models::translation::TranslationModel,
     ragged::Ragged,
-    register::{ExpertEntry, Register},
-    tokenizer::{END, Tokenizer},
+    register::{ExpertEntry, Register, Route},
     translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
+    vocabulary::{Frame, Side, Vocabulary},
 };
 
 /// Sentences that are searched together at least: weights that are read for one serve all of them.
@@ -48,9 +50,9 @@ impl Default for TranslatorOptions {
 /// Translates with a model that is in memory.
 #[derive(Debug)]
 pub struct Translator {
-    model: TranslationModel,
+    model: Box<dyn EncoderDecoder>,
     register: Register,
-    tokenizer: Tokenizer,
+    vocabulary: Arc<dyn Vocabulary>,
     options: TranslatorOptions,
     memory: Option<ExpertMemory>,
     prefetcher: Option<Prefetcher>,
@@ -62,6 +64,8 @@ struct Task<'a> {
     route: usize,
     /// The route with its domains, as the model knows it.
     way: u32,
+    /// What stands around the text.
+    frame: Frame,
     text: &'a str,
     num_hypotheses: usize,
     trace: bool,
@@ -85,31 +89,29 @@ impl Translator {
     /// Loads the model that `files` hold.
     pub fn open(files: &Files, options: TranslatorOptions) -> Result<Self> {
         let memory = ExpertMemory::new(options.expert_memory);
-        let Loaded { model, register, tokenizer, detectors, .. } =
+        let Loaded { model, register, vocabulary, detectors, .. } =
             files.open_translation(&memory)?;
         let prefetcher = match memory.is_limited() {
             true => Some(Prefetcher::start(&memory, options.precision.into())?),
             false => None, // each expert is read once, whoever comes first
         };
-        let translator = Self::new(model, register, tokenizer, options)?;
+        let translator = Self::new(model, register, vocabulary, options)?;
         Ok(Self { memory: Some(memory), prefetcher, detectors, ..translator })
     }
 
     /// Puts a translator together; the weights of `model` lie on the CPU.
     pub fn new(
-        model: TranslationModel,
+        model: impl EncoderDecoder + 'static,
         register: Register,
-        tokenizer: Tokenizer,
+        vocabulary: Arc<dyn Vocabulary>,
         options: TranslatorOptions,
     ) -> Result<Self> {
-        for language in register.routes.iter().map(|route| &route.target) {
-            if tokenizer.language_tag(language).is_none() {
-                let reason = format!("the tokenizer has no tag for the language `{language}`");
-                return Err(Error::Invalid(reason));
-            }
+        for route in &register.routes {
+            vocabulary.frame(&route.source, &route.target)?;
         }
         let (memory, prefetcher, detectors) = (None, None, Vec::new());
-        Ok(Self { model, register, tokenizer, options, memory, prefetcher, detectors })
+        let model = Box::new(model);
+        Ok(Self { model, register, vocabulary, options, memory, prefetcher, detectors })
     }
 
     /// The register of experts and routes.
@@ -117,9 +119,9 @@ impl Translator {
         &self.register
     }
 
-    /// The tokenizer.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+    /// The tokens of the model.
+    pub fn vocabulary(&self) -> &dyn Vocabulary {
+        &*self.vocabulary
     }
 
     /// The routes from `source` to `target`: one, or two through a third language.
@@ -199,7 +201,9 @@ impl Translator {
                 let experts = self.register.domains_of(route).filter(named);
                 let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
                 let way = self.register.way(route, &experts);
-                tasks.push(Task { route, way, text, num_hypotheses, trace });
+                let Route { source, target, .. } = &self.register.routes[route];
+                let frame = self.vocabulary.frame(source, target)?;
+                tasks.push(Task { route, way, frame, text, num_hypotheses, trace });
             }
             for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
                 let mut legs = std::mem::take(&mut answers[i].legs);
@@ -244,16 +248,15 @@ impl Translator {
     /// because what comes out may not depend on the number of threads; and one under a budget of
     /// memory, because each search holds the experts of the layer it is in.
     fn most_hands(&self) -> usize {
-        let competes = self.model.config().moe.as_ref().is_some_and(|moe| moe.routing.is_some());
         let is_limited = self.memory.as_ref().is_some_and(ExpertMemory::is_limited);
-        if competes || is_limited { 1 } else { rayon::current_num_threads() }
+        if self.model.mixes_sentences() || is_limited { 1 } else { rayon::current_num_threads() }
     }
 
     /// Cuts the texts into pieces that fit the model.
     fn pieces(&self, tasks: &[Task<'_>]) -> Vec<Piece> {
         let texts: Vec<&str> = tasks.iter().map(|task| task.text).collect();
-        let encoded = self.tokenizer.encode_batch(&texts);
-        let limit = self.options.max_tokens.min(self.model.config().max_positions / 2 - 2).max(1);
+        let encoded = self.vocabulary.encode_batch(Side::Source, &texts);
+        let limit = self.options.max_tokens.min(self.model.max_positions() / 2 - 2).max(1);
         let cut = |(task, ids): (usize, Vec<u32>)| {
             let pieces: Vec<Piece> =
                 ids.chunks(limit).map(|ids| Piece { task, ids: ids.to_vec() }).collect();
@@ -273,14 +276,12 @@ impl Translator {
         let (mut ids, mut lengths) = (Vec::new(), Vec::new());
         let (mut ways, mut starts) = (Vec::new(), Vec::new());
         for piece in pieces {
-            let route = tasks[piece.task].route;
-            let tag = self.tag(route)?;
-            ids.push(tag);
-            ids.extend(&piece.ids);
-            ids.push(END);
-            lengths.push(piece.ids.len() + 2);
-            ways.push(tasks[piece.task].way);
-            starts.push(tag);
+            let Task { way, frame, .. } = &tasks[piece.task];
+            let source = frame.source(&piece.ids);
+            lengths.push(source.len());
+            ids.extend(source);
+            ways.push(*way);
+            starts.push(frame.start.clone());
         }
         if let Some(prefetcher) = &self.prefetcher {
             prefetcher.want(self.model.expert_matrices(&ways));
@@ -290,19 +291,14 @@ impl Translator {
         let layout = Ragged::contiguous(&lengths);
         let encoded = self.model.encode(&ids, &layout, &ways, &context)?;
         let length_penalty = self.options.length_penalty;
-        let config = SearchConfig { beam_size, length_penalty, ..SearchConfig::greedy(END) };
-        let found = search(&self.model, &encoded, (&ways, &starts), &config, &context)?;
+        let config = SearchConfig { beam_size, length_penalty, ..SearchConfig::greedy() };
+        let outputs = self.vocabulary.outputs();
+        let sentences = Sentences { routes: &ways, starts: &starts, outputs };
+        let found = search(&*self.model, &encoded, &sentences, &config, &context)?;
         let visits = source_visits(&encoded.routing, &layout, trace);
         let answers = pieces.iter().zip(found).zip(visits);
         let answer = |((&piece, hypotheses), visits)| Answer { piece, hypotheses, visits };
         Ok(answers.map(answer).collect())
-    }
-
-    fn tag(&self, route: usize) -> Result<u32> {
-        let target = &self.register.routes[route].target;
-        self.tokenizer.language_tag(target).ok_or_else(|| {
-            Error::Invalid(format!("the tokenizer has no tag for the language `{target}`"))
-        })
     }
 
     /// Puts the pieces of one text together again.
@@ -310,7 +306,7 @@ impl Translator {
         let count = answers.iter().map(|answer| answer.hypotheses.len()).min().unwrap_or(0);
         let hypothesis = |rank: usize| {
             let found = || answers.iter().map(|answer| &answer.hypotheses[rank]);
-            let texts: Vec<String> = found().map(|f| self.tokenizer.decode(&f.tokens)).collect();
+            let texts: Vec<String> = found().map(|f| self.vocabulary.decode(&f.tokens)).collect();
             let log_probs = found().flat_map(|found| &found.log_probs);
             let (sum, tokens) = log_probs.fold((0.0, 0usize), |(sum, n), p| (sum + p, n + 1));
             Hypothesis { text: texts.join(" "), score: sum / tokens.max(1) as f32 }
@@ -327,24 +323,24 @@ impl Translator {
     fn leg(&self, task: &Task<'_>, answers: &[Answer<'_>]) -> Leg {
         let (mut source, mut target) = (Vec::new(), Vec::new());
         for Answer { piece, hypotheses, visits } in answers {
-            // The tag stands before the tokens, and the end behind them.
-            let visits = visits.get(1..).unwrap_or_default();
-            source.extend(piece.ids.iter().zip(visits).map(|(&id, visits)| self.token(id, visits)));
+            let visits = visits.get(task.frame.before.len()..).unwrap_or_default();
+            let tokens = piece.ids.iter().zip(visits);
+            source.extend(tokens.map(|(&id, visits)| self.token(Side::Source, id, visits)));
             if let Some(best) = hypotheses.first() {
                 let tokens = best.tokens.iter().zip(&best.visits);
-                target.extend(tokens.map(|(&id, visits)| self.token(id, visits)));
+                target.extend(tokens.map(|(&id, visits)| self.token(Side::Target, id, visits)));
             }
         }
         Leg { route: self.register.routes[task.route].name.clone(), source, target }
     }
 
-    fn token(&self, id: u32, visits: &TokenVisits) -> TokenTrace {
+    fn token(&self, side: Side, id: u32, visits: &TokenVisits) -> TokenTrace {
         let visit = |(name, weight): &(String, f32)| Visit { name: name.clone(), weight: *weight };
         let layer = |(layer, visits): &(String, Vec<(String, f32)>)| LayerTrace {
             layer: layer.clone(),
             experts: visits.iter().map(visit).collect(),
         };
-        let text = self.tokenizer.token(id).unwrap_or_default();
+        let text = self.vocabulary.token(side, id).unwrap_or_default();
         TokenTrace { text, layers: visits.iter().map(layer).collect() }
     }
 }

@@ -6,7 +6,7 @@ use candle::{DType, Device, Tensor};
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     context::{Context, Training},
-    decoding::search::{Hypothesis, SearchConfig, search},
+    decoding::search::{Hypothesis, SearchConfig, Sentences, search},
     directory::{Files, Loaded, save_translation},
     kernels::matmul::Precision,
     models::translation::{Batch, Example, TranslationModel},
@@ -74,9 +74,10 @@ fn outputs(loaded: &Loaded, ways: &[u32], tag: u32) -> Result<Vec<Hypothesis>> {
     let ids: Vec<u32> = sentences.into_iter().flatten().copied().collect();
     let context = Context::inference(Precision::Bf16);
     let encoded = loaded.model.encode(&ids, &Ragged::contiguous(&lengths), ways, &context)?;
-    let starts = vec![tag; ways.len()];
-    let greedy = SearchConfig::greedy(END);
-    let found = search(&loaded.model, &encoded, (ways, &starts), &greedy, &context)?;
+    let starts = vec![vec![tag]; ways.len()];
+    let outputs = loaded.vocabulary.outputs();
+    let sentences = Sentences { routes: ways, starts: &starts, outputs };
+    let found = search(&loaded.model, &encoded, &sentences, &SearchConfig::greedy(), &context)?;
     Ok(found.into_iter().map(|mut found| found.swap_remove(0)).collect())
 }
 
@@ -96,7 +97,7 @@ fn stir(loaded: &Loaded, expert: &str) -> Result<()> {
 fn a_new_expert_starts_without_a_difference() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let files = base(folder.path())?;
-    let german = files.load_translation(&Device::Cpu)?.tokenizer.language_tag("de").expect("known");
+    let german = files.load_translation(&Device::Cpu)?.vocabulary.frame("en", "de")?.start[0];
     for lora in [None, Some(3)] {
         let loaded = files.load_with(&domain("domain.it", lora), &[], (&Device::Cpu, 1))?;
         let way = loaded.register.way(0, &["domain.it".into()]);
@@ -114,7 +115,7 @@ fn a_new_expert_starts_without_a_difference() -> Result<()> {
     }
     let (entry, route) = italian();
     let loaded = files.load_with(&entry, &[route], (&Device::Cpu, 1))?;
-    assert_eq!(loaded.tokenizer.language_tag("it"), Some(40));
+    assert_eq!(loaded.vocabulary.frame("en", "it")?.start, [40]);
     let before = outputs(&loaded, &[0; 3], german)?;
     assert_eq!(outputs(&loaded, &[2; 3], 40)?, before, "Italian starts as German");
     stir(&loaded, "pair.en-it")?;

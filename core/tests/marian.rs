@@ -12,17 +12,16 @@ use candle::{D, DType, Device, IndexOp, Tensor};
 use candle_nn::{Activation as MarianActivation, VarBuilder};
 use candle_transformers::models::marian::{Config as MarianConfig, MTModel};
 use dragoman_core::{
+    cache::StepRows,
     config::{Activation, NormPlacement, TranslationConfig},
     context::Context,
-    decoding::{
-        cache::StepRows,
-        search::{SearchConfig, search},
-    },
+    decoding::search::{SearchConfig, Sentences, search},
     kernels::matmul::Precision,
     models::translation::TranslationModel,
     params::ParamStore,
     ragged::Ragged,
     register::Register,
+    vocabulary::Outputs,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -253,12 +252,14 @@ fn compare_greedy(tensors: &HashMap<String, Tensor>, start: u32, end: u32) -> Re
         .iter()
         .map(|source| greedy(&mut marian, source, start, end))
         .collect::<Result<_>>()?;
-    let config = SearchConfig { max_ratio: 0.0, max_extra: LONGEST, ..SearchConfig::greedy(end) };
-    let (routes, starts) = (vec![0; sources.len()], vec![start; sources.len()]);
+    let config = SearchConfig { max_ratio: 0.0, max_extra: LONGEST, ..SearchConfig::greedy() };
+    let (routes, starts) = (vec![0; sources.len()], vec![vec![start]; sources.len()]);
+    let sentences =
+        Sentences { routes: &routes, starts: &starts, outputs: &Outputs::from_end(end) };
     let layout = Ragged::contiguous(&sources.iter().map(Vec::len).collect::<Vec<_>>());
     for context in contexts() {
         let encoded = ours.encode(&sources.concat(), &layout, &routes, &context)?;
-        let found = search(&ours, &encoded, (&routes, &starts), &config, &context)?;
+        let found = search(&ours, &encoded, &sentences, &config, &context)?;
         let found: Vec<Vec<u32>> = found.into_iter().map(|best| best[0].tokens.clone()).collect();
         assert_eq!(found, theirs);
     }

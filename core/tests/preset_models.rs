@@ -70,7 +70,7 @@ fn a_saved_model_translates_as_before() -> Result<()> {
         save_translation(folder.path(), &config, &register, &params, (&tokenizer, DType::F32))?;
         let options =
             TranslatorOptions { precision: Precision::F32, ..TranslatorOptions::default() };
-        let fresh = Translator::new(model, register, tokenizer, options)?;
+        let fresh = Translator::new(model, register, std::sync::Arc::new(tokenizer), options)?;
         let opened = Translator::open(&Files::Folder(folder.path().into()), options)?;
         let job = Job {
             source: "en".into(),

@@ -4,14 +4,16 @@
 use anyhow::Result;
 use candle::{Device, Tensor};
 use dragoman_core::{
+    cache::StepRows,
     config::{MoeConfig, TranslationConfig},
     context::{Context, Training},
-    decoding::search::{SearchConfig, search},
+    decoding::search::{SearchConfig, Sentences, search},
     kernels::matmul::Precision,
     models::translation::{Batch, Example, TranslationModel},
     params::ParamStore,
     ragged::Ragged,
     register::Register,
+    vocabulary::Outputs,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -224,8 +226,7 @@ fn steps_with_a_cache_equal_the_whole_target() -> Result<()> {
     let rows: Vec<usize> = (0..examples.len()).collect();
     for t in 0..length {
         let ids: Vec<u32> = examples.iter().map(|e| e.target[t]).collect();
-        let rows =
-            dragoman_core::decoding::cache::StepRows { sentences: &rows, routes: &batch.routes };
+        let rows = StepRows { sentences: &rows, routes: &batch.routes };
         let step = model.step(&ids, &rows, &mut cache, &context)?.hidden.to_vec2::<f32>()?;
         for (i, row) in step.iter().enumerate() {
             assert_close("hidden", row, &whole[i * length + t], 1e-5);
@@ -242,10 +243,12 @@ fn beams_are_sorted_and_the_first_is_at_least_as_good_as_greedy() -> Result<()> 
     let examples = examples(5, 10);
     let batch = Batch::new(&examples, None);
     let encoded = model.encode(&batch.source, &batch.source_layout, &batch.routes, &context)?;
-    let starts = vec![2; examples.len()];
+    let starts = vec![vec![2]; examples.len()];
+    let outputs = &Outputs::from_end(END);
+    let sentences = Sentences { routes: &batch.routes, starts: &starts, outputs };
     let run = |beam_size| {
-        let config = SearchConfig { beam_size, length_penalty: 0.0, ..SearchConfig::greedy(END) };
-        search(&model, &encoded, (&batch.routes, &starts), &config, &context)
+        let config = SearchConfig { beam_size, length_penalty: 0.0, ..SearchConfig::greedy() };
+        search(&model, &encoded, &sentences, &config, &context)
     };
     let (greedy, beam) = (run(1)?, run(4)?);
     for (greedy, beam) in greedy.iter().zip(&beam) {

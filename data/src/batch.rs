@@ -151,8 +151,7 @@ impl Batcher {
 
     fn read(&self, example: usize) -> SentencePair {
         let (route, source, target) = self.corpus.pair(example);
-        let ids = |ids: &[u16]| ids.iter().map(|&id| u32::from(id)).collect();
-        SentencePair { route, source: ids(source), target: ids(target) }
+        SentencePair { route, source, target }
     }
 }
 

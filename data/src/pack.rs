@@ -1,8 +1,9 @@
 //! The packed form of corpora: one memory-mapped file of token ids, and a header in JSON.
 //!
-//! `corpus.bin` (little endian): 64 bytes of header, the ids of all texts as `u16` (source, target,
-//! source, target, …), then the lengths of the texts as `u16`, then for each 64th pair the `u64`
-//! place of its first id. A pair is stored once and read in both directions, unless its corpus is
+//! `corpus.bin` (little endian): 64 bytes of header, the ids of all texts as `u16`, or as `u32` where
+//! the vocabulary is larger (source, target, source, target, …), then the lengths of the texts as
+//! `u16`, then for each 64th pair the `u64` place of its first id. Byte 8 of the header is 4 where ids
+//! take four bytes, and 0 where they take two. A pair is stored once and read in both directions, unless its corpus is
 //! for one direction only.
 
 mod write;
@@ -98,23 +99,60 @@ pub struct Span {
     reversed: bool,
 }
 
+/// Bytes of an id, and how the header says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IdWidth {
+    Two,
+    Four,
+}
+
+impl IdWidth {
+    /// Place in the header.
+    const PLACE: usize = MAGIC.len();
+
+    fn for_vocabulary(size: usize) -> Self {
+        if size <= usize::from(u16::MAX) + 1 { Self::Two } else { Self::Four }
+    }
+
+    fn of_header(byte: u8) -> Option<Self> {
+        [Self::Two, Self::Four].into_iter().find(|width| width.code() == byte)
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Two => 0, // as in files from before there was a choice
+            Self::Four => 4,
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+}
+
 /// Byte ranges within `corpus.bin`.
 #[derive(Debug, Clone)]
 struct Sections {
+    width: IdWidth,
     ids: Range<usize>,
     lengths: Range<usize>,
     blocks: Range<usize>,
 }
 
 impl Sections {
-    fn new(pairs: usize, tokens: u64) -> Option<Self> {
+    fn new(width: IdWidth, pairs: usize, tokens: u64) -> Option<Self> {
         let aligned = |end: usize| Some(end.checked_add(7)? / 8 * 8);
-        let ids_end = usize::try_from(tokens).ok()?.checked_mul(2)?.checked_add(HEADER_BYTES)?;
+        let ids = usize::try_from(tokens).ok()?.checked_mul(width.bytes())?;
+        let ids_end = ids.checked_add(HEADER_BYTES)?;
         let lengths = aligned(ids_end)?;
         let lengths_end = pairs.checked_mul(4)?.checked_add(lengths)?;
         let blocks = aligned(lengths_end)?;
         let blocks_end = pairs.div_ceil(BLOCK).checked_mul(8)?.checked_add(blocks)?;
         Some(Self {
+            width,
             ids: HEADER_BYTES..ids_end,
             lengths: lengths..lengths_end,
             blocks: blocks..blocks_end,
@@ -140,14 +178,17 @@ impl PackedCorpus {
         #[expect(unsafe_code, reason = "a memory-mapped file starts an epoch without reading it")]
         let map = unsafe { Mmap::map(file.file()) }?;
 
-        let sections = Sections::new(header.pairs, header.tokens)
+        if !map.starts_with(&MAGIC) || map.len() < HEADER_BYTES {
+            return Err(refuse("it does not start as a packed corpus does".into()));
+        }
+        let width = IdWidth::of_header(map[IdWidth::PLACE]).ok_or_else(|| {
+            refuse("its ids have a width that this version does not know; pack it again".into())
+        })?;
+        let sections = Sections::new(width, header.pairs, header.tokens)
             .filter(|sections| sections.blocks.end == map.len())
             .ok_or_else(|| {
                 refuse("its size is not what `corpus.json` says; pack it again".into())
             })?;
-        if map[..MAGIC.len()] != MAGIC {
-            return Err(refuse("it does not start as a packed corpus does".into()));
-        }
         let listed: usize = header.segments.iter().map(|segment| segment.pairs).sum();
         if listed != header.pairs {
             return Err(refuse("the segments in `corpus.json` do not add up".into()));
@@ -205,11 +246,21 @@ impl PackedCorpus {
     ///
     /// # Panics
     /// If `i` is not below [`len`](Self::len).
-    pub fn pair(&self, i: usize) -> (u32, &[u16], &[u16]) {
+    pub fn pair(&self, i: usize) -> (u32, Vec<u32>, Vec<u32>) {
         let (span, [first, second]) = self.locate(i);
-        let ids: &[u16] = bytemuck::cast_slice(&self.map[self.sections.ids.clone()]);
         let (source, target) = if span.reversed { (second, first) } else { (first, second) };
-        (span.route, &ids[source], &ids[target])
+        (span.route, self.ids(source), self.ids(target))
+    }
+
+    fn ids(&self, range: Range<usize>) -> Vec<u32> {
+        let bytes = &self.map[self.sections.ids.clone()];
+        match self.sections.width {
+            IdWidth::Two => {
+                let ids: &[u16] = bytemuck::cast_slice(bytes);
+                ids[range].iter().map(|&id| id.into()).collect()
+            }
+            IdWidth::Four => bytemuck::cast_slice(bytes)[range].to_vec(),
+        }
     }
 
     /// Lengths of source and target of example `i`, without touching their ids.
@@ -330,11 +381,8 @@ pub(crate) mod tests {
         let example = |i| {
             let (route, source, target) = corpus.pair(i);
             let (from, to) = &corpus.routes()[route as usize];
-            let text = |ids: &[u16]| {
-                tokenizer.decode(&ids.iter().map(|&id| u32::from(id)).collect::<Vec<_>>())
-            };
             assert_eq!(corpus.lengths_of(i), (source.len(), target.len()));
-            format!("{from}-{to}: {} = {}", text(source), text(target))
+            format!("{from}-{to}: {} = {}", tokenizer.decode(&source), tokenizer.decode(&target))
         };
         assert_eq!(example(0), "en-de: number 0 = Nummer 0");
         assert_eq!(example(199), "en-de: number xxx199 = Nummer 199yyyy");

@@ -11,7 +11,7 @@ use dragoman_core::{
     kernels::matmul::Precision,
     layers::moe::LayerRouting,
     models::translation::{Batch, Example},
-    tokenizer::END,
+    vocabulary::Side,
 };
 use serde::Serialize;
 
@@ -145,17 +145,18 @@ fn examples(loaded: &Loaded, set: &TestSet, domains: &[String]) -> Result<Vec<Ex
         let known = routes.join(", ");
         return Err(Error::Inspect(format!("the model has no route `{pair}`; it has {known}")));
     };
-    let Some(tag) = loaded.tokenizer.language_tag(&pair.target) else {
-        return Err(Error::Inspect(format!("the tokenizer has no tag for `{}`", pair.target)));
+    let vocabulary = &loaded.vocabulary;
+    let frame = vocabulary.frame(&pair.source, &pair.target)?;
+    let encode = |side, texts: &[String]| {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        vocabulary.encode_batch(side, &texts)
     };
-    let sources = loaded.tokenizer.encode_batch(&set.sources);
-    let targets = loaded.tokenizer.encode_batch(&set.references);
+    let sources = encode(Side::Source, &set.sources);
+    let targets = encode(Side::Target, &set.references);
     let limit = loaded.model.config().max_positions;
-    let example = |(source, target): (Vec<u32>, Vec<u32>)| Example {
-        route: loaded.register.way(route, domains),
-        source: [&[tag], &source[..], &[END]].concat(),
-        target: [&[tag], &target[..]].concat(),
-        labels: [&target[..], &[END]].concat(),
+    let way = loaded.register.way(route, domains);
+    let example = |(source, target): (Vec<u32>, Vec<u32>)| {
+        Example::new(way, [&source, &target], &frame, vocabulary.outputs())
     };
     let examples = sources.into_iter().zip(targets).map(example);
     Ok(examples.filter(|e| e.source.len() <= limit && e.target.len() <= limit).collect())

@@ -3,13 +3,12 @@
 //! The rows of a step are the live hypotheses of all sentences. Nothing is padded, and no
 //! sentence sees another: what comes out does not depend on what stands beside it.
 
+use serde::{Deserialize, Serialize};
+
+use super::model::{Decoder, Encoded, EncoderDecoder};
 use crate::{
-    Result,
-    context::Context,
-    decoding::cache::{DecoderCache, StepRows},
-    kernels::softmax::LogitRows,
-    models::translation::{Encoded, TranslationModel},
-    ops,
+    Error, Result, cache::StepRows, context::Context, kernels::softmax::LogitRows, ops,
+    vocabulary::Outputs,
 };
 
 /// How hypotheses are searched.
@@ -23,14 +22,45 @@ pub struct SearchConfig {
     pub max_ratio: f32,
     /// See `max_ratio`.
     pub max_extra: usize,
-    /// Token that ends a sentence; it and those after it are what can be said.
-    pub end: u32,
+    /// When the beam of a sentence ends.
+    pub stopping: Stopping,
+}
+
+/// When the beam of a sentence ends, which has as many finished hypotheses as it keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopping {
+    /// Once no live hypothesis scores better than the best finished one.
+    #[default]
+    Best,
+    /// Once no live hypothesis scores better than the worst finished one that is kept, as in
+    /// Hugging Face's `generate`.
+    Worst,
+    /// At once, as in CTranslate2.
+    Full,
+}
+
+/// The sentences to search, in the order of their sources.
+#[derive(Debug, Clone, Copy)]
+pub struct Sentences<'a> {
+    /// Route of each sentence.
+    pub routes: &'a [u32],
+    /// What the decoder is given of each before it chooses; all equally long, at least one token.
+    pub starts: &'a [Vec<u32>],
+    /// Which tokens it may choose.
+    pub outputs: &'a Outputs,
 }
 
 impl SearchConfig {
-    /// Greedy search with `end` as the last token.
-    pub fn greedy(end: u32) -> Self {
-        Self { beam_size: 1, length_penalty: 1.0, max_ratio: 2.0, max_extra: 12, end }
+    /// Greedy search.
+    pub fn greedy() -> Self {
+        Self {
+            beam_size: 1,
+            length_penalty: 1.0,
+            max_ratio: 2.0,
+            max_extra: 12,
+            stopping: Stopping::default(),
+        }
     }
 
     fn max_length(&self, source: usize, max_positions: usize) -> usize {
@@ -90,72 +120,124 @@ struct Likeliest {
 
 /// Searches the best targets of `encoded` sentences, best first, at most `beam_size` each.
 ///
-/// `routes` names the way of each sentence and `starts` the token from which it begins.
+/// # Errors
+/// Fails when the model does, or when the starts of the sentences are not equally long.
 pub fn search(
-    model: &TranslationModel,
+    model: &dyn EncoderDecoder,
     encoded: &Encoded,
-    (routes, starts): (&[u32], &[u32]),
+    sentences: &Sentences<'_>,
     config: &SearchConfig,
     context: &Context,
 ) -> Result<Vec<Vec<Hypothesis>>> {
-    let mut cache = model.start(encoded, context)?;
+    let mut decoder = model.decoder(encoded, context)?;
     let mut finished: Vec<Finished> = Vec::new();
     finished.resize_with(encoded.layout.len(), Finished::default);
-    let begin = |(sentence, &next): (usize, &u32)| {
-        let hypothesis = Hypothesis::default();
-        Live { sentence, hypothesis, total: 0.0, next }
-    };
-    let mut live: Vec<Live> = starts.iter().enumerate().map(begin).collect();
-    let max_positions = model.config().max_positions;
+    let given = given_tokens(sentences)?;
+    let mut live = begin(&mut *decoder, sentences, given, context)?;
+    let pass = Pass { sentences, config, width: model.vocab_size(), given };
     while !live.is_empty() {
-        let (likeliest, visits) = step(model, &live, routes, &mut cache, config, context)?;
+        let (likeliest, visits) = pass.step(&live, &mut *decoder, context)?;
         let candidates = expand(&live, &likeliest);
-        let (next, parents) = advance(&live, &candidates, &visits, &mut finished, |sentence| {
+        let max_length = |sentence: usize| {
             let source = encoded.layout.lengths()[sentence];
-            (config, config.max_length(source, max_positions))
-        });
-        cache.select(&parents);
+            config.max_length(source, model.max_positions() - given)
+        };
+        let (next, parents) =
+            pass.advance(&live, &candidates, (&visits, &mut finished), max_length);
+        decoder.reorder(&parents);
         live = next;
     }
     Ok(finished.into_iter().map(|finished| finished.best(config.beam_size)).collect())
 }
 
-/// The likeliest next tokens of every live hypothesis, and where the tokens before them went.
-fn step(
-    model: &TranslationModel,
-    live: &[Live],
-    routes: &[u32],
-    cache: &mut DecoderCache,
-    config: &SearchConfig,
-    context: &Context,
-) -> Result<(Likeliest, Vec<TokenVisits>)> {
-    let ids: Vec<u32> = live.iter().map(|live| live.next).collect();
-    let sentences: Vec<usize> = live.iter().map(|live| live.sentence).collect();
-    let row_routes: Vec<u32> = sentences.iter().map(|&sentence| routes[sentence]).collect();
-    let rows = StepRows { sentences: &sentences, routes: &row_routes };
-    let output = model.step(&ids, &rows, cache, context)?;
-    let mut visits = vec![TokenVisits::new(); live.len()];
-    for layer in &output.routing {
-        for (row, went) in layer.visits.iter().enumerate() {
-            let named = went.iter().map(|&(e, weight)| (layer.experts[e].clone(), weight));
-            visits[row].push((layer.layer.clone(), named.collect()));
-        }
+/// How many tokens the decoder is given behind the first one.
+fn given_tokens(sentences: &Sentences<'_>) -> Result<usize> {
+    let length = sentences.starts.first().map_or(1, Vec::len);
+    match length > 0 && sentences.starts.iter().all(|start| start.len() == length) {
+        true => Ok(length - 1),
+        false => Err(Error::Invalid("the starts of a batch are not equally long".into())),
     }
-    let logits = model.logits(&output.hidden, context)?; // (R, V)
-    let rows = LogitRows { width: model.config().vocab_size, first_output: config.end as usize };
-    let likeliest = ops::with_values(&logits, |logits| Likeliest::of(logits, rows, config))?;
-    Ok((likeliest, visits))
+}
+
+/// Gives the decoder all tokens of the starts but the last, which is the first that asks for more.
+fn begin(
+    decoder: &mut dyn Decoder,
+    sentences: &Sentences<'_>,
+    given: usize,
+    context: &Context,
+) -> Result<Vec<Live>> {
+    let all: Vec<usize> = (0..sentences.starts.len()).collect();
+    let rows = StepRows { sentences: &all, routes: sentences.routes };
+    for place in 0..given {
+        let ids: Vec<u32> = sentences.starts.iter().map(|start| start[place]).collect();
+        decoder.step(&ids, &rows, context)?;
+        decoder.reorder(&all);
+    }
+    let live = |(sentence, start): (usize, &Vec<u32>)| {
+        let hypothesis = Hypothesis::default();
+        Live { sentence, hypothesis, total: 0.0, next: start[given] }
+    };
+    Ok(sentences.starts.iter().enumerate().map(live).collect())
+}
+
+/// What stays the same in all steps of a search.
+struct Pass<'a> {
+    sentences: &'a Sentences<'a>,
+    config: &'a SearchConfig,
+    /// Width of a row of logits, `V`.
+    width: usize,
+    /// Tokens that were given and not chosen; they count in the length of a hypothesis.
+    given: usize,
+}
+
+impl Pass<'_> {
+    /// The likeliest next tokens of every live hypothesis, and where the tokens before them went.
+    fn step(
+        &self,
+        live: &[Live],
+        decoder: &mut dyn Decoder,
+        context: &Context,
+    ) -> Result<(Likeliest, Vec<TokenVisits>)> {
+        let Self { sentences, config, width, .. } = *self;
+        let ids: Vec<u32> = live.iter().map(|live| live.next).collect();
+        let places: Vec<usize> = live.iter().map(|live| live.sentence).collect();
+        let routes: Vec<u32> = places.iter().map(|&sentence| sentences.routes[sentence]).collect();
+        let rows = StepRows { sentences: &places, routes: &routes };
+        let output = decoder.step(&ids, &rows, context)?;
+        let mut visits = vec![TokenVisits::new(); live.len()];
+        for layer in &output.routing {
+            for (row, went) in layer.visits.iter().enumerate() {
+                let named = went.iter().map(|&(e, weight)| (layer.experts[e].clone(), weight));
+                visits[row].push((layer.layer.clone(), named.collect()));
+            }
+        }
+        let logits = decoder.logits(&output.hidden, context)?; // (R, V)
+        let outputs = sentences.outputs;
+        let rows = LogitRows { width, first_output: outputs.first as usize };
+        let of = |logits: &[f32]| Likeliest::of(logits, rows, outputs, config);
+        Ok((ops::with_values(&logits, of)?, visits))
+    }
 }
 
 impl Likeliest {
     /// One token for each row of `logits` in greedy search, else twice the beam: half of them may be
     /// ends. Logits are looked over, never copied: there are many.
-    fn of(logits: &[f32], rows: LogitRows, config: &SearchConfig) -> Self {
+    fn of(logits: &[f32], rows: LogitRows, outputs: &Outputs, config: &SearchConfig) -> Self {
         let width = if config.beam_size == 1 { 1 } else { 2 * config.beam_size };
-        let (mut log_probs, tokens) = rows.top_k(logits, width);
+        let looked_at = width + outputs.banned.len();
+        let (mut log_probs, mut tokens) = rows.top_k(logits, looked_at);
         let sums = rows.log_sum_exp(logits);
-        for (log_probs, sum) in log_probs.chunks_exact_mut(width).zip(sums) {
+        for (log_probs, sum) in log_probs.chunks_exact_mut(looked_at).zip(sums) {
             log_probs.iter_mut().for_each(|logit| *logit -= sum);
+        }
+        if looked_at > width {
+            let kept = |row: usize| {
+                let all = row * looked_at..(row + 1) * looked_at;
+                all.filter(|&i| !outputs.banned.contains(&tokens[i])).take(width)
+            };
+            let places: Vec<usize> = (0..tokens.len() / looked_at).flat_map(kept).collect();
+            log_probs = places.iter().map(|&i| log_probs[i]).collect();
+            tokens = places.iter().map(|&i| tokens[i]).collect();
         }
         Self { width, tokens, log_probs }
     }
@@ -192,66 +274,75 @@ fn expand(live: &[Live], likeliest: &Likeliest) -> Vec<Vec<Candidate>> {
     candidates
 }
 
-/// Ends the hypotheses that are at their end and keeps the best others: the next live ones, and
-/// the rows they come from.
-fn advance<'a>(
-    live: &[Live],
-    candidates: &[Vec<Candidate>],
-    visits: &[TokenVisits],
-    finished: &mut [Finished],
-    limits: impl Fn(usize) -> (&'a SearchConfig, usize),
-) -> (Vec<Live>, Vec<usize>) {
-    let (mut next, mut parents) = (Vec::new(), Vec::new());
-    for candidates in candidates {
-        let Some(first) = candidates.first() else { continue };
-        let sentence = live[first.row].sentence;
-        let (config, max_length) = limits(sentence);
-        let before = next.len();
-        for (rank, candidate) in candidates.iter().enumerate() {
-            let from = &live[candidate.row];
-            let mut hypothesis = from.hypothesis.clone();
-            hypothesis.log_probs.push(candidate.log_prob);
-            let length = hypothesis.log_probs.len() as f32;
-            hypothesis.score = candidate.total / length.powf(config.length_penalty);
-            if candidate.token == config.end {
-                // An end counts only among the best, or a beam would fill with worse ones.
-                if rank < config.beam_size {
-                    finished[sentence].hypotheses.push(hypothesis);
+impl Pass<'_> {
+    /// Ends the hypotheses that are at their end and keeps the best others: the next live ones, and
+    /// the rows they come from.
+    fn advance(
+        &self,
+        live: &[Live],
+        candidates: &[Vec<Candidate>],
+        (visits, finished): (&[TokenVisits], &mut [Finished]),
+        max_length: impl Fn(usize) -> usize,
+    ) -> (Vec<Live>, Vec<usize>) {
+        let (config, end) = (self.config, self.sentences.outputs.end);
+        let (mut next, mut parents) = (Vec::new(), Vec::new());
+        for candidates in candidates {
+            let Some(first) = candidates.first() else { continue };
+            let sentence = live[first.row].sentence;
+            let before = next.len();
+            for (rank, candidate) in candidates.iter().enumerate() {
+                let from = &live[candidate.row];
+                let mut hypothesis = from.hypothesis.clone();
+                hypothesis.log_probs.push(candidate.log_prob);
+                let length = (self.given + hypothesis.log_probs.len()) as f32;
+                hypothesis.score = candidate.total / length.powf(config.length_penalty);
+                if candidate.token == end {
+                    // An end counts only among the best, or a beam would fill with worse ones.
+                    if rank < config.beam_size {
+                        finished[sentence].hypotheses.push(hypothesis);
+                    }
+                    continue;
                 }
-                continue;
+                if next.len() - before == config.beam_size {
+                    continue;
+                }
+                hypothesis.tokens.push(candidate.token);
+                hypothesis.visits.push(visits[candidate.row].clone());
+                let (total, next_token) = (candidate.total, candidate.token);
+                next.push(Live { sentence, hypothesis, total, next: next_token });
+                parents.push(candidate.row);
             }
-            if next.len() - before == config.beam_size {
-                continue;
+            let longest = max_length(sentence);
+            let is_long = next.get(before).is_some_and(|l| l.hypothesis.tokens.len() >= longest);
+            if is_long && finished[sentence].hypotheses.is_empty() {
+                let cut = next[before..].iter().map(|live| live.hypothesis.clone());
+                finished[sentence].hypotheses.extend(cut);
             }
-            hypothesis.tokens.push(candidate.token);
-            hypothesis.visits.push(visits[candidate.row].clone());
-            let (total, next_token) = (candidate.total, candidate.token);
-            next.push(Live { sentence, hypothesis, total, next: next_token });
-            parents.push(candidate.row);
+            let is_done = finished[sentence].is_done(&next[before..], config);
+            if is_long || is_done || next.len() == before {
+                next.truncate(before);
+                parents.truncate(before);
+            }
         }
-        let is_long = next.get(before).is_some_and(|l| l.hypothesis.tokens.len() >= max_length);
-        if is_long && finished[sentence].hypotheses.is_empty() {
-            let cut = next[before..].iter().map(|live| live.hypothesis.clone());
-            finished[sentence].hypotheses.extend(cut);
-        }
-        let is_done = finished[sentence].is_done(&next[before..], config);
-        if is_long || is_done || next.len() == before {
-            next.truncate(before);
-            parents.truncate(before);
-        }
+        (next, parents)
     }
-    (next, parents)
 }
 
 impl Finished {
-    /// Whether nothing live can become better than what is finished.
+    /// Whether the beam ends here.
     fn is_done(&self, live: &[Live], config: &SearchConfig) -> bool {
         if self.hypotheses.len() < config.beam_size {
             return false;
         }
-        let best = self.hypotheses.iter().map(|h| h.score).fold(f32::NEG_INFINITY, f32::max);
+        let mut scores: Vec<f32> = self.hypotheses.iter().map(|h| h.score).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        let bound = match config.stopping {
+            Stopping::Best => scores[0],
+            Stopping::Worst => scores[config.beam_size - 1],
+            Stopping::Full => return true,
+        };
         // Log-probabilities only fall; at equal length the live score is what it could end with.
-        live.iter().all(|live| live.hypothesis.score <= best)
+        live.iter().all(|live| live.hypothesis.score <= bound)
     }
 
     fn best(mut self, count: usize) -> Vec<Hypothesis> {

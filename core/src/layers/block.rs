@@ -4,9 +4,9 @@ use candle::{Tensor, Var};
 
 use crate::{
     Result,
+    cache::{LayerCache, StepRows},
     config::{NormPlacement, TranslationConfig},
     context::Context,
-    decoding::cache::{LayerCache, StepRows},
     layers::{
         added::{AddedExperts, Host},
         attention::{CrossAttention, SelfAttention},

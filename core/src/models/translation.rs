@@ -1,18 +1,21 @@
 //! The translation model: an encoder-decoder transformer with experts.
 
+mod batch;
+mod decode;
+
 use std::collections::BTreeMap;
 
 use candle::Tensor;
 
 use crate::{
     Error, Result,
+    cache::{DecoderCache, StepRows},
     config::{NormPlacement, TranslationConfig},
     context::Context,
-    decoding::cache::{DecoderCache, StepRows},
+    decoding::{Encoded, Output},
     layers::{
         block::{DecoderLayer, EncoderLayer},
         embedding::Embedding,
-        moe::LayerRouting,
         norm::LayerNorm,
         ways::Ways,
     },
@@ -22,96 +25,10 @@ use crate::{
     register::Register,
 };
 
-/// Label of rows that belong to no sentence.
+pub use batch::{Batch, Example};
+
+/// Label of rows that teach nothing: those between sentences, and where the next token is given.
 pub const IGNORED: u32 = u32::MAX;
-
-/// Sentence pairs for one step of training: all rows of one side in one matrix.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
-    /// Tokens of the sources.
-    pub source: Vec<u32>,
-    /// Where each source lies.
-    pub source_layout: Ragged,
-    /// Tokens that the decoder sees: each target, shifted by one.
-    pub target: Vec<u32>,
-    /// Tokens that it is to say, [`IGNORED`] between sentences.
-    pub labels: Vec<u32>,
-    /// Where each target lies.
-    pub target_layout: Ragged,
-    /// Way of each sentence: its route, or what [`Register::way`] makes of it and its domains.
-    pub routes: Vec<u32>,
-}
-
-/// One sentence pair as tokens, tags and ends included.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Example {
-    /// Index of the route, or what [`Register::way`] makes of it and of domains.
-    pub route: u32,
-    /// What the encoder sees.
-    pub source: Vec<u32>,
-    /// What the decoder sees; as long as `labels`.
-    pub target: Vec<u32>,
-    /// What the decoder is to say.
-    pub labels: Vec<u32>,
-}
-
-impl Batch {
-    /// Puts `examples` one after another; for a GPU `padded`, with the token `padding` between.
-    pub fn new(examples: &[Example], padded: Option<u32>) -> Self {
-        let lengths = |side: fn(&Example) -> &Vec<u32>| -> Ragged {
-            let lengths: Vec<usize> = examples.iter().map(|example| side(example).len()).collect();
-            match padded {
-                Some(_) => Ragged::padded(&lengths),
-                None => Ragged::contiguous(&lengths),
-            }
-        };
-        let source_layout = lengths(|example| &example.source);
-        let target_layout = lengths(|example| &example.target);
-        let padding = padded.unwrap_or_default();
-        Self {
-            source: join(examples, &source_layout, |example| &example.source, padding),
-            target: join(examples, &target_layout, |example| &example.target, padding),
-            labels: join(examples, &target_layout, |example| &example.labels, IGNORED),
-            routes: examples.iter().map(|example| example.route).collect(),
-            source_layout,
-            target_layout,
-        }
-    }
-}
-
-fn join(
-    examples: &[Example],
-    layout: &Ragged,
-    side: impl Fn(&Example) -> &Vec<u32>,
-    padding: u32,
-) -> Vec<u32> {
-    let mut ids = vec![padding; layout.rows()];
-    for (example, &start) in examples.iter().zip(layout.offsets()) {
-        let side = side(example);
-        ids[start..start + side.len()].copy_from_slice(side);
-    }
-    ids
-}
-
-/// What the model makes of a [`Batch`].
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// Last hidden state of every target row, `(N, D)`.
-    pub hidden: Tensor,
-    /// Where the tokens went, layer by layer.
-    pub routing: Vec<LayerRouting>,
-}
-
-/// What the encoder makes of sources.
-#[derive(Debug, Clone)]
-pub struct Encoded {
-    /// Last hidden state of every source row, `(S, D)`.
-    pub memory: Tensor,
-    /// Where the sources lie.
-    pub layout: Ragged,
-    /// Where the tokens went, layer by layer.
-    pub routing: Vec<LayerRouting>,
-}
 
 /// An encoder-decoder transformer with experts.
 #[derive(Debug, Clone)]

@@ -6,15 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dragoman_core::tokenizer::Tokenizer;
+use dragoman_core::vocabulary::{Side, Vocabulary};
 use fs_err::File;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{BLOCK, HEADER_BYTES, Header, MAGIC, Segment};
+use super::{BLOCK, HEADER_BYTES, Header, IdWidth, MAGIC, Segment};
 use crate::{
-    Error, Result,
+    Result,
     clean::{CleanConfig, Cleaner, HeldOut, Reason, Rejected, Seen},
     corpus::{Corpus, Faults, Line, Pair},
 };
@@ -53,12 +53,12 @@ pub struct Phrasebook {
 ///
 /// Both files appear when they are complete. A malformed line is counted, named in the header and
 /// passed over.
-pub fn pack(config: &PackConfig, tokenizer: &Tokenizer, path: impl AsRef<Path>) -> Result<Header> {
+pub fn pack(
+    config: &PackConfig,
+    vocabulary: &dyn Vocabulary,
+    path: impl AsRef<Path>,
+) -> Result<Header> {
     let path = path.as_ref();
-    if tokenizer.vocab_size() > usize::from(u16::MAX) + 1 {
-        let reason = format!("ids are stored in 16 bits, not {} tokens", tokenizer.vocab_size());
-        return Err(Error::Packed { path: path.into(), reason });
-    }
     if let Some(parent) = path.parent() {
         fs_err::create_dir_all(parent)?;
     }
@@ -70,8 +70,8 @@ pub fn pack(config: &PackConfig, tokenizer: &Tokenizer, path: impl AsRef<Path>) 
             }
         }
     }
-    let mut packer =
-        Packer { tokenizer, held_out, seen: Seen::default(), writer: Writer::new(path)? };
+    let writer = Writer::new(path, IdWidth::for_vocabulary(vocabulary.size()))?;
+    let mut packer = Packer { vocabulary, held_out, seen: Seen::default(), writer };
     let mut segments = Vec::new();
     for corpus in &config.corpora {
         segments.push(packer.add(corpus, &config.clean, Pass::Once)?);
@@ -80,7 +80,7 @@ pub fn pack(config: &PackConfig, tokenizer: &Tokenizer, path: impl AsRef<Path>) 
     for Phrasebook { corpus, repeat } in &config.phrasebooks {
         segments.push(packer.add(corpus, &whole, Pass::Repeated(*repeat))?);
     }
-    packer.writer.finish(path, tokenizer, segments, config.weights.clone())
+    packer.writer.finish(path, vocabulary, segments, config.weights.clone())
 }
 
 /// How the pairs of a corpus are packed.
@@ -93,7 +93,7 @@ enum Pass {
 }
 
 struct Packer<'a> {
-    tokenizer: &'a Tokenizer,
+    vocabulary: &'a dyn Vocabulary,
     held_out: HeldOut,
     seen: Seen,
     writer: Writer,
@@ -167,7 +167,10 @@ impl Packer<'_> {
             }
         }
         let encoded: Vec<[Vec<u32>; 2]> = (kept.par_iter())
-            .map(|pair| [&pair.source, &pair.target].map(|text| self.tokenizer.encode(text)))
+            .map(|pair| {
+                let sides = [(Side::Source, &pair.source), (Side::Target, &pair.target)];
+                sides.map(|(side, text)| self.vocabulary.encode(side, text))
+            })
             .collect();
         for sides in std::iter::repeat_n(&encoded, times).flatten() {
             if sides.iter().any(|ids| ids.len() > max_tokens.min(usize::from(u16::MAX))) {
@@ -186,6 +189,7 @@ impl Packer<'_> {
 /// Writes `corpus.bin`, first under another name.
 struct Writer {
     part: PathBuf,
+    width: IdWidth,
     file: BufWriter<File>,
     tokens: u64,
     lengths: Vec<u16>,
@@ -193,13 +197,14 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(path: &Path) -> Result<Self> {
+    fn new(path: &Path, width: IdWidth) -> Result<Self> {
         let part = path.with_extension("bin.part");
         let mut file = BufWriter::new(File::create(&part)?);
         let mut header = [0; HEADER_BYTES];
         header[..MAGIC.len()].copy_from_slice(&MAGIC);
+        header[IdWidth::PLACE] = width.code();
         file.write_all(&header)?;
-        Ok(Self { part, file, tokens: 0, lengths: Vec::new(), blocks: Vec::new() })
+        Ok(Self { part, width, file, tokens: 0, lengths: Vec::new(), blocks: Vec::new() })
     }
 
     fn push(&mut self, sides: &[Vec<u32>; 2]) -> Result<()> {
@@ -208,7 +213,7 @@ impl Writer {
         }
         for ids in sides {
             for &id in ids {
-                self.file.write_all(&(id as u16).to_le_bytes())?;
+                self.file.write_all(&id.to_le_bytes()[..self.width.bytes()])?;
             }
             self.lengths.push(ids.len() as u16);
             self.tokens += ids.len() as u64;
@@ -224,7 +229,7 @@ impl Writer {
     fn finish(
         mut self,
         path: &Path,
-        tokenizer: &Tokenizer,
+        vocabulary: &dyn Vocabulary,
         segments: Vec<Segment>,
         weights: BTreeMap<String, f64>,
     ) -> Result<Header> {
@@ -242,8 +247,8 @@ impl Writer {
         drop(file);
 
         let header = Header {
-            tokenizer: tokenizer.sha256().to_owned(),
-            vocab_size: tokenizer.vocab_size(),
+            tokenizer: vocabulary.sha256().to_owned(),
+            vocab_size: vocabulary.size(),
             pairs: segments.iter().map(|segment| segment.pairs).sum(),
             tokens: self.tokens,
             sha256: sha256_of(&self.part)?,

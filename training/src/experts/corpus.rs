@@ -8,7 +8,7 @@ use std::{
 
 use dragoman_core::{
     register::{Register, TrainedOn},
-    tokenizer::Tokenizer,
+    vocabulary::Vocabulary,
 };
 use dragoman_data::{
     clean::{CleanConfig, Cleaner, Reason},
@@ -62,7 +62,7 @@ pub(super) fn prepare(
     request: &AddRequest,
     kind: &Kind,
     register: &Register,
-    tokenizer: &Tokenizer,
+    vocabulary: &dyn Vocabulary,
 ) -> Result<Prepared> {
     let wanted = wanted(request, kind, register);
     let corpora = corpora(request, &wanted)?;
@@ -111,7 +111,7 @@ pub(super) fn prepare(
     for path in held_out_files(&dev, &dev_base, &directions) {
         packing.held_out.push(path);
     }
-    let header = pack(&packing, tokenizer, work.join("corpus.bin"))?;
+    let header = pack(&packing, vocabulary, work.join("corpus.bin"))?;
     check_size(&header, &corpora)?;
     Ok(Prepared { directions, dev, dev_base, trained_on, pairs: header.pairs, sources })
 }

@@ -211,10 +211,14 @@ fn taught_corpus(
     }
     let path = work.join(format!("{}-{}.taught.tsv", route.source, route.target));
     fs_err::write(&path, lines)?;
-    teacher.tokenizer().save(work.join("tokenizer.json")).map_err(dragoman_core::Error::from)?;
+    let Some(tokenizer) = teacher.vocabulary().tokenizer() else {
+        let reason = "only a model with a tokenizer of this suite can teach another";
+        return Err(Error::Expert(reason.into()));
+    };
+    tokenizer.save(work.join("tokenizer.json")).map_err(dragoman_core::Error::from)?;
     let corpus = Corpus::new(&path, &route.source, &route.target).labelled("taught").one_way();
     let config = PackConfig { corpora: vec![corpus], ..PackConfig::default() };
-    pack(&config, teacher.tokenizer(), work.join("corpus.bin"))?;
+    pack(&config, tokenizer, work.join("corpus.bin"))?;
     Ok(true)
 }
 
@@ -236,7 +240,7 @@ fn write_start(
     group.sort_by(|a, b| used(b).total_cmp(&used(a)));
     group.truncate(top_k);
 
-    let Loaded { params, tokenizer, .. } = loaded;
+    let Loaded { params, vocabulary, .. } = loaded;
     let mut tensors = params.tensors()?;
     for layer in teacher.moe_layers() {
         let network = dense(&layer, &tensors, &group, config)?;
@@ -250,7 +254,7 @@ fn write_start(
     };
     let params = ParamStore::from_tensors(&Device::Cpu, tensors);
     TranslationModel::new(config, &register, &params)?;
-    save_translation(folder, config, &register, &params, (&tokenizer, DType::F32))?;
+    save_translation(folder, config, &register, &params, (&*vocabulary, DType::F32))?;
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use dragoman_core::{
     kernels::matmul::Precision,
     models::translation::{Batch, Example},
     register::Register,
-    tokenizer::END,
     translator::{Translator, TranslatorOptions},
+    vocabulary::Side,
 };
 
 use super::scores;
@@ -73,9 +73,9 @@ impl Measure {
 
     /// chrF++ of each set and direction.
     pub(super) fn scores(&self, loaded: Loaded) -> Result<Vec<f64>> {
-        let Loaded { model, register, tokenizer, .. } = loaded;
+        let Loaded { model, register, vocabulary, .. } = loaded;
         let translator =
-            Translator::new(model, register.clone(), tokenizer, TranslatorOptions::default())?;
+            Translator::new(model, register.clone(), vocabulary, TranslatorOptions::default())?;
         let control = Control::default();
         let mut found = Vec::new();
         for set in &self.sets {
@@ -99,7 +99,7 @@ impl Measure {
             let rule = OutputLoss {
                 weight: loaded.model.output_weight().clone(),
                 bias: loaded.model.output_bias().cloned(),
-                first_output: loaded.tokenizer.first_output(),
+                first_output: loaded.vocabulary.outputs().first,
                 label_smoothing: 0.0,
                 scale: 1.0,
                 precision: Precision::Bf16,
@@ -126,19 +126,15 @@ impl Measure {
             let Some(route) = loaded.register.route(&set.pair.source, &set.pair.target) else {
                 continue;
             };
-            let Some(tag) = loaded.tokenizer.language_tag(&set.pair.target) else { continue };
-            let encode = |text: &String| -> Vec<u32> {
-                loaded.tokenizer.encode(text).into_iter().take(limit).collect()
+            let vocabulary = &loaded.vocabulary;
+            let Ok(frame) = vocabulary.frame(&set.pair.source, &set.pair.target) else { continue };
+            let encode = |side, text: &str| -> Vec<u32> {
+                vocabulary.encode(side, text).into_iter().take(limit).collect()
             };
+            let way = loaded.register.way(route, &names);
             let example = |(source, target): (&String, &String)| {
-                let (source, target) = (encode(source), encode(target));
-                let labels = target.iter().copied().chain([END]).collect();
-                Example {
-                    route: loaded.register.way(route, &names),
-                    source: [tag].into_iter().chain(source).chain([END]).collect(),
-                    target: [tag].into_iter().chain(target).collect(),
-                    labels,
-                }
+                let (source, target) = (encode(Side::Source, source), encode(Side::Target, target));
+                Example::new(way, [&source, &target], &frame, vocabulary.outputs())
             };
             let examples: Vec<Example> =
                 set.sources.iter().zip(&set.references).map(example).collect();

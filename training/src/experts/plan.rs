@@ -4,6 +4,7 @@ use dragoman_core::{
     config::TranslationConfig,
     register::{ExpertEntry, ExpertKind, LanguageTag, Register, Route},
     tokenizer::Tokenizer,
+    vocabulary::Vocabulary,
 };
 
 use super::request::AddRequest;
@@ -98,7 +99,7 @@ impl Plan {
         request: &AddRequest,
         pair: &LanguagePair,
         parent: &ExpertEntry,
-        (register, config, tokenizer): (&Register, &TranslationConfig, &Tokenizer),
+        (register, config, vocabulary): (&Register, &TranslationConfig, &dyn Vocabulary),
     ) -> Result<Self> {
         let Some(route) = register.routes.iter().find(|route| route.group.contains(&parent.name))
         else {
@@ -108,9 +109,9 @@ impl Plan {
         let layers = layers(config, false)?;
         let mut entry = ExpertEntry::new(request.name.clone(), ExpertKind::Pair, &layers, d_ff);
         entry.parent = Some(parent.name.clone());
-        if tokenizer.language_tag(&pair.target).is_none() {
-            let free = tokenizer.free_tags();
-            let Some(&id) = free.first() else {
+        if vocabulary.frame(&pair.source, &pair.target).is_err() {
+            let free = vocabulary.tokenizer().map(Tokenizer::free_tags);
+            let Some(&id) = free.iter().flatten().next() else {
                 return Err(refuse(format!("no tag is left for the language `{}`", pair.target)));
             };
             entry.tag = Some(LanguageTag { language: pair.target.clone(), id });

@@ -156,7 +156,7 @@ impl<'a> TextExpert<'a> {
         };
         fs_err::create_dir_all(&request.work)?;
         let base = files.load_translation(&Device::Cpu)?;
-        let prepared = prepare(&request, &kind, register, &base.tokenizer)?;
+        let prepared = prepare(&request, &kind, register, &*base.vocabulary)?;
         let old_ref = old.as_ref();
         let start = Start { request: &request, old: old_ref, files, register, prepared: &prepared };
         let plan = start.plan(&kind, &base)?;
@@ -283,8 +283,8 @@ impl Addition for TextExpert<'_> {
         let loaded = self.start().load(&self.plan)?;
         run::put(best, &loaded.params)?;
         let options = TranslatorOptions::default();
-        let Loaded { model, register, tokenizer, .. } = loaded;
-        let with = Translator::new(model, register, tokenizer, options)?;
+        let Loaded { model, register, vocabulary, .. } = loaded;
+        let with = Translator::new(model, register, vocabulary, options)?;
         let without = Translator::open(self.files, options)?;
         let domain = |entry: &ExpertEntry| vec![entry.short_name().to_string()];
         let new = if self.plan.routes.is_empty() { domain(&self.plan.entry) } else { Vec::new() };
@@ -409,7 +409,7 @@ impl Start<'_> {
         }
         let parents = possible_parents(self.request, pair, self.register)?;
         let plan = |parent: &ExpertEntry| {
-            Plan::pair(self.request, pair, parent, (self.register, &config, &base.tokenizer))
+            Plan::pair(self.request, pair, parent, (self.register, &config, &*base.vocabulary))
         };
         let plans = parents.into_iter().map(plan).collect::<Result<Vec<_>>>()?;
         self.nearest(plans)

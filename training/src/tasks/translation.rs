@@ -20,7 +20,8 @@ use dragoman_core::{
     models::translation::{Batch, Example, TranslationModel},
     params::{Param, ParamStore},
     register::Register,
-    tokenizer::{self, Tokenizer},
+    tokenizer::{PAD, Tokenizer},
+    vocabulary::{Frame, Vocabulary},
 };
 use dragoman_data::{
     batch::{Batcher, Cursor, SentencePair},
@@ -93,7 +94,7 @@ pub(crate) struct TranslationTask {
     expert: Option<String>,
     register: Register,
     model: TranslationModel,
-    tokenizer: Arc<Tokenizer>,
+    vocabulary: Arc<dyn Vocabulary>,
     corpus: Arc<PackedCorpus>,
     batcher: Batcher,
     /// For each route of the corpus how the model takes it, if it is trained.
@@ -145,7 +146,7 @@ impl TranslationTask {
         }
 
         let detectors = Vec::new();
-        let loaded = Loaded { model, params, register, tokenizer, detectors };
+        let loaded = Loaded { model, params, register, vocabulary: Arc::new(tokenizer), detectors };
         Self::assemble(&config, loaded, None, (corpus, &directions), paths)
     }
 
@@ -159,7 +160,7 @@ impl TranslationTask {
         paths: &RunPaths,
     ) -> Result<Self> {
         let corpus = PackedCorpus::open(paths.corpus.join("corpus.bin"))?;
-        corpus.check_tokenizer(loaded.tokenizer.sha256())?;
+        corpus.check_tokenizer(loaded.vocabulary.sha256())?;
         let own = format!("experts.{expert}.");
         loaded.params.iter().for_each(|p| p.set_trainable(p.name().starts_with(&own)));
         Self::assemble(config, loaded, Some(expert.into()), (Arc::new(corpus), directions), paths)
@@ -172,13 +173,13 @@ impl TranslationTask {
         (corpus, directions): (Arc<PackedCorpus>, &[(String, String)]),
         paths: &RunPaths,
     ) -> Result<Self> {
-        let Loaded { model, params: all, register, tokenizer, .. } = loaded;
+        let Loaded { model, params: all, register, vocabulary, .. } = loaded;
         let params = all.subset(Param::is_trainable);
         let dev = dev::load(&config.dev, &paths.dev, directions)?;
         let cursor = Cursor::start(config.run.seed);
         seed_masks(params.device(), &cursor)?;
         let batcher = Batcher::new(corpus.clone(), config.batches.clone(), cursor)?;
-        let (config, tokenizer) = (config.clone(), Arc::new(tokenizer));
+        let config = config.clone();
         let (names, ways) = (corpus.routes().to_vec(), Vec::new());
         let mut task = Self {
             config,
@@ -187,7 +188,7 @@ impl TranslationTask {
             expert,
             register,
             model,
-            tokenizer,
+            vocabulary,
             corpus,
             batcher,
             ways,
@@ -204,11 +205,8 @@ impl TranslationTask {
     fn way(&self, source: &str, target: &str) -> Result<Option<Way>> {
         let Some(route) = self.register.route(source, target) else { return Ok(None) };
         let domain: Vec<String> = self.expert.iter().cloned().collect();
-        let tag = self.tokenizer.language_tag(target).ok_or_else(|| {
-            let reason = format!("the tokenizer has no tag for `{target}`");
-            Error::Core(dragoman_core::Error::Invalid(reason))
-        })?;
-        Ok(Some(Way { way: self.register.way(route, &domain), tag }))
+        let frame = self.vocabulary.frame(source, target)?;
+        Ok(Some(Way { way: self.register.way(route, &domain), frame }))
     }
 
     /// What makes this run the run it is: with other values, its checkpoints are of no use.
@@ -218,21 +216,15 @@ impl TranslationTask {
             "model": self.config.model,
             "experts": self.config.experts,
             "directions": routes,
-            "tokenizer": self.tokenizer.sha256(),
+            "tokenizer": self.vocabulary.sha256(),
         })
     }
 
     /// A pair as the model sees it; none if its direction is not trained.
     fn example(&self, pair: SentencePair) -> Option<Example> {
-        let Way { way: route, tag } = self.ways[pair.route as usize]?;
-        let mut source = vec![tag];
-        source.extend(pair.source);
-        source.push(tokenizer::END);
-        let mut target = vec![tag];
-        target.extend(&pair.target);
-        let mut labels = pair.target;
-        labels.push(tokenizer::END);
-        Some(Example { route, source, target, labels })
+        let Way { way: route, frame } = self.ways[pair.route as usize].as_ref()?;
+        let sides = [&pair.source[..], &pair.target[..]];
+        Some(Example::new(*route, sides, frame, self.vocabulary.outputs()))
     }
 
     /// The loss of the label tokens, and the gradient of the output layer.
@@ -240,7 +232,7 @@ impl TranslationTask {
         OutputLoss {
             weight: self.model.output_weight().clone(),
             bias: self.model.output_bias().cloned(),
-            first_output: self.tokenizer.first_output(),
+            first_output: self.vocabulary.outputs().first,
             label_smoothing: part.config.loss.label_smoothing,
             scale: 1.0 / part.labels as f32,
             precision: self.config.precision,
@@ -266,7 +258,7 @@ impl Task for TranslationTask {
                 .filter_map(|pair| self.example(pair))
                 .collect();
             if !examples.is_empty() {
-                let padding = (!self.params.device().is_cpu()).then_some(tokenizer::PAD);
+                let padding = (!self.params.device().is_cpu()).then_some(PAD);
                 return Ok(Batch::new(&examples, padding));
             }
         }
@@ -549,11 +541,11 @@ mod tests {
         let route = task.corpus.routes().iter().position(|route| *route == into_german);
         let route = route.expect("the corpus serves both directions") as u32;
         let example = task.example(pair(route, "a", "b")).expect("the direction is trained");
-        let german = task.tokenizer.language_tag("de").expect("the tokenizer knows German");
+        let german = task.vocabulary.frame("en", "de")?.start[0];
         let (a, b) = (68 + u32::from(b'a'), 68 + u32::from(b'b'));
-        assert_eq!(example.source, [german, a, tokenizer::END]);
+        assert_eq!(example.source, [german, a, END]);
         assert_eq!(example.target, [german, b]);
-        assert_eq!(example.labels, [b, tokenizer::END]);
+        assert_eq!(example.labels, [b, END]);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use candle::{DType, Device};
 use clap::{Args, Subcommand};
 use dragoman_core::{
     config::ModelConfig,
-    directory::{Loaded, save_translation},
+    directory::{Loaded, names_of, save_translation},
 };
 
 use crate::models::ModelArgs;
@@ -82,21 +82,16 @@ impl Export {
             if matches!(kind, ModelConfig::Recommendation(_)) {
                 bail!("`--half` is for models that translate; export this one as it is");
             }
-            let Loaded { model, params, register, tokenizer, .. } =
+            let Loaded { model, params, register, vocabulary, .. } =
                 files.load_translation(&Device::Cpu)?;
-            let form = (&tokenizer, DType::F16);
+            let form = (&*vocabulary, DType::F16);
             save_translation(&self.dir, model.config(), &register, &params, form)?;
             println!("{}", self.dir.display());
             return Ok(());
         }
         let register = files.register()?;
         // The register last: a folder without it is no model.
-        let mut names = vec!["config.json", "shared.safetensors"];
-        names.extend(matches!(kind, ModelConfig::Translation(_)).then_some("tokenizer.json"));
-        names.extend(register.files.keys().map(String::as_str));
-        names.extend(register.experts.iter().map(|expert| expert.file.as_str()));
-        names.push("experts.json");
-        for name in names {
+        for name in names_of(&register).chain(["experts.json"]) {
             let path = self.dir.join(name);
             fs_err::create_dir_all(path.parent().unwrap_or(&self.dir))?;
             fs_err::write(path, files.read(name)?)?;

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 use candle::Device;
 use dragoman_core::{
     context::Context,
-    decoding::search::{Hypothesis, SearchConfig, search},
+    decoding::search::{Hypothesis, SearchConfig, Sentences, search},
     models::translation::TranslationModel,
     params::ParamStore,
     ragged::Ragged,
-    tokenizer::END,
+    vocabulary::{Frame, Side},
 };
 
 use super::{DevConfig, DevSet, TranslationTask, Way, expert_load};
@@ -153,23 +153,21 @@ impl TranslationTask {
         load: &mut ExpertLoad,
     ) -> Result<Vec<String>> {
         let way = self.way(&pair.source, &pair.target)?;
-        let Way { way: route, tag } =
+        let Way { way: route, frame } =
             way.expect("development sets are read for the routes of the model");
-        let encoded = self.tokenizer.encode_batch(sources);
-        let limit = self.config.model.max_positions;
-        let source = |ids: Vec<u32>| {
-            let ids = ids.into_iter().take(limit - 2);
-            [tag].into_iter().chain(ids).chain([END]).collect::<Vec<_>>()
-        };
+        let texts: Vec<&str> = sources.iter().map(String::as_str).collect();
+        let encoded = self.vocabulary.encode_batch(Side::Source, &texts);
+        let limit = self.config.model.max_positions - frame.source(&[]).len();
+        let source = |ids: Vec<u32>| frame.source(&ids[..ids.len().min(limit)]);
         let encoded: Vec<Vec<u32>> = encoded.into_iter().map(source).collect();
         let mut order: Vec<usize> = (0..encoded.len()).collect();
         order.sort_by_key(|&i| encoded[i].len());
         let mut texts = vec![String::new(); sources.len()];
         for batch in order.chunks(DECODED_TOGETHER) {
             let sources: Vec<_> = batch.iter().map(|&i| encoded[i].as_slice()).collect();
-            let targets = self.decode(model, &sources, (route, tag), load)?;
+            let targets = self.decode(model, &sources, (route, &frame), load)?;
             for (&i, tokens) in batch.iter().zip(targets) {
-                texts[i] = self.tokenizer.decode(&tokens);
+                texts[i] = self.vocabulary.decode(&tokens);
             }
         }
         Ok(texts)
@@ -180,7 +178,7 @@ impl TranslationTask {
         &self,
         model: &TranslationModel,
         sources: &[&[u32]],
-        (route, tag): (u32, u32),
+        (route, frame): (u32, &Frame),
         load: &mut ExpertLoad,
     ) -> Result<Vec<Vec<u32>>> {
         let context = Context::inference(self.config.precision);
@@ -189,9 +187,10 @@ impl TranslationTask {
         let routes = vec![route; sources.len()];
         let encoded = model.encode(&sources.concat(), &layout, &routes, &context)?;
         add_load(load, expert_load(&encoded.routing));
-        let starts = vec![tag; sources.len()];
-        let greedy = SearchConfig::greedy(END);
-        let found = search(model, &encoded, (&routes, &starts), &greedy, &context)?;
+        let starts = vec![frame.start.clone(); sources.len()];
+        let outputs = self.vocabulary.outputs();
+        let sentences = Sentences { routes: &routes, starts: &starts, outputs };
+        let found = search(model, &encoded, &sentences, &SearchConfig::greedy(), &context)?;
         let best = |hypotheses: Vec<Hypothesis>| hypotheses.into_iter().next().unwrap_or_default();
         Ok(found.into_iter().map(|hypotheses| best(hypotheses).tokens).collect())
     }

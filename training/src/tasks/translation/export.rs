@@ -21,8 +21,8 @@ impl TranslationTask {
             expert.trained_on = self.trained_on();
             add_scores(expert, &self.register, note);
         }
-        let tokenizer = (&*self.tokenizer, DType::F32);
-        save_translation(dir, &self.config.model, &register, &self.all, tokenizer)?;
+        let vocabulary = (&*self.vocabulary, DType::F32);
+        save_translation(dir, &self.config.model, &register, &self.all, vocabulary)?;
         Ok(())
     }
 

@@ -1,0 +1,75 @@
+//! The translation model as search sees it.
+
+use std::collections::BTreeMap;
+
+use candle::Tensor;
+
+use super::TranslationModel;
+use crate::{
+    Result,
+    cache::{DecoderCache, StepRows},
+    context::Context,
+    decoding::{Decoder, Encoded, EncoderDecoder, Output},
+    params::Param,
+    ragged::Ragged,
+};
+
+impl EncoderDecoder for TranslationModel {
+    fn max_positions(&self) -> usize {
+        self.config.max_positions
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.config.vocab_size
+    }
+
+    fn encode(
+        &self,
+        source: &[u32],
+        layout: &Ragged,
+        routes: &[u32],
+        context: &Context,
+    ) -> Result<Encoded> {
+        TranslationModel::encode(self, source, layout, routes, context)
+    }
+
+    fn decoder<'a>(
+        &'a self,
+        encoded: &Encoded,
+        context: &Context,
+    ) -> Result<Box<dyn Decoder + 'a>> {
+        Ok(Box::new(Decoding { model: self, cache: self.start(encoded, context)? }))
+    }
+
+    fn mixes_sentences(&self) -> bool {
+        self.config.moe.as_ref().is_some_and(|moe| moe.routing.is_some())
+    }
+
+    fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
+        TranslationModel::expert_matrices(self, routes)
+    }
+
+    fn added(&self) -> BTreeMap<String, u64> {
+        TranslationModel::added(self)
+    }
+}
+
+/// The decoder with its caches.
+struct Decoding<'a> {
+    model: &'a TranslationModel,
+    cache: DecoderCache,
+}
+
+impl Decoder for Decoding<'_> {
+    fn step(&mut self, ids: &[u32], rows: &StepRows<'_>, context: &Context) -> Result<Output> {
+        self.model.step(ids, rows, &mut self.cache, context)
+    }
+
+    fn logits(&self, hidden: &Tensor, context: &Context) -> Result<Tensor> {
+        self.model.logits(hidden, context)
+    }
+
+    fn reorder(&mut self, parents: &[usize]) {
+        self.cache.select(parents);
+    }
+}
