@@ -10,9 +10,10 @@
 //! | [`moe`] | every published router as a preset, with its losses and a block of experts |
 //! | [`vocabulary`], [`decoding`] | what search needs of tokens and of a model; greedy and beam search |
 //! | [`detector`] | which domain a text is of |
-//! | [`tokenizer`], [`text`] | text to tokens; texts to sentences |
+//! | [`tokenizer`], [`sentencepiece`] | text to tokens: ours, and that of other suites |
+//! | [`text`] | texts to sentences |
 //! | [`directory`] | models on disk |
-//! | [`translate`], [`translator`] | what services ask of a model, and the model that answers |
+//! | [`translate`], [`translator`], [`translators`] | what services ask of a model, the model that answers, and several as one |
 //! | [`recommend`], [`recommender`] | the same of recommendations, with the cheap scorers |
 //!
 //! The kernels are a crate of their own, re-exported as [`kernels`]. This crate knows no corpus, no optimiser and no HTTP.
@@ -29,6 +30,7 @@ pub mod cache;
 pub mod moe;
 pub mod layers;
 pub mod tokenizer;
+pub mod sentencepiece;
 pub mod vocabulary;
 pub mod decoding;
 pub mod models;
@@ -37,6 +39,7 @@ pub mod text;
 pub mod directory;
 pub mod translate;
 pub mod translator;
+pub mod translators;
 pub mod recommend;
 pub mod recommender;
 
