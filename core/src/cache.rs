@@ -32,7 +32,7 @@ pub struct DecoderCache {
 #[derive(Debug)]
 pub struct LayerCache {
     heads: Heads,
-    /// Of every row the keys and values `(T, 2D)` of the tokens so far.
+    /// Of every row the keys and values `(T, 2D)` of the tokens so far, or a recurrent cell `(D,)`.
     rows: Vec<Vec<f32>>,
     /// Keys and values of all sources, `(S, 2D)`.
     memory: Tensor,
@@ -95,6 +95,25 @@ impl LayerCache {
             let [q, _, _] = Columns::split(qkv, [width; 3]);
             self.attend(q, self.rows.iter().map(Vec::as_slice))
         })?
+    }
+
+    /// Moves the recurrent cells on by `gates` `(R, 2D)`, and gives what comes out of them: `(R, D)`.
+    pub(crate) fn recur(
+        &mut self,
+        gates: &Tensor,
+        advance: impl Fn(&mut [f32], &[f32], &mut [f32]),
+    ) -> Result<Tensor> {
+        let (rows, width) = (gates.dim(0)?, self.heads.d_model());
+        self.rows.resize_with(rows, Vec::new);
+        let mut out = vec![0.0; rows * width];
+        with_values(gates, |gates| {
+            let pairs = self.rows.iter_mut().zip(gates.chunks_exact(2 * width));
+            for ((cell, gates), out) in pairs.zip(out.chunks_exact_mut(width)) {
+                cell.resize(width, 0.0); // before the first token it is empty
+                advance(cell, gates, out);
+            }
+        })?;
+        Ok(Tensor::from_vec(out, (rows, width), &candle::Device::Cpu)?)
     }
 
     /// Attends from queries `(R, D)` to the sources of their sentences: `(R, D)`.

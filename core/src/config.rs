@@ -1,11 +1,13 @@
 //! The typed description of a model, `config.json`.
 
+mod architecture;
 mod recommendation;
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use architecture::{Architecture, Positions, SearchDefaults, Stopping, TargetMixing};
 pub use recommendation::{RecommendationConfig, SegmentGate};
 
 pub use crate::kernels::activation::Activation;
@@ -69,6 +71,9 @@ pub struct TranslationConfig {
     pub output_bias: bool,
     /// The layers of experts; absent in a dense model.
     pub moe: Option<MoeConfig>,
+    /// How it departs from the models that this suite trains.
+    #[serde(skip_serializing_if = "Architecture::is_own")]
+    pub architecture: Architecture,
 }
 
 /// Which layers hold experts, and how tokens choose among the experts of their route.
@@ -113,6 +118,7 @@ impl Default for TranslationConfig {
             max_positions: 512,
             output_bias: false,
             moe: Some(MoeConfig::default()),
+            architecture: Architecture::default(),
         }
     }
 }
@@ -163,6 +169,9 @@ impl TranslationConfig {
         }
         if vocab_size < 8 || max_positions < 8 {
             return Err("vocab_size and max_positions must be at least 8".into());
+        }
+        if self.architecture.norm_epsilon.is_nan() || self.architecture.norm_epsilon < 0.0 {
+            return Err("architecture.norm_epsilon must not be negative".into());
         }
         match &self.moe {
             Some(moe) if moe.top_k == 0 => Err("moe.top_k must be at least 1".into()),

@@ -218,8 +218,7 @@ impl Files {
     /// All weights, under the names that the model knows them by.
     fn tensors(&self, register: &Register) -> Result<BTreeMap<String, Tensor>> {
         let shared = self.read_checked(SHARED, &register.shared_sha256)?;
-        let mut tensors: BTreeMap<String, Tensor> =
-            self.parse(SHARED, &shared)?.into_iter().collect();
+        let mut tensors = quantised::restored(self.parse(SHARED, &shared)?.into_iter().collect())?;
         for expert in &register.experts {
             let own = self.expert_tensors(expert)?.into_iter();
             tensors.extend(own.map(|(name, value)| (weight_name(&expert.name, &name), value)));

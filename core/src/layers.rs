@@ -4,6 +4,7 @@ pub mod linear;
 pub mod norm;
 pub mod embedding;
 pub mod attention;
+pub mod ssru;
 pub mod feed_forward;
 pub mod ways;
 mod low_rank;

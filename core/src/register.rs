@@ -128,6 +128,9 @@ pub struct Route {
     /// Language of the target; empty in a model that recommends.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
+    /// Languages each of which it translates into each other, in place of one pair.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub between: Vec<String>,
     /// Experts that a token may choose among, by slot.
     #[serde(default)]
     pub group: Vec<String>,
@@ -191,7 +194,7 @@ impl Register {
             group.extend(free.iter().cloned());
             let name = format!("{source}-{target}");
             let (source, target) = (source.clone(), target.clone());
-            register.routes.push(Route { name, source, target, group, rule: None });
+            register.routes.push(Route { name, source, target, group, ..Route::default() });
         }
         register
     }
@@ -226,7 +229,7 @@ impl Register {
             source: source.clone(),
             target: target.clone(),
             group: group.clone(),
-            rule: None,
+            ..Route::default()
         };
         let routes = pairs.iter().map(route).collect();
         Self { experts, routes, ..Self::default() }
@@ -314,15 +317,23 @@ impl Register {
         (route + self.routes.len() * set) as u32
     }
 
-    /// Index of the route between two languages.
+    /// Index of the route between two languages: that of the pair, else one between many languages.
     pub fn route(&self, source: &str, target: &str) -> Option<usize> {
-        self.routes.iter().position(|route| route.source == source && route.target == target)
+        let is_pair = |route: &Route| route.source == source && route.target == target;
+        let joins = |route: &Route| {
+            source != target
+                && [source, target].iter().all(|l| route.between.iter().any(|b| b == l))
+        };
+        let pair = self.routes.iter().position(is_pair);
+        pair.or_else(|| self.routes.iter().position(joins))
     }
 
     /// All languages of all routes, sorted.
     pub fn languages(&self) -> Vec<String> {
-        let both = |route: &Route| [route.source.clone(), route.target.clone()];
-        let mut languages: Vec<String> = self.routes.iter().flat_map(both).collect();
+        let all = |route: &Route| {
+            [&[route.source.clone(), route.target.clone()], &route.between[..]].concat()
+        };
+        let mut languages: Vec<String> = self.routes.iter().flat_map(all).collect();
         languages.retain(|language| !language.is_empty());
         languages.sort();
         languages.dedup();
@@ -348,6 +359,24 @@ mod tests {
         let group = ["pair.en-de", "free.0", "free.1", "free.2", "free.3"];
         assert_eq!(register.routes[0].group, group);
         assert_eq!(register.check(), Ok(()));
+    }
+
+    #[test]
+    fn one_route_may_join_many_languages() {
+        let languages = ["de", "en", "fr"].map(String::from);
+        let any = Route { name: "any".into(), between: languages.to_vec(), ..Route::default() };
+        let pair = Route {
+            name: "en-it".into(),
+            source: "en".into(),
+            target: "it".into(),
+            ..Route::default()
+        };
+        let register = Register { routes: vec![any, pair], ..Register::default() };
+        assert_eq!(register.languages(), ["de", "en", "fr", "it"]);
+        assert_eq!(register.route("de", "fr"), Some(0));
+        assert_eq!(register.route("en", "it"), Some(1));
+        assert_eq!(register.route("de", "it"), None);
+        assert_eq!(register.route("de", "de"), None);
     }
 
     #[test]

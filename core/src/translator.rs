@@ -17,7 +17,7 @@ use crate::{
     layers::moe::LayerRouting,
     memory::{ExpertMemory, MemoryStats, Prefetcher},
     ragged::Ragged,
-    register::{ExpertEntry, Register, Route},
+    register::{ExpertEntry, Register},
     translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
     vocabulary::{Frame, Side, Vocabulary},
 };
@@ -30,8 +30,8 @@ const MIN_TOGETHER: usize = 4;
 pub struct TranslatorOptions {
     /// Hypotheses kept per sentence; 1 is greedy search.
     pub beam_size: usize,
-    /// Exponent of the length that scores are divided by.
-    pub length_penalty: f32,
+    /// Exponent of the length that scores are divided by; none is that of the model.
+    pub length_penalty: Option<f32>,
     /// Type in which matrices are multiplied.
     pub precision: Precision,
     /// Longest piece of text in tokens; what is longer is translated piece by piece.
@@ -43,7 +43,7 @@ pub struct TranslatorOptions {
 impl Default for TranslatorOptions {
     fn default() -> Self {
         let precision = Precision::Bf16;
-        Self { beam_size: 1, length_penalty: 1.0, precision, max_tokens: 200, expert_memory: None }
+        Self { beam_size: 1, length_penalty: None, precision, max_tokens: 200, expert_memory: None }
     }
 }
 
@@ -59,9 +59,17 @@ pub struct Translator {
     detectors: Vec<Detector>,
 }
 
+/// A route with the languages that it leads from and to.
+struct Step {
+    route: usize,
+    source: String,
+    target: String,
+}
+
 /// One leg of one job: a text and the route it takes.
 struct Task<'a> {
-    route: usize,
+    /// Name of the leg, such as `en-de`.
+    name: String,
     /// The route with its domains, as the model knows it.
     way: u32,
     /// What stands around the text.
@@ -107,7 +115,11 @@ impl Translator {
         options: TranslatorOptions,
     ) -> Result<Self> {
         for route in &register.routes {
-            vocabulary.frame(&route.source, &route.target)?;
+            let pair = [(&route.source, &route.target)].into_iter();
+            let pair = pair.filter(|_| route.between.is_empty());
+            for (source, target) in pair.chain(route.between.iter().map(|both| (both, both))) {
+                vocabulary.frame(source, target)?;
+            }
         }
         let (memory, prefetcher, detectors) = (None, None, Vec::new());
         let model = Box::new(model);
@@ -124,11 +136,11 @@ impl Translator {
         &*self.vocabulary
     }
 
-    /// The routes from `source` to `target`: one, or two through a third language.
+    /// The way from `source` to `target`: one leg, or two through a third language.
     ///
     /// # Errors
     /// Fails when a language is unknown or nothing leads from one to the other.
-    pub fn path(&self, source: &str, target: &str) -> Result<Vec<usize>> {
+    fn path(&self, source: &str, target: &str) -> Result<Vec<Step>> {
         let languages = self.register.languages();
         for language in [source, target] {
             if !languages.iter().any(|known| known == language) {
@@ -136,14 +148,14 @@ impl Translator {
                 return Err(Error::UnknownLanguage { language, known });
             }
         }
-        if let Some(route) = self.register.route(source, target) {
-            return Ok(vec![route]);
+        if let Some(step) = self.step(source, target) {
+            return Ok(vec![step]);
         }
         // English first: it has the most text, and so the best legs.
         let english = languages.iter().filter(|language| *language == "en");
         let others = languages.iter().filter(|language| *language != "en");
         for pivot in english.chain(others) {
-            let legs = [self.register.route(source, pivot), self.register.route(pivot, target)];
+            let legs = [self.step(source, pivot), self.step(pivot, target)];
             if let [Some(first), Some(second)] = legs {
                 return Ok(vec![first, second]);
             }
@@ -151,8 +163,14 @@ impl Translator {
         Err(Error::NoRoute { from: source.into(), to: target.into() })
     }
 
-    /// The routes of a job, each of whose domains one of them knows.
-    fn path_of(&self, job: &Job) -> Result<Vec<usize>> {
+    /// The step from one language to another, if a route leads there.
+    fn step(&self, source: &str, target: &str) -> Option<Step> {
+        let route = self.register.route(source, target)?;
+        Some(Step { route, source: source.into(), target: target.into() })
+    }
+
+    /// The way of a job, each of whose domains one of its routes knows.
+    fn path_of(&self, job: &Job) -> Result<Vec<Step>> {
         if !job.domains.is_empty() {
             let known = self.domains();
             if let Some(domain) = job.domains.iter().find(|domain| !known.contains(domain)) {
@@ -163,7 +181,7 @@ impl Translator {
             return Ok(Vec::new());
         }
         let path = self.path(&job.source, &job.target)?;
-        let covering = |&route: &usize| self.register.domains_of(route);
+        let covering = |step: &Step| self.register.domains_of(step.route);
         let knows = |domain: &&String| {
             path.iter().flat_map(covering).any(|expert| expert.short_name() == **domain)
         };
@@ -196,14 +214,15 @@ impl Translator {
             for (&i, text) in members.iter().zip(&texts) {
                 let is_last = paths[i].len() == leg + 1;
                 let num_hypotheses = if is_last { jobs[i].num_hypotheses.max(1) } else { 1 };
-                let (route, trace) = (paths[i][leg], jobs[i].trace);
+                let (Step { route, source, target }, trace) = (&paths[i][leg], jobs[i].trace);
+                let route = *route;
                 let named = |e: &&ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
                 let experts = self.register.domains_of(route).filter(named);
                 let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
                 let way = self.register.way(route, &experts);
-                let Route { source, target, .. } = &self.register.routes[route];
                 let frame = self.vocabulary.frame(source, target)?;
-                tasks.push(Task { route, way, frame, text, num_hypotheses, trace });
+                let name = format!("{source}-{target}");
+                tasks.push(Task { name, way, frame, text, num_hypotheses, trace });
             }
             for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
                 let mut legs = std::mem::take(&mut answers[i].legs);
@@ -290,8 +309,10 @@ impl Translator {
         context.trace = trace;
         let layout = Ragged::contiguous(&lengths);
         let encoded = self.model.encode(&ids, &layout, &ways, &context)?;
-        let length_penalty = self.options.length_penalty;
-        let config = SearchConfig { beam_size, length_penalty, ..SearchConfig::greedy() };
+        let defaults = self.model.search_defaults();
+        let length_penalty = self.options.length_penalty.unwrap_or(defaults.length_penalty);
+        let stopping = defaults.stopping;
+        let config = SearchConfig { beam_size, length_penalty, stopping, ..SearchConfig::greedy() };
         let outputs = self.vocabulary.outputs();
         let sentences = Sentences { routes: &ways, starts: &starts, outputs };
         let found = search(&*self.model, &encoded, &sentences, &config, &context)?;
@@ -331,7 +352,7 @@ impl Translator {
                 target.extend(tokens.map(|(&id, visits)| self.token(Side::Target, id, visits)));
             }
         }
-        Leg { route: self.register.routes[task.route].name.clone(), source, target }
+        Leg { route: task.name.clone(), source, target }
     }
 
     fn token(&self, side: Side, id: u32, visits: &TokenVisits) -> TokenTrace {
@@ -396,7 +417,8 @@ impl Translate for Translator {
 
     fn covers(&self, domain: &str, source: &str, target: &str) -> bool {
         let path = self.path(source, target).unwrap_or_default();
-        path.iter().any(|&route| self.register.domains_of(route).any(|e| e.short_name() == domain))
+        path.iter()
+            .any(|step| self.register.domains_of(step.route).any(|e| e.short_name() == domain))
     }
 
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {

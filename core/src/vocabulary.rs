@@ -1,5 +1,7 @@
 //! What a model needs to know of its tokens, whoever made them.
 
+mod pieces;
+
 use std::{borrow::Cow, fmt::Debug};
 
 use rayon::prelude::*;
@@ -9,6 +11,8 @@ use crate::{
     Result,
     tokenizer::{END, Tokenizer},
 };
+
+pub use pieces::{FramePart, LanguageOf, Pieces, PiecesConfig, SideConfig, VOCABULARY_FILE};
 
 /// Name of the file of our own tokenizer in a model directory.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";

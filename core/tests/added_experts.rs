@@ -62,7 +62,10 @@ fn italian() -> (ExpertEntry, Route) {
     entry.tag = Some(LanguageTag { language: "it".into(), id: 40 });
     let group = ["pair.en-it", "free.0", "free.1", "free.2", "free.3"].map(String::from);
     let (source, target) = ("en".into(), "it".into());
-    (entry, Route { name: "en-it".into(), source, target, group: group.to_vec(), rule: None })
+    (
+        entry,
+        Route { name: "en-it".into(), source, target, group: group.to_vec(), ..Route::default() },
+    )
 }
 
 /// What the model makes of three sentences that go these ways, with what is in front of targets.

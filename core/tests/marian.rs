@@ -125,6 +125,7 @@ fn ours(tensors: &HashMap<String, Tensor>) -> Result<TranslationModel> {
         max_positions: 64,
         output_bias: true,
         moe: None,
+        ..TranslationConfig::default()
     };
     let mut renamed = BTreeMap::new();
     renamed.insert("embedding.weight".to_string(), tensors["model.shared.weight"].clone());

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use candle::Tensor;
 
 use crate::{
-    Result, cache::StepRows, context::Context, layers::moe::LayerRouting, params::Param,
-    ragged::Ragged,
+    Result, cache::StepRows, config::SearchDefaults, context::Context, layers::moe::LayerRouting,
+    params::Param, ragged::Ragged,
 };
 
 /// A model that encodes sources once and decodes targets token by token.
@@ -29,6 +29,11 @@ pub trait EncoderDecoder: std::fmt::Debug + Send + Sync {
     /// A decoder of the `encoded` sentences, before the first token.
     fn decoder<'a>(&'a self, encoded: &Encoded, context: &Context)
     -> Result<Box<dyn Decoder + 'a>>;
+
+    /// How hypotheses are scored and when a beam ends, unless something else is asked for.
+    fn search_defaults(&self) -> SearchDefaults {
+        SearchDefaults::default()
+    }
 
     /// Whether what comes out for a sentence may depend on the sentences beside it, as where tokens
     /// compete for the places of an expert; such a batch is searched as one.

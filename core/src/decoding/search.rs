@@ -3,12 +3,10 @@
 //! The rows of a step are the live hypotheses of all sentences. Nothing is padded, and no
 //! sentence sees another: what comes out does not depend on what stands beside it.
 
-use serde::{Deserialize, Serialize};
-
 use super::model::{Decoder, Encoded, EncoderDecoder};
 use crate::{
-    Error, Result, cache::StepRows, context::Context, kernels::softmax::LogitRows, ops,
-    vocabulary::Outputs,
+    Error, Result, cache::StepRows, config::Stopping, context::Context,
+    kernels::softmax::LogitRows, ops, vocabulary::Outputs,
 };
 
 /// How hypotheses are searched.
@@ -24,20 +22,6 @@ pub struct SearchConfig {
     pub max_extra: usize,
     /// When the beam of a sentence ends.
     pub stopping: Stopping,
-}
-
-/// When the beam of a sentence ends, which has as many finished hypotheses as it keeps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stopping {
-    /// Once no live hypothesis scores better than the best finished one.
-    #[default]
-    Best,
-    /// Once no live hypothesis scores better than the worst finished one that is kept, as in
-    /// Hugging Face's `generate`.
-    Worst,
-    /// At once, as in CTranslate2.
-    Full,
 }
 
 /// The sentences to search, in the order of their sources.

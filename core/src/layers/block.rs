@@ -5,7 +5,7 @@ use candle::{Tensor, Var};
 use crate::{
     Result,
     cache::{LayerCache, StepRows},
-    config::{NormPlacement, TranslationConfig},
+    config::{NormPlacement, TargetMixing, TranslationConfig},
     context::Context,
     layers::{
         added::{AddedExperts, Host},
@@ -14,6 +14,7 @@ use crate::{
         moe::{LayerRouting, MoeLayer},
         norm::LayerNorm,
         preset::PresetLayer,
+        ssru::Ssru,
         ways::Ways,
     },
     ops,
@@ -32,6 +33,13 @@ pub(crate) struct Residual {
 impl Residual {
     pub(crate) fn new(d_model: usize, placement: NormPlacement, vb: &Builder<'_>) -> Result<Self> {
         Ok(Self { norm: LayerNorm::new(d_model, vb)?, placement })
+    }
+
+    /// The block called `name` in a translation model.
+    fn of(config: &TranslationConfig, name: &str, vb: &Builder<'_>) -> Result<Self> {
+        let residual = Self::new(config.d_model, config.norm, &vb.pp(name))?;
+        let norm = residual.norm.with_epsilon(config.architecture.norm_epsilon);
+        Ok(Self { norm, ..residual })
     }
 
     pub(crate) fn around(
@@ -103,7 +111,7 @@ impl FeedForwardBlock {
         let TranslationConfig { d_model, activation, .. } = *config;
         let host = Host { name, network, has_groups, d_model, activation };
         let added = AddedExperts::new(host, register, root)?;
-        let residual = Residual::new(d_model, config.norm, &vb.pp("feed_forward_norm"))?;
+        let residual = Residual::of(config, "feed_forward_norm", &vb)?;
         Ok(Self { residual, inner, added })
     }
 
@@ -198,11 +206,7 @@ impl EncoderLayer {
         let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
             attention: SelfAttention::new(d_model, num_heads, false, &vb.pp("attention"))?,
-            attention_residual: Residual::new(
-                config.d_model,
-                config.norm,
-                &vb.pp("attention_norm"),
-            )?,
+            attention_residual: Residual::of(config, "attention_norm", &vb)?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
     }
@@ -236,10 +240,48 @@ impl EncoderLayer {
     }
 }
 
+/// How the tokens of a target learn of those before them.
+#[derive(Debug, Clone)]
+enum TargetBlock {
+    Attention(SelfAttention),
+    Ssru(Ssru),
+}
+
+impl TargetBlock {
+    fn new(config: &TranslationConfig, vb: &Builder<'_>) -> Result<Self> {
+        let TranslationConfig { d_model, num_heads, .. } = *config;
+        match config.architecture.target {
+            TargetMixing::Attention => {
+                SelfAttention::new(d_model, num_heads, true, vb).map(Self::Attention)
+            }
+            TargetMixing::Ssru => Ssru::new(d_model, vb).map(Self::Ssru),
+        }
+    }
+
+    /// Maps whole targets `xs` `(N, D)` to the same shape.
+    fn forward(&self, xs: &Tensor, layout: &Ragged, context: &Context) -> Result<Tensor> {
+        match self {
+            Self::Attention(attention) => attention.forward(xs, layout, context),
+            Self::Ssru(ssru) => ssru.forward(xs, layout, context),
+        }
+    }
+
+    /// Maps the next row of every target, `xs` `(R, D)`, to the same shape.
+    fn step(&self, xs: &Tensor, cache: &mut LayerCache, context: &Context) -> Result<Tensor> {
+        match self {
+            Self::Attention(attention) => {
+                let qkv = attention.project(xs, context)?; // (R, 3D)
+                attention.finish(&cache.attend_to_target(&qkv)?, context)
+            }
+            Self::Ssru(ssru) => cache.recur(&ssru.project(xs, context)?, Ssru::advance),
+        }
+    }
+}
+
 /// A layer of the decoder.
 #[derive(Debug, Clone)]
 pub struct DecoderLayer {
-    attention: SelfAttention,
+    attention: TargetBlock,
     attention_residual: Residual,
     cross: CrossAttention,
     cross_residual: Residual,
@@ -257,14 +299,10 @@ impl DecoderLayer {
         let vb = root.pp(name);
         let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
-            attention: SelfAttention::new(d_model, num_heads, true, &vb.pp("attention"))?,
-            attention_residual: Residual::new(
-                config.d_model,
-                config.norm,
-                &vb.pp("attention_norm"),
-            )?,
+            attention: TargetBlock::new(config, &vb.pp("attention"))?,
+            attention_residual: Residual::of(config, "attention_norm", &vb)?,
             cross: CrossAttention::new(d_model, num_heads, &vb.pp("cross"))?,
-            cross_residual: Residual::new(config.d_model, config.norm, &vb.pp("cross_norm"))?,
+            cross_residual: Residual::of(config, "cross_norm", &vb)?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
     }
@@ -315,10 +353,8 @@ impl DecoderLayer {
         (rows, ways): (&StepRows<'_>, &Ways),
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
-        let xs = self.attention_residual.around(xs, context, |xs| {
-            let qkv = self.attention.project(xs, context)?; // (R, 3D)
-            self.attention.finish(&cache.attend_to_target(&qkv)?, context)
-        })?;
+        let attend = |xs: &Tensor| self.attention.step(xs, cache, context);
+        let xs = self.attention_residual.around(xs, context, attend)?;
         let xs = self.cross_residual.around(&xs, context, |xs| {
             let query = self.cross.project(xs, context)?; // (R, D)
             self.cross.finish(&cache.attend_to_source(&query, rows)?, context)

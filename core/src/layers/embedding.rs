@@ -4,6 +4,7 @@ use candle::{Device, Tensor};
 
 use crate::{
     Error, Result,
+    config::{Architecture, Positions},
     context::Context,
     ops::{self, Table},
     params::{Builder, Init, Param},
@@ -30,8 +31,27 @@ impl Embedding {
         let init = Init::Normal((d_model as f32).powf(-0.5));
         let weight = vb.get((vocab_size, d_model), "weight", init)?;
         let sinusoids = sinusoids(max_positions, d_model, vb.device())?;
-        let table = Table { weight, replaced: Vec::new() };
+        let table = Table { weight, replaced: Vec::new(), scale: (d_model as f64).sqrt() };
         Ok(Self { table, sinusoids, max_positions })
+    }
+
+    /// The same with the scale and the positions of another architecture; a table of positions is
+    /// the weight `positions` of `vb`.
+    pub fn styled(mut self, architecture: &Architecture, vb: &Builder<'_>) -> Result<Self> {
+        if let Some(scale) = architecture.embedding_scale {
+            self.table.scale = scale.into();
+        }
+        let shape = (self.max_positions, self.sinusoids.dim(1)?);
+        match architecture.positions {
+            Positions::Sinusoid => {}
+            Positions::Fairseq { first } => {
+                self.sinusoids = fairseq_sinusoids(first, shape, vb.device())?;
+            }
+            Positions::Table => {
+                self.sinusoids = vb.get(shape, "positions", Init::Zeros)?.tensor()?.detach();
+            }
+        }
+        Ok(self)
     }
 
     /// Lets rows `(1, D)` stand in for those of the weight that have these ids.
@@ -81,6 +101,26 @@ fn sinusoids(positions: usize, d_model: usize, device: &Device) -> Result<Tensor
             let angle = position as f64 / 10_000f64.powf(2.0 * i as f64 / d_model as f64);
             row[i] = angle.sin() as f32;
             row[half + i] = angle.cos() as f32;
+        }
+    }
+    Ok(Tensor::from_vec(values, (positions, d_model), device)?)
+}
+
+/// Angles `(p + first) · 10000^(−i / (D/2 − 1))` in single precision, as Marian and fairseq compute
+/// them, with all sines before all cosines: `(P, D)`.
+fn fairseq_sinusoids(
+    first: usize,
+    (positions, d_model): (usize, usize),
+    device: &Device,
+) -> Result<Tensor> {
+    let half = d_model / 2;
+    let step = (10_000f64.ln() / (half as f64 - 1.0)) as f32;
+    let mut values = vec![0f32; positions * d_model];
+    for (position, row) in values.chunks_exact_mut(d_model).enumerate() {
+        for i in 0..half {
+            let angle = (position + first) as f32 * (i as f32 * -step).exp();
+            row[i] = angle.sin();
+            row[half + i] = angle.cos();
         }
     }
     Ok(Tensor::from_vec(values, (positions, d_model), device)?)

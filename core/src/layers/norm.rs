@@ -14,6 +14,7 @@ use crate::{
 pub struct LayerNorm {
     weight: Param,
     bias: Param,
+    epsilon: f32,
 }
 
 impl LayerNorm {
@@ -23,11 +24,17 @@ impl LayerNorm {
     pub fn new(d_model: usize, vb: &Builder<'_>) -> Result<Self> {
         let weight = vb.get(d_model, "weight", Init::Ones)?;
         let bias = vb.get(d_model, "bias", Init::Zeros)?;
-        Ok(Self { weight, bias })
+        Ok(Self { weight, bias, epsilon: Self::EPSILON })
+    }
+
+    /// The same with another number added to the variance.
+    #[must_use]
+    pub fn with_epsilon(self, epsilon: f32) -> Self {
+        Self { epsilon, ..self }
     }
 
     /// Normalises every row of `xs` `(N, D)`.
     pub fn forward(&self, xs: &Tensor, context: &Context) -> Result<Tensor> {
-        ops::layer_norm(xs, &self.weight, &self.bias, Self::EPSILON, context)
+        ops::layer_norm(xs, &self.weight, &self.bias, self.epsilon, context)
     }
 }

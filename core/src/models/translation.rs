@@ -35,10 +35,16 @@ pub const IGNORED: u32 = u32::MAX;
 pub struct TranslationModel {
     config: TranslationConfig,
     embedding: Embedding,
+    /// Where sources have embeddings of their own.
+    source_embedding: Option<Embedding>,
+    /// Norms after the embeddings of both sides.
+    embedding_norms: Option<[LayerNorm; 2]>,
     encoder: Vec<EncoderLayer>,
     encoder_norm: Option<LayerNorm>,
     decoder: Vec<DecoderLayer>,
     decoder_norm: Option<LayerNorm>,
+    /// Where the output layer is not the embedding.
+    output: Option<Param>,
     output_bias: Option<Param>,
     num_routes: usize,
 }
@@ -52,8 +58,13 @@ impl TranslationModel {
     ) -> Result<Self> {
         config.check().map_err(Error::Invalid)?;
         let root = params.root();
-        let norm = |name: &str| match config.norm {
-            NormPlacement::Pre => LayerNorm::new(config.d_model, &root.pp(name)).map(Some),
+        let architecture = &config.architecture;
+        let norm = |name: &str| -> Result<LayerNorm> {
+            let norm = LayerNorm::new(config.d_model, &root.pp(name))?;
+            Ok(norm.with_epsilon(architecture.norm_epsilon))
+        };
+        let last_norm = |name: &str| match config.norm {
+            NormPlacement::Pre => norm(name).map(Some),
             NormPlacement::Post => Ok(None),
         };
         let layers = |side: &'static str, count| (0..count).map(move |i| format!("{side}.{i}"));
@@ -75,14 +86,35 @@ impl TranslationModel {
             Ok((tag.id, vb.get((1, d_model), "weight", Init::Normal((d_model as f32).powf(-0.5)))?))
         });
         let tags = tags.collect::<Result<_>>()?;
-        let embedding = Embedding::new(vocab_size, d_model, max_positions, &root.pp("embedding"))?;
+        let embedding = |size: usize, name: &str| {
+            let embedding = Embedding::new(size, d_model, max_positions, &root.pp(name))?;
+            embedding.styled(architecture, &root.pp("embedding"))
+        };
+        let source_embedding = match architecture.source_vocab_size {
+            Some(size) => Some(embedding(size, "source_embedding")?),
+            None => None,
+        };
+        let embedding_norms = match architecture.embedding_norm {
+            true => Some([norm("source_embedding_norm")?, norm("embedding_norm")?]),
+            false => None,
+        };
+        let output = match architecture.separate_output {
+            true => {
+                let init = Init::Normal((d_model as f32).powf(-0.5));
+                Some(root.get((vocab_size, d_model), "output.weight", init)?)
+            }
+            false => None,
+        };
         Ok(Self {
             config: config.clone(),
-            embedding: embedding.replacing(tags),
+            embedding: embedding(vocab_size, "embedding")?.replacing(tags),
+            source_embedding,
+            embedding_norms,
             encoder,
-            encoder_norm: norm("encoder_norm")?,
+            encoder_norm: last_norm("encoder_norm")?,
             decoder,
-            decoder_norm: norm("decoder_norm")?,
+            decoder_norm: last_norm("decoder_norm")?,
+            output,
             output_bias,
             num_routes: register.routes.len(),
         })
@@ -93,9 +125,9 @@ impl TranslationModel {
         &self.config
     }
 
-    /// The embedding, `(V, D)`, which is also the output layer.
+    /// The output layer, `(V, D)`: the embedding, unless the architecture has another.
     pub fn output_weight(&self) -> &Param {
-        self.embedding.weight()
+        self.output.as_ref().unwrap_or(self.embedding.weight())
     }
 
     /// What the output layer adds to the logits, `(V,)`, in a model whose config asks for it.
@@ -110,7 +142,7 @@ impl TranslationModel {
         let layout = &batch.target_layout;
         let ways =
             Ways::new(&layout.spread(&batch.routes), self.num_routes).of_tokens(&batch.target);
-        let xs = self.embedding.forward(&batch.target, layout, 0, context)?;
+        let xs = self.embed_target(&batch.target, layout, 0, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (N, D)
         for layer in &self.decoder {
             let memory = (&encoded.memory, &encoded.layout);
@@ -130,7 +162,9 @@ impl TranslationModel {
         context: &Context,
     ) -> Result<Encoded> {
         let ways = Ways::new(&layout.spread(routes), self.num_routes).of_tokens(source);
-        let xs = self.embedding.forward(source, layout, 0, context)?;
+        let embedding = self.source_embedding.as_ref().unwrap_or(&self.embedding);
+        let xs = embedding.forward(source, layout, 0, context)?;
+        let xs = self.embedding_norm(0, xs, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (S, D)
         let mut routing = Vec::new();
         for layer in &self.encoder {
@@ -195,7 +229,7 @@ impl TranslationModel {
         context: &Context,
     ) -> Result<Output> {
         let layout = Ragged::contiguous(&vec![1; ids.len()]);
-        let mut xs = self.embedding.forward(ids, &layout, cache.length(), context)?; // (R, D)
+        let mut xs = self.embed_target(ids, &layout, cache.length(), context)?; // (R, D)
         let ways = Ways::new(rows.routes, self.num_routes).of_tokens(ids);
         let mut routing = Vec::new();
         for (layer, cache) in self.decoder.iter().zip(cache.layers_mut()) {
@@ -209,6 +243,24 @@ impl TranslationModel {
     /// Logits `(N, V)` of hidden states `(N, D)`.
     pub fn logits(&self, hidden: &Tensor, context: &Context) -> Result<Tensor> {
         ops::linear(hidden, self.output_weight(), self.output_bias.as_ref(), context)
+    }
+
+    fn embed_target(
+        &self,
+        ids: &[u32],
+        layout: &Ragged,
+        first: usize,
+        context: &Context,
+    ) -> Result<Tensor> {
+        let xs = self.embedding.forward(ids, layout, first, context)?;
+        self.embedding_norm(1, xs, context)
+    }
+
+    fn embedding_norm(&self, side: usize, xs: Tensor, context: &Context) -> Result<Tensor> {
+        match &self.embedding_norms {
+            Some(norms) => norms[side].forward(&xs, context),
+            None => Ok(xs),
+        }
     }
 
     fn last_norm(&self, norm: &Option<LayerNorm>, xs: Tensor, context: &Context) -> Result<Tensor> {

@@ -17,6 +17,8 @@ pub struct Table {
     pub weight: Param,
     /// Rows `(1, D)` that stand in for those of `weight`, by their ids.
     pub replaced: Vec<(u32, Param)>,
+    /// What embeddings are multiplied by.
+    pub scale: f64,
 }
 
 impl Table {
@@ -38,8 +40,8 @@ impl Table {
     }
 }
 
-/// `√D · weight[id] + sinusoids[position]` for every id, `(N, D)` (Vaswani et al. 2017, section
-/// 3.4), with `weight` `(V, D)` and `sinusoids` `(P, D)`.
+/// `scale · weight[id] + sinusoids[position]` for every id, `(N, D)` (Vaswani et al. 2017, section
+/// 3.4, where the scale is `√D`), with `weight` `(V, D)` and `sinusoids` `(P, D)`.
 pub fn embed(
     ids: &[u32],
     positions: &[u32],
@@ -47,8 +49,7 @@ pub fn embed(
     sinusoids: &Tensor,
     context: &Context,
 ) -> Result<Tensor> {
-    let (device, width) = (sinusoids.device(), sinusoids.dim(1)?);
-    let scale = (width as f64).sqrt();
+    let (device, scale) = (sinusoids.device(), table.scale);
     if !context.uses_kernels(device) {
         let places = sinusoids.index_select(&Tensor::new(positions, device)?, 0)?; // (N, D)
         let (weight, ids) = match table.replaced.is_empty() {

@@ -8,6 +8,7 @@ use super::TranslationModel;
 use crate::{
     Result,
     cache::{DecoderCache, StepRows},
+    config::SearchDefaults,
     context::Context,
     decoding::{Decoder, Encoded, EncoderDecoder, Output},
     params::Param,
@@ -39,6 +40,10 @@ impl EncoderDecoder for TranslationModel {
         context: &Context,
     ) -> Result<Box<dyn Decoder + 'a>> {
         Ok(Box::new(Decoding { model: self, cache: self.start(encoded, context)? }))
+    }
+
+    fn search_defaults(&self) -> SearchDefaults {
+        self.config.architecture.search.unwrap_or_default()
     }
 
     fn mixes_sentences(&self) -> bool {
