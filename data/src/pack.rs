@@ -348,8 +348,13 @@ fn plan(segments: &[Segment]) -> (Vec<(String, String)>, Vec<Span>) {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::borrow::Cow;
+
     use anyhow::{Context, Result};
-    use dragoman_core::tokenizer::Tokenizer;
+    use dragoman_core::{
+        tokenizer::Tokenizer,
+        vocabulary::{Frame, Outputs, Side, Vocabulary},
+    };
 
     use super::*;
     use crate::corpus::Corpus;
@@ -389,6 +394,67 @@ pub(crate) mod tests {
         assert_eq!(example(399), "de-en: Nummer 199yyyy = number xxx199");
         assert_eq!(example(400), "fr-en: nombre 0 un = a number 0");
         assert_eq!(example(449), "fr-en: nombre 49 un = a number 49");
+        Ok(())
+    }
+
+    /// Letters with large ids.
+    #[derive(Debug)]
+    struct Letters;
+
+    impl Vocabulary for Letters {
+        fn size(&self) -> usize {
+            200_000
+        }
+
+        fn outputs(&self) -> &Outputs {
+            static OUTPUTS: Outputs = Outputs { end: 0, first: 0, banned: Vec::new() };
+            &OUTPUTS
+        }
+
+        fn encode(&self, _: Side, text: &str) -> Vec<u32> {
+            text.bytes().map(|byte| 100_000 + u32::from(byte)).collect()
+        }
+
+        fn decode(&self, _: &[u32]) -> String {
+            String::new()
+        }
+
+        fn token(&self, _: Side, _: u32) -> Option<String> {
+            None
+        }
+
+        fn frame(&self, _: &str, _: &str) -> dragoman_core::Result<Frame> {
+            Ok(Frame::default())
+        }
+
+        fn sha256(&self) -> &str {
+            "letters"
+        }
+
+        fn files(&self) -> Vec<(String, Cow<'_, [u8]>)> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn ids_of_a_large_vocabulary_take_four_bytes() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tsv = dir.path().join("en-de.tsv");
+        fs_err::write(&tsv, "one more\tnoch eins\nand two\tund zwei\n")?;
+        let config = PackConfig { corpora: vec![Corpus::from_name(&tsv)?], ..Default::default() };
+        let path = dir.path().join("corpus.bin");
+        pack(&config, &Letters, &path)?;
+        let corpus = PackedCorpus::open(&path)?;
+        let (_, source, target) = corpus.pair(1);
+        assert_eq!(source, Letters.encode(Side::Source, "and two"));
+        assert_eq!(target, Letters.encode(Side::Target, "und zwei"));
+        assert_eq!(corpus.lengths_of(1), (7, 8));
+        // Another width is one that only a later version knows.
+        let mut bytes = fs_err::read(&path)?;
+        bytes[IdWidth::PLACE] = 8;
+        fs_err::write(&path, bytes)?;
+        let error = PackedCorpus::open(&path).err().context("must be refused")?.to_string();
+        assert!(error.contains("pack it again"), "{error}");
         Ok(())
     }
 

@@ -103,12 +103,12 @@ pub(crate) struct TranslationTask {
 }
 
 /// How sentences of one direction go through the model.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Way {
     /// The route, with the domain that is trained.
     way: u32,
-    /// The tag of the target language.
-    tag: u32,
+    /// What stands around a text.
+    frame: Frame,
 }
 
 impl TranslationTask {
@@ -382,7 +382,10 @@ fn directions(config: &TrainConfig, corpus: &PackedCorpus) -> Result<Vec<(String
 
 #[cfg(test)]
 mod tests {
-    use dragoman_core::config::{MoeConfig, TranslationConfig};
+    use dragoman_core::{
+        config::{MoeConfig, TranslationConfig},
+        tokenizer::END,
+    };
     use dragoman_data::{
         corpus::Corpus,
         pack::{PackConfig, pack},

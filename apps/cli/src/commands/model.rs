@@ -1,5 +1,7 @@
 //! `dragoman model`
 
+mod import;
+
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -22,6 +24,7 @@ pub(crate) struct Model {
 #[derive(Debug, Subcommand)]
 enum What {
     Export(Export),
+    Import(import::Import),
     Check(Check),
 }
 
@@ -50,6 +53,7 @@ impl Model {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.what {
             What::Export(command) => command.run(),
+            What::Import(command) => command.run(),
             What::Check(command) => {
                 let files = command.model.files()?;
                 let register = match files.config()? {

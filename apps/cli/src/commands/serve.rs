@@ -11,7 +11,13 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use directories::ProjectDirs;
-use dragoman_core::{config::ModelConfig, directory::Files};
+use dragoman_core::{
+    config::ModelConfig,
+    directory::Files,
+    translate::Translate,
+    translator::TranslatorOptions,
+    translators::Translators,
+};
 use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig};
 use dragoman_store::Store;
 use tracing::{info, warn};
@@ -43,8 +49,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", env = "DRAGOMAN_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Model directory to serve, once for each kind: one that translates, one that recommends
-    /// [default: the bundled translation model]
+    /// Model directory to serve: one that recommends, and any number that translate, of which the
+    /// first that knows a pair translates it [default: the bundled translation model]
     #[arg(long = "model", value_name = "DIR", env = "DRAGOMAN_MODEL", value_delimiter = ',')]
     models: Vec<PathBuf>,
 
@@ -81,26 +87,25 @@ impl Serve {
 
     /// Opens the models, and takes them up again whenever they change.
     fn models(&self) -> anyhow::Result<Models> {
-        let (mut translator, mut recommender) = (None, None);
+        let (mut translators, mut recommender) = (Vec::new(), None);
         for folder in &self.models {
-            let files = Files::Folder(folder.clone());
-            let place = match files.config()? {
-                ModelConfig::Translation(_) => &mut translator,
-                ModelConfig::Recommendation(_) => &mut recommender,
-            };
-            if let Some(other) = place.replace(folder) {
-                let (one, other) = (folder.display(), other.display());
-                anyhow::bail!("`{other}` and `{one}` are models of one kind; serve one of them");
+            match Files::Folder(folder.clone()).config()? {
+                ModelConfig::Translation(_) => translators.push(folder.clone()),
+                ModelConfig::Recommendation(_) => {
+                    if let Some(other) = recommender.replace(folder) {
+                        let (one, other) = (folder.display(), other.display());
+                        anyhow::bail!("`{other}` and `{one}` both recommend; serve one of them");
+                    }
+                }
             }
         }
         let options = self.search.options();
-        let files = models::files(translator.map(PathBuf::as_path))?;
-        let handle = ModelHandle::new(Arc::new(models::open(&files, options)?));
+        let handle = ModelHandle::new(translator(&translators, options)?);
         let models = Models { translator: handle, recommender: RecommenderHandle::default() };
-        if let Some(folder) = translator {
+        for folder in &translators {
             let (handle, refused) = (models.translator.clone(), models.translator.clone());
-            let open =
-                move |files: &Files| Ok(handle.swap(Arc::new(models::open(files, options)?)));
+            let all = translators.clone();
+            let open = move |_: &Files| Ok(handle.swap(translator(&all, options)?));
             watch(folder, open, move |reason| refused.refuse(reason))?;
         }
         if let Some(folder) = recommender {
@@ -147,6 +152,26 @@ fn advice(host: &str) -> &'static str {
         }
         Err(_) => {
             "`--host` takes a name or an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+        }
+    }
+}
+
+/// The translation models in `folders` as one, or the bundled one.
+fn translator(
+    folders: &[PathBuf],
+    options: TranslatorOptions,
+) -> anyhow::Result<Arc<dyn Translate>> {
+    let open = |files: &Files| anyhow::Ok(Arc::new(models::open(files, options)?));
+    let open_folder = |folder: &PathBuf| {
+        let model: Arc<dyn Translate> = open(&Files::Folder(folder.clone()))?;
+        anyhow::Ok(model)
+    };
+    match folders {
+        [] => Ok(open(&models::files(None)?)?),
+        [one] => open_folder(one),
+        many => {
+            let models = many.iter().map(open_folder).collect::<anyhow::Result<_>>()?;
+            Ok(Arc::new(Translators::new(models)))
         }
     }
 }

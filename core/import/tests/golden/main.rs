@@ -1,0 +1,106 @@
+//! Golden checkpoints of the peers: ids, logits, greedy and beam search beside what they made of them.
+//!
+//! They are the folder `import` of `DRAGOMAN_GOLDEN_DIR` (default `../shared/golden` beside the
+//! checkout); its README says what each is. Without it these tests are skipped.
+
+mod case;
+
+use std::path::Path;
+
+use anyhow::Result;
+use case::{Case, Logits, check, folder};
+
+/// How far logits in float32 may be off, beside `max(1, |reference|)`.
+const F32: f32 = 1e-4;
+/// The same where the checkpoint holds eight-bit integers and the reference does not.
+const INT8: f32 = 0.5;
+/// The same for half precision.
+const F16: f32 = 0.02;
+
+#[test]
+fn marian_of_hugging_face() -> Result<()> {
+    check(|golden| Case::hugging_face(golden, "marian", F32))
+}
+
+#[test]
+fn marian_as_a_pickle_in_half_precision() -> Result<()> {
+    check(|golden| {
+        let work = copied(&golden.join("marian"), &["model.safetensors"])?;
+        let own = work.path();
+        fs_err::rename(own.join("pytorch_model.f16.bin"), own.join("pytorch_model.bin"))?;
+        let case = Case::hugging_face(golden, "marian", F16)?;
+        Ok(Case { source: own.into(), work: Some(work), beams: false, ..case })
+    })
+}
+
+#[test]
+fn m2m100_of_hugging_face() -> Result<()> {
+    check(|golden| Case::hugging_face(golden, "m2m100", F32))
+}
+
+#[test]
+fn nllb_with_experts_in_shards() -> Result<()> {
+    check(|golden| Case::hugging_face(golden, "nllb_moe", F32))
+}
+
+#[test]
+fn an_argos_package() -> Result<()> {
+    check(|golden| {
+        let case = Case::argos(golden, "model-int8", INT8)?;
+        let source = golden.join("argos/translate-en_de-1_0.argosmodel");
+        Ok(Case { source, work: None, ..case })
+    })
+}
+
+#[test]
+fn argos_models_of_every_age() -> Result<()> {
+    let models = [("model-float32", F32), ("model-int8", INT8), ("model-int8-2021", INT8)];
+    for (name, tolerance) in models {
+        check(|golden| Case::argos(golden, name, tolerance))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn marian_by_ctranslate2() -> Result<()> {
+    for (name, tolerance) in [("marian-float32", F32), ("marian-int8", INT8)] {
+        check(|golden| Case::ctranslate2(golden, name, "marian", tolerance))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn m2m100_by_ctranslate2() -> Result<()> {
+    check(|golden| Case::ctranslate2(golden, "m2m100-int8", "m2m100", INT8))
+}
+
+#[test]
+fn bergamot_with_a_recurrent_decoder() -> Result<()> {
+    check(|golden| {
+        let work = copied(&golden.join("bergamot"), &[])?;
+        Case::new(work.path().into(), &golden.join("bergamot"), F32).map(|case| Case {
+            logits: Logits::of(golden, "bergamot/expected.safetensors", "dequantised."),
+            work: Some(work),
+            ..case
+        })
+    })
+}
+
+/// A copy of the files of a folder, but those `without`.
+fn copied(folder: &Path, without: &[&str]) -> Result<tempfile::TempDir> {
+    let work = tempfile::tempdir()?;
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.path().is_file() && !without.iter().any(|other| name == *other) {
+            fs_err::copy(entry.path(), work.path().join(name))?;
+        }
+    }
+    Ok(work)
+}
+
+#[test]
+fn sentencepiece_models_cut_and_join_every_text_alike() -> Result<()> {
+    let Some(golden) = folder()? else { return Ok(()) };
+    case::sentencepiece(&golden)
+}
