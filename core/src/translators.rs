@@ -110,7 +110,8 @@ impl Translators {
 
 impl Translate for Translators {
     fn languages(&self) -> Vec<String> {
-        let all: BTreeSet<String> = self.models.iter().flat_map(|model| model.languages()).collect();
+        let all: BTreeSet<String> =
+            self.models.iter().flat_map(|model| model.languages()).collect();
         all.into_iter().collect()
     }
 
@@ -164,7 +165,8 @@ impl Translate for Translators {
                     self.job_of(&jobs[i], &paths[i][place], text, is_last)
                 };
                 let own: Vec<Job> = members.iter().map(own).collect();
-                for (i, mut answer) in members.into_iter().zip(self.models[model].translate(&own)?) {
+                for (i, mut answer) in members.into_iter().zip(self.models[model].translate(&own)?)
+                {
                     let mut legs = std::mem::take(&mut answers[i].legs);
                     legs.append(&mut answer.legs);
                     answers[i] = Translation { legs, ..answer };

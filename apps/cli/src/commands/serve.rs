@@ -12,10 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use directories::ProjectDirs;
 use dragoman_core::{
-    config::ModelConfig,
-    directory::Files,
-    translate::Translate,
-    translator::TranslatorOptions,
+    config::ModelConfig, directory::Files, translate::Translate, translator::TranslatorOptions,
     translators::Translators,
 };
 use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig};

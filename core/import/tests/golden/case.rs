@@ -313,7 +313,7 @@ fn check_beams(
     loaded: &Loaded,
     row: &Row,
     sentence: (&[u32], &Frame),
-    pub(crate) tolerance: f32,
+    tolerance: f32,
 ) -> Result<()> {
     if row.beam4.is_empty() {
         return Ok(());
