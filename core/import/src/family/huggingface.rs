@@ -69,6 +69,28 @@ pub(crate) struct Config {
     moe_eval_capacity_token_fraction: f32,
     #[serde(default)]
     router_bias: bool,
+    #[serde(flatten)]
+    generation: Generation,
+}
+
+/// How the model is to be searched: fields of `generation_config.json`, or of `config.json` before
+/// there was one.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Generation {
+    length_penalty: Option<f32>,
+    early_stopping: Option<serde_json::Value>,
+}
+
+impl Generation {
+    fn defaults(&self, of_folder: &Self) -> SearchDefaults {
+        let early = of_folder.early_stopping.as_ref().or(self.early_stopping.as_ref());
+        let is_early = early.and_then(serde_json::Value::as_bool).unwrap_or(false);
+        let penalty = of_folder.length_penalty.or(self.length_penalty);
+        SearchDefaults {
+            length_penalty: penalty.unwrap_or(1.0),
+            stopping: if is_early { Stopping::Full } else { Stopping::Worst },
+        }
+    }
 }
 
 fn relu() -> String {
@@ -115,7 +137,13 @@ pub(crate) fn plan(folder: &Path, request: &Request) -> Result<(Plan, Box<dyn Ch
     let config: Config = serde_json::from_value(raw)
         .map_err(|error| Error::file(&path, format!("is not a whole configuration: {error}")))?;
     let checkpoint = open(folder)?;
-    let tensors = Tensors { config: &config, checkpoint: &*checkpoint };
+    let generation = folder.join("generation_config.json");
+    let generation: Generation = match generation.is_file() {
+        true => files::json(&generation)?,
+        false => Generation::default(),
+    };
+    let search = config.generation.defaults(&generation);
+    let tensors = Tensors { config: &config, checkpoint: &*checkpoint, search };
     let ours = tensors.config()?;
     let (vocabulary, mut register) = match config.is_marian() {
         true => marian::vocabulary(folder, &config, request)?,
@@ -160,6 +188,7 @@ fn open(folder: &Path) -> Result<Box<dyn Checkpoint>> {
 struct Tensors<'a> {
     config: &'a Config,
     checkpoint: &'a dyn Checkpoint,
+    search: SearchDefaults,
 }
 
 /// A name of ours, and those of theirs that are stacked for it; each has a weight and a bias.
@@ -188,7 +217,7 @@ impl Tensors<'_> {
             source_vocab_size,
             separate_output: !config.tie_word_embeddings,
             embedding_norm: config.normalize_embedding,
-            search: Some(SearchDefaults { length_penalty: 1.0, stopping: Stopping::Worst }),
+            search: Some(self.search),
             ..Architecture::default()
         };
         Ok(TranslationConfig {

@@ -29,7 +29,7 @@ fn marian_as_a_pickle_in_half_precision() -> Result<()> {
         let own = work.path();
         fs_err::rename(own.join("pytorch_model.f16.bin"), own.join("pytorch_model.bin"))?;
         let case = Case::hugging_face(golden, "marian", F16)?;
-        Ok(Case { source: own.into(), work: Some(work), beams: false, ..case })
+        Ok(Case { source: own.into(), work: Some(work), beams: 0, ..case })
     })
 }
 
