@@ -253,8 +253,12 @@ impl Task for TranslationTask {
             let mut augment = Augmenter::new(&self.config.augment, self.batcher.cursor());
             let pairs = self.batcher.next().expect("the sequence of batches is endless");
             let longest = self.config.model.max_positions - 1; // beside the tag or the end
+            let own = self.vocabulary.tokenizer();
             let examples: Vec<_> = (pairs.into_iter())
-                .map(|pair| augment.apply(pair, &self.tokenizer, longest))
+                .map(|pair| match own {
+                    Some(tokenizer) => augment.apply(pair, tokenizer, longest),
+                    None => pair, // pairs of other vocabularies are taken as they are
+                })
                 .filter_map(|pair| self.example(pair))
                 .collect();
             if !examples.is_empty() {

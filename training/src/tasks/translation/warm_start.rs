@@ -31,9 +31,9 @@ pub(super) fn warm_start(
     let refuse = |reason: String| Error::Config { path: dir.into(), reason };
     let mut wanted = config.model.clone();
     let loaded = files.load_translation(&Device::Cpu)?;
-    wanted.vocab_size = loaded.tokenizer.vocab_size();
+    wanted.vocab_size = loaded.vocabulary.size();
     check_shape(&files.config()?, &ModelConfig::Translation(wanted)).map_err(refuse)?;
-    if !tokenizer.extends(&loaded.tokenizer) {
+    if !loaded.vocabulary.tokenizer().is_some_and(|old| tokenizer.extends(old)) {
         return Err(refuse(
             "`start_from` names a model with another tokenizer than the corpus: pack the corpus \
              with `[tokenizer] from` set to the model's `tokenizer.json`"
