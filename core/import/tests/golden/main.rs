@@ -4,6 +4,9 @@
 //! checkout); its README says what each is. Without it these tests are skipped.
 
 mod case;
+mod npz;
+#[path = "../zip/mod.rs"]
+mod zip;
 
 use std::path::Path;
 
@@ -78,6 +81,20 @@ fn m2m100_by_ctranslate2() -> Result<()> {
 fn bergamot_with_a_recurrent_decoder() -> Result<()> {
     check(|golden| {
         let work = copied(&golden.join("bergamot"), &[])?;
+        Case::new(work.path().into(), &golden.join("bergamot"), F32).map(|case| Case {
+            logits: Logits::of(golden, "bergamot/expected.safetensors", "dequantised."),
+            work: Some(work),
+            ..case
+        })
+    })
+}
+
+#[test]
+fn the_same_model_as_arrays_of_numpy() -> Result<()> {
+    check(|golden| {
+        let work = copied(&golden.join("bergamot"), &["model.ende.intgemm.alphas.bin"])?;
+        let binary = golden.join("bergamot/model.ende.intgemm.alphas.bin");
+        npz::write(&binary, &work.path().join("model.npz"))?;
         Case::new(work.path().into(), &golden.join("bergamot"), F32).map(|case| Case {
             logits: Logits::of(golden, "bergamot/expected.safetensors", "dequantised."),
             work: Some(work),
