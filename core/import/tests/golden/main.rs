@@ -12,6 +12,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use case::{Case, Logits, check, folder};
+use dragoman_core::{
+    directory::Files,
+    translate::{Job, Translate},
+    translator::{Translator, TranslatorOptions},
+};
+use dragoman_import::{Request, import};
 
 /// How far logits in float32 may be off, beside `max(1, |reference|)`.
 const F32: f32 = 1e-4;
@@ -44,6 +50,35 @@ fn m2m100_of_hugging_face() -> Result<()> {
 #[test]
 fn nllb_with_experts_in_shards() -> Result<()> {
     check(|golden| Case::hugging_face(golden, "nllb_moe", F32))
+}
+
+#[test]
+fn nllb_under_a_budget_of_memory_says_the_same() -> Result<()> {
+    let Some(golden) = folder()? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let model = folder.path().join("model");
+    import(&golden.join("nllb_moe"), &Request::default(), &model)?;
+    let files = Files::Folder(model);
+    let job = Job {
+        source: "en".into(),
+        target: "de".into(),
+        domains: Vec::new(),
+        text: "The old key finds the warm letter.".into(),
+        num_hypotheses: 1,
+        trace: false,
+    };
+    let run = |expert_memory| -> Result<_> {
+        let options = TranslatorOptions { expert_memory, ..TranslatorOptions::default() };
+        let translator = Translator::open(&files, options)?;
+        Ok((translator.translate(std::slice::from_ref(&job))?, translator.memory()))
+    };
+    let (all, _) = run(None)?;
+    // An expert takes some 12 kB in a layer, and there are sixteen.
+    let (few, stats) = run(Some(40_000))?;
+    assert_eq!(all, few);
+    assert_eq!(all[0].hypotheses[0].text, "Die alte Schlüssel die warme Brief findet.");
+    println!("{stats:?}");
+    Ok(())
 }
 
 #[test]
