@@ -136,6 +136,14 @@ impl Translator {
         &*self.vocabulary
     }
 
+    /// Checks that a pair is translated, directly or through a third language.
+    ///
+    /// # Errors
+    /// Fails when a language is unknown or nothing leads from one to the other.
+    pub fn check_pair(&self, source: &str, target: &str) -> Result<()> {
+        self.path(source, target).map(drop)
+    }
+
     /// The way from `source` to `target`: one leg, or two through a third language.
     ///
     /// # Errors

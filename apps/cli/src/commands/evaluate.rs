@@ -96,7 +96,7 @@ impl Translation {
             };
             let direction = (source.to_string(), target.to_string());
             if !directions.contains(&direction) {
-                translator.path(source, target)?; // through a third language, or an error
+                translator.check_pair(source, target)?; // through a third language, or an error
                 directions.push(direction);
             }
         }
