@@ -11,7 +11,6 @@
 //! | [`vocabulary`], [`decoding`] | what search needs of tokens and of a model; greedy and beam search |
 //! | [`detector`] | which domain a text is of |
 //! | [`tokenizer`], [`sentencepiece`] | text to tokens: ours, and that of other suites |
-//! | [`text`] | texts to sentences |
 //! | [`directory`] | models on disk |
 //! | [`translate`], [`translator`], [`translators`] | what services ask of a model, the model that answers, and several as one |
 //! | [`recommend`], [`recommender`] | the same of recommendations, with the cheap scorers |
@@ -35,7 +34,6 @@ pub mod vocabulary;
 pub mod decoding;
 pub mod models;
 pub mod detector;
-pub mod text;
 pub mod directory;
 pub mod translate;
 pub mod translator;

@@ -1,12 +1,12 @@
-//! Translates whole texts: cuts them into sentences, batches these, and puts them together again.
+//! Translates whole texts: each in a session of its own, all of them in the same batches.
 
 use dragoman_core::{
-    text::{Segment, restore, split},
     translate::{Job, Leg, Translate, Translation},
     translator::Translator,
 };
+use dragoman_text::{Options, Session};
 
-/// Sentences that the model sees at once.
+/// Segments that the model sees at once.
 const BATCH: usize = 64;
 
 /// What is asked of every text.
@@ -40,34 +40,68 @@ pub(crate) fn translate(
     texts: &[&str],
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translated>> {
-    let segments: Vec<Vec<Segment<'_>>> =
-        texts.iter().map(|text| split(text, &wish.source)).collect();
-    let domains: Vec<Vec<String>> =
-        texts.iter().map(|text| domains(translator, text, wish)).collect();
-    let mut sentences: Vec<Sentence<'_>> = Vec::new();
-    for (segments, domains) in segments.iter().zip(&domains) {
-        for segment in segments {
-            if let Segment::Sentence(text) = segment {
-                sentences.push(Sentence { text, domains });
+    let options =
+        Options { source: wish.source.clone(), target: wish.target.clone(), ..Options::default() };
+    let mut texts: Vec<Text> = (texts.iter())
+        .map(|text| Text {
+            session: Session::new(text, &options),
+            domains: domains(translator, text, wish),
+            answers: Vec::new(),
+        })
+        .collect();
+    loop {
+        let mut segments: Vec<Segment> = Vec::new();
+        for (text, session) in texts.iter().enumerate() {
+            let asked = session.session.segments();
+            segments.extend(asked.into_iter().map(|segment| Segment { text, segment }));
+        }
+        if segments.is_empty() {
+            break;
+        }
+        let mut answers = answers(translator, &texts, &segments, wish)?.into_iter().peekable();
+        let mut owners = segments.iter().map(|segment| segment.text).peekable();
+        for (i, text) in texts.iter_mut().enumerate() {
+            let first = text.answers.len();
+            while owners.next_if_eq(&i).is_some() {
+                text.answers.extend(answers.next());
             }
+            let texts_of = |answer: &Translation| {
+                answer.hypotheses.iter().map(|found| found.text.clone()).collect::<Vec<_>>()
+            };
+            let own: Vec<Vec<String>> = text.answers[first..].iter().map(texts_of).collect();
+            text.session.accept(&own);
         }
     }
-    let answers = sentences_of_like_length(translator, &sentences, wish)?;
-    let mut answers = sentences.iter().map(|sentence| sentence.text).zip(answers);
-    let mut joined: Vec<Translated> =
-        segments.iter().map(|segments| join(segments, &mut answers)).collect();
-    if is_auto(wish) {
-        for (joined, domains) in joined.iter_mut().zip(domains) {
-            joined.domain = domains.into_iter().next();
-        }
-    }
-    Ok(joined)
+    Ok(texts.into_iter().map(|text| text.finish(wish)).collect())
 }
 
-/// A sentence, and the domains of its text.
-struct Sentence<'a> {
-    text: &'a str,
-    domains: &'a [String],
+/// A text on its way through the model.
+struct Text {
+    session: Session,
+    domains: Vec<String>,
+    /// What the model answered, over all rounds.
+    answers: Vec<Translation>,
+}
+
+/// What the model is asked, and for which text.
+struct Segment {
+    text: usize,
+    segment: String,
+}
+
+impl Text {
+    fn finish(mut self, wish: &Wish) -> Translated {
+        let finished = self.session.finish(wish.num_hypotheses.saturating_sub(1));
+        let mut score = 0.0;
+        let mut legs = Vec::new();
+        for &i in &finished.used {
+            score += self.answers[i].hypotheses.first().map_or(0.0, |best| best.score);
+            legs.append(&mut self.answers[i].legs);
+        }
+        let domain = if is_auto(wish) { self.domains.into_iter().next() } else { None };
+        let score = score / finished.used.len().max(1) as f32;
+        Translated { texts: finished.texts, score, domain, legs }
+    }
 }
 
 fn is_auto(wish: &Wish) -> bool {
@@ -83,20 +117,22 @@ fn domains(translator: &Translator, text: &str, wish: &Wish) -> Vec<String> {
     best.filter(|(_, probability)| *probability > 0.5).map(|(name, _)| name).into_iter().collect()
 }
 
-fn sentences_of_like_length(
+/// The answers to `segments`, which are asked with others of like length.
+fn answers(
     translator: &Translator,
-    sentences: &[Sentence<'_>],
+    texts: &[Text],
+    segments: &[Segment],
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translation>> {
-    let mut order: Vec<usize> = (0..sentences.len()).collect();
-    order.sort_by_key(|&i| sentences[i].text.len());
-    let mut answers: Vec<Option<Translation>> = vec![None; sentences.len()];
+    let mut order: Vec<usize> = (0..segments.len()).collect();
+    order.sort_by_key(|&i| segments[i].segment.len());
+    let mut answers: Vec<Option<Translation>> = vec![None; segments.len()];
     for batch in order.chunks(BATCH) {
         let job = |&i: &usize| Job {
             source: wish.source.clone(),
             target: wish.target.clone(),
-            domains: sentences[i].domains.to_vec(),
-            text: sentences[i].text.into(),
+            domains: texts[segments[i].text].domains.clone(),
+            text: segments[i].segment.clone(),
             num_hypotheses: wish.num_hypotheses,
             trace: wish.trace,
         };
@@ -105,46 +141,5 @@ fn sentences_of_like_length(
             answers[i] = Some(answer);
         }
     }
-    Ok(answers.into_iter().map(|answer| answer.expect("every sentence is in a batch")).collect())
-}
-
-/// Puts one text together from its segments and the answers to its sentences.
-fn join<'a>(
-    segments: &[Segment<'_>],
-    answers: &mut impl Iterator<Item = (&'a str, Translation)>,
-) -> Translated {
-    let mut joined = Translated { texts: vec![String::new()], ..Translated::default() };
-    let mut count = 0;
-    for segment in segments {
-        let Segment::Sentence(_) = segment else {
-            joined.texts.iter_mut().for_each(|text| text.push_str(segment.as_str()));
-            continue;
-        };
-        let Some((source, answer)) = answers.next() else { break };
-        let found = answer.hypotheses.iter().map(|found| restore(source, &found.text));
-        let found: Vec<String> = found.collect();
-        append(&mut joined.texts, &found);
-        joined.score += answer.hypotheses.first().map_or(0.0, |best| best.score);
-        joined.legs.extend(answer.legs);
-        count += 1;
-    }
-    joined.score /= count.max(1) as f32;
-    let best = joined.texts[0].clone();
-    let mut seen = std::collections::HashSet::from([best]);
-    let mut rank = 0;
-    joined.texts.retain(|text| {
-        rank += 1;
-        rank == 1 || seen.insert(text.clone())
-    });
-    joined
-}
-
-/// Appends the way of each rank to the text of that rank; where one has fewer, its best.
-fn append(texts: &mut Vec<String>, found: &[String]) {
-    while texts.len() < found.len() {
-        texts.push(texts[0].clone());
-    }
-    for (rank, text) in texts.iter_mut().enumerate() {
-        text.push_str(found.get(rank).unwrap_or(&found[0]));
-    }
+    Ok(answers.into_iter().map(|answer| answer.expect("every segment is in a batch")).collect())
 }

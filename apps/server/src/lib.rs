@@ -2,8 +2,8 @@
 //!
 //! The way of a request, and of this list: fields are read however they were sent (`input`),
 //! the caller is let in or not (`access`), languages are guessed (`detect`), texts and HTML
-//! are cut into sentences (`translate`, `html`), which share batches with those of other
-//! requests (`batcher`), and everything is put back in its place.
+//! are cut into sentences (`translate`, with [`dragoman_text`]), which share batches with those of
+//! other requests (`batcher`), and everything is put back in its place.
 //!
 //! [`run`] wants a model as [`Translate`](dragoman_core::translate::Translate), a
 //! [`Store`](dragoman_store::Store) and a listener, and gives a server to be awaited:
@@ -41,7 +41,6 @@ mod stream;
 mod access;
 mod edge;
 mod detect;
-mod html;
 mod queue;
 mod batcher;
 mod translate;

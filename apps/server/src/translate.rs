@@ -1,19 +1,18 @@
-//! From texts to translations: detection, sentences, batches, and everything put back together.
+//! From texts to translations: languages and domains are guessed, and each text goes through the
+//! model in a session of its own, all of them in the same batches.
 
 use std::sync::Arc;
 
 use actix_web::web;
-use dragoman_core::{
-    text::{Segment, has_letters, restore, split},
-    translate::{Job, Leg, Translate, Translation},
-};
+use dragoman_core::translate::{Job, Leg, Translate, Translation};
+use dragoman_text::{Format, Options, Session, html};
 use serde::Serialize;
 
 use crate::{
     batcher::Batcher,
     detect::{Detected, Detector},
     error::ApiError,
-    html, languages,
+    languages,
     model::Loaded,
 };
 
@@ -65,27 +64,15 @@ pub(crate) struct Done {
     pub(crate) score: Option<f32>,
 }
 
-/// A text on its way: where its sentences are, and how to write it again.
+/// A text on its way through the model.
 struct Prepared {
     source: String,
     detected: Option<Detected>,
     domains: Vec<String>,
     guessed: Option<GuessedDomain>,
-    plan: Plan,
-}
-
-/// What a text is made of.
-enum Plan {
-    /// Not to be translated.
-    Keep(String),
-    Text(Vec<Part>),
-    Html(html::Document),
-}
-
-/// A piece of a plain text.
-enum Part {
-    Keep(String),
-    Sentence(String),
+    session: Session,
+    /// What the model answered, over all rounds.
+    answers: Vec<Arc<Translation>>,
 }
 
 /// Translates what `order` asks for with `model`, whose languages to offer are `known`.
@@ -102,25 +89,46 @@ pub(crate) async fn translate(
             (Arc::clone(&order), Arc::clone(model), Arc::clone(detector));
         move || prepare(&order, &model, &known, &detector)
     };
-    let texts = web::block(prepare).await??;
-    if texts.iter().map(|text| text.sentences().count()).sum::<usize>() > MAX_SENTENCES {
-        let reason = format!("more than {MAX_SENTENCES} sentences; send less at a time");
-        return Err(ApiError::invalid(reason));
+    let mut texts = web::block(prepare).await??;
+    loop {
+        let segments: Vec<Vec<String>> = texts.iter().map(|text| text.session.segments()).collect();
+        let counts: Vec<usize> = segments.iter().map(Vec::len).collect();
+        match counts.iter().sum() {
+            0 => break,
+            1..=MAX_SENTENCES => {}
+            _ => {
+                let reason = format!("more than {MAX_SENTENCES} sentences; send less at a time");
+                return Err(ApiError::invalid(reason));
+            }
+        }
+        let jobs = |(text, segments): (&Prepared, Vec<String>)| {
+            segments.into_iter().map(|segment| order.job(text, segment)).collect::<Vec<_>>()
+        };
+        let jobs = texts.iter().zip(segments).flat_map(jobs).collect();
+        let answers = batcher.translate(model, jobs).await?;
+        texts = web::block(move || accept(texts, &counts, &answers)).await?;
     }
+    let num_alternatives = order.num_alternatives;
+    let finish = move || texts.into_iter().map(|text| text.finish(num_alternatives)).collect();
+    Ok(web::block(finish).await?)
+}
 
-    let jobs = |text: &Prepared| text.sentences().map(|s| order.job(text, s)).collect();
-    let counted: Vec<Vec<Job>> = texts.iter().map(jobs).collect();
-    let counts: Vec<usize> = counted.iter().map(Vec::len).collect();
-    let translations = batcher.translate(model, counted.into_iter().flatten().collect()).await?;
-
-    let mut rest = translations.as_slice();
-    let mut done = Vec::with_capacity(texts.len());
-    for (text, count) in texts.into_iter().zip(counts) {
-        let (own, others) = rest.split_at(count);
-        rest = others;
-        done.push(order.assemble(text, own, model, batcher).await?);
+/// Gives each of `texts` its share of `answers`. CPU-bound: marks find their places.
+fn accept(
+    mut texts: Vec<Prepared>,
+    counts: &[usize],
+    mut answers: &[Arc<Translation>],
+) -> Vec<Prepared> {
+    for (text, &count) in texts.iter_mut().zip(counts) {
+        let (own, others) = answers.split_at(count);
+        answers = others;
+        text.answers.extend(own.iter().cloned());
+        let texts_of = |answer: &Arc<Translation>| {
+            answer.hypotheses.iter().map(|found| found.text.clone()).collect::<Vec<_>>()
+        };
+        text.session.accept(&own.iter().map(texts_of).collect::<Vec<_>>());
     }
-    Ok(done)
+    texts
 }
 
 /// Guesses languages and finds sentences. CPU-bound.
@@ -140,12 +148,12 @@ fn prepare(
                 (source.to_owned(), Some(best))
             }
         };
-        let plan = Plan::new(text, &source, order);
-        if !matches!(plan, Plan::Keep(_)) && !model.model.can_translate(&source, &order.target) {
+        let session = Session::new(text, &order.options(&source));
+        if !session.is_empty() && !model.model.can_translate(&source, &order.target) {
             return Err(no_route(&source, &order.target));
         }
-        let (domains, guessed) = order.domains(text, &source, &plan, model)?;
-        Ok(Prepared { source, detected, domains, guessed, plan })
+        let (domains, guessed) = order.domains(text, &source, session.is_empty(), model)?;
+        Ok(Prepared { source, detected, domains, guessed, session, answers: Vec::new() })
     };
     order.texts.iter().map(prepare).collect()
 }
@@ -168,49 +176,42 @@ pub(crate) fn no_route(source: &str, target: &str) -> ApiError {
     ApiError::NoRoute { source_language: source.into(), target: target.into() }
 }
 
-impl Plan {
-    fn new(text: &str, source: &str, order: &Order) -> Self {
-        if source == order.target || !has_letters(text) {
-            return Self::Keep(text.to_owned());
-        }
-        if order.is_html {
-            return Self::Html(html::Document::parse(text, source));
-        }
-        let part = |segment| match segment {
-            Segment::Verbatim(text) => Part::Keep(text.to_owned()),
-            Segment::Sentence(text) => Part::Sentence(text.to_owned()),
-        };
-        Self::Text(split(text, source).into_iter().map(part).collect())
-    }
-}
-
 impl Prepared {
-    /// What the model is asked, in order.
-    fn sentences(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        match &self.plan {
-            Plan::Keep(_) => Box::new(std::iter::empty()),
-            Plan::Html(document) => Box::new(document.sentences()),
-            Plan::Text(parts) => Box::new(parts.iter().filter_map(|part| match part {
-                Part::Keep(_) => None,
-                Part::Sentence(text) => Some(text.as_str()),
-            })),
-        }
+    /// Writes the text. CPU-bound.
+    fn finish(self, num_alternatives: usize) -> Done {
+        let mut finished = self.session.finish(num_alternatives);
+        let used: Vec<&Translation> = finished.used.iter().map(|&i| &*self.answers[i]).collect();
+        let scores = used.iter().map(|found| found.hypotheses[0].score);
+        let score = (!used.is_empty()).then(|| scores.sum::<f32>() / used.len() as f32);
+        let legs = used.iter().flat_map(|found| found.legs.iter().cloned()).collect();
+        let text = finished.texts.remove(0);
+        let alternatives = finished.texts;
+        Done { text, detected: self.detected, domain: self.guessed, alternatives, legs, score }
     }
 }
 
 impl Order {
+    fn options(&self, source: &str) -> Options {
+        Options {
+            source: source.to_owned(),
+            target: self.target.clone(),
+            format: if self.is_html { Format::Html } else { Format::Text },
+            ..Options::default()
+        }
+    }
+
     /// The domains of one text, and the guess they come from.
     fn domains(
         &self,
         text: &str,
         source: &str,
-        plan: &Plan,
+        is_kept: bool,
         model: &Loaded,
     ) -> Result<(Vec<String>, Option<GuessedDomain>), ApiError> {
         let model = &model.model;
         match &self.domains {
             // What is not translated needs no expert.
-            Domains::Named(_) if matches!(plan, Plan::Keep(_)) => Ok((Vec::new(), None)),
+            Domains::Named(_) if is_kept => Ok((Vec::new(), None)),
             Domains::Named(named) => {
                 let stranger = named.iter().find(|name| !model.covers(name, source, &self.target));
                 match stranger {
@@ -232,94 +233,16 @@ impl Order {
         }
     }
 
-    fn job(&self, text: &Prepared, sentence: &str) -> Job {
+    fn job(&self, text: &Prepared, segment: String) -> Job {
         // An alternative to a whole document is nothing that upstream offers.
         let num_alternatives = if self.is_html { 0 } else { self.num_alternatives };
         Job {
             source: text.source.clone(),
             target: self.target.clone(),
             domains: text.domains.clone(),
-            text: sentence.to_owned(),
+            text: segment,
             num_hypotheses: 1 + num_alternatives,
             trace: self.trace,
         }
-    }
-
-    async fn assemble(
-        &self,
-        mut text: Prepared,
-        translations: &[Arc<Translation>],
-        model: &Arc<Loaded>,
-        batcher: &Batcher,
-    ) -> Result<Done, ApiError> {
-        let plan = std::mem::replace(&mut text.plan, Plan::Keep(String::new()));
-        let (written, alternatives, num_sentences) = match plan {
-            Plan::Keep(text) => (text, Vec::new(), 0),
-            Plan::Text(parts) => {
-                let (text, alternatives) = self.join(&parts, translations);
-                (text, alternatives, translations.len())
-            }
-            Plan::Html(document) => {
-                let first = Self::best(document.sentences(), translations);
-                // Marks are placed on a thread where that takes nobody's time.
-                let place = move || {
-                    let pieces: Vec<String> =
-                        document.unplaced(&first).map(str::to_owned).collect();
-                    (document, first, pieces)
-                };
-                let (document, first, pieces) = web::block(place).await?;
-                let jobs = pieces.iter().map(|piece| self.job(&text, piece)).collect();
-                let second = batcher.translate(model, jobs).await?;
-                let second = Self::best(pieces.iter().map(String::as_str), &second);
-                let write = move || (document.render(&first, &second), document.num_sentences());
-                let (written, num_sentences) = web::block(write).await?;
-                (written, Vec::new(), num_sentences)
-            }
-        };
-        let sentences = &translations[..num_sentences];
-        let scores = sentences.iter().map(|found| found.hypotheses[0].score);
-        let score = (num_sentences > 0).then(|| scores.sum::<f32>() / num_sentences as f32);
-        let legs = sentences.iter().flat_map(|found| found.legs.iter().cloned()).collect();
-        let Prepared { detected, guessed: domain, .. } = text;
-        Ok(Done { text: written, detected, domain, alternatives, legs, score })
-    }
-
-    /// The best translation of each of `sentences`, repaired.
-    fn best<'a>(
-        sentences: impl Iterator<Item = &'a str>,
-        translations: &[Arc<Translation>],
-    ) -> Vec<String> {
-        let best =
-            |(source, found): (&str, &Arc<Translation>)| restore(source, &found.hypotheses[0].text);
-        sentences.zip(translations).map(best).collect()
-    }
-
-    /// Writes a plain text again: the best translation, and what else it could be.
-    fn join(&self, parts: &[Part], translations: &[Arc<Translation>]) -> (String, Vec<String>) {
-        let write = |rank: usize| {
-            let mut translations = translations.iter();
-            let mut text = String::new();
-            for part in parts {
-                match part {
-                    Part::Keep(kept) => text.push_str(kept),
-                    Part::Sentence(source) => {
-                        let found = translations.next().expect("one translation a sentence");
-                        let hypotheses = &found.hypotheses;
-                        let hypothesis = hypotheses.get(rank).unwrap_or(&hypotheses[0]);
-                        text.push_str(&html::unescape(&restore(source, &hypothesis.text)));
-                    }
-                }
-            }
-            text
-        };
-        let best = write(0);
-        let mut alternatives: Vec<String> = Vec::new();
-        for rank in 1..=self.num_alternatives {
-            let other = write(rank);
-            if other != best && !alternatives.contains(&other) {
-                alternatives.push(other);
-            }
-        }
-        (best, alternatives)
     }
 }

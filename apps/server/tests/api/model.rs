@@ -46,7 +46,9 @@ impl Tagger {
             let end = &word[bare.len()..];
             match bare {
                 "stammer" => format!("{bare} {bare}"),
-                "verbatim" | "ls" => word.to_owned(),
+                "verbatim" => word.to_owned(),
+                // As real models do: it is how words that are not prose are carried.
+                number if number.len() == 4 && number.parse::<u16>().is_ok() => word.to_owned(),
                 "entity" => "&quot;entity&quot;".to_owned(),
                 "" => word.to_owned(),
                 _ => format!("{bare}-{}{}{rank_tag}{end}", self.mark, job.target),

@@ -6,13 +6,13 @@ use html5gum::{Token, Tokenizer};
 const MAX_LENGTH: usize = 40;
 
 /// A part of an HTML text: a reference with what it stands for, or plain characters.
-pub(super) enum Part<'a> {
+pub(crate) enum Part<'a> {
     Plain(&'a str),
     Reference { raw: &'a str, text: String },
 }
 
 /// Splits an HTML text at its references.
-pub(super) fn parts(html: &str) -> Vec<Part<'_>> {
+pub(crate) fn parts(html: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut start = 0;
     for (at, _) in html.match_indices('&') {
@@ -64,7 +64,7 @@ pub(crate) fn unescape(text: &str) -> String {
 }
 
 /// Writes `text` so that HTML shows it: `<` is no tag, and hard spaces can be seen.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -2,11 +2,11 @@
 
 use std::{mem, ops::Range};
 
-use dragoman_core::text::has_letters;
-
-use super::{
-    entities::{Part, parts, unescape},
-    tokens::{TokenKind, read},
+use super::tokens::{TokenKind, read};
+use crate::{
+    references::{Part, parts, unescape},
+    sentence::Role,
+    split::has_letters,
 };
 
 /// Elements that stand within a sentence.
@@ -56,22 +56,12 @@ struct Unit {
 /// A piece of inline markup.
 #[derive(Debug)]
 pub(super) struct Mark {
-    pub(super) kind: MarkKind,
+    /// What it is; a [`Role::Noun`] is an element that is kept, with its text.
+    pub(super) role: Role,
     /// Where it stands in the text; wide only when opaque.
     pub(super) at: Range<usize>,
     /// Where it stands in the document.
     pub(super) raw: Range<usize>,
-}
-
-/// What a mark is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum MarkKind {
-    Open(String),
-    Close(String),
-    /// Markup without text, such as an image.
-    Point,
-    /// An element to keep, with its text.
-    Opaque,
 }
 
 impl Mark {
@@ -114,7 +104,7 @@ impl Run {
     /// The text with a word of the same length in place of each opaque part.
     pub(super) fn masked(&self) -> String {
         let mut masked = String::with_capacity(self.text.len());
-        for mark in self.marks.iter().filter(|mark| mark.kind == MarkKind::Opaque) {
+        for mark in self.marks.iter().filter(|mark| mark.role == Role::Noun) {
             masked.push_str(&self.text[masked.len()..mark.at.start]);
             masked.extend(std::iter::repeat_n('x', mark.at.len()));
         }
@@ -124,7 +114,7 @@ impl Run {
 
     /// Whether there are letters in `range` besides those of opaque parts.
     pub(super) fn has_words(&self, range: &Range<usize>) -> bool {
-        let opaque = self.marks_at(range).filter(|mark| mark.kind == MarkKind::Opaque);
+        let opaque = self.marks_at(range).filter(|mark| mark.role == Role::Noun);
         let mut at = range.start;
         for mark in opaque {
             if at < mark.at.start && has_letters(&self.text[at..mark.at.start]) {
@@ -181,16 +171,16 @@ impl Run {
         }
     }
 
-    fn mark(&mut self, kind: MarkKind, raw: Range<usize>) {
+    fn mark(&mut self, role: Role, raw: Range<usize>) {
         let at = self.text.len();
-        self.marks.push(Mark { kind, at: at..at, raw });
+        self.marks.push(Mark { role, at: at..at, raw });
     }
 
     fn add_opaque(&mut self, text: &str, raw: Range<usize>) {
         let start = self.text.len();
         self.add(text, raw.clone());
-        let kind = if text.is_empty() { MarkKind::Point } else { MarkKind::Opaque };
-        self.marks.push(Mark { kind, at: start..self.text.len(), raw });
+        let role = if text.is_empty() { Role::Point } else { Role::Noun };
+        self.marks.push(Mark { role, at: start..self.text.len(), raw });
     }
 }
 
@@ -240,7 +230,7 @@ pub(super) fn find(html: &str) -> Vec<Run> {
         }
         match token.kind {
             TokenKind::Text => run.add_text(&html[token.raw.clone()], token.raw.start),
-            TokenKind::Other => run.mark(MarkKind::Point, token.raw),
+            TokenKind::Other => run.mark(Role::Point, token.raw),
             TokenKind::Open { name, keep } => {
                 let name = name.as_str();
                 let is_inline = INLINE.contains(&name) || OPAQUE_INLINE.contains(&name);
@@ -250,16 +240,16 @@ pub(super) fn find(html: &str) -> Vec<Run> {
                     let text = String::new();
                     opaque = Some(Opaque { name, depth: 1, start, text, is_inline });
                 } else if POINTS.contains(&name) {
-                    run.mark(MarkKind::Point, token.raw);
+                    run.mark(Role::Point, token.raw);
                 } else if is_inline {
-                    run.mark(MarkKind::Open(name.to_owned()), token.raw);
+                    run.mark(Role::Open(name.to_owned()), token.raw);
                 } else {
                     flush(&mut run);
                 }
             }
             TokenKind::Close { name } => {
                 if INLINE.contains(&name.as_str()) {
-                    run.mark(MarkKind::Close(name), token.raw);
+                    run.mark(Role::Close(name), token.raw);
                 } else {
                     flush(&mut run);
                 }

@@ -1,13 +1,14 @@
-//! Finds the places of inline markup in a translated sentence.
+//! Finds the places of markup in a translated sentence.
 //!
 //! A marked part was also translated by itself; where the whole has words like these, the mark
 //! belongs. Where it has none, the mark is put about where it stood: a sentence that reads well is
-//! worth more than the exact words under a mark. What is kept as it is must be found as it is. A mark
-//! without text stands between the words where it stood in proportion.
+//! worth more than the exact words under a mark. A word that is not prose must be found as it is. A
+//! mark without text stands between the words where it stood in proportion.
 
 use std::ops::Range;
 
-use super::entities::escape;
+use super::{mask, push};
+use crate::document::Item;
 
 /// How alike a part and its place must be, from 0 to 1.
 const MIN_LIKENESS: f32 = 0.5;
@@ -24,49 +25,59 @@ pub(super) struct Node {
     children: Vec<Node>,
 }
 
-/// What a node writes; ranges are of the document.
+/// What a node writes.
 #[derive(Debug)]
 enum Kind {
     /// Two tags, and which translated fragment tells their place.
-    Element { open: Range<usize>, close: Range<usize>, fragment: Option<usize> },
-    /// Markup that is written in place of its text.
-    Leaf(Range<usize>),
+    Element { open: usize, close: usize, fragment: Option<usize> },
+    /// Markup between words, which may have white space around it.
+    Point { spans: Vec<usize>, spaced: bool },
 }
 
 impl Node {
-    /// An element around the text at `range`; its tags are `raw`.
+    /// An element around the text at `range`; its tags are the `spans`.
     pub(super) fn element(
         range: Range<usize>,
-        raw: (Range<usize>, Range<usize>),
+        spans: (usize, usize),
         children: Vec<Self>,
         fragment: Option<usize>,
     ) -> Self {
-        let (open, close) = raw;
+        let (open, close) = spans;
         Self { range, kind: Kind::Element { open, close, fragment }, children }
     }
 
-    /// Markup `raw` that keeps the text at `range`, which may be empty.
-    pub(super) fn leaf(range: Range<usize>, raw: Range<usize>) -> Self {
-        Self { range, kind: Kind::Leaf(raw), children: Vec::new() }
+    /// Markup without text.
+    pub(super) fn point(at: usize, span: usize, spaced: bool) -> Self {
+        let kind = Kind::Point { spans: vec![span], spaced };
+        Self { range: at..at, kind, children: Vec::new() }
+    }
+
+    /// Takes in another point that stands at the same place; `false` when this is no such point.
+    pub(super) fn joins(&mut self, at: usize, span: usize) -> bool {
+        match &mut self.kind {
+            Kind::Point { spans, .. } if self.range.start == at => {
+                spans.push(span);
+                true
+            }
+            _ => false,
+        }
     }
 }
 
-/// Writes `target`, the translation of `source`, with `nodes` in it; `None` when one has no place.
+/// `target`, the translation of `source`, with `nodes` in it; `None` when one has no place.
 pub(super) fn place(
-    html: &str,
     source: &str,
     target: &str,
     nodes: &[Node],
     fragments: &[String],
-) -> Option<String> {
-    let mut out = String::with_capacity(2 * target.len());
-    let placer = Placer { html, source, target, fragments, words: words(target) };
+) -> Option<Vec<Item>> {
+    let mut out = Vec::new();
+    let placer = Placer { source, target, fragments, words: words(target) };
     placer.write(nodes, &(0..source.len()), &(0..target.len()), &mut out)?;
     Some(out)
 }
 
 struct Placer<'a> {
-    html: &'a str,
     source: &'a str,
     target: &'a str,
     fragments: &'a [String],
@@ -80,7 +91,7 @@ impl Placer<'_> {
         nodes: &[Node],
         of: &Range<usize>,
         within: &Range<usize>,
-        out: &mut String,
+        out: &mut Vec<Item>,
     ) -> Option<()> {
         let mut placed: Vec<(Range<usize>, &Node)> = Vec::with_capacity(nodes.len());
         let mut lost = Vec::new();
@@ -103,18 +114,28 @@ impl Placer<'_> {
             if place.start < at {
                 return None; // a mark without text stands within the words of another
             }
-            out.push_str(&escape(&self.target[at..place.start]));
+            push(out, &self.target[at..place.start]);
+            at = place.end;
             match &node.kind {
-                Kind::Leaf(raw) => out.push_str(&self.html[raw.clone()]),
+                Kind::Point { spans, spaced } => {
+                    let is_apart = self.target[..at].ends_with(char::is_whitespace);
+                    if *spaced && !is_apart && at > 0 {
+                        push(out, " ");
+                    }
+                    out.extend(spans.iter().map(|&span| Item::Span(span)));
+                    let rest = &self.target[at..within.end];
+                    if *spaced && rest.starts_with(|c: char| c.is_alphanumeric()) {
+                        push(out, " ");
+                    }
+                }
                 Kind::Element { open, close, .. } => {
-                    out.push_str(&self.html[open.clone()]);
+                    out.push(Item::Span(*open));
                     self.write(&node.children, &node.range, &place, out)?;
-                    out.push_str(&self.html[close.clone()]);
+                    out.push(Item::Span(*close));
                 }
             }
-            at = place.end;
         }
-        out.push_str(&escape(&self.target[at..within.end]));
+        push(out, &self.target[at..within.end]);
         Some(())
     }
 
@@ -129,7 +150,7 @@ impl Placer<'_> {
             return Some(at..at);
         }
         match node.kind {
-            Kind::Leaf(_) | Kind::Element { fragment: None, .. } => {
+            Kind::Point { .. } | Kind::Element { fragment: None, .. } => {
                 self.exact(text, position, within)
             }
             Kind::Element { fragment: Some(fragment), .. } => {
@@ -226,26 +247,33 @@ fn distance(place: &Range<usize>, position: f32, within: &Range<usize>) -> f32 {
     (middle / within.len().max(1) as f32 - position).abs()
 }
 
-/// The words of `text`: letters and digits, with hyphens and apostrophes between them.
+/// The words of `text`: letters and digits, with hyphens and apostrophes between them; each word
+/// that is not prose is one by itself.
 fn words(text: &str) -> Vec<Range<usize>> {
     let mut words: Vec<Range<usize>> = Vec::new();
+    let mut joins = false;
     for (at, c) in text.char_indices() {
         let end = at + c.len_utf8();
+        let is_piece = mask::number(c).is_some();
         match words.last_mut() {
-            Some(word) if word.end == at && is_inner(c) => word.end = end,
-            _ if c.is_alphanumeric() => words.push(at..end),
+            Some(word) if joins && !is_piece && word.end == at && is_inner(c) => word.end = end,
+            _ if c.is_alphanumeric() || is_piece => {
+                words.push(at..end);
+                joins = !is_piece;
+            }
             _ => {}
         }
     }
     for word in &mut words {
-        let bare = text[word.clone()].trim_end_matches(|c: char| !c.is_alphanumeric());
+        let is_outer = |c: char| !c.is_alphanumeric() && mask::number(c).is_none();
+        let bare = text[word.clone()].trim_end_matches(is_outer);
         word.end = word.start + bare.len();
     }
     words
 }
 
 fn is_inner(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '\'' | '’')
+    c.is_alphanumeric() || mask::number(c).is_some() || matches!(c, '-' | '\'' | '’')
 }
 
 /// Pairs of neighbouring letters, sorted.

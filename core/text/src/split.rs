@@ -3,10 +3,7 @@
 //! Joined again, the segments are the text: blank lines, indentation, list marks and line ends of
 //! every kind come back as they were, and only sentences go to the model.
 
-mod restore;
 mod sentences;
-
-pub use restore::restore;
 
 /// The longest sentence that [`split`] returns, in characters.
 pub const MAX_SENTENCE_CHARS: usize = 400;
@@ -40,7 +37,7 @@ pub fn has_letters(text: &str) -> bool {
 /// clause mark, else at a space, else between two characters.
 ///
 /// ```
-/// use dragoman_core::text::{Segment::*, split};
+/// use dragoman_text::split::{Segment::*, split};
 ///
 /// let segments = split("Ask Dr. Who.  Then go!\n", "en");
 /// assert_eq!(

@@ -1,0 +1,147 @@
+//! Takes a sentence through the model, and does not believe what comes back before it is verified.
+//!
+//! Inside, a word that is not prose is one private character, and markup is taken out. The model sees
+//! numbers as they are and a mask in place of each other word; what comes back must hold each mask
+//! once. If not, other masks are tried, and then the sentence is cut at what did not come back and
+//! its parts are translated one by one: worse sentences, but nothing is lost. Markup is placed by
+//! [`place`](place::place), else it cuts the sentence, too.
+
+mod mask;
+mod part;
+mod place;
+mod verify;
+
+use self::{
+    mask::word,
+    part::{Context, Part},
+};
+use crate::{
+    document::{Item, Rewritten},
+    options::Options,
+    sentence::{Role, Sentence},
+};
+
+/// Elements within each other in a sentence at most; deeper is not writing but an attack.
+const MAX_DEPTH: usize = 32;
+
+/// Places of markup in a sentence at most; with more, the sentence is cut at its markup.
+const MAX_NODES: usize = 64;
+
+/// One sentence on its way through the model.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    /// The words that are not prose: each is its number's character in the parts.
+    words: Vec<Word>,
+    whole: Part,
+}
+
+/// A word of a sentence that is not prose.
+#[derive(Debug)]
+struct Word {
+    span: usize,
+    text: String,
+    role: Role,
+}
+
+/// Markup, where it stands in the text of a part.
+#[derive(Debug, Clone)]
+struct Mark {
+    at: usize,
+    span: usize,
+    role: Role,
+    /// Whether white space stands before and behind it.
+    spaced: bool,
+}
+
+impl Carrier {
+    /// Prepares `sentence` for its way.
+    pub(crate) fn new(sentence: &Sentence, options: &Options) -> Self {
+        let mut text = String::with_capacity(sentence.text.len());
+        let (mut words, mut marks) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        for (span, found) in sentence.spans.iter().enumerate() {
+            push_prose(&mut text, &sentence.text[at..found.at.start]);
+            at = found.at.end;
+            if found.role.is_word() {
+                let piece = sentence.text[found.at.clone()].to_owned();
+                text.push(word(words.len()));
+                words.push(Word { span, text: piece, role: found.role.clone() });
+            } else {
+                let before = text.ends_with(char::is_whitespace);
+                let behind = sentence.text[at..].starts_with(char::is_whitespace);
+                let spaced = before && behind && !found.at.is_empty();
+                marks.push(Mark { at: text.len(), span, role: found.role.clone(), spaced });
+            }
+        }
+        push_prose(&mut text, &sentence.text[at..]);
+        let whole = Part::whole(text, marks, &words, options);
+        Self { words, whole }
+    }
+
+    /// Adds what to ask the model next.
+    pub(crate) fn ask(&self, options: &Options, segments: &mut Vec<String>) {
+        self.whole.ask(&Context { options, words: &self.words }, segments);
+    }
+
+    /// Takes what the model answered, each with its number.
+    pub(crate) fn accept<'a>(
+        &mut self,
+        options: &Options,
+        next: &mut impl FnMut() -> (usize, &'a [String]),
+    ) {
+        self.whole.accept(&Context { options, words: &self.words }, next);
+    }
+
+    /// The sentence by the hypothesis at `rank`, else by the best.
+    pub(crate) fn rewritten(&self, rank: usize) -> Rewritten {
+        match self.whole.items(rank) {
+            None => Rewritten::Unchanged,
+            Some(items) => Rewritten::Items(self.with_spans(items)),
+        }
+    }
+
+    /// The numbers of the answers that the sentence is made of.
+    pub(crate) fn used(&self) -> Vec<usize> {
+        let mut used = Vec::new();
+        self.whole.used(&mut used);
+        used
+    }
+
+    /// Puts the spans of words in place of their characters.
+    fn with_spans(&self, items: Vec<Item>) -> Vec<Item> {
+        let mut all = Vec::with_capacity(items.len());
+        for item in items {
+            let Item::Prose(text) = item else {
+                all.push(item);
+                continue;
+            };
+            let mut at = 0;
+            for (i, c) in text.char_indices() {
+                if let Some(number) = mask::number(c) {
+                    push(&mut all, &text[at..i]);
+                    all.push(Item::Span(self.words[number].span));
+                    at = i + c.len_utf8();
+                }
+            }
+            push(&mut all, &text[at..]);
+        }
+        all
+    }
+}
+
+/// Adds prose to items.
+fn push(items: &mut Vec<Item>, text: &str) {
+    match items.last_mut() {
+        _ if text.is_empty() => {}
+        Some(Item::Prose(last)) => last.push_str(text),
+        _ => items.push(Item::Prose(text.to_owned())),
+    }
+}
+
+/// Adds prose to the text of a part; where a span was taken out, one space is enough.
+fn push_prose(text: &mut String, prose: &str) {
+    match text.ends_with(' ') {
+        true => text.push_str(prose.trim_start_matches(' ')),
+        false => text.push_str(prose),
+    }
+}

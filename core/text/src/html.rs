@@ -1,0 +1,203 @@
+//! HTML: translates the text of a document, and leaves every byte of its markup alone.
+//!
+//! The document is cut into runs: text and inline markup between two block elements. In a run the
+//! sentences are found; what is not a sentence is copied.
+
+mod runs;
+mod tokens;
+
+use std::ops::Range;
+
+use self::runs::{Mark, Run};
+use crate::{
+    document::{Document, Item, Rewritten},
+    references::escape,
+    sentence::{Sentence, Span, inner},
+    split::{Segment, split},
+};
+
+/// An HTML document, and the sentences in it.
+#[derive(Debug)]
+pub struct HtmlDocument {
+    html: String,
+    sentences: Vec<Sentence>,
+    places: Vec<Place>,
+}
+
+/// Where a sentence stands in the document.
+#[derive(Debug)]
+struct Place {
+    /// What it replaces.
+    raw: Range<usize>,
+    /// Where each of its spans is.
+    spans: Vec<Range<usize>>,
+}
+
+/// The text that a reader of `html` sees, for guessing its language.
+pub fn visible_text(html: &str) -> String {
+    let texts: Vec<String> = runs::find(html).into_iter().map(|run| run.text).collect();
+    texts.join("\n")
+}
+
+impl HtmlDocument {
+    /// Finds the sentences of `html`, written in `language`.
+    pub fn parse(html: &str, language: &str) -> Self {
+        let html = html.to_owned();
+        let mut document = Self { html, sentences: Vec::new(), places: Vec::new() };
+        for run in runs::find(&document.html) {
+            document.add_run(&run, language);
+        }
+        document
+    }
+
+    fn add_run(&mut self, run: &Run, language: &str) {
+        let mut start = 0;
+        // Elements that are kept must not look like the end of a sentence.
+        for segment in split(&run.masked(), language) {
+            let range = start..start + segment.as_str().len();
+            start = range.end;
+            if matches!(segment, Segment::Sentence(_)) {
+                self.add_sentence(run, range);
+            }
+        }
+    }
+
+    fn add_sentence(&mut self, run: &Run, range: Range<usize>) {
+        let marks: Vec<&Mark> = run.marks_at(&range).collect();
+        if marks.iter().any(|mark| !mark.is_within(&range)) || !run.has_words(&range) {
+            return; // it stays as it is
+        }
+        let marks = &marks[inner(|i| (&marks[i].at, &marks[i].role), marks.len(), &range)];
+        let mut raw = run.raw(&range);
+        if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
+            raw = raw.start.min(first.raw.start)..raw.end.max(last.raw.end);
+        }
+        let span = |mark: &&Mark| Span {
+            at: mark.at.start - range.start..mark.at.end - range.start,
+            role: mark.role.clone(),
+        };
+        let text = run.text[range.clone()].to_owned();
+        self.sentences.push(Sentence { text, spans: marks.iter().map(span).collect() });
+        let spans = marks.iter().map(|mark| mark.raw.clone()).collect();
+        self.places.push(Place { raw, spans });
+    }
+}
+
+impl Document for HtmlDocument {
+    fn sentences(&self) -> &[Sentence] {
+        &self.sentences
+    }
+
+    fn write(&self, sentences: &[&Rewritten]) -> String {
+        let mut out = String::with_capacity(self.html.len() * 5 / 4);
+        let mut at = 0;
+        for (place, rewritten) in self.places.iter().zip(sentences) {
+            let Rewritten::Items(items) = rewritten else { continue };
+            out.push_str(&self.html[at..place.raw.start]);
+            at = place.raw.end;
+            for item in items {
+                match item {
+                    Item::Prose(text) => out.push_str(&escape(text)),
+                    Item::Span(span) => out.push_str(&self.html[place.spans[*span].clone()]),
+                }
+            }
+        }
+        out.push_str(&self.html[at..]);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Format, Options, Session};
+
+    /// Translates every sentence and piece by `model`.
+    fn translate(html: &str, model: impl Fn(&str) -> String) -> String {
+        let options = Options {
+            source: "en".into(),
+            target: "de".into(),
+            format: Format::Html,
+            ..Options::default()
+        };
+        let mut session = Session::new(html, &options);
+        for _ in 0..10 {
+            let answers: Vec<[String; 1]> =
+                session.segments().iter().map(|text| [model(text)]).collect();
+            session.accept(&answers);
+        }
+        assert!(session.segments().is_empty(), "it comes to an end");
+        session.finish(0).texts.swap_remove(0)
+    }
+
+    fn reversed(text: &str) -> String {
+        text.split(' ').rev().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_mark_whose_words_are_others_in_the_whole_stands_about_where_it_stood() {
+        let model = |text: &str| match text {
+            "My old house is near the river." => "Ma vieille maison est près de la rivière.".into(),
+            "near the river" => "au bord de l'eau".into(),
+            "old house" => "vieille maison".into(),
+            "is near the river" => "vieille maison près de la rivière".into(),
+            other => other.to_owned(),
+        };
+        let html = "<p>My <b>old house</b> is <a href='/'>near the river</a>.</p>";
+        let expected = "<p>Ma <b>vieille maison</b> est <a href='/'>près de la rivière</a>.</p>";
+        assert_eq!(translate(html, model), expected);
+        // Here the words that are most like the second mark are those of the first, and of the others it
+        // takes as many as are its share.
+        let html = "<p>My <b>old house</b> <a href='/'>is near the river</a>.</p>";
+        let expected = "<p>Ma <b>vieille maison</b> est <a href='/'>près de la rivière</a>.</p>";
+        assert_eq!(translate(html, model), expected);
+    }
+
+    #[test]
+    fn elements_without_end_do_no_harm() {
+        let deep = format!("{}word and word{}", "<b>".repeat(50_000), "</b> and".repeat(50_000));
+        assert_eq!(translate(&deep, str::to_owned), deep);
+        let inside = format!("One {}two{} three", "<b>".repeat(40), "</b>".repeat(40));
+        assert_eq!(translate(&inside, str::to_uppercase).matches("TWO").count(), 1);
+        let many = "One <b>two</b> <code>x</code> ".repeat(20_000);
+        assert_eq!(translate(&many, str::to_owned), many);
+    }
+
+    #[test]
+    fn a_megabyte_of_marks_in_one_sentence_takes_no_time() {
+        let started = std::time::Instant::now();
+        for unit in ["<img>", "<img> ", "<b></b>", "<b>", "<i>x</i>", "<img>x"] {
+            let html = format!("One {} two three", unit.repeat((1 << 20) / unit.len()));
+            let translated = translate(&html, str::to_uppercase);
+            assert_eq!(translated.matches('<').count(), html.matches('<').count(), "{unit}");
+        }
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn the_visible_text_is_without_markup() {
+        let html = "<p>One&nbsp;<b>two</b></p><script>x()</script>\n<p title='no'>three";
+        assert_eq!(visible_text(html), "One\u{a0}two\nthree");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_translated_into_itself_stays_the_same(
+            html in "(<|>|</|&amp;|&|<b>|</b>|<i class='x'>|</i>|<p>|</p>|<br/>|<img>|<code>|</code>|<!-- -->|<script>|</script>|\"| |\r\n|\\. |é|字|One|two|\\PC){0,40}"
+        ) {
+            prop_assert_eq!(translate(&html, str::to_owned), html);
+        }
+
+        #[test]
+        fn every_tag_is_written_once(
+            html in "(<b>|</b>|<i>|</i>|<a href='/'>|</a>|<p>|</p>|<img>|<code>ls</code>| |\\. |one |two |three |Four |ls |5 ){0,40}"
+        ) {
+            let translated = translate(&html, reversed);
+            for tag in ["<b>", "</b>", "<i>", "</i>", "<a href='/'>", "</a>", "<p>", "</p>", "<img>", "<code>ls</code>"] {
+                prop_assert_eq!(translated.matches(tag).count(), html.matches(tag).count(), "{}", translated);
+            }
+        }
+    }
+}

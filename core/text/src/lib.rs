@@ -1,0 +1,51 @@
+//! Texts and markup on their way through a translation model: sentences out, translations in, the
+//! document back.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`options`] | languages, format, what the model can do |
+//! | [`split`] | text to sentences |
+//! | [`restore`] | case and punctuation of the source, given to a translation |
+//! | [`sentence`] | a sentence, and what in it is not prose |
+//! | [`document`] | the trait that each format implements |
+//! | `carry` | takes a sentence through the model and verifies what comes back |
+//! | [`plain`], [`html`] | the formats |
+//! | [`session`] | one document, round by round |
+//!
+//! It knows no model, no tensor and no HTTP: whoever has a model asks it for the
+//! [`segments`](Session::segments) of a session and hands the answers back.
+//!
+//! ```
+//! use dragoman_text::{Options, Session};
+//!
+//! let options = Options { source: "en".into(), target: "de".into(), ..Options::default() };
+//! let mut session = Session::new("Good morning.\r\n\r\n- Thank you!\n", &options);
+//! loop {
+//!     let segments = session.segments();
+//!     if segments.is_empty() {
+//!         break;
+//!     }
+//!     let model = |text: &String| match text.as_str() {
+//!         "Good morning." => vec!["Guten Morgen.".to_owned()],
+//!         _ => vec!["Danke!".to_owned()],
+//!     };
+//!     session.accept(&segments.iter().map(model).collect::<Vec<_>>());
+//! }
+//! assert_eq!(session.finish(0).texts[0], "Guten Morgen.\r\n\r\n- Danke!\n");
+//! ```
+
+pub mod options;
+pub mod split;
+pub mod restore;
+mod references;
+pub mod sentence;
+pub mod document;
+mod carry;
+pub mod plain;
+pub mod html;
+pub mod session;
+
+pub use document::{Document, Item, Rewritten};
+pub use options::{Format, Options};
+pub use sentence::{Role, Sentence, Span};
+pub use session::{Finished, Session};

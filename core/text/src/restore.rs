@@ -1,0 +1,214 @@
+//! Gives a translation the final punctuation and the case of its source.
+//!
+//! A text in capitals is translated in normal case, which is what models have read most, and written
+//! in capitals again. Where the target language has rules of its own, they win: German nouns keep
+//! their capitals although the source has none.
+
+use std::borrow::Cow;
+
+/// Final marks that a translation shares with its source.
+const FINAL: [char; 9] = ['!', '?', '.', ',', ';', '。', '！', '？', '；'];
+
+/// A one-word source shorter than this does not become a sentence, in characters.
+const SHORT_WORD: usize = 20;
+
+/// Letters of a single word in capitals at least, for which it is no acronym.
+const SHOUTED_WORD: usize = 5;
+
+/// Repairs `translation` into the language `target` of the sentence `source`, as users of
+/// LibreTranslate know it.
+///
+/// The final punctuation becomes that of the source; a source all in lower or upper case makes
+/// the translation so, else the case of the first letter is copied; a short word that came back
+/// as a stutter ("salad" as "salade salade") is cut to one word. An empty translation is the
+/// source.
+pub fn restore(source: &str, translation: &str, target: &str) -> String {
+    let (source, translation) = (source.trim(), translation.trim());
+    let once = without_stutter(source, translation);
+    let text = copy_case(source, &copy_final(source, once), target);
+    if text.trim().is_empty() { source.to_owned() } else { text }
+}
+
+/// `text`, written in `language`, as it would be without capitals, if it is all in capitals; an
+/// acronym stays.
+pub fn in_normal_case<'a>(text: &'a str, language: &str) -> Cow<'a, str> {
+    let capitals = text.chars().filter(|c| c.is_uppercase()).count();
+    let is_shouted = capitals > 1
+        && !text.chars().any(char::is_lowercase)
+        && (capitals >= SHOUTED_WORD || text.trim().contains(char::is_whitespace));
+    if !is_shouted {
+        return Cow::Borrowed(text);
+    }
+    let mut normal = String::with_capacity(text.len());
+    let mut begins = true;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+        let is_pronoun = language == "en" && letters == 1 && word.starts_with('I')
+            || language == "en" && word.starts_with("I'");
+        for (i, c) in word.char_indices() {
+            match c.is_alphabetic() {
+                true if begins || is_pronoun && i == 0 => normal.push(c),
+                true => normal.extend(c.to_lowercase()),
+                false => normal.push(c),
+            }
+            begins &= !c.is_alphabetic();
+        }
+        begins |= word.trim_end().ends_with(['.', '!', '?', ':']);
+    }
+    Cow::Owned(normal)
+}
+
+fn without_stutter<'a>(source: &str, translation: &'a str) -> &'a str {
+    if source.contains(char::is_whitespace) || source.chars().count() >= SHORT_WORD {
+        return translation;
+    }
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let mut seen = std::collections::HashSet::new();
+    let repeats = translation.split_whitespace().map(bare).any(|word| !seen.insert(word));
+    match translation.split_whitespace().next() {
+        Some(first) if repeats => first,
+        _ => translation,
+    }
+}
+
+fn copy_final(source: &str, translation: &str) -> String {
+    let (Some(wanted), Some(found)) = (source.chars().last(), translation.chars().last()) else {
+        return translation.to_owned();
+    };
+    let is_ellipsis = translation.ends_with("..") || found == '…' || wanted == '…';
+    let same = narrow(wanted) == narrow(found);
+    let bare = translation.strip_suffix(|c| FINAL.contains(&c)).unwrap_or(translation);
+    match FINAL.contains(&wanted) {
+        _ if same || is_ellipsis => translation.to_owned(),
+        true => format!("{bare}{wanted}"),
+        false => bare.to_owned(),
+    }
+}
+
+/// The western form of an eastern mark: both end a sentence alike.
+fn narrow(mark: char) -> char {
+    match mark {
+        '。' => '.',
+        '！' => '!',
+        '？' => '?',
+        '；' => ';',
+        other => other,
+    }
+}
+
+fn copy_case(source: &str, translation: &str, target: &str) -> String {
+    let lower = source.chars().filter(|c| c.is_lowercase()).count();
+    let upper = source.chars().filter(|c| c.is_uppercase()).count();
+    if upper == 0 && lower > 0 {
+        return match target {
+            "de" | "lb" => in_lower_case_but_nouns(source, translation),
+            "tr" | "az" => translation.replace('I', "ı").replace('İ', "i").to_lowercase(),
+            _ => translation.to_lowercase(),
+        };
+    }
+    if lower == 0 && upper > 1 {
+        return match target {
+            "tr" | "az" => translation.replace('i', "İ").to_uppercase(),
+            _ => translation.to_uppercase(),
+        };
+    }
+    let (Some(wanted), Some(first)) = (source.chars().next(), translation.chars().next()) else {
+        return translation.to_owned();
+    };
+    let rest = &translation[first.len_utf8()..];
+    if wanted.is_uppercase() {
+        first.to_uppercase().chain(rest.chars()).collect()
+    } else if wanted.is_lowercase() {
+        first.to_lowercase().chain(rest.chars()).collect()
+    } else {
+        translation.to_owned()
+    }
+}
+
+/// A German translation of a text in lower case: its first word gets a small letter if it is one that
+/// never has a capital but at the beginning; nouns keep theirs.
+fn in_lower_case_but_nouns(source: &str, translation: &str) -> String {
+    let end = translation.find(|c: char| !c.is_alphabetic()).unwrap_or(translation.len());
+    let (first, rest) = translation.split_at(end);
+    let is_alone = !source.contains(char::is_whitespace);
+    let lower = first.to_lowercase();
+    // A verb or an adjective cannot be told from a noun here: alone it stays as the model has it.
+    match !is_alone && SMALL_WORDS.contains(&lower.as_str()) {
+        true => lower + rest,
+        false => translation.to_owned(),
+    }
+}
+
+/// German words at the beginning of sentences that are no nouns.
+const SMALL_WORDS: &[&str] = &[
+    "aber", "alle", "alles", "als", "am", "an", "auch", "auf", "aus", "bei", "beide", "bin", "bis",
+    "bitte", "da", "damit", "dann", "das", "dass", "dein", "deine", "dem", "den", "der", "des",
+    "die", "dies", "diese", "dieser", "dieses", "doch", "dort", "du", "durch", "ein", "eine",
+    "einem", "einen", "einer", "eines", "einige", "er", "erst", "es", "etwas", "euer", "für",
+    "gegen", "gibt", "gut", "hat", "heute", "hier", "hinter", "ich", "ihr", "ihre", "im", "immer",
+    "in", "ist", "ja", "jede", "jeder", "jetzt", "kann", "kein", "keine", "können", "man", "mein",
+    "meine", "mit", "morgen", "nach", "nein", "nicht", "noch", "nur", "oder", "ohne", "schon",
+    "sehr", "sein", "seine", "seit", "sie", "sind", "so", "über", "um", "und", "uns", "unser",
+    "unsere", "unter", "viel", "viele", "vom", "von", "vor", "wann", "war", "waren", "warum",
+    "was", "weil", "wenn", "wer", "wie", "wieder", "wir", "wird", "wo", "zu", "zum", "zur", "zwei",
+    "zwischen",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_punctuation_is_that_of_the_source() {
+        assert_eq!(restore("How are You?", "Wie geht es dir.", "fr"), "Wie geht es dir?");
+        assert_eq!(restore("A Title", "Ein Titel.", "fr"), "Ein Titel");
+        assert_eq!(restore("Good morning.", "Guten Morgen", "fr"), "Guten Morgen.");
+        assert_eq!(restore("Wait...", "Warte...", "fr"), "Warte...");
+        assert_eq!(restore("Wait…", "Warte...", "fr"), "Warte...");
+        assert_eq!(restore("Hello.", "你好。", "fr"), "你好。");
+    }
+
+    #[test]
+    fn case_is_that_of_the_source() {
+        assert_eq!(restore("THE END", "das Ende", "fr"), "DAS ENDE");
+        assert_eq!(restore("the end", "Das ende", "fr"), "das ende");
+        assert_eq!(restore("The end Is near", "das Ende ist nah", "fr"), "Das Ende ist nah");
+        assert_eq!(restore("I", "ich", "fr"), "Ich");
+        assert_eq!(restore("字", "Zeichen", "fr"), "Zeichen");
+    }
+
+    #[test]
+    fn rules_of_the_target_win_over_the_case_of_the_source() {
+        assert_eq!(restore("the house is red", "Das Haus ist rot", "de"), "das Haus ist rot");
+        assert_eq!(restore("house", "Haus", "de"), "Haus");
+        assert_eq!(restore("my house", "Mein Haus", "de"), "mein Haus");
+        assert_eq!(restore("island", "Ada", "tr"), "ada");
+        assert_eq!(restore("OUR ISLAND", "Bizim adamız", "tr"), "BİZİM ADAMIZ");
+    }
+
+    #[test]
+    fn capitals_are_translated_in_normal_case() {
+        let normal = |text| in_normal_case(text, "en").into_owned();
+        assert_eq!(normal("THE HOUSE IS RED. I LIKE IT!"), "The house is red. I like it!");
+        assert_eq!(normal("I'M HERE AND I WAIT"), "I'm here and I wait");
+        assert_eq!(normal("WARNING"), "Warning");
+        for text in ["NATO", "A", "The USA", "usa", "字"] {
+            assert_eq!(normal(text), text);
+        }
+    }
+
+    #[test]
+    fn a_short_word_does_not_stutter() {
+        assert_eq!(restore("salad", "salade salade salade", "fr"), "salade");
+        assert_eq!(restore("Salad!", "Salat, Salat", "fr"), "Salat!");
+        assert_eq!(restore("potato", "pomme de terre", "fr"), "pomme de terre");
+        assert_eq!(restore("bye bye", "au au", "fr"), "au au");
+    }
+
+    #[test]
+    fn an_empty_translation_is_the_source() {
+        assert_eq!(restore("Word", "  ", "fr"), "Word");
+        assert_eq!(restore("word", ".", "fr"), "word");
+        assert_eq!(restore("", "", "fr"), "");
+    }
+}

@@ -1,0 +1,122 @@
+//! Takes a document through a model, round by round.
+
+use crate::{
+    carry::Carrier,
+    document::{Document, Rewritten},
+    html::HtmlDocument,
+    options::{Format, Options},
+    plain::PlainText,
+    split::has_letters,
+};
+
+/// One document on its way through a model.
+///
+/// [`segments`](Self::segments) says what to ask, [`accept`](Self::accept) takes the answers, and
+/// both are called in turn until there is nothing to ask. Several sessions can share the batches
+/// of each round.
+pub struct Session {
+    document: Box<dyn Document>,
+    carriers: Vec<Carrier>,
+    options: Options,
+    /// Segments that were asked in earlier rounds.
+    asked: usize,
+}
+
+/// A translated document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The document in the target language, and then other ways to say it, best first.
+    pub texts: Vec<String>,
+    /// The segments whose answers are in the document, numbered over all rounds.
+    pub used: Vec<usize>,
+}
+
+impl Session {
+    /// Reads `text`, which is in `options.source`.
+    ///
+    /// A text without letters, and one that is in the target language, has nothing to translate.
+    pub fn new(text: &str, options: &Options) -> Self {
+        if options.source == options.target || !has_letters(text) {
+            return Self::of(Box::new(Kept(text.to_owned())), options);
+        }
+        match options.format {
+            Format::Text => Self::of(Box::new(PlainText::parse(text, &options.source)), options),
+            Format::Html => Self::of(Box::new(HtmlDocument::parse(text, &options.source)), options),
+        }
+    }
+
+    /// Starts with a document of any format.
+    pub fn of(document: Box<dyn Document>, options: &Options) -> Self {
+        let carriers = document.sentences().iter().map(|s| Carrier::new(s, options)).collect();
+        Self { document, carriers, options: options.clone(), asked: 0 }
+    }
+
+    /// Whether the document has nothing to translate.
+    pub fn is_empty(&self) -> bool {
+        self.carriers.is_empty()
+    }
+
+    /// What to ask the model next; empty when the document can be written.
+    pub fn segments(&self) -> Vec<String> {
+        let mut segments = Vec::new();
+        for carrier in &self.carriers {
+            carrier.ask(&self.options, &mut segments);
+        }
+        segments
+    }
+
+    /// Takes the hypotheses for each of [`segments`](Self::segments), best first.
+    ///
+    /// # Panics
+    /// Panics when there are fewer answers than segments.
+    pub fn accept<H: AsRef<[String]>>(&mut self, answers: &[H]) {
+        let mut numbered = answers.iter().enumerate();
+        let first = self.asked;
+        let mut next = || {
+            let (i, answer) = numbered.next().expect("an answer for every segment");
+            (first + i, answer.as_ref())
+        };
+        for carrier in &mut self.carriers {
+            carrier.accept(&self.options, &mut next);
+        }
+        self.asked += answers.len();
+    }
+
+    /// Writes the document, with up to `alternatives` other ways to say it.
+    pub fn finish(self, alternatives: usize) -> Finished {
+        let write = |rank: usize| {
+            let sentences: Vec<Rewritten> =
+                self.carriers.iter().map(|carrier| carrier.rewritten(rank)).collect();
+            self.document.write(&sentences.iter().collect::<Vec<_>>())
+        };
+        let mut texts = vec![write(0)];
+        let alternatives = if self.document.has_alternatives() { alternatives } else { 0 };
+        for rank in 1..=alternatives {
+            let other = write(rank);
+            if !texts.contains(&other) {
+                texts.push(other);
+            }
+        }
+        let used = self.carriers.iter().flat_map(Carrier::used).collect();
+        Finished { texts, used }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("sentences", &self.carriers.len()).finish_non_exhaustive()
+    }
+}
+
+/// A document that is not translated.
+struct Kept(String);
+
+impl Document for Kept {
+    fn sentences(&self) -> &[crate::Sentence] {
+        &[]
+    }
+
+    fn write(&self, _: &[&Rewritten]) -> String {
+        self.0.clone()
+    }
+}
