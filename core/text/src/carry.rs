@@ -140,8 +140,7 @@ fn push(items: &mut Vec<Item>, text: &str) {
 
 /// Adds prose to the text of a part; where a span was taken out, one space is enough.
 fn push_prose(text: &mut String, prose: &str) {
-    match text.ends_with(' ') {
-        true => text.push_str(prose.trim_start_matches(' ')),
-        false => text.push_str(prose),
-    }
+    let prose = if text.ends_with(' ') { prose.trim_start_matches(' ') } else { prose };
+    // A soft hyphen says where a word of the source may be cut.
+    text.extend(prose.chars().filter(|c| *c != '\u{ad}'));
 }

@@ -11,8 +11,9 @@ use std::ops::Range;
 use self::runs::{Mark, Run};
 use crate::{
     document::{Document, Item, Rewritten},
+    pieces,
     references::escape,
-    sentence::{Sentence, Span, inner},
+    sentence::{Sentence, Span, inner, trimmed},
     split::{Segment, split},
 };
 
@@ -44,19 +45,22 @@ impl HtmlDocument {
     pub fn parse(html: &str, language: &str) -> Self {
         let html = html.to_owned();
         let mut document = Self { html, sentences: Vec::new(), places: Vec::new() };
-        for run in runs::find(&document.html) {
-            document.add_run(&run, language);
+        for mut run in runs::find(&document.html) {
+            let broken = run.add_pieces(pieces::find(&run.text, language));
+            document.add_run(&run, &broken, language);
         }
         document
     }
 
-    fn add_run(&mut self, run: &Run, language: &str) {
+    /// Adds the sentences of a run that have no part in `broken`.
+    fn add_run(&mut self, run: &Run, broken: &[Range<usize>], language: &str) {
         let mut start = 0;
         // Elements that are kept must not look like the end of a sentence.
         for segment in split(&run.masked(), language) {
             let range = start..start + segment.as_str().len();
             start = range.end;
-            if matches!(segment, Segment::Sentence(_)) {
+            let is_broken = || broken.iter().any(|at| at.start < range.end && range.start < at.end);
+            if matches!(segment, Segment::Sentence(_)) && !is_broken() {
                 self.add_sentence(run, range);
             }
         }
@@ -64,8 +68,13 @@ impl HtmlDocument {
 
     fn add_sentence(&mut self, run: &Run, range: Range<usize>) {
         let marks: Vec<&Mark> = run.marks_at(&range).collect();
-        if marks.iter().any(|mark| !mark.is_within(&range)) || !run.has_words(&range) {
+        if marks.iter().any(|mark| !mark.is_within(&range)) {
             return; // it stays as it is
+        }
+        let span = |i: usize| (&marks[i].at, &marks[i].role);
+        let range = trimmed(&run.text, span, marks.len(), range);
+        if !run.has_words(&range) {
+            return;
         }
         let marks = &marks[inner(|i| (&marks[i].at, &marks[i].role), marks.len(), &range)];
         let mut raw = run.raw(&range);

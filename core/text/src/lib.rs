@@ -7,6 +7,7 @@
 //! | [`split`] | text to sentences |
 //! | [`restore`] | case and punctuation of the source, given to a translation |
 //! | [`sentence`] | a sentence, and what in it is not prose |
+//! | [`pieces`] | finds what is not prose |
 //! | [`document`] | the trait that each format implements |
 //! | `carry` | takes a sentence through the model and verifies what comes back |
 //! | [`plain`], [`html`] | the formats |
@@ -39,6 +40,7 @@ pub mod split;
 pub mod restore;
 mod references;
 pub mod sentence;
+pub mod pieces;
 pub mod document;
 mod carry;
 pub mod plain;

@@ -1,11 +1,12 @@
-//! Plain text.
+//! Plain text, with all that people write in it that is not prose.
 
 use std::ops::Range;
 
 use crate::{
     document::{Document, Item, Rewritten},
-    sentence::Sentence,
-    split::{Segment, split},
+    pieces::{self, Carry, Kind, Piece},
+    sentence::{Role, Sentence, Span, inner, trimmed},
+    split::{Segment, has_letters, split},
 };
 
 /// A plain text, and the sentences in it.
@@ -20,18 +21,127 @@ pub struct PlainText {
 impl PlainText {
     /// Finds the sentences of `text`, written in `language`.
     pub fn parse(text: &str, language: &str) -> Self {
-        let (mut sentences, mut ranges) = (Vec::new(), Vec::new());
+        let mut plain = Self { text: text.to_owned(), sentences: Vec::new(), ranges: Vec::new() };
+        let pieces = pieces::find(text, language);
+        let names = columns_of_names(text, &pieces);
         let mut start = 0;
-        for segment in split(text, language) {
+        let mut first = 0;
+        let cuts = pieces.iter().enumerate().filter(|(_, piece)| piece.carry == Carry::Cut);
+        let cuts: Vec<(usize, Range<usize>)> =
+            cuts.map(|(i, piece)| (i, piece.at.clone())).collect();
+        for (i, at) in cuts.into_iter().chain([(pieces.len(), text.len()..text.len())]) {
+            if !names.contains(&start) {
+                plain.add_block(start..at.start, &pieces[first..i], language);
+            }
+            start = at.end;
+            first = i + 1;
+        }
+        plain
+    }
+
+    /// Adds the sentences of a stretch that nothing cuts.
+    fn add_block(&mut self, block: Range<usize>, pieces: &[Piece], language: &str) {
+        if !has_letters(&self.text[block.clone()]) {
+            return;
+        }
+        let masked = masked(&self.text[block.clone()], block.start, pieces);
+        let mut start = block.start;
+        for segment in split(&masked, language) {
             let range = start..start + segment.as_str().len();
             start = range.end;
-            if let Segment::Sentence(text) = segment {
-                sentences.push(Sentence { text: text.to_owned(), spans: Vec::new() });
-                ranges.push(range);
+            if matches!(segment, Segment::Sentence(_)) {
+                self.add_sentence(range, pieces);
             }
         }
-        Self { text: text.to_owned(), sentences, ranges }
     }
+
+    fn add_sentence(&mut self, range: Range<usize>, pieces: &[Piece]) {
+        let first = pieces.partition_point(|piece| piece.at.end <= range.start);
+        let last = pieces.partition_point(|piece| piece.at.start < range.end);
+        let inside = &pieces[first..last.max(first)];
+        if inside.iter().any(|p| p.at.start < range.start || p.at.end > range.end) {
+            return; // a piece that is too long for a sentence stays, with what touches it
+        }
+        let role = |i: usize| match &inside[i].carry {
+            Carry::Inline(role) => role,
+            Carry::Cut => &Role::Point,
+        };
+        let at = |i: usize| (&inside[i].at, role(i));
+        let range = trimmed(&self.text, at, inside.len(), range);
+        let kept = inner(at, inside.len(), &range);
+        if !has_prose(&self.text, &range, &inside[kept.clone()]) {
+            return;
+        }
+        let range = match inside[kept.clone()] {
+            [] => range,
+            [ref first, .., ref last] => {
+                range.start.min(first.at.start)..range.end.max(last.at.end)
+            }
+            [ref one] => range.start.min(one.at.start)..range.end.max(one.at.end),
+        };
+        let span = |i: usize| Span {
+            at: inside[i].at.start - range.start..inside[i].at.end - range.start,
+            role: role(i).clone(),
+        };
+        let spans = kept.map(span).collect();
+        self.sentences.push(Sentence { text: self.text[range.clone()].to_owned(), spans });
+        self.ranges.push(range);
+    }
+}
+
+/// The text of a block in which pieces do not look like ends of sentences: words are words, and
+/// markup is a closing quotation mark, which may stand behind a full stop.
+fn masked(block: &str, start: usize, pieces: &[Piece]) -> String {
+    let mut masked = String::with_capacity(block.len());
+    for piece in pieces {
+        masked.push_str(&block[masked.len()..piece.at.start - start]);
+        let mask = match &piece.carry {
+            Carry::Inline(Role::Sign) => {
+                masked.push_str(&block[piece.at.start - start..piece.at.end - start]);
+                continue;
+            }
+            Carry::Inline(role) if role.is_word() => 'x',
+            Carry::Inline(Role::Open(_)) => '(',
+            _ => '"',
+        };
+        masked.extend(std::iter::repeat_n(mask, piece.at.len()));
+    }
+    masked.push_str(&block[masked.len()..]);
+    masked
+}
+
+/// Whether there are letters in `range` outside of `pieces`.
+fn has_prose(text: &str, range: &Range<usize>, pieces: &[Piece]) -> bool {
+    let mut at = range.start;
+    for piece in pieces {
+        if at < piece.at.start && has_letters(&text[at..piece.at.start]) {
+            return true;
+        }
+        at = at.max(piece.at.end);
+    }
+    at < range.end && has_letters(&text[at..range.end])
+}
+
+/// Where columns begin that hold a name: one word, in a row that has a date or a time before it, as
+/// logs of chats have.
+fn columns_of_names(text: &str, pieces: &[Piece]) -> Vec<usize> {
+    let mut names = Vec::new();
+    let mut dated = false;
+    let mut start = 0;
+    for piece in pieces {
+        let between = &text[start.min(piece.at.start)..piece.at.start];
+        dated &= !between.contains('\n');
+        if piece.kind == Kind::Column {
+            let cell = between.trim_matches(' ');
+            let is_name = !cell.is_empty() && !cell.contains(char::is_whitespace);
+            if dated && is_name && text[piece.at.clone()].starts_with('\t') {
+                names.push(start);
+            }
+        }
+        dated |= piece.kind == Kind::Date;
+        start = piece.at.end;
+    }
+    names
 }
 
 impl Document for PlainText {

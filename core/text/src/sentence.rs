@@ -61,7 +61,7 @@ pub fn inner<'a>(
     let is_inner = |at: usize| range.start < at && at < range.end;
     let first = (0..count).find(|&i| {
         let (at, role) = spans(i);
-        role.is_word()
+        role.is_word() && at.end > range.start && at.start < range.end
             || is_inner(at.start)
             || at.start == range.start
                 && partners[i].is_some_and(|partner| is_inner(spans(partner).0.start))
@@ -69,12 +69,55 @@ pub fn inner<'a>(
     let Some(first) = first else { return 0..0 };
     let last = (first..count).rfind(|&i| {
         let (at, role) = spans(i);
-        role.is_word()
-            || is_inner(at.start)
-            || at.start == range.start
+        role.is_word() && at.end > range.start && at.start < range.end
+            || is_inner(at.start) && (at.is_empty() || at.end < range.end)
+            || at.start == range.start && at.end < range.end
             || partners[i].is_some_and(|partner| partner >= first)
     });
     first..last.map_or(first, |last| last + 1)
+}
+
+/// `range` without the signs and the markup at its ends, and without the white space around them;
+/// markup whose other half is inside stays.
+///
+/// `spans` are those in `range`, in their order.
+pub fn trimmed<'a>(
+    text: &str,
+    spans: impl Fn(usize) -> (&'a Range<usize>, &'a Role),
+    count: usize,
+    range: Range<usize>,
+) -> Range<usize> {
+    let partners = partners(count, |i| spans(i).1);
+    let (mut start, mut end) = (range.start, range.end);
+    let (mut first, mut last) = (0, count);
+    loop {
+        start = end - text[start..end].trim_start().len();
+        end = start + text[start..end].trim_end().len();
+        if first == last {
+            return start..end;
+        }
+        let (opening, closing) = (spans(first), spans(last - 1));
+        let begins = opening.0.start == start && !opening.0.is_empty();
+        let ends = closing.0.end == end && !closing.0.is_empty();
+        let wraps = begins && ends && partners[first] == Some(last - 1);
+        let is_loose = |i: usize| match spans(i).1 {
+            Role::Sign | Role::Point => true,
+            Role::Open(_) | Role::Close(_) => partners[i].is_none(),
+            _ => false,
+        };
+        if wraps {
+            (start, end) = (opening.0.end, closing.0.start);
+            (first, last) = (first + 1, last - 1);
+        } else if begins && is_loose(first) {
+            start = opening.0.end;
+            first += 1;
+        } else if ends && is_loose(last - 1) {
+            end = closing.0.start;
+            last -= 1;
+        } else {
+            return start..end;
+        }
+    }
 }
 
 /// For each of `count` spans, where its other half is.

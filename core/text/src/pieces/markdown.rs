@@ -1,0 +1,170 @@
+//! Markdown: marks at the beginning of lines, links, emphasis, tables.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
+
+use super::{
+    Carry, Kind, Piece, Recogniser, Text,
+    table::{
+        Form::{Cut, Noun, Point},
+        Table, compile, pattern, when,
+    },
+};
+use crate::{sentence::Role, split::has_letters};
+
+pub(super) static TABLE: Table = Table(LazyLock::new(|| {
+    compile(vec![
+        // Headings, quotations, lists of all kinds, tasks, footnotes
+        pattern(
+            Kind::Markdown,
+            Cut,
+            r"(?m)^[ \t]*(?:(?:>[ \t]{0,4}){1,8}|#{1,6}[ \t]+|(?:[-*+•◦▪▫‣⁃∙·●○■□–—]|\(?\d{1,4}[.):]|\(?[a-zA-Z][.)]|\((?:[ivxlc]{1,6})\)|[ivx]{1,5}[.)])[ \t]+){1,4}(?:\[[ xX/-]\][ \t]+|\[![A-Za-z]+\][+-]?[ \t]*)?",
+        ),
+        pattern(
+            Kind::Markdown,
+            Cut,
+            r"(?m)^\[\^?[^\[\]\n]+\]:[ \t]*|[ \t]#{1,6}[ \t]*$|^[ \t]{0,3}(?:[-*_=][ \t]{0,2}){3,200}$",
+        ),
+        pattern(Kind::Markdown, Noun, r"!?\[\[[^\[\]\n]+\]\]"),
+        pattern(
+            Kind::Markdown,
+            Point,
+            r"\[\^[^\[\]\s]+\]|!\[[^\[\]\n]*\](?:\([^()\n]*\)|\[[^\[\]\n]*\])",
+        ),
+        when(Kind::Column, Cut, r"\t+| {3,200}", |text, at| {
+            // Blanks at the ends of a line are layout anyway.
+            Some(at).filter(|at| !text[..at.start].is_empty())
+        }),
+    ])
+}));
+
+/// Links: their text is prose, their target is not.
+pub(super) struct Links;
+
+static LINK: LazyLock<Regex> = LazyLock::new(|| {
+    let regex = r#"\[([^\[\]\n]+)\](\((?:[^()\s]|\([^()\s]*\))*(?:\s{1,4}(?:"[^"\n]*"|'[^'\n]*'))?\)|\[[^\[\]\n]*\])"#;
+    Regex::new(regex).expect("it is valid")
+});
+
+impl Recogniser for Links {
+    fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
+        for link in LINK.captures_iter(text.text) {
+            let (whole, Some(label)) = (link.get_match().range(), link.get(1)) else { continue };
+            let mut add = |at, role| {
+                pieces.push(Piece { at, kind: Kind::Markdown, carry: Carry::Inline(role) });
+            };
+            if has_letters(label.as_str()) {
+                add(whole.start..label.start(), Role::Open("](".into()));
+                add(label.end()..whole.end, Role::Close("](".into()));
+            } else {
+                add(whole, Role::Noun);
+            }
+        }
+    }
+}
+
+/// Emphasis: `**a**`, `_a_`, `~~a~~`, `==a==`.
+pub(super) struct Emphasis;
+
+/// Marks of one line that are open at once at most.
+const MAX_OPEN: usize = 16;
+
+impl Recogniser for Emphasis {
+    fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
+        let mut start = 0;
+        for line in text.text.split_inclusive('\n') {
+            emphasis(line, start, pieces);
+            start += line.len();
+        }
+    }
+}
+
+fn emphasis(line: &str, start: usize, pieces: &mut Vec<Piece>) {
+    let is_mark = |c: char| matches!(c, '*' | '_' | '~' | '=');
+    if !line.contains(is_mark) {
+        return;
+    }
+    let mut open: Vec<(Range<usize>, char)> = Vec::new();
+    let mut at = 0;
+    while let Some(next) = line[at..].find(is_mark) {
+        let from = at + next;
+        let mark = line[from..].chars().next().unwrap_or('*');
+        let length = line[from..].chars().take_while(|c| *c == mark).count();
+        at = from + length;
+        let fits = match mark {
+            '*' | '_' => (1..=3).contains(&length),
+            _ => length == 2,
+        };
+        if !fits {
+            continue;
+        }
+        let before = line[..from].chars().next_back().unwrap_or(' ');
+        let behind = line[at..].chars().next().unwrap_or(' ');
+        let is_inside = mark == '_' && before.is_alphanumeric() && behind.is_alphanumeric();
+        let may_close = !(before.is_whitespace() || mark == '_' && behind.is_alphanumeric());
+        let may_open = !behind.is_whitespace() && !before.is_alphanumeric();
+        if is_inside {
+            continue;
+        }
+        let near = open.len().saturating_sub(MAX_OPEN);
+        let other = open[near..].iter().rposition(|(at, m)| *m == mark && at.len() == length);
+        match other.filter(|_| may_close) {
+            Some(place) => {
+                let (opened, _) = open[near + place].clone();
+                open.truncate(near + place);
+                let name: String = line[from..at].into();
+                let mut add = |at: Range<usize>, role| {
+                    let at = start + at.start..start + at.end;
+                    pieces.push(Piece { at, kind: Kind::Markdown, carry: Carry::Inline(role) });
+                };
+                add(opened, Role::Open(name.clone()));
+                add(from..at, Role::Close(name));
+            }
+            None if may_open => open.push((from..at, mark)),
+            None => {}
+        }
+    }
+}
+
+/// Tables: the bars of lines that have two or more.
+pub(super) struct Tables;
+
+impl Recogniser for Tables {
+    fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
+        let mut start = 0;
+        for line in text.text.split_inclusive('\n') {
+            let bars: Vec<usize> = line.match_indices('|').map(|(at, _)| at).collect();
+            let is_row = bars.len() > 1 || line.trim().starts_with('|');
+            if is_row {
+                for at in bars {
+                    let at = start + at..start + at + 1;
+                    pieces.push(Piece { at, kind: Kind::Markdown, carry: Carry::Cut });
+                }
+            }
+            start += line.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::find;
+
+    fn pieces(text: &str) -> Vec<&str> {
+        find(text, "en").into_iter().map(|piece| &text[piece.at]).collect()
+    }
+
+    #[test]
+    fn marks_are_found_around_prose() {
+        assert_eq!(pieces("## **Back up** and"), ["## ", "**", "**"]);
+        assert_eq!(
+            pieces("- [ ] Read [the manual](files/a_b.png) and [[Old Notes]]."),
+            ["- [ ] ", "[", "](files/a_b.png)", "[[Old Notes]]"]
+        );
+        assert_eq!(pieces("> Never *ever* do it"), ["> ", "*", "*"]);
+        assert_eq!(pieces("a) One"), ["a) "]);
+        assert_eq!(pieces("| One | two |"), ["|", "|", "|"]);
+        assert_eq!(pieces("See the note[^1] there"), ["[^1]"]);
+    }
+}

@@ -1,0 +1,175 @@
+//! Numbers: plain ones, amounts, dates and times, accounts.
+
+use std::sync::LazyLock;
+
+use super::{
+    Kind,
+    table::{
+        Form::{Figure, Noun, Number},
+        Table, before, behind, compile, pattern, when, without_final,
+    },
+};
+
+/// Signs and codes of currencies.
+const CURRENCY: &str = r"(?:US\$|A\$|C\$|[$€£¥₹₽₩₺₪₫฿]|\b(?:EUR|USD|GBP|CHF|JPY|CNY|SEK|NOK|DKK|PLN|CZK|AUD|CAD|INR|BTC)\b)";
+
+pub(super) static TABLE: Table = Table(LazyLock::new(|| {
+    let number = r"\d(?:[\d.,'’\u{a0}\u{202f}]*\d)?";
+    let before_number =
+        format!(r"{CURRENCY}[ \u{{a0}}]?-?{number}(?:[ \u{{a0}}]?(?:[kKM]|bn|Mio\.?|Mrd\.?)\b)?");
+    let behind_number = format!(r"{number}[ \u{{a0}}\u{{202f}}]?{CURRENCY}");
+    let leak = |regex: String| -> &'static str { regex.leak() };
+    compile(vec![
+        // Accounts
+        pattern(
+            Kind::Account,
+            Noun,
+            r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b",
+        ),
+        pattern(
+            Kind::Account,
+            Noun,
+            r"\b(?:97[89][- ]?)?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dXx]\b|\b97[89]\d{10}\b|\b\d{9}[Xx]\b|\b\d{4}-\d{3}[\dXx]\b",
+        ),
+        when(
+            Kind::Account,
+            Noun,
+            r"(?:\+|\b00)\d{1,3}[ \u{a0}]?(?:\(0?\d{1,5}\)[ \u{a0}]?)?\d[\d \u{a0}./-]{4,20}\d|\(\d{2,5}\)[ \u{a0}-]?\d[\d -]{4,14}\d|\b0\d{1,4}[ /-]\d[\d -]{4,12}\d|\b\d{3}[-.]\d{3}[-.]\d{4}\b",
+            |text, at| {
+                let is_free = !before(text, at.start).is_some_and(|c| c.is_alphanumeric());
+                let digits = text[at.clone()].bytes().filter(u8::is_ascii_digit).count();
+                (is_free && digits > 6 && !behind(text, at.end).is_some_and(char::is_alphanumeric))
+                    .then_some(at)
+            },
+        ),
+        pattern(Kind::Account, Noun, r"\b(?:\d{4}[ -]){3}\d{4}\b|\b\d{7,200}\b"),
+        // Dates and times
+        pattern(
+            Kind::Date,
+            Noun,
+            r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)?\b|\b\d{4}-W?\d{2}\b|\b\d{4}/\d{2}/\d{2}\b",
+        ),
+        pattern(Kind::Date, Noun, r"\b\d{1,2}([./-])\d{1,2}[./-](?:\d{4}|\d{2})\b"),
+        when(
+            Kind::Date,
+            Figure,
+            r"\b\d{1,2}[:.]\d{2}[ \u{a0}]?(?:[AaPp]\.[Mm]\.|[AaPp][Mm]\b)|\b\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?\b",
+            |text, at| {
+                let touches = |c: char| matches!(c, ':' | '.' | '-') || c.is_alphanumeric();
+                (!before(text, at.start).is_some_and(touches)).then_some(at)
+            },
+        ),
+        pattern(Kind::Date, Figure, r"\b\d{1,2}h\d{2}\b|\b(?:19|20)\d{2}[-–/](?:19|20)?\d{2}\b"),
+        // Amounts and measures with a sign
+        super::table::Pattern {
+            kind: Kind::Amount,
+            form: Figure,
+            regex: leak(before_number),
+            accept: whole,
+        },
+        super::table::Pattern {
+            kind: Kind::Amount,
+            form: Figure,
+            regex: leak(behind_number),
+            accept: whole,
+        },
+        when(
+            Kind::Amount,
+            Figure,
+            r"[±≈~≤≥<>−-]?[ \u{a0}]?\d(?:[\d.,]*\d)?[ \u{a0}\u{202f}]?(?:°[ \u{a0}]?[CFK]\b|°|‰|µm|μm|Ω|²|³|m²|m³|km²|km/h|m/s|kg/m³)|[±≈≤≥−]\d(?:[\d.,]*\d)?",
+            whole,
+        ),
+        when(Kind::Amount, Noun, r"(?:§§?|№|#|¶|©)[ \u{a0}]?\d{1,9}(?:[a-z]\b)?", |_, at| {
+            Some(at)
+        }),
+        pattern(
+            Kind::Amount,
+            Noun,
+            r"\b\d{1,4}[x×]\d{1,4}(?:[x×]\d{1,4})?\b|[½¼¾⅓⅔⅛]|\b\d+[½¼¾⅓⅔⅛]",
+        ),
+        // Plain numbers
+        when(
+            Kind::Number,
+            Number,
+            r"\d(?:[\d.,'’]*\d)?|\d{1,3}(?:[ \u{a0}\u{202f}]\d{3}){1,8}\b",
+            whole,
+        ),
+    ])
+}));
+
+/// Without a mark at the end; not a part of a longer word with a sign.
+fn whole(text: &str, at: std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
+    let start = at.start + text[at.clone()].len()
+        - text[at.clone()].trim_start_matches(['-', ' ', '\u{a0}']).len();
+    let begins = text[at.start..].starts_with('-')
+        && before(text, at.start).is_none_or(|c| c.is_whitespace() || c == '(');
+    let start = if begins && text[at.start + 1..].starts_with(|c: char| c.is_ascii_digit()) {
+        at.start
+    } else {
+        start
+    };
+    Some(without_final(text, start..at.end))
+}
+
+/// The value of a number, however its thousands and decimals are separated; `None` when that is
+/// unclear.
+pub(crate) fn value(number: &str) -> Option<String> {
+    let is_separator = |c: char| matches!(c, '.' | ',' | '\'' | '’' | ' ' | '\u{a0}' | '\u{202f}');
+    let groups: Vec<&str> = number.split(is_separator).collect();
+    if groups.iter().any(|group| group.is_empty() || !group.bytes().all(|b| b.is_ascii_digit())) {
+        return None;
+    }
+    let separators: Vec<char> = number.chars().filter(|&c| is_separator(c)).collect();
+    let digits = groups.concat();
+    let is_grouped =
+        |groups: &[&str]| groups[0].len() <= 3 && groups[1..].iter().all(|group| group.len() == 3);
+    match separators.split_last() {
+        None => Some(digits),
+        // 1,234,567 or 1.234.567: thousands
+        Some((last, rest)) if rest.iter().all(|c| c == last) && !rest.is_empty() => {
+            is_grouped(&groups).then_some(digits)
+        }
+        // 1,234 may be either: its digits with where they are cut
+        Some((_, [])) => {
+            let decimals = groups[1].len();
+            Some(
+                format!("{}|{}", groups[0], groups[1])
+                    .replace('|', if decimals == 3 { "?" } else { "|" }),
+            )
+        }
+        // 1,234.56: thousands and then decimals
+        Some((last, rest)) => {
+            let whole = &groups[..groups.len() - 1];
+            let same = rest.iter().all(|c| c == &rest[0] && c != last);
+            (same && is_grouped(whole))
+                .then(|| format!("{}|{}", whole.concat(), groups[groups.len() - 1]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_the_same_value_in_both_fashions() {
+        for (a, b) in [
+            ("2,200,112", "2.200.112"),
+            ("3.5", "3,5"),
+            ("1,234.56", "1.234,56"),
+            ("244,890", "244.890"),
+            ("10", "10"),
+        ] {
+            assert_eq!(value(a), value(b), "{a} {b}");
+            assert!(value(a).is_some());
+        }
+        for (a, b) in [
+            ("2,200,112", "2,200,12"),
+            ("3.5", "35"),
+            ("244,890", "24.890"),
+            ("1,234.56", "1,23456"),
+        ] {
+            assert_ne!(value(a), value(b), "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Letters that the language of the text does not use: they come back as they are.
+
+use super::{Carry, Kind, Piece, Recogniser, Text};
+use crate::sentence::Role;
+
+/// Words in other scripts, and words with letters that neither language has.
+pub(super) struct Scripts;
+
+/// A script, as far as languages differ in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Latin,
+    Greek,
+    Cyrillic,
+    Armenian,
+    Hebrew,
+    Arabic,
+    Indic,
+    Thai,
+    Georgian,
+    Ethiopic,
+    Hangul,
+    Kana,
+    Han,
+    Other,
+}
+
+fn script(c: char) -> Option<Script> {
+    if !c.is_alphabetic() {
+        return None;
+    }
+    Some(match c as u32 {
+        0x41..=0x24F | 0x1E00..=0x1EFF | 0x2C60..=0x2C7F | 0xA720..=0xA7FF | 0xFB00..=0xFB06 => {
+            Script::Latin
+        }
+        0x370..=0x3FF | 0x1F00..=0x1FFF => Script::Greek,
+        0x400..=0x52F | 0x1C80..=0x1C8F | 0x2DE0..=0x2DFF | 0xA640..=0xA69F => Script::Cyrillic,
+        0x530..=0x58F => Script::Armenian,
+        0x590..=0x5FF | 0xFB1D..=0xFB4F => Script::Hebrew,
+        0x600..=0x77F | 0x8A0..=0x8FF | 0xFB50..=0xFDFF | 0xFE70..=0xFEFF => Script::Arabic,
+        0x900..=0xDFF => Script::Indic,
+        0xE00..=0xE7F => Script::Thai,
+        0x10A0..=0x10FF | 0x2D00..=0x2D2F => Script::Georgian,
+        0x1200..=0x139F => Script::Ethiopic,
+        0x1100..=0x11FF | 0x3130..=0x318F | 0xAC00..=0xD7FF => Script::Hangul,
+        0x3040..=0x30FF | 0x31F0..=0x31FF | 0xFF66..=0xFF9F => Script::Kana,
+        0x2E80..=0x2FDF
+        | 0x3005..=0x3007
+        | 0x3400..=0x4DBF
+        | 0x4E00..=0x9FFF
+        | 0xF900..=0xFAFF
+        | 0x20000..=0x3FFFF => Script::Han,
+        _ => Script::Other,
+    })
+}
+
+/// The scripts of a language.
+fn scripts_of(language: &str) -> &'static [Script] {
+    let language = language.split('-').next().unwrap_or(language);
+    match language {
+        "ru" | "uk" | "be" | "bg" | "mk" | "kk" | "ky" | "mn" | "tg" => &[Script::Cyrillic],
+        "sr" => &[Script::Cyrillic, Script::Latin],
+        "el" => &[Script::Greek],
+        "hy" => &[Script::Armenian],
+        "he" | "yi" => &[Script::Hebrew],
+        "ar" | "fa" | "ur" | "ps" | "ug" => &[Script::Arabic],
+        "hi" | "bn" | "ta" | "te" | "ml" | "kn" | "mr" | "gu" | "pa" | "ne" | "si" => {
+            &[Script::Indic]
+        }
+        "th" => &[Script::Thai],
+        "ka" => &[Script::Georgian],
+        "am" => &[Script::Ethiopic],
+        "ko" => &[Script::Hangul, Script::Han],
+        "ja" => &[Script::Kana, Script::Han],
+        "zh" | "zt" | "yue" => &[Script::Han],
+        _ => &[Script::Latin],
+    }
+}
+
+/// Whether a language has a script of its own, so that letters of others must be looked for.
+pub(super) fn has_own(language: &str) -> bool {
+    scripts_of(language) != [Script::Latin]
+}
+
+/// Whether `c` is a letter that languages of Western Europe share.
+pub(crate) fn is_western(c: char) -> bool {
+    matches!(
+        c,
+        'à' | 'â'
+            | 'ä'
+            | 'á'
+            | 'ã'
+            | 'å'
+            | 'æ'
+            | 'ç'
+            | 'è'
+            | 'é'
+            | 'ê'
+            | 'ë'
+            | 'ì'
+            | 'í'
+            | 'î'
+            | 'ï'
+            | 'ñ'
+            | 'ò'
+            | 'ó'
+            | 'ô'
+            | 'ö'
+            | 'õ'
+            | 'ø'
+            | 'œ'
+            | 'ù'
+            | 'ú'
+            | 'û'
+            | 'ü'
+            | 'ý'
+            | 'ÿ'
+            | 'ß'
+            | 'À'
+            | 'Â'
+            | 'Ä'
+            | 'Á'
+            | 'Ã'
+            | 'Å'
+            | 'Æ'
+            | 'Ç'
+            | 'È'
+            | 'É'
+            | 'Ê'
+            | 'Ë'
+            | 'Ì'
+            | 'Í'
+            | 'Î'
+            | 'Ï'
+            | 'Ñ'
+            | 'Ò'
+            | 'Ó'
+            | 'Ô'
+            | 'Ö'
+            | 'Õ'
+            | 'Ø'
+            | 'Œ'
+            | 'Ù'
+            | 'Ú'
+            | 'Û'
+            | 'Ü'
+            | 'Ý'
+            | 'Ÿ'
+            | 'ẞ'
+            | 'ª'
+            | 'º'
+    )
+}
+
+/// Languages whose letters are those of [`is_western`].
+const WESTERN: &[&str] = &["en", "de", "fr", "es", "nl", "it", "pt", "pb", "sv", "da", "nb", "fi"];
+
+impl Recogniser for Scripts {
+    fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
+        let own = scripts_of(text.language);
+        let is_western_language =
+            WESTERN.contains(&text.language.split('-').next().unwrap_or_default());
+        let is_foreign = |c: char| script(c).is_some_and(|script| !own.contains(&script));
+        // A run of foreign letters, with the marks and blanks between them.
+        let mut run: Option<(usize, usize)> = None;
+        let mut add = |(start, end): (usize, usize)| {
+            let carry = Carry::Inline(Role::Noun);
+            pieces.push(Piece { at: start..end, kind: Kind::Script, carry });
+        };
+        for (at, c) in text.text.char_indices() {
+            let end = at + c.len_utf8();
+            if is_foreign(c) {
+                run = Some((run.map_or(at, |(start, _)| start), end));
+                continue;
+            }
+            let goes_on =
+                !c.is_alphanumeric() && c != '\n' && c != '\t' || c.is_numeric() && !c.is_ascii();
+            if !goes_on && let Some(run) = run.take() {
+                add(run);
+            }
+            // Marks that belong to letters before them, and their punctuation.
+            let belongs = matches!(c as u32, 0x300..=0x36F | 0x3001..=0x3003 | 0x3008..=0x3011 | 0xFF01..=0xFF20);
+            if belongs
+                && let Some((_, last)) = &mut run
+                && *last == at
+            {
+                *last = end;
+            }
+        }
+        if let Some(run) = run {
+            add(run);
+        }
+        if !is_western_language {
+            return;
+        }
+        let is_strange =
+            |c: char| script(c) == Some(Script::Latin) && !c.is_ascii() && !is_western(c);
+        let mut at = 0;
+        for word in text
+            .text
+            .split_inclusive(|c: char| !c.is_alphanumeric() && !matches!(c, '\u{300}'..='\u{36f}'))
+        {
+            let bare = word.trim_end_matches(|c: char| {
+                !c.is_alphanumeric() && !matches!(c, '\u{300}'..='\u{36f}')
+            });
+            if bare.chars().any(is_strange) {
+                pieces.push(Piece {
+                    at: at..at + bare.len(),
+                    kind: Kind::Script,
+                    carry: Carry::Inline(Role::Noun),
+                });
+            }
+            at += word.len();
+        }
+    }
+}
+
+/// Whether a model that writes `target` may put out the letter `c`.
+pub(crate) fn may_write(c: char, target: &str) -> bool {
+    match script(c) {
+        None => true,
+        Some(Script::Latin) => true,
+        Some(script) => scripts_of(target).contains(&script),
+    }
+}
