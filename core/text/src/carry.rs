@@ -7,6 +7,7 @@
 //! [`place`](place::place), else it cuts the sentence, too.
 
 mod mask;
+mod numerals;
 mod part;
 mod place;
 mod verify;

@@ -157,6 +157,7 @@ fn is_plain(text: &str, language: &str) -> bool {
         && !text.contains("   ")
         && !has_inner_capital(text)
         && !text.lines().any(begins_with_mark)
+        && !text.starts_with([':', '.', '-', '(', ';', '!'])
         && !text.as_bytes().windows(3).any(is_glued)
 }
 

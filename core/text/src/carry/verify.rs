@@ -2,6 +2,7 @@
 
 use super::{
     mask::{self, Spelled},
+    numerals,
     part::Context,
 };
 use crate::{
@@ -157,7 +158,12 @@ fn explains(source: &str, target: &str, context: &Context<'_>) -> bool {
     {
         return false;
     }
-    invented(source, target, context).is_empty()
+    let has_digits = |text: &str| text.chars().any(char::is_numeric);
+    let is_counted = !has_digits(target)
+        || has_digits(source)
+        || mask::has_word(source)
+        || numerals::has_numeral(source, &context.options.source);
+    is_counted && invented(source, target, context).is_empty()
 }
 
 /// Marks that any text may have.
@@ -296,6 +302,9 @@ pub(super) fn cleaned(source: &str, answer: &str, context: &Context<'_>) -> Opti
     let mut text: String = answer.chars().filter(|c| is_letter(*c)).collect();
     for at in invented(source, &text, context).into_iter().rev() {
         text.replace_range(at, "");
+    }
+    if !numerals::has_numeral(source, &context.options.source) {
+        text.retain(|c| !c.is_numeric());
     }
     let is_good = explains(source, &text, context) && !repeats(source, &text);
     (is_good && text.chars().any(char::is_alphabetic)).then_some(text)

@@ -36,7 +36,14 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             Noun,
             r"(?:\+|\b00)\d{1,3}[ \u{a0}]?(?:\(0?\d{1,5}\)[ \u{a0}]?)?\d[\d \u{a0}./-]{4,20}\d|\(\d{2,5}\)[ \u{a0}-]?\d[\d -]{4,14}\d|\b0\d{1,4}[ /-]\d[\d -]{4,12}\d|\b\d{3}[-.]\d{3}[-.]\d{4}\b",
             |text, at| {
-                let is_free = !before(text, at.start).is_some_and(|c| c.is_alphanumeric());
+                let is_free = !before(text, at.start).is_some_and(char::is_alphanumeric);
+                // The beginning of a number that follows is none of its digits.
+                let mut at = at;
+                if matches!(behind(text, at.end), Some('.' | ',' | '/' | ':'))
+                    && text[at.end + 1..].starts_with(|c: char| c.is_ascii_digit())
+                {
+                    at.end = at.start + text[at.clone()].rfind(' ')?;
+                }
                 let digits = text[at.clone()].bytes().filter(u8::is_ascii_digit).count();
                 (is_free && digits > 6 && !behind(text, at.end).is_some_and(char::is_alphanumeric))
                     .then_some(at)
