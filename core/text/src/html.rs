@@ -32,6 +32,8 @@ struct Place {
     raw: Range<usize>,
     /// Where each of its spans is.
     spans: Vec<Range<usize>>,
+    /// Spans that are written otherwise: a bare `<` may stand before a letter in the translation.
+    bare: Vec<Option<String>>,
 }
 
 /// The text that a reader of `html` sees, for guessing its language.
@@ -88,7 +90,13 @@ impl HtmlDocument {
         let text = run.text[range.clone()].to_owned();
         self.sentences.push(Sentence { text, spans: marks.iter().map(span).collect() });
         let spans = marks.iter().map(|mark| mark.raw.clone()).collect();
-        self.places.push(Place { raw, spans });
+        let bare = |mark: &&Mark| {
+            let text = &run.text[mark.at.clone()];
+            let is_sign = !text.is_empty() && !text.contains(char::is_alphanumeric);
+            (is_sign && self.html[mark.raw.clone()] == *text).then(|| escape(text))
+        };
+        let bare = marks.iter().map(bare).collect();
+        self.places.push(Place { raw, spans, bare });
     }
 }
 
@@ -107,7 +115,10 @@ impl Document for HtmlDocument {
             for item in items {
                 match item {
                     Item::Prose(text) => out.push_str(&escape(text)),
-                    Item::Span(span) => out.push_str(&self.html[place.spans[*span].clone()]),
+                    Item::Span(span) => match &place.bare[*span] {
+                        Some(text) => out.push_str(text),
+                        None => out.push_str(&self.html[place.spans[*span].clone()]),
+                    },
                 }
             }
         }
