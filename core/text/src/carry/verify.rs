@@ -276,6 +276,34 @@ fn longest_loop(text: &str) -> usize {
     most
 }
 
+/// `target` without what it says again and again.
+fn squeezed(source: &str, target: &str) -> String {
+    if !repeats(source, target) {
+        return target.to_owned();
+    }
+    let mut words: Vec<&str> = Vec::new();
+    for word in target.split_whitespace() {
+        words.push(word);
+        for length in 1..=6.min(words.len() / 2) {
+            let (first, second) = words[words.len() - 2 * length..].split_at(length);
+            if first == second {
+                words.truncate(words.len() - length);
+                break;
+            }
+        }
+    }
+    let limit = longest_run(source).max(3);
+    let (mut text, mut run, mut last) = (String::with_capacity(target.len()), 0, ' ');
+    for c in words.join(" ").chars() {
+        run = if c == last && c.is_alphanumeric() { run + 1 } else { 1 };
+        last = c;
+        if run <= limit {
+            text.push(c);
+        }
+    }
+    text
+}
+
 /// How many times in a row the same letter stands.
 fn longest_run(text: &str) -> usize {
     let (mut most, mut run, mut last) = (0, 0, ' ');
@@ -306,8 +334,9 @@ pub(super) fn cleaned(source: &str, answer: &str, context: &Context<'_>) -> Opti
     if !numerals::has_numeral(source, &context.options.source) {
         text.retain(|c| !c.is_numeric());
     }
-    let is_good = explains(source, &text, context) && !repeats(source, &text);
-    (is_good && text.chars().any(char::is_alphabetic)).then_some(text)
+    let text = squeezed(source, &text);
+    let is_good = explains(source, &text, context) && text.chars().any(char::is_alphabetic);
+    is_good.then_some(text)
 }
 
 #[cfg(test)]
@@ -322,6 +351,8 @@ mod tests {
         assert!(repeats("a house", "das Haus das Haus das Haus"));
         assert!(!repeats("no no no", "nein nein nein"));
         assert!(repeats("https", "httttttps"));
+        assert_eq!(squeezed("a house", "ein Haus ein Haus ein Haus am See"), "ein Haus am See");
+        assert_eq!(squeezed("https", "httttttps"), "htttps");
     }
 
     #[test]
