@@ -96,7 +96,7 @@ pub(super) fn has_numeral(text: &str, language: &str) -> bool {
             true => word.contains(stem),
             false => word.starts_with(*stem),
         };
-        is_roman || stems.iter().any(|stem| is_numeral(&stem))
+        is_roman || stems.iter().any(is_numeral)
     })
 }
 
