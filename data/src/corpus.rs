@@ -66,6 +66,9 @@ pub struct Corpus {
     /// Sets whose pairs are passed over, as if they were not in the file.
     #[serde(default)]
     pub without: Vec<String>,
+    /// Lines that are read, from the beginning, sets that are passed over not counted; none: all.
+    #[serde(default)]
+    pub first: Option<usize>,
 }
 
 /// How pairs are laid out in a file.
@@ -99,6 +102,7 @@ impl Corpus {
             is_table: false,
             label,
             without: Vec::new(),
+            first: None,
         }
     }
 
@@ -151,6 +155,12 @@ impl Corpus {
         Self { without: sets.to_vec(), ..self }
     }
 
+    /// The first `lines` of the corpus, or all.
+    #[must_use]
+    pub fn first(self, lines: Option<usize>) -> Self {
+        Self { first: lines, ..self }
+    }
+
     /// Says how the file is laid out, from its name.
     pub fn format(&self) -> Result<Format> {
         if self.target_path.is_some() {
@@ -198,7 +208,7 @@ impl Corpus {
             Ok(Line { pair: Ok(Pair { set: Some(set), .. }), .. }) => !without.contains(set),
             _ => true,
         };
-        let lines = lines.filter(is_wanted);
+        let lines = lines.filter(is_wanted).take(self.first.unwrap_or(usize::MAX));
         Ok(Box::new(
             lines.map(move |line| line.map(checked).map_err(|error| located(error, &path))),
         ))

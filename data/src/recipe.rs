@@ -58,17 +58,17 @@ pub struct Recipe {
     pub folder: PathBuf,
 }
 
-/// Files of pairs: a path, or a path with what is left out of the files.
+/// Files of pairs: a path, or a path with what is taken of the files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Source {
     /// A path; braces stand for several.
     Files(String),
-    /// Files of which some sets are left out.
+    /// A part of the files.
     Selection(Selection),
 }
 
-/// Files of which some sets are left out.
+/// A part of files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selection {
@@ -77,16 +77,21 @@ pub struct Selection {
     /// Sets (third column) that are left out.
     #[serde(default)]
     pub without: Vec<String>,
+    /// Lines that are read of each file, from its beginning; none: all.
+    #[serde(default)]
+    pub first: Option<usize>,
 }
 
 impl Source {
     /// The corpora, with paths that start from `base`.
     fn corpora(&self, base: &Path) -> Result<Vec<Corpus>> {
-        let (files, without) = match self {
-            Self::Files(files) => (files, &Vec::new()),
-            Self::Selection(Selection { files, without }) => (files, without),
+        let (files, without, first) = match self {
+            Self::Files(files) => (files, &Vec::new(), None),
+            Self::Selection(Selection { files, without, first }) => (files, without, *first),
         };
-        let named = |path: String| Ok(Corpus::from_name(base.join(path))?.without(without));
+        let named = |path: String| {
+            Ok(Corpus::from_name(base.join(path))?.without(without).first(first))
+        };
         expand(files).into_iter().map(named).collect()
     }
 }
@@ -266,14 +271,14 @@ mod tests {
         write("en-it.tsv", "one day\tun giorno\nthree days\ttre giorni\n")?;
         let recipe: Recipe = toml::from_str(
             r#"
-            corpora = [{ files = "en-{de,it}.tsv", without = ["second"] }]
+            corpora = [{ files = "en-{de,it}.tsv", without = ["second"], first = 1 }]
             weights = { news = 2.5 }
             tokenizer.vocab_size = 600
             "#,
         )?;
         let header = recipe.run(dir.path(), &dir.path().join("packed"))?;
         let pairs: Vec<usize> = header.segments.iter().map(|segment| segment.pairs).collect();
-        assert_eq!((pairs, header.weights["news"]), (vec![1, 2], 2.5));
+        assert_eq!((pairs, header.weights["news"]), (vec![1, 1], 2.5));
 
         // Another recipe takes the vocabulary over and gives a new language a tag.
         let old = dir.path().join("packed/tokenizer.json");
