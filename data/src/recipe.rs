@@ -89,9 +89,8 @@ impl Source {
             Self::Files(files) => (files, &Vec::new(), None),
             Self::Selection(Selection { files, without, first }) => (files, without, *first),
         };
-        let named = |path: String| {
-            Ok(Corpus::from_name(base.join(path))?.without(without).first(first))
-        };
+        let named =
+            |path: String| Ok(Corpus::from_name(base.join(path))?.without(without).first(first));
         expand(files).into_iter().map(named).collect()
     }
 }

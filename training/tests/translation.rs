@@ -256,3 +256,18 @@ fn a_run_with_muon_and_changed_pairs_is_resumed_bit_for_bit() -> anyhow::Result<
     assert_eq!(leavings(&straight, 6)?, leavings(&halted, 6)?);
     Ok(())
 }
+
+#[test]
+fn a_pair_that_would_grow_beyond_the_positions_stays_as_it_is() -> anyhow::Result<()> {
+    let (corpus, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    write_corpus(corpus.path())?;
+    let mut config = config(60);
+    // The longest sentence, its tag and its end just fit; a doubled letter is one token more.
+    config.batches.max_length = 23;
+    config.model.max_positions = 25;
+    config.run.accumulation = 1;
+    config.augment = AugmentConfig { typing_errors: 1.0, ..Default::default() };
+    let summary = run(&config, corpus.path(), out.path(), u64::MAX)?;
+    assert_eq!(summary.ended, Ended::Finished);
+    Ok(())
+}

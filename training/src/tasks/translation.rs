@@ -252,7 +252,7 @@ impl Task for TranslationTask {
         loop {
             let mut augment = Augmenter::new(&self.config.augment, self.batcher.cursor());
             let pairs = self.batcher.next().expect("the sequence of batches is endless");
-            let longest = self.config.model.max_positions - 1; // beside the tag or the end
+            let longest = self.config.model.max_positions - 2; // beside the tag and the end
             let own = self.vocabulary.tokenizer();
             let examples: Vec<_> = (pairs.into_iter())
                 .map(|pair| match own {
