@@ -15,7 +15,7 @@ use dragoman_core::{
         matmul::{Epilogue, Precision, matmul_nt},
         packed::PackedMatrix,
     },
-    moe::{BlockConfig, MoeBlock, Routing, Tokens, config::MixtralConfig},
+    moe::{BlockConfig, MoeLayer, Routing, Tokens, routers::MixtralConfig},
     params::ParamStore,
     ragged::Ragged,
 };
@@ -64,21 +64,21 @@ fn measure(
         ..BlockConfig::default()
     };
     let params = ParamStore::new(&Device::Cpu, 1);
-    let block = MoeBlock::new(&config, &params.root())?;
+    let block = MoeLayer::new(&config, &params.root())?;
     let xs = Var::randn(0f32, 1.0, (tokens, D_MODEL), &Device::Cpu)?;
     let layout = Ragged::contiguous(&[tokens]);
 
     let plain = xs.as_detached_tensor();
     let inference = Context::inference(precision);
     let forward = median(|| {
-        block.forward(&Tokens::new(&plain, &layout), &inference)?;
+        block.forward_planned(&Tokens::new(&plain, &layout), &inference)?;
         Ok(())
     })?;
     let training = Training { seed: 1, step: 1, dropout: 0.0, expert_dropout: 0.0 };
     let context = Context::training(precision, training);
     let both = median(|| {
         params.zero_grads();
-        let (ys, _) = block.forward(&Tokens::new(xs.as_tensor(), &layout), &context)?;
+        let (ys, _) = block.forward_planned(&Tokens::new(xs.as_tensor(), &layout), &context)?;
         ys.sum_all()?.backward()?;
         Ok(())
     })?;

@@ -10,6 +10,7 @@ use crate::{
     },
     ops::Attention,
     ragged::Ragged,
+    register::RowRoute,
 };
 
 /// Rows of one step: hypotheses, all of the same length.
@@ -17,8 +18,8 @@ use crate::{
 pub struct StepRows<'a> {
     /// Sentence of each row.
     pub sentences: &'a [usize],
-    /// Way of each row.
-    pub routes: &'a [u32],
+    /// Where each row goes.
+    pub routes: &'a [RowRoute],
 }
 
 /// Caches of all layers.

@@ -14,7 +14,6 @@
 
 mod edit;
 mod grow;
-mod quantised;
 mod recommendation;
 mod vocabulary;
 
@@ -41,9 +40,9 @@ use crate::{
     vocabulary::{TOKENIZER_FILE as TOKENIZER, Vocabulary},
 };
 
+pub use crate::params::{Bits, quantise};
 pub use edit::Edit;
 pub use grow::NewCatalogue;
-pub use quantised::{Bits, quantise};
 pub use recommendation::{
     LoadedRecommendation, RecommendationParts, forget_catalogue, save_recommendation,
 };
@@ -229,7 +228,7 @@ impl Files {
     /// The weights in the file of one expert, under the names they have there.
     pub fn expert_tensors(&self, expert: &ExpertEntry) -> Result<BTreeMap<String, Tensor>> {
         let content = self.read_checked(&expert.file, &expert.sha256)?;
-        quantised::restored(self.parse(&expert.file, &content)?.into_iter().collect())
+        crate::params::restored(self.parse(&expert.file, &content)?.into_iter().collect())
     }
 
     /// Writes the files that `register` names, as they are, into the folder `out`, and the register
@@ -422,7 +421,7 @@ mod tests {
         let loaded = files.load_translation(&Device::Cpu)?;
         assert_eq!(loaded.register, register);
         let context = Context::inference(Precision::F32);
-        loaded.model.encode(&[70, 71], &Ragged::contiguous(&[2]), &[0], &context)?;
+        loaded.model.encode(&[70, 71], &Ragged::contiguous(&[2]), &[0.into()], &context)?;
         // The same weights make the same files.
         let again = tempfile::tempdir()?;
         assert_eq!(saved(again.path())?, register);

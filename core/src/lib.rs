@@ -2,43 +2,70 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`config`], [`register`] | what a model is: its shape; its experts and routes |
-//! | [`memory`] | packed experts under a budget of bytes |
+//! | [`tokenizer`], [`sentencepiece`] | text to tokens: our tokenizer, and that of other suites |
+//! | [`memory`], [`params`] | packed experts under a budget of bytes; the weights of a model |
+//! | [`context`], [`ragged`] | how a pass is run; sentences of different lengths in one matrix |
+//! | [`ops`] | operations on tensors with gradients |
+//! | [`recommend`] | what services ask of recommendations, and the cheap scorers |
+//! | [`register`] | the experts and routes of a model |
+//! | [`moe`] | layers of experts: a file for each router, one layer that runs any of them |
+//! | [`config`] | the shape of a model |
 //! | [`cache`] | what a decoder keeps between steps |
-//! | [`params`], [`context`], [`ragged`] | weights, how a pass is run, sentences in one matrix |
-//! | [`ops`], [`layers`], [`models`] | tensors with gradients, and what is made of them |
-//! | [`moe`] | every published router as a preset, with its losses and a block of experts |
 //! | [`vocabulary`], [`decoding`] | what search needs of tokens and of a model; greedy and beam search |
-//! | [`detector`] | which domain a text is of |
-//! | [`tokenizer`], [`sentencepiece`] | text to tokens: ours, and that of other suites |
+//! | [`layers`], [`models`] | the layers of a transformer, and the models made of them |
+//! | [`detector`] | classifies a text as of a domain |
 //! | [`directory`] | models on disk |
-//! | [`translate`], [`translator`], [`translators`] | what services ask of a model, the model that answers, and several as one |
-//! | [`recommend`], [`recommender`] | the same of recommendations, with the cheap scorers |
+//! | [`translate`], [`translator`], [`translators`] | what services ask of a translation model, the model that answers, and several as one |
+//! | [`recommender`] | the model that answers for recommendations |
 //!
-//! The kernels are a crate of their own, re-exported as [`kernels`]. This crate knows no corpus, no optimiser and no HTTP.
+//! The kernels are a crate of their own, re-exported as [`kernels`]. This crate knows no corpus, no
+//! optimiser and no HTTP.
+//!
+//! ```
+//! use dragoman_core::{
+//!     config::TranslationConfig, context::Context, kernels::matmul::Precision,
+//!     models::translation::TranslationModel, params::ParamStore, ragged::Ragged,
+//!     register::Register,
+//! };
+//!
+//! let config = TranslationConfig { vocab_size: 64, d_model: 16, d_ff: 32, ..Default::default() };
+//! let pairs = [("en".to_string(), "de".to_string())];
+//! let register = Register::for_pairs(&pairs, 4, 16, &config.moe_layers());
+//! let params = ParamStore::new(&candle::Device::Cpu, 1);
+//! let model = TranslationModel::new(&config, &register, &params)?;
+//!
+//! let (source, route) = ([9, 10, 11], register.row_route(0, &[]));
+//! let context = Context::inference(Precision::F32);
+//! let encoded = model.encode(&source, &Ragged::contiguous(&[3]), &[route], &context)?;
+//! assert_eq!(encoded.memory.dims(), [3, 16]);
+//! // Of the group's five experts each token visits two.
+//! assert_eq!(encoded.routing[0].experts.len(), 5);
+//! assert_eq!(encoded.routing[0].load.iter().sum::<usize>(), 3 * 2);
+//! # Ok::<(), dragoman_core::Error>(())
+//! ```
 
+pub mod tokenizer;
 pub mod error;
-pub mod config;
-pub mod register;
+pub mod sentencepiece;
 pub mod memory;
 pub mod params;
 pub mod context;
 pub mod ragged;
 pub mod ops;
+pub mod recommend;
+pub mod register;
 pub mod cache;
 pub mod moe;
-pub mod layers;
-pub mod tokenizer;
-pub mod sentencepiece;
+pub mod config;
 pub mod vocabulary;
 pub mod decoding;
+pub mod layers;
 pub mod models;
 pub mod detector;
 pub mod directory;
 pub mod translate;
 pub mod translator;
 pub mod translators;
-pub mod recommend;
 pub mod recommender;
 
 pub use dragoman_kernels as kernels;

@@ -11,7 +11,6 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
-        mpsc,
     },
 };
 
@@ -20,7 +19,6 @@ use serde::Serialize;
 use crate::{
     Result,
     kernels::packed::{PackedMatrix, Packing},
-    params::Param,
 };
 
 /// The packed experts of one model; clones share them.
@@ -127,6 +125,11 @@ impl ExpertMemory {
         self.lock().units.keys().cloned().collect()
     }
 
+    /// Bytes that may be kept.
+    pub(crate) fn budget(&self) -> usize {
+        self.0.budget
+    }
+
     /// Whether there is a budget.
     pub fn is_limited(&self) -> bool {
         self.0.budget != usize::MAX
@@ -208,41 +211,6 @@ impl State {
             evicted += 1;
         }
         evicted
-    }
-}
-
-/// Reads weights ahead of the passes that will want them, on a thread of its own.
-#[derive(Debug)]
-pub struct Prefetcher {
-    sender: mpsc::Sender<Vec<Param>>,
-}
-
-impl Prefetcher {
-    /// Starts the thread, which ends with the prefetcher.
-    pub fn start(memory: &ExpertMemory, packing: Packing) -> std::io::Result<Self> {
-        let (sender, receiver) = mpsc::channel::<Vec<Param>>();
-        let budget = memory.0.budget;
-        let run = move || {
-            while let Ok(params) = receiver.recv() {
-                let mut bytes = 0;
-                for param in params {
-                    // Whoever wants a broken weight hears of it; reading ahead is only a favour.
-                    let Ok(matrix) = param.packed_ahead(packing) else { continue };
-                    bytes += matrix.bytes();
-                    // More would push out what was just read.
-                    if bytes >= budget {
-                        break;
-                    }
-                }
-            }
-        };
-        std::thread::Builder::new().name("prefetch".into()).spawn(run)?;
-        Ok(Self { sender })
-    }
-
-    /// Asks for `params`, in the order in which a pass will want them.
-    pub fn want(&self, params: Vec<Param>) {
-        self.sender.send(params).ok(); // the thread lives as long as this does
     }
 }
 

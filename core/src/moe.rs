@@ -1,17 +1,16 @@
-//! Published routers as presets of one [`Router`], and a block of experts that uses any of them.
+//! Layers of experts: one [`MoeLayer`], and a [`Router`] for each rule by which tokens find experts.
 //!
-//! | module | what it holds |
+//! | module | holds |
 //! |---|---|
-//! | [`config`] | every preset with its published fields, [`Routing`] |
-//! | [`plan`] | what goes in, [`Tokens`], and what comes out, [`Plan`] |
 //! | [`capacity`] | how many tokens an expert takes, and who is dropped |
-//! | `switch`, `gshard`, `mixtral`, `deepseek`, `expert_choice`, `hash`, `hierarchical`, `adaptive`, `route` | one preset each, as a function from logits to a plan |
-//! | `soft` | Soft MoE, which mixes tokens into slots instead of choosing |
-//! | [`router`] | the weights of a gate, and the preset they serve |
-//! | [`block`] | [`MoeBlock`]: router, experts and shared expert |
+//! | [`plan`] | what goes in, [`Tokens`], and what comes out, [`Plan`] |
+//! | [`router`] | what a rule provides, and the weights it plans with |
+//! | [`routers`] | the rules, a file each, and their names, [`Routing`] |
+//! | [`balance`], [`load`] | losses and biases that keep the choice balanced; visits counted over batches |
+//! | [`routing`] | where the tokens of a batch went |
+//! | `expert`, `low_rank`, `added` | the weights of experts; experts that are added beside the others |
+//! | [`layer`] | [`MoeLayer`]: router, experts, shared and added experts |
 //! | [`published`] | weights of published blocks under our names |
-//! | [`load`] | visits counted over batches: dead experts, bias updates, revival |
-//! | [`balance`] | losses that keep the choice balanced |
 //!
 //! Gates compute in float32, ties go to the lower expert, and of equal tokens the earlier one goes
 //! first. Letters: `N` tokens, `D` width, `E` experts, `S` slots (visits of a token, at most).
@@ -20,7 +19,7 @@
 //! use dragoman_core::{
 //!     context::Context,
 //!     kernels::matmul::Precision,
-//!     moe::{BlockConfig, MoeBlock, Tokens},
+//!     moe::{BlockConfig, MoeLayer, Tokens},
 //!     params::ParamStore,
 //!     ragged::Ragged,
 //! };
@@ -29,43 +28,38 @@
 //!     "routing": { "kind": "gshard", "second_expert": "all", "eval_capacity": { "fraction": 0.25 } } }"#;
 //! let config: BlockConfig = serde_json::from_str(config).expect("every field is known");
 //! let params = ParamStore::new(&candle::Device::Cpu, 1);
-//! let block = MoeBlock::new(&config, &params.root())?;
+//! let layer = MoeLayer::new(&config, &params.root())?;
 //!
 //! let layout = Ragged::contiguous(&[3, 5]);
 //! let xs = candle::Tensor::ones((8, 16), candle::DType::F32, &candle::Device::Cpu)?;
 //! let context = Context::inference(Precision::F32);
-//! let (ys, plan) = block.forward(&Tokens::new(&xs, &layout), &context)?;
+//! let (ys, routing) = layer.forward(&Tokens::new(&xs, &layout), &context)?;
 //! assert_eq!(ys.dims(), [8, 16]);
 //! // Equal tokens want the same two experts, which have room for ⌈0.25 · 8⌉ each.
-//! assert_eq!(plan.expect("top-2 is sparse").load().iter().sum::<usize>(), 4);
+//! assert_eq!(routing.expect("it has a router").load.iter().sum::<usize>(), 4);
 //! # Ok::<(), dragoman_core::Error>(())
 //! ```
 
-pub mod config;
-pub mod plan;
-pub(crate) mod rank;
 pub mod capacity;
-mod switch;
-mod gshard;
-mod mixtral;
-mod deepseek;
-mod expert_choice;
-mod hash;
-mod hierarchical;
-mod adaptive;
-mod route;
-mod soft;
+pub mod plan;
 pub mod router;
-pub mod block;
-pub mod published;
-pub mod load;
+pub mod routers;
 pub mod balance;
+pub mod load;
+pub mod routing;
+mod expert;
+mod low_rank;
+mod added;
+pub mod layer;
+pub mod published;
 
 pub use balance::BalanceConfig;
-pub use block::{BlockConfig, MoeBlock};
 pub use capacity::{Capacity, Scope};
-pub use config::Routing;
+pub(crate) use layer::Place;
+pub use layer::{BlockConfig, MoeLayer};
 pub use load::Load;
 pub use plan::{Plan, Tokens};
 pub use published::Published;
-pub use router::Router;
+pub use router::{GateShape, Gating, Router};
+pub use routers::Routing;
+pub use routing::LayerRouting;

@@ -16,6 +16,7 @@ pub mod gate;
 pub mod experts;
 pub mod low_rank;
 
+pub(crate) mod rank;
 mod select;
 mod slices;
 
@@ -23,7 +24,7 @@ pub use attention::{Attention, attention};
 pub use embedding::{Table, embed};
 pub use experts::{ExpertParams, Visits, experts};
 pub(crate) use gate::group_probs;
-pub use gate::{Choice, Groups, choose, gate_logits, router_losses};
+pub use gate::{Groups, expert_weights, gate_logits, router_losses};
 pub use linear::{linear, linear_in};
 pub use lookup::{Lookup, NO_ROW, add_lookups, pick, sum_lookups};
 pub use low_rank::{LowRankParams, low_rank};

@@ -8,13 +8,18 @@
 //! A weight that only serves may stay where it is [`Stored`]: it is read when it is first used, and
 //! a matrix is packed without a copy in float32 beside it.
 
+mod quantised;
 mod stored;
 mod param;
 mod store;
 mod builder;
+mod prefetch;
 
 pub use builder::{Builder, Init};
 pub use param::Param;
 pub(crate) use param::Values;
+pub use prefetch::Prefetcher;
+pub(crate) use quantised::restored;
+pub use quantised::{Bits, quantise};
 pub use store::ParamStore;
 pub use stored::{Container, Stored};

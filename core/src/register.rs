@@ -140,6 +140,22 @@ pub struct Route {
     pub rule: Option<Rule>,
 }
 
+/// Where a row of a batch goes: its route, and the domain experts that it asks for besides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct RowRoute {
+    /// Index of the route in the register.
+    pub route: u32,
+    /// Bit `i` asks for the `i`-th domain expert of the register.
+    pub domains: u64,
+}
+
+impl From<u32> for RowRoute {
+    /// A route without domains.
+    fn from(route: u32) -> Self {
+        Self { route, domains: 0 }
+    }
+}
+
 impl ExpertEntry {
     /// An expert of a model that is only in memory.
     pub fn new(name: String, kind: ExpertKind, layers: &[String], d_ff: usize) -> Self {
@@ -256,9 +272,9 @@ impl Register {
         if let Some(file) = self.file_names().find(|file| !is_inside(file)) {
             return Err(format!("`{file}` is no plain name of a file in the model's folder"));
         }
-        if (self.routes.len() as u64) << self.domain_experts().count().min(40) > 1 << 32 {
-            let (routes, domains) = (self.routes.len(), self.domain_experts().count());
-            return Err(format!("{domains} domains on {routes} routes are more than fit"));
+        let (domains, most) = (self.domain_experts().count(), u64::BITS);
+        if domains > most as usize {
+            return Err(format!("{domains} domain experts are more than the {most} that fit"));
         }
         for expert in &self.experts {
             let known = |name: &&String| !self.routes.iter().any(|route| route.name == **name);
@@ -303,10 +319,9 @@ impl Register {
         self.domain_experts().filter(move |expert| expert.routes.contains(name))
     }
 
-    /// The way of a row that takes `route` with these domain experts beside it:
-    /// `route + routes · Σ 2^i` over the places `i` of the experts among all of domains. A domain
-    /// expert that does not cover the route adds nothing.
-    pub fn way(&self, route: usize, domains: &[String]) -> u32 {
+    /// Where a row goes that takes `route` with these domain experts. A domain expert that does not
+    /// cover the route is left out.
+    pub fn row_route(&self, route: usize, domains: &[String]) -> RowRoute {
         let name = &self.routes[route].name;
         let mut set = 0;
         for (i, expert) in self.domain_experts().enumerate() {
@@ -314,7 +329,7 @@ impl Register {
                 set |= 1 << i;
             }
         }
-        (route + self.routes.len() * set) as u32
+        RowRoute { route: route as u32, domains: set }
     }
 
     /// Index of the route between two languages: that of the pair, else one between many languages.
@@ -380,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_is_a_route_and_the_domains_that_cover_it() {
+    fn a_row_goes_to_a_route_and_the_domains_that_cover_it() {
         let pairs = [("en", "de"), ("en", "fr")].map(|(a, b)| (a.to_string(), b.to_string()));
         let layers = ["encoder.1".to_string()];
         let mut register = Register::for_pairs(&pairs, 4, 8, &layers);
@@ -391,8 +406,9 @@ mod tests {
         }
         assert_eq!(register.check(), Ok(()));
         let both = ["domain.it".to_string(), "domain.law".to_string()];
-        let ways = [register.way(0, &[]), register.way(0, &both), register.way(1, &both)];
-        assert_eq!(ways, [0, 2, 1 + 2 * 3]);
+        let routes =
+            [(0, &[][..]), (0, &both), (1, &both)].map(|(route, of)| register.row_route(route, of));
+        assert_eq!(routes.map(|row| (row.route, row.domains)), [(0, 0), (0, 1), (1, 3)]);
     }
 
     #[test]

@@ -14,10 +14,11 @@ use crate::{
     detector::Detector,
     directory::{Files, Loaded},
     kernels::matmul::Precision,
-    layers::moe::LayerRouting,
-    memory::{ExpertMemory, MemoryStats, Prefetcher},
+    memory::{ExpertMemory, MemoryStats},
+    moe::LayerRouting,
+    params::Prefetcher,
     ragged::Ragged,
-    register::{ExpertEntry, Register},
+    register::{ExpertEntry, Register, RowRoute},
     translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
     vocabulary::{Frame, Side, Vocabulary},
 };
@@ -71,7 +72,7 @@ struct Task<'a> {
     /// Name of the leg, such as `en-de`.
     name: String,
     /// The route with its domains, as the model knows it.
-    way: u32,
+    row_route: RowRoute,
     /// What stands around the text.
     frame: Frame,
     text: &'a str,
@@ -227,10 +228,10 @@ impl Translator {
                 let named = |e: &&ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
                 let experts = self.register.domains_of(route).filter(named);
                 let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
-                let way = self.register.way(route, &experts);
+                let row_route = self.register.row_route(route, &experts);
                 let frame = self.vocabulary.frame(source, target)?;
                 let name = format!("{source}-{target}");
-                tasks.push(Task { name, way, frame, text, num_hypotheses, trace });
+                tasks.push(Task { name, row_route, frame, text, num_hypotheses, trace });
             }
             for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
                 let mut legs = std::mem::take(&mut answers[i].legs);
@@ -301,28 +302,28 @@ impl Translator {
         trace: bool,
     ) -> Result<Vec<Answer<'a>>> {
         let (mut ids, mut lengths) = (Vec::new(), Vec::new());
-        let (mut ways, mut starts) = (Vec::new(), Vec::new());
+        let (mut routes, mut starts) = (Vec::new(), Vec::new());
         for piece in pieces {
-            let Task { way, frame, .. } = &tasks[piece.task];
+            let Task { row_route, frame, .. } = &tasks[piece.task];
             let source = frame.source(&piece.ids);
             lengths.push(source.len());
             ids.extend(source);
-            ways.push(*way);
+            routes.push(*row_route);
             starts.push(frame.start.clone());
         }
         if let Some(prefetcher) = &self.prefetcher {
-            prefetcher.want(self.model.expert_matrices(&ways));
+            prefetcher.want(self.model.expert_matrices(&routes));
         }
         let mut context = Context::inference(self.options.precision);
         context.trace = trace;
         let layout = Ragged::contiguous(&lengths);
-        let encoded = self.model.encode(&ids, &layout, &ways, &context)?;
+        let encoded = self.model.encode(&ids, &layout, &routes, &context)?;
         let defaults = self.model.search_defaults();
         let length_penalty = self.options.length_penalty.unwrap_or(defaults.length_penalty);
         let stopping = defaults.stopping;
         let config = SearchConfig { beam_size, length_penalty, stopping, ..SearchConfig::greedy() };
         let outputs = self.vocabulary.outputs();
-        let sentences = Sentences { routes: &ways, starts: &starts, outputs };
+        let sentences = Sentences { routes: &routes, starts: &starts, outputs };
         let found = search(&*self.model, &encoded, &sentences, &config, &context)?;
         let visits = source_visits(&encoded.routing, &layout, trace);
         let answers = pieces.iter().zip(found).zip(visits);

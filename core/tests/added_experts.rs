@@ -12,7 +12,7 @@ use dragoman_core::{
     models::translation::{Batch, Example, TranslationModel},
     params::ParamStore,
     ragged::Ragged,
-    register::{ExpertEntry, ExpertKind, LanguageTag, Register, Route},
+    register::{ExpertEntry, ExpertKind, LanguageTag, Register, Route, RowRoute},
     tokenizer::{END, Tokenizer},
 };
 use rand::{RngExt, SeedableRng};
@@ -68,18 +68,18 @@ fn italian() -> (ExpertEntry, Route) {
     )
 }
 
-/// What the model makes of three sentences that go these ways, with what is in front of targets.
-fn outputs(loaded: &Loaded, ways: &[u32], tag: u32) -> Result<Vec<Hypothesis>> {
+/// What the model makes of three sentences that take these `routes`, with what is in front of targets.
+fn outputs(loaded: &Loaded, routes: &[RowRoute], tag: u32) -> Result<Vec<Hypothesis>> {
     let sentences =
         [vec![tag, 100, 101, 102, END], vec![tag, 90, END], vec![tag, 110, 120, 90, END]];
-    let sentences: Vec<&Vec<u32>> = sentences.iter().cycle().take(ways.len()).collect();
+    let sentences: Vec<&Vec<u32>> = sentences.iter().cycle().take(routes.len()).collect();
     let lengths: Vec<usize> = sentences.iter().map(|ids| ids.len()).collect();
     let ids: Vec<u32> = sentences.into_iter().flatten().copied().collect();
     let context = Context::inference(Precision::Bf16);
-    let encoded = loaded.model.encode(&ids, &Ragged::contiguous(&lengths), ways, &context)?;
-    let starts = vec![vec![tag]; ways.len()];
+    let encoded = loaded.model.encode(&ids, &Ragged::contiguous(&lengths), routes, &context)?;
+    let starts = vec![vec![tag]; routes.len()];
     let outputs = loaded.vocabulary.outputs();
-    let sentences = Sentences { routes: ways, starts: &starts, outputs };
+    let sentences = Sentences { routes, starts: &starts, outputs };
     let found = search(&loaded.model, &encoded, &sentences, &SearchConfig::greedy(), &context)?;
     Ok(found.into_iter().map(|mut found| found.swap_remove(0)).collect())
 }
@@ -103,27 +103,31 @@ fn a_new_expert_starts_without_a_difference() -> Result<()> {
     let german = files.load_translation(&Device::Cpu)?.vocabulary.frame("en", "de")?.start[0];
     for lora in [None, Some(3)] {
         let loaded = files.load_with(&domain("domain.it", lora), &[], (&Device::Cpu, 1))?;
-        let way = loaded.register.way(0, &["domain.it".into()]);
-        assert_eq!(way, 2);
+        let route = loaded.register.row_route(0, &["domain.it".into()]);
+        assert_eq!(route, RowRoute { route: 0, domains: 1 });
         let (with, without) =
-            (outputs(&loaded, &[way; 3], german)?, outputs(&loaded, &[0; 3], german)?);
+            (outputs(&loaded, &[route; 3], german)?, outputs(&loaded, &[0.into(); 3], german)?);
         assert_eq!(with, without, "{lora:?}");
         stir(&loaded, "domain.it")?;
-        let with = outputs(&loaded, &[way; 3], german)?;
+        let with = outputs(&loaded, &[route; 3], german)?;
         assert!(
             with.iter().zip(&without).all(|(a, b)| a != b),
             "{lora:?}: it has something to say"
         );
-        assert_eq!(outputs(&loaded, &[0; 3], german)?, without, "{lora:?}: but not to others");
+        assert_eq!(
+            outputs(&loaded, &[0.into(); 3], german)?,
+            without,
+            "{lora:?}: but not to others"
+        );
     }
     let (entry, route) = italian();
     let loaded = files.load_with(&entry, &[route], (&Device::Cpu, 1))?;
     assert_eq!(loaded.vocabulary.frame("en", "it")?.start, [40]);
-    let before = outputs(&loaded, &[0; 3], german)?;
-    assert_eq!(outputs(&loaded, &[2; 3], 40)?, before, "Italian starts as German");
+    let before = outputs(&loaded, &[0.into(); 3], german)?;
+    assert_eq!(outputs(&loaded, &[2.into(); 3], 40)?, before, "Italian starts as German");
     stir(&loaded, "pair.en-it")?;
-    assert_ne!(outputs(&loaded, &[2; 3], 40)?, before);
-    assert_eq!(outputs(&loaded, &[0; 3], german)?, before);
+    assert_ne!(outputs(&loaded, &[2.into(); 3], 40)?, before);
+    assert_eq!(outputs(&loaded, &[0.into(); 3], german)?, before);
     Ok(())
 }
 
@@ -142,21 +146,22 @@ fn rows_of_one_batch_ask_for_different_domains() -> Result<()> {
         let loaded = Loaded { model, params, register, ..one };
         stir(&loaded, "domain.")?;
         let both = ["domain.it".to_string(), "domain.law".to_string()];
-        let way = |domains: &[String]| loaded.register.way(0, domains);
-        let ways = [way(&both[..1]), way(&[]), way(&both), way(&both[1..]), way(&[])];
-        assert_eq!(loaded.register.way(1, &both), loaded.register.way(1, &both[..1]));
-        let together = outputs(&loaded, &ways, 5)?;
-        for (i, (&way, together)) in ways.iter().zip(&together).enumerate() {
-            let alone = outputs(&loaded, &vec![way; i + 1], 5)?;
+        let route = |domains: &[String]| loaded.register.row_route(0, domains);
+        let routes = [&both[..1], &[], &both, &both[1..], &[]].map(route);
+        let of_french = |domains: &[String]| loaded.register.row_route(1, domains);
+        assert_eq!(of_french(&both), of_french(&both[..1]));
+        let together = outputs(&loaded, &routes, 5)?;
+        for (i, (&route, together)) in routes.iter().zip(&together).enumerate() {
+            let alone = outputs(&loaded, &vec![route; i + 1], 5)?;
             assert_eq!(&alone[i], together, "sentence {i}");
         }
     }
     Ok(())
 }
 
-/// A batch of two sentences that go these ways.
-fn batch(ways: [u32; 2], tag: u32) -> Batch {
-    let example = |(route, length): (u32, u32)| {
+/// A batch of two sentences that take these `routes`.
+fn batch(routes: [RowRoute; 2], tag: u32) -> Batch {
+    let example = |(route, length): (RowRoute, u32)| {
         let labels: Vec<u32> = (0..length).map(|i| 90 + 7 * i % 40).chain([END]).collect();
         let target = [&[tag], &labels[..labels.len() - 1]].concat();
         Example {
@@ -166,7 +171,7 @@ fn batch(ways: [u32; 2], tag: u32) -> Batch {
             labels,
         }
     };
-    Batch::new(&[(ways[0], 40), (ways[1], 25)].map(example), None)
+    Batch::new(&[(routes[0], 40), (routes[1], 25)].map(example), None)
 }
 
 /// The gradients of all weights that learn, by name.
@@ -189,16 +194,17 @@ fn only_the_new_expert_learns_and_both_forms_agree() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let files = base(folder.path())?;
     let (pair, route) = italian();
-    for (entry, routes, ways, tag) in [
-        (domain("domain.it", None), vec![], [2, 0], 4),
-        (domain("domain.it", Some(3)), vec![], [2, 3], 4),
-        (pair, vec![route], [2, 2], 40),
+    let it = |route| RowRoute { route, domains: 1 };
+    for (entry, new_routes, routes, tag) in [
+        (domain("domain.it", None), vec![], [it(0), 0.into()], 4),
+        (domain("domain.it", Some(3)), vec![], [it(0), it(1)], 4),
+        (pair, vec![route], [2.into(); 2], 40),
     ] {
-        let loaded = files.load_with(&entry, &routes, (&Device::Cpu, 1))?;
+        let loaded = files.load_with(&entry, &new_routes, (&Device::Cpu, 1))?;
         stir(&loaded, &entry.name)?;
         let prefix = format!("experts.{}.", entry.name);
         loaded.params.iter().for_each(|p| p.set_trainable(p.name().starts_with(&prefix)));
-        let batch = batch(ways, tag);
+        let batch = batch(routes, tag);
         let (ours, theirs) =
             (gradients(&loaded, &batch, false)?, gradients(&loaded, &batch, true)?);
         let all = loaded.params.iter().filter(|p| p.name().starts_with(&prefix)).count();

@@ -5,9 +5,10 @@ use candle::{Device, Tensor, Var};
 use dragoman_core::{
     context::{Context, Training},
     kernels::matmul::Precision,
-    moe::{BalanceConfig, Load, Router, Routing, Tokens, balance},
+    moe::{BalanceConfig, GateShape, Gating, Load, Routing, Tokens, balance},
     params::{Param, ParamStore},
     ragged::Ragged,
+    register::RowRoute,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -20,12 +21,12 @@ const ALL: [&[usize]; 1] = [&[0, 1, 2, 3, 4, 5]];
 
 /// A router with tokens in three sentences, the second of which takes the second route.
 struct Case {
-    router: Router,
+    router: Gating,
     gate: Param,
     params: ParamStore,
     layout: Ragged,
     xs: Var,
-    routes: Vec<u32>,
+    routes: Vec<RowRoute>,
     top_k: usize,
     /// Choices that the auxiliary loss counts.
     counted: usize,
@@ -33,12 +34,17 @@ struct Case {
     has_routes: bool,
 }
 
+/// The gate of `E` experts of tokens of width `d_model`.
+fn shape(d_model: usize) -> GateShape {
+    GateShape { d_model, num_experts: E, bias: false }
+}
+
 impl Case {
     fn new(routing: &str, (top_k, counted): (usize, usize), layout: Ragged) -> Result<Self> {
         let routing: Routing = serde_json::from_str(routing)?;
         let has_routes = matches!(routing, Routing::Route(_));
         let params = ParamStore::new(&Device::Cpu, 1);
-        let router = Router::new(&routing, (D, E), false, &params.root())?;
+        let router = Gating::new(&routing, &shape(D), &params.root())?;
         let gate = params.get("gate.weight").context("it has a gate")?;
         let rng = &mut ChaCha8Rng::seed_from_u64(3);
         let mut random = |shape: (usize, usize)| -> Result<Tensor> {
@@ -47,7 +53,8 @@ impl Case {
         };
         gate.set(&random((E, D))?)?;
         let xs = Var::from_tensor(&random((layout.rows(), D))?)?;
-        let of_sentences: Vec<u32> = (0..layout.len() as u32).map(|i| i % 2).collect();
+        let of_sentences: Vec<RowRoute> =
+            (0..layout.len() as u32).map(|i| RowRoute::from(i % 2)).collect();
         let routes = layout.spread(&of_sentences);
         let groups: &[&[usize]] = if has_routes { &GROUPS } else { &ALL };
         Ok(Self { router, gate, params, layout, xs, routes, top_k, counted, groups, has_routes })
@@ -68,7 +75,8 @@ impl Case {
     fn cells(&self) -> Vec<(Vec<usize>, &'static [usize])> {
         let rows = self.sentences().concat();
         let of = |cell: usize| -> Vec<usize> {
-            let belongs = |row: &usize| !self.has_routes || self.routes[*row] as usize == cell;
+            let belongs =
+                |row: &usize| !self.has_routes || self.routes[*row].route as usize == cell;
             rows.iter().copied().filter(belongs).collect()
         };
         self.groups.iter().enumerate().map(|(cell, group)| (of(cell), *group)).collect()
@@ -255,7 +263,7 @@ fn every_loss_is_its_formula() -> Result<()> {
             ("entropy", BalanceConfig { entropy: 1.0, ..NONE }),
         ];
         for (loss, config) in losses {
-            let what = || format!("{loss} of {:?}", case.router.routing());
+            let what = || format!("{loss} of {:?}", case.router.rule());
             check(&case, config, |gate| naive(&case, gate, loss)).with_context(what)?;
         }
         if !case.has_routes {
@@ -319,7 +327,7 @@ fn an_even_choice_costs_one() -> Result<()> {
     // Token i prefers expert i by a little.
     let params = ParamStore::new(&Device::Cpu, 1);
     let routing: Routing = serde_json::from_str(r#"{ "kind": "switch" }"#)?;
-    let router = Router::new(&routing, (E, E), false, &params.root())?;
+    let router = Gating::new(&routing, &shape(E), &params.root())?;
     let gate = params.get("gate.weight").context("it has a gate")?;
     gate.set(&Tensor::eye(E, candle::DType::F32, &Device::Cpu)?)?;
     let xs = (Tensor::eye(E, candle::DType::F32, &Device::Cpu)? * 0.01)?;
@@ -336,7 +344,7 @@ fn an_even_choice_costs_one() -> Result<()> {
 fn what_cannot_be_balanced_says_so() -> Result<()> {
     let params = ParamStore::new(&Device::Cpu, 1);
     let routing: Routing = serde_json::from_str(r#"{ "kind": "hash" }"#)?;
-    let router = Router::new(&routing, (D, E), false, &params.root())?;
+    let router = Gating::new(&routing, &shape(D), &params.root())?;
     let layout = Ragged::contiguous(&[3]);
     let xs = Tensor::ones((3, D), candle::DType::F32, &Device::Cpu)?;
     let tokens = Tokens { ids: Some(&[1, 2, 3]), ..Tokens::new(&xs, &layout) };

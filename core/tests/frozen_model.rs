@@ -32,8 +32,12 @@ fn frozen_weights_cost_no_products() -> Result<()> {
         ..TranslationConfig::default()
     };
     let pairs = [("en".to_string(), "de".to_string())];
-    let example =
-        Example { route: 1, source: vec![9, 10, 7], target: vec![2, 11], labels: vec![11, 7] };
+    let example = Example {
+        route: 1.into(),
+        source: vec![9, 10, 7],
+        target: vec![2, 11],
+        labels: vec![11, 7],
+    };
     let batch = Batch::new(&[example.clone(), example], None);
     let mut counts = Vec::new();
     for (layers, lora, all) in [

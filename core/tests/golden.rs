@@ -16,8 +16,8 @@ use dragoman_core::{
     context::Context,
     kernels::{matmul::Precision, visits::Visits},
     moe::{
-        BlockConfig, Capacity, MoeBlock, Plan, Published, Routing, Scope, Tokens,
-        config::{DeepseekV3Config, GshardConfig, MixtralConfig, SwitchConfig},
+        BlockConfig, Capacity, MoeLayer, Plan, Published, Routing, Scope, Tokens,
+        routers::{DeepseekV3Config, GshardConfig, MixtralConfig, SwitchConfig},
     },
     params::ParamStore,
     ragged::Ragged,
@@ -196,7 +196,7 @@ fn check_form(
     let xs = Var::from_tensor(&tensors["input"].reshape((batch * time, d_model))?)?;
     let layout = Ragged::contiguous(&vec![time; batch]);
     let context = inference(composite);
-    let (ys, plan) = block.forward(&Tokens::new(&xs, &layout), &context)?;
+    let (ys, plan) = block.forward_planned(&Tokens::new(&xs, &layout), &context)?;
     let plan = plan.context("published blocks are sparse")?;
 
     let mut worst = Deviation::default();
@@ -225,7 +225,7 @@ fn values(xs: &Tensor) -> Result<Vec<f32>> {
 
 /// Every published gradient, and none where nothing was published.
 fn check_weight_gradients(
-    (published, block): (Published, &MoeBlock),
+    (published, block): (Published, &MoeLayer),
     params: &ParamStore,
     tensors: &HashMap<String, Tensor>,
     worst: &mut Deviation,
@@ -238,7 +238,7 @@ fn check_weight_gradients(
             expected.insert(ours, gradient);
         }
     }
-    ensure!(expected.len() > block.config().num_experts, "most experts have a gradient");
+    ensure!(expected.len() > block.experts().count(), "most experts have a gradient");
     for param in params.iter() {
         let ours = param.with_grad(|grad| grad.to_vec());
         match expected.remove(param.name()) {

@@ -20,7 +20,7 @@ use dragoman_core::{
     models::translation::TranslationModel,
     params::ParamStore,
     ragged::Ragged,
-    register::Register,
+    register::{Register, RowRoute},
     vocabulary::Outputs,
 };
 use rand::{RngExt, SeedableRng};
@@ -193,7 +193,7 @@ fn the_encoder_and_the_logits_of_every_step_are_those_of_marian() -> Result<()> 
     let tensors = checkpoint(1, |_| 0.0)?;
     let (mut marian, ours, sources) = (marian(&tensors)?, ours(&tensors)?, sources(2));
     let layout = Ragged::contiguous(&sources.iter().map(Vec::len).collect::<Vec<_>>());
-    let routes = vec![0; sources.len()];
+    let routes = vec![RowRoute::default(); sources.len()];
     let sentences: Vec<usize> = (0..sources.len()).collect();
     let rows = StepRows { sentences: &sentences, routes: &routes };
     for context in contexts() {
@@ -254,7 +254,8 @@ fn compare_greedy(tensors: &HashMap<String, Tensor>, start: u32, end: u32) -> Re
         .map(|source| greedy(&mut marian, source, start, end))
         .collect::<Result<_>>()?;
     let config = SearchConfig { max_ratio: 0.0, max_extra: LONGEST, ..SearchConfig::greedy() };
-    let (routes, starts) = (vec![0; sources.len()], vec![vec![start]; sources.len()]);
+    let (routes, starts) =
+        (vec![RowRoute::default(); sources.len()], vec![vec![start]; sources.len()]);
     let sentences =
         Sentences { routes: &routes, starts: &starts, outputs: &Outputs::from_end(end) };
     let layout = Ragged::contiguous(&sources.iter().map(Vec::len).collect::<Vec<_>>());

@@ -51,10 +51,8 @@ fn every_weight_of_every_rule_learns_in_a_model() -> Result<()> {
     Ok(())
 }
 
-fn loads(
-    routing: &[dragoman_core::layers::moe::LayerRouting],
-) -> BTreeMap<String, BTreeMap<String, f64>> {
-    let visits = |layer: &dragoman_core::layers::moe::LayerRouting| {
+fn loads(routing: &[dragoman_core::moe::LayerRouting]) -> BTreeMap<String, BTreeMap<String, f64>> {
+    let visits = |layer: &dragoman_core::moe::LayerRouting| {
         let visits = layer.load.iter().map(|&visits| visits as f64);
         (layer.layer.clone(), layer.experts.iter().cloned().zip(visits).collect())
     };

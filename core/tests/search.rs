@@ -12,6 +12,7 @@ use dragoman_core::{
     },
     kernels::matmul::Precision,
     ragged::Ragged,
+    register::RowRoute,
     vocabulary::Outputs,
 };
 
@@ -35,7 +36,7 @@ impl EncoderDecoder for Table {
         &self,
         _: &[u32],
         layout: &Ragged,
-        _: &[u32],
+        _: &[RowRoute],
         _: &Context,
     ) -> Result<Encoded, dragoman_core::Error> {
         let memory = Tensor::zeros((layout.rows(), 1), candle::DType::F32, &Device::Cpu)?;
@@ -87,9 +88,9 @@ fn found(
     start: &[u32],
 ) -> Result<Vec<Hypothesis>> {
     let context = Context::inference(Precision::F32);
-    let encoded = table.encode(&[1, 2], &Ragged::contiguous(&[2]), &[0], &context)?;
+    let encoded = table.encode(&[1, 2], &Ragged::contiguous(&[2]), &[0.into()], &context)?;
     let starts = [start.to_vec()];
-    let sentences = Sentences { routes: &[0], starts: &starts, outputs };
+    let sentences = Sentences { routes: &[0.into()], starts: &starts, outputs };
     Ok(search(table, &encoded, &sentences, &config, &context)?.swap_remove(0))
 }
 
@@ -148,10 +149,10 @@ fn beams_end_as_their_suite_says() -> Result<()> {
 #[test]
 fn starts_of_different_lengths_are_refused() -> Result<()> {
     let context = Context::inference(Precision::F32);
-    let encoded = TABLE.encode(&[1, 2], &Ragged::contiguous(&[1, 1]), &[0, 0], &context)?;
+    let encoded = TABLE.encode(&[1, 2], &Ragged::contiguous(&[1, 1]), &[0.into(); 2], &context)?;
     let starts = [vec![4], vec![4, 3]];
     let outputs = all(END);
-    let sentences = Sentences { routes: &[0, 0], starts: &starts, outputs: &outputs };
+    let sentences = Sentences { routes: &[0.into(); 2], starts: &starts, outputs: &outputs };
     let error = search(&TABLE, &encoded, &sentences, &SearchConfig::greedy(), &context);
     assert!(error.expect_err("1 and 2").to_string().contains("equally long"));
     Ok(())

@@ -61,7 +61,7 @@ fn examples(count: usize, seed: u64) -> Vec<Example> {
         let labels: Vec<u32> = sentence(1 + (i * 7) % 9).into_iter().chain([END]).collect();
         let target = [&[2], &labels[..labels.len() - 1]].concat();
         let source = sentence(2 + (i * 5) % 11);
-        Example { route: (i % 3) as u32, source, target, labels }
+        Example { route: ((i % 3) as u32).into(), source, target, labels }
     };
     (0..count).map(example).collect()
 }
@@ -267,7 +267,7 @@ fn a_sentence_that_is_too_long_is_refused() -> Result<()> {
     let (model, _) = model(&config)?;
     let ids = vec![9; 41];
     let layout = Ragged::contiguous(&[41]);
-    let error = model.encode(&ids, &layout, &[0], &Context::inference(Precision::F32));
+    let error = model.encode(&ids, &layout, &[0.into()], &Context::inference(Precision::F32));
     let message = error.expect_err("41 tokens").to_string();
     assert_eq!(message, "a sentence has more than 40 tokens");
     Ok(())

@@ -14,7 +14,7 @@ use dragoman_core::{
     kernels::matmul::Precision,
     models::translation::{Batch, Example, TranslationModel},
     params::{Param, ParamStore},
-    register::{ExpertEntry, ExpertKind, Register},
+    register::{ExpertEntry, ExpertKind, Register, RowRoute},
     tokenizer::END,
 };
 use dragoman_training::{
@@ -101,9 +101,9 @@ fn batch(learning: Learning) -> Batch {
         let labels: Vec<u32> = (0..LENGTH).map(word).chain([END]).collect();
         let target = [&[3], &labels[..labels.len() - 1]].concat();
         let route = match learning {
-            Learning::Everything => i % 4,
-            Learning::Domain(_) | Learning::LowRank => i % 4 + 4,
-            Learning::Pair => 4,
+            Learning::Everything => RowRoute::from(i % 4),
+            Learning::Domain(_) | Learning::LowRank => RowRoute { route: i % 4, domains: 1 },
+            Learning::Pair => RowRoute::from(4),
         };
         Example { route, source, target, labels }
     };

@@ -9,8 +9,8 @@ use dragoman_core::{
     context::Context,
     directory::Loaded,
     kernels::matmul::Precision,
-    layers::moe::LayerRouting,
     models::translation::{Batch, Example},
+    moe::LayerRouting,
     vocabulary::Side,
 };
 use serde::Serialize;
@@ -154,9 +154,9 @@ fn examples(loaded: &Loaded, set: &TestSet, domains: &[String]) -> Result<Vec<Ex
     let sources = encode(Side::Source, &set.sources);
     let targets = encode(Side::Target, &set.references);
     let limit = loaded.model.config().max_positions;
-    let way = loaded.register.way(route, domains);
+    let row_route = loaded.register.row_route(route, domains);
     let example = |(source, target): (Vec<u32>, Vec<u32>)| {
-        Example::new(way, [&source, &target], &frame, vocabulary.outputs())
+        Example::new(row_route, [&source, &target], &frame, vocabulary.outputs())
     };
     let examples = sources.into_iter().zip(targets).map(example);
     Ok(examples.filter(|e| e.source.len() <= limit && e.target.len() <= limit).collect())
@@ -202,6 +202,7 @@ mod tests {
             load: vec![2, 1],
             dropped: 1,
             visits: vec![vec![(0, 0.75), (1, 0.25)], vec![(0, 1.0)]],
+            gate: None,
         };
         layer.add(&routing);
         assert_eq!((layer.tokens, layer.overflow), (2, 0.25));

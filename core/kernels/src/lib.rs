@@ -26,8 +26,8 @@
 //! | [`matmul`] | `a·bᵀ`, `a·b`, `aᵀ·b` on row-major slices |
 //! | [`inverse`] | the inverse of a positive definite matrix |
 //! | [`visits`] | which token visits which expert, sorted by expert |
-//! | [`ffn`] | the experts' feed-forward networks, forward and backward |
 //! | [`packed`] | weights packed once, for inference |
+//! | [`ffn`] | the experts' feed-forward networks, forward and backward |
 //! | [`columns`] | some columns of a wider matrix |
 //! | [`embedding`] | rows of a table by id |
 //! | [`norm`] | layer norm and RMS norm |
@@ -52,8 +52,8 @@ mod gemm;
 pub mod matmul;
 pub mod inverse;
 pub mod visits;
-pub mod ffn;
 pub mod packed;
+pub mod ffn;
 pub mod columns;
 pub mod embedding;
 pub mod norm;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Activation, MAX_LAYERS, MAX_POSITIONS, MAX_VOCABULARY, MAX_WIDTH, at_most};
+pub use crate::moe::routers::segments::SegmentGate;
 
 /// Shape of a causal transformer over a user's events, with segment experts.
 ///
@@ -42,19 +43,6 @@ pub struct RecommendationConfig {
     /// What the logarithm of (one more than) the popularity of the moment counts in the logit of an
     /// item: 1 leaves to the rest of the model how much more or less than others a user likes it.
     pub popularity: f32,
-}
-
-/// How the experts of the segments are weighed for a token.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SegmentGate {
-    /// By a softmax over what the gate makes of the token and the user's behaviour.
-    #[default]
-    Learned,
-    /// All the same: the gate is off.
-    Uniform,
-    /// By a gate that keeps its random start.
-    Random,
 }
 
 impl Default for RecommendationConfig {

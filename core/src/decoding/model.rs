@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use candle::Tensor;
 
 use crate::{
-    Result, cache::StepRows, config::SearchDefaults, context::Context, layers::moe::LayerRouting,
-    params::Param, ragged::Ragged,
+    Result, cache::StepRows, config::SearchDefaults, context::Context, moe::LayerRouting,
+    params::Param, ragged::Ragged, register::RowRoute,
 };
 
 /// A model that encodes sources once and decodes targets token by token.
@@ -17,12 +17,12 @@ pub trait EncoderDecoder: std::fmt::Debug + Send + Sync {
     /// Width of a row of logits, `V`.
     fn vocab_size(&self) -> usize;
 
-    /// Encodes sources; `routes` names the route of each sentence.
+    /// Encodes sources; `routes` says where each sentence goes.
     fn encode(
         &self,
         source: &[u32],
         layout: &Ragged,
-        routes: &[u32],
+        routes: &[RowRoute],
         context: &Context,
     ) -> Result<Encoded>;
 
@@ -43,7 +43,7 @@ pub trait EncoderDecoder: std::fmt::Debug + Send + Sync {
 
     /// The matrices of all experts that sentences of these `routes` may visit, in the order in which
     /// a pass wants them.
-    fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
+    fn expert_matrices(&self, routes: &[RowRoute]) -> Vec<Param> {
         let _ = routes;
         Vec::new()
     }

@@ -6,7 +6,7 @@
 use super::model::{Decoder, Encoded, EncoderDecoder};
 use crate::{
     Error, Result, cache::StepRows, config::Stopping, context::Context,
-    kernels::softmax::LogitRows, ops, vocabulary::Outputs,
+    kernels::softmax::LogitRows, ops, register::RowRoute, vocabulary::Outputs,
 };
 
 /// How hypotheses are searched.
@@ -28,7 +28,7 @@ pub struct SearchConfig {
 #[derive(Debug, Clone, Copy)]
 pub struct Sentences<'a> {
     /// Route of each sentence.
-    pub routes: &'a [u32],
+    pub routes: &'a [RowRoute],
     /// What the decoder is given of each before it chooses; all equally long, at least one token.
     pub starts: &'a [Vec<u32>],
     /// Which tokens it may choose.
@@ -185,7 +185,8 @@ impl Pass<'_> {
         let Self { sentences, config, width, .. } = *self;
         let ids: Vec<u32> = live.iter().map(|live| live.next).collect();
         let places: Vec<usize> = live.iter().map(|live| live.sentence).collect();
-        let routes: Vec<u32> = places.iter().map(|&sentence| sentences.routes[sentence]).collect();
+        let routes: Vec<RowRoute> =
+            places.iter().map(|&sentence| sentences.routes[sentence]).collect();
         let rows = StepRows { sentences: &places, routes: &routes };
         let output = decoder.step(&ids, &rows, context)?;
         let mut visits = vec![TokenVisits::new(); live.len()];

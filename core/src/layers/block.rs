@@ -1,6 +1,6 @@
 //! Layers of the encoder and the decoder: attention and feed-forward blocks with residuals.
 
-use candle::{Tensor, Var};
+use candle::Tensor;
 
 use crate::{
     Result,
@@ -8,17 +8,14 @@ use crate::{
     config::{NormPlacement, TargetMixing, TranslationConfig},
     context::Context,
     layers::{
-        added::{AddedExperts, Host},
         attention::{CrossAttention, SelfAttention},
-        feed_forward::FeedForward,
-        moe::{LayerRouting, MoeLayer},
         norm::LayerNorm,
-        preset::PresetLayer,
+        rows::Rows,
         ssru::Ssru,
-        ways::Ways,
     },
+    moe::{LayerRouting, MoeLayer, Place, Tokens},
     ops,
-    params::{Builder, Param},
+    params::Builder,
     ragged::Ragged,
     register::Register,
 };
@@ -63,17 +60,9 @@ impl Residual {
 
 /// The feed-forward block of a layer: dense, or of experts.
 #[derive(Debug, Clone)]
-enum Inner {
-    Dense(FeedForward),
-    Experts(Box<MoeLayer>),
-    Preset(Box<PresetLayer>),
-}
-
-#[derive(Debug, Clone)]
 struct FeedForwardBlock {
     residual: Residual,
-    inner: Inner,
-    added: Option<AddedExperts>,
+    layer: MoeLayer,
 }
 
 impl FeedForwardBlock {
@@ -84,105 +73,35 @@ impl FeedForwardBlock {
         register: &Register,
         root: &Builder<'_>,
     ) -> Result<Self> {
-        let vb = root.pp(name);
-        let inner = match &config.moe {
-            Some(moe) if config.moe_layers().iter().any(|layer| layer == name) => {
-                match &moe.routing {
-                    Some(rule) => {
-                        let layer = PresetLayer::new((name, config), (moe, rule), register, root)?;
-                        Inner::Preset(Box::new(layer))
-                    }
-                    None => {
-                        let shape = (name, config.d_model, config.activation);
-                        Inner::Experts(Box::new(MoeLayer::new(shape, moe, register, root)?))
-                    }
-                }
-            }
-            _ => {
-                let vb = vb.pp("feed_forward");
-                Inner::Dense(FeedForward::new(config.d_model, config.d_ff, config.activation, &vb)?)
-            }
-        };
-        let (network, has_groups) = match &inner {
-            Inner::Dense(feed_forward) => (Some(feed_forward.weights()), false),
-            Inner::Experts(layer) => (layer.shared(), true),
-            Inner::Preset(_) => (None, true),
-        };
         let TranslationConfig { d_model, activation, .. } = *config;
-        let host = Host { name, network, has_groups, d_model, activation };
-        let added = AddedExperts::new(host, register, root)?;
-        let residual = Residual::of(config, "feed_forward_norm", &vb)?;
-        Ok(Self { residual, inner, added })
-    }
-
-    fn preset(&self) -> Option<&PresetLayer> {
-        match &self.inner {
-            Inner::Preset(layer) => Some(layer),
-            _ => None,
-        }
-    }
-
-    fn added(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.added.iter().flat_map(AddedExperts::rows_computed)
-    }
-
-    /// Whether training may change any weight of the block's networks.
-    fn learns(&self) -> bool {
-        let inner = match &self.inner {
-            Inner::Dense(feed_forward) => feed_forward.weights().learns(),
-            Inner::Experts(layer) => layer.learns(),
-            Inner::Preset(layer) => layer.learns(),
+        let place = Place { name, d_model, activation, register, root };
+        let holds_experts = config.moe_layers().iter().any(|layer| layer == name);
+        let layer = match config.moe.as_ref().filter(|_| holds_experts) {
+            None => MoeLayer::dense(place, config.d_ff)?,
+            Some(moe) => match &moe.routing {
+                Some(rule) => MoeLayer::of_rule(place, rule, moe.shared_d_ff)?,
+                None => MoeLayer::of_routes(place, moe.top_k, moe.shared_d_ff)?,
+            },
         };
-        inner || self.added.as_ref().is_some_and(AddedExperts::learns)
+        let residual = Residual::of(config, "feed_forward_norm", &root.pp(name))?;
+        Ok(Self { residual, layer })
     }
 
     fn forward(
         &self,
         xs: &Tensor,
-        (layout, ways): (&Ragged, &Ways),
+        (layout, rows): (&Ragged, Rows<'_>),
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let mut routing = None;
         let ys = self.residual.around(xs, context, |xs| {
-            // Where nothing below learns, candle follows results from here on.
-            let lowest = context.only_experts && context.is_training() && !xs.track_op();
-            let followed = match lowest && self.learns() {
-                true => Some(Var::from_tensor(xs)?),
-                false => None,
-            };
-            let xs = followed.as_ref().map_or(xs, Var::as_tensor);
-            let ys = match &self.inner {
-                Inner::Dense(feed_forward) => feed_forward.forward(xs, context)?,
-                Inner::Experts(layer) => {
-                    let (ys, went) = layer.forward(xs, ways.routes(), context)?;
-                    routing = Some(went);
-                    ys
-                }
-                Inner::Preset(layer) => {
-                    let (ys, went) = layer.forward(xs, (layout, ways), context)?;
-                    routing = Some(went);
-                    ys
-                }
-            };
-            let added = self.added.as_ref().map(|added| added.forward(xs, ways, context));
-            let Some((sum, went)) = added.transpose()?.flatten() else { return Ok(ys) };
-            match &mut routing {
-                Some(routing) => routing.extend(went),
-                None => routing = Some(went),
-            }
-            Ok((ys + sum)?)
+            let ids = (!rows.ids.is_empty()).then_some(rows.ids);
+            let tokens = Tokens { ids, routes: Some(rows.routes), ..Tokens::new(xs, layout) };
+            let (ys, visited) = self.layer.forward(&tokens, context)?;
+            routing = visited;
+            Ok(ys)
         })?;
         Ok((ys, routing))
-    }
-
-    fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
-        let mut matrices = match &self.inner {
-            // What a free rule will choose nobody knows: its experts stay by how late they were used.
-            Inner::Dense(_) | Inner::Preset(_) => Vec::new(),
-            Inner::Experts(layer) => layer.matrices(ways.routes()),
-        };
-        matrices.extend(self.added.iter().flat_map(|added| added.matrices(ways)));
-        matrices
     }
 }
 
@@ -211,32 +130,22 @@ impl EncoderLayer {
         })
     }
 
-    /// Maps `xs` `(N, D)` to the same shape; `ways` says where each row goes.
+    /// Maps `xs` `(N, D)` to the same shape; `rows` says where each row goes.
     pub fn forward(
         &self,
         xs: &Tensor,
         layout: &Ragged,
-        ways: &Ways,
+        rows: Rows<'_>,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
         let xs = self.attention_residual.around(xs, context, attend)?;
-        self.feed_forward.forward(&xs, (layout, ways), context)
+        self.feed_forward.forward(&xs, (layout, rows), context)
     }
 
-    /// Its layer of experts with a published rule, if it has one.
-    pub(crate) fn preset(&self) -> Option<&PresetLayer> {
-        self.feed_forward.preset()
-    }
-
-    /// Rows that each added expert has computed, by name.
-    pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.feed_forward.added()
-    }
-
-    /// The matrices of the experts that rows of these `ways` may visit.
-    pub(crate) fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
-        self.feed_forward.expert_matrices(ways)
+    /// Its layer of experts, or its dense network.
+    pub(crate) fn experts(&self) -> &MoeLayer {
+        &self.feed_forward.layer
     }
 }
 
@@ -307,19 +216,9 @@ impl DecoderLayer {
         })
     }
 
-    /// Its layer of experts with a published rule, if it has one.
-    pub(crate) fn preset(&self) -> Option<&PresetLayer> {
-        self.feed_forward.preset()
-    }
-
-    /// Rows that each added expert has computed, by name.
-    pub(crate) fn added(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.feed_forward.added()
-    }
-
-    /// The matrices of the experts that rows of these `ways` may visit.
-    pub(crate) fn expert_matrices(&self, ways: &Ways) -> Vec<Param> {
-        self.feed_forward.expert_matrices(ways)
+    /// Its layer of experts, or its dense network.
+    pub(crate) fn experts(&self) -> &MoeLayer {
+        &self.feed_forward.layer
     }
 
     /// Keys and values of the encoder's output `memory` `(S, D)`: `(S, 2D)`.
@@ -333,7 +232,7 @@ impl DecoderLayer {
         xs: &Tensor,
         layout: &Ragged,
         (memory, source): (&Tensor, &Ragged),
-        ways: &Ways,
+        rows: Rows<'_>,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
@@ -341,7 +240,7 @@ impl DecoderLayer {
         let kv = self.cross.memory(memory, context)?; // (S, 2D)
         let attend = |xs: &Tensor| self.cross.forward(xs, layout, (&kv, source), context);
         let xs = self.cross_residual.around(&xs, context, attend)?;
-        self.feed_forward.forward(&xs, (layout, ways), context)
+        self.feed_forward.forward(&xs, (layout, rows), context)
     }
 
     /// Maps the next row of every target, `xs` `(R, D)`, to the same shape, and adds its keys and
@@ -350,16 +249,16 @@ impl DecoderLayer {
         &self,
         xs: &Tensor,
         cache: &mut LayerCache,
-        (rows, ways): (&StepRows<'_>, &Ways),
+        (step, rows): (&StepRows<'_>, Rows<'_>),
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.step(xs, cache, context);
         let xs = self.attention_residual.around(xs, context, attend)?;
         let xs = self.cross_residual.around(&xs, context, |xs| {
             let query = self.cross.project(xs, context)?; // (R, D)
-            self.cross.finish(&cache.attend_to_source(&query, rows)?, context)
+            self.cross.finish(&cache.attend_to_source(&query, step)?, context)
         })?;
-        let layout = Ragged::contiguous(&vec![1; ways.routes().len()]);
-        self.feed_forward.forward(&xs, (&layout, ways), context)
+        let layout = Ragged::contiguous(&vec![1; rows.routes.len()]);
+        self.feed_forward.forward(&xs, (&layout, rows), context)
     }
 }

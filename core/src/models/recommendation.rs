@@ -2,7 +2,7 @@
 
 mod batch;
 
-use candle::{DType, Tensor, Var};
+use candle::Tensor;
 
 pub use batch::{Batch, History};
 
@@ -11,11 +11,12 @@ use crate::{
     config::{NormPlacement, RecommendationConfig},
     context::Context,
     kernels::matmul::{Epilogue, Precision, matmul_nt},
-    layers::{attention::SelfAttention, block::Residual, norm::LayerNorm, segments::SegmentLayer},
+    layers::{attention::SelfAttention, block::Residual, norm::LayerNorm},
+    moe::{MoeLayer, Place, Tokens},
     ops::{self, Lookup},
     params::{Builder, Init, Param, ParamStore},
     recommend::Bags,
-    register::{ExpertKind, Register},
+    register::{ExpertKind, Register, RowRoute},
 };
 
 /// A causal transformer over the events of users.
@@ -42,7 +43,7 @@ pub struct RecommendationModel {
 struct Layer {
     attention: SelfAttention,
     attention_residual: Residual,
-    feed_forward: SegmentLayer,
+    feed_forward: MoeLayer,
     feed_forward_residual: Residual,
 }
 
@@ -152,12 +153,13 @@ impl RecommendationModel {
         let mut xs = ops::dropped(&xs, context)?;
         let rows = batch.layout.rows();
         let statistics = match num_statistics {
-            0 => Tensor::zeros((rows, 0), DType::F32, xs.device())?,
-            count => Tensor::from_slice(&batch.statistics, (rows, count), xs.device())?,
+            0 => None,
+            count => Some(Tensor::from_slice(&batch.statistics, (rows, count), xs.device())?),
         };
+        let routes: Vec<RowRoute> = batch.routes.iter().copied().map(RowRoute::from).collect();
         let mut gates = Vec::new();
         for layer in &self.layers {
-            let (ys, gate) = layer.forward(&xs, &statistics, batch, context)?;
+            let (ys, gate) = layer.forward(&xs, (statistics.as_ref(), &routes), batch, context)?;
             xs = ys;
             gates.extend(gate);
         }
@@ -217,12 +219,14 @@ impl Layer {
         root: &Builder<'_>,
     ) -> Result<Self> {
         let vb = root.pp(name);
-        let RecommendationConfig { d_model, num_heads, .. } = *config;
+        let RecommendationConfig { d_model, num_heads, activation, .. } = *config;
+        let place = Place { name, d_model, activation, register, root };
+        let (d_ff, statistics, gate) = (config.d_ff, config.num_statistics, config.gate);
         let residual = |name: &str| Residual::new(d_model, NormPlacement::Pre, &vb.pp(name));
         Ok(Self {
             attention: SelfAttention::new(d_model, num_heads, true, &vb.pp("attention"))?,
             attention_residual: residual("attention_norm")?,
-            feed_forward: SegmentLayer::new(name, config, register, root)?,
+            feed_forward: MoeLayer::of_segments(place, d_ff, statistics, gate)?,
             feed_forward_residual: residual("feed_forward_norm")?,
         })
     }
@@ -230,7 +234,7 @@ impl Layer {
     fn forward(
         &self,
         xs: &Tensor,
-        statistics: &Tensor,
+        (statistics, routes): (Option<&Tensor>, &[RowRoute]),
         batch: &Batch,
         context: &Context,
     ) -> Result<(Tensor, Option<Tensor>)> {
@@ -238,15 +242,13 @@ impl Layer {
         let xs = self.attention_residual.around(xs, context, attend)?;
         let mut gate = None;
         let ys = self.feed_forward_residual.around(&xs, context, |xs| {
-            // Where nothing below learns, candle follows results from here on.
-            let lowest = context.only_experts && context.is_training() && !xs.track_op();
-            let followed = match lowest && self.feed_forward.learns() {
-                true => Some(Var::from_tensor(xs)?),
-                false => None,
+            let tokens = Tokens {
+                routes: Some(routes),
+                features: statistics,
+                ..Tokens::new(xs, &batch.layout)
             };
-            let xs = followed.as_ref().map_or(xs, Var::as_tensor);
-            let (ys, logits) = self.feed_forward.forward(xs, statistics, &batch.routes, context)?;
-            gate = logits;
+            let (ys, routing) = self.feed_forward.forward(&tokens, context)?;
+            gate = routing.and_then(|routing| routing.gate);
             Ok(ys)
         })?;
         Ok((ys, gate))

@@ -17,12 +17,13 @@ use crate::{
         block::{DecoderLayer, EncoderLayer},
         embedding::Embedding,
         norm::LayerNorm,
-        ways::Ways,
+        rows::Rows,
     },
+    moe::{Load, MoeLayer},
     ops,
     params::{Init, Param, ParamStore},
     ragged::Ragged,
-    register::Register,
+    register::{Register, RowRoute},
 };
 
 pub use batch::{Batch, Example};
@@ -46,7 +47,6 @@ pub struct TranslationModel {
     /// Where the output layer is not the embedding.
     output: Option<Param>,
     output_bias: Option<Param>,
-    num_routes: usize,
 }
 
 impl TranslationModel {
@@ -116,7 +116,6 @@ impl TranslationModel {
             decoder_norm: last_norm("decoder_norm")?,
             output,
             output_bias,
-            num_routes: register.routes.len(),
         })
     }
 
@@ -140,35 +139,36 @@ impl TranslationModel {
         let encoded = self.encode(&batch.source, &batch.source_layout, &batch.routes, context)?;
         let mut routing = encoded.routing;
         let layout = &batch.target_layout;
-        let ways =
-            Ways::new(&layout.spread(&batch.routes), self.num_routes).of_tokens(&batch.target);
+        let routes = layout.spread(&batch.routes);
+        let rows = Rows { routes: &routes, ids: &batch.target };
         let xs = self.embed_target(&batch.target, layout, 0, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (N, D)
         for layer in &self.decoder {
             let memory = (&encoded.memory, &encoded.layout);
-            let (ys, went) = layer.forward(&xs, layout, memory, &ways, context)?;
+            let (ys, went) = layer.forward(&xs, layout, memory, rows, context)?;
             xs = ys;
             routing.extend(went);
         }
         Ok(Output { hidden: self.last_norm(&self.decoder_norm, xs, context)?, routing })
     }
 
-    /// Encodes sources; `routes` names the way of each sentence.
+    /// Encodes sources; `routes` says where each sentence goes.
     pub fn encode(
         &self,
         source: &[u32],
         layout: &Ragged,
-        routes: &[u32],
+        routes: &[RowRoute],
         context: &Context,
     ) -> Result<Encoded> {
-        let ways = Ways::new(&layout.spread(routes), self.num_routes).of_tokens(source);
+        let routes = layout.spread(routes);
+        let rows = Rows { routes: &routes, ids: source };
         let embedding = self.source_embedding.as_ref().unwrap_or(&self.embedding);
         let xs = embedding.forward(source, layout, 0, context)?;
         let xs = self.embedding_norm(0, xs, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (S, D)
         let mut routing = Vec::new();
         for layer in &self.encoder {
-            let (ys, went) = layer.forward(&xs, layout, &ways, context)?;
+            let (ys, went) = layer.forward(&xs, layout, rows, context)?;
             xs = ys;
             routing.extend(went);
         }
@@ -176,13 +176,16 @@ impl TranslationModel {
         Ok(Encoded { memory, layout: layout.clone(), routing })
     }
 
-    /// The matrices of all experts that sentences of these ways may visit, in the order in which a
+    /// The matrices of all experts that sentences of these `routes` may visit, in the order in which a
     /// pass wants them.
-    pub fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
-        let ways = Ways::new(routes, self.num_routes);
-        let encoder = self.encoder.iter().flat_map(|layer| layer.expert_matrices(&ways));
-        let decoder = self.decoder.iter().flat_map(|layer| layer.expert_matrices(&ways));
-        encoder.chain(decoder).collect()
+    pub fn expert_matrices(&self, routes: &[RowRoute]) -> Vec<Param> {
+        self.expert_layers().flat_map(|layer| layer.matrices(routes)).collect()
+    }
+
+    /// The feed-forward networks of all layers, in the order of the flow.
+    fn expert_layers(&self) -> impl Iterator<Item = &MoeLayer> {
+        let encoder = self.encoder.iter().map(EncoderLayer::experts);
+        encoder.chain(self.decoder.iter().map(DecoderLayer::experts))
     }
 
     /// Moves the biases that correct the choices of DeepSeek-V3 by `speed`, after a step in which the
@@ -192,21 +195,20 @@ impl TranslationModel {
         load: &BTreeMap<String, BTreeMap<String, f64>>,
         speed: f64,
     ) -> Result<()> {
-        let encoder = self.encoder.iter().filter_map(EncoderLayer::preset);
-        for layer in encoder.chain(self.decoder.iter().filter_map(DecoderLayer::preset)) {
-            let Some(load) = load.get(layer.name()) else { continue };
+        for layer in self.expert_layers() {
+            let correcting = layer.router().filter(|router| router.correction().is_some());
+            let (Some(router), Some(load)) = (correcting, load.get(layer.name())) else { continue };
             let visits = |name: &String| load.get(name).map_or(0, |&visits| visits as u64);
-            layer.update_correction(layer.experts().iter().map(visits).collect(), speed)?;
+            let visits = layer.expert_names().map(visits).collect();
+            router.update_correction(&Load::of_visits(visits), speed)?;
         }
         Ok(())
     }
 
     /// Rows that each added expert has computed in all its layers, by name.
     pub fn added(&self) -> BTreeMap<String, u64> {
-        let encoder = self.encoder.iter().flat_map(EncoderLayer::added);
-        let decoder = self.decoder.iter().flat_map(DecoderLayer::added);
         let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-        for (name, rows) in encoder.chain(decoder) {
+        for (name, rows) in self.expert_layers().flat_map(MoeLayer::added) {
             *sums.entry(name.into()).or_default() += rows;
         }
         sums
@@ -230,10 +232,10 @@ impl TranslationModel {
     ) -> Result<Output> {
         let layout = Ragged::contiguous(&vec![1; ids.len()]);
         let mut xs = self.embed_target(ids, &layout, cache.length(), context)?; // (R, D)
-        let ways = Ways::new(rows.routes, self.num_routes).of_tokens(ids);
+        let of_rows = Rows { routes: rows.routes, ids };
         let mut routing = Vec::new();
         for (layer, cache) in self.decoder.iter().zip(cache.layers_mut()) {
-            let (ys, went) = layer.step(&xs, cache, (rows, &ways), context)?;
+            let (ys, went) = layer.step(&xs, cache, (rows, of_rows), context)?;
             xs = ys;
             routing.extend(went);
         }

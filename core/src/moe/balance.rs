@@ -11,7 +11,7 @@ use super::{
     load::Load,
     plan::{Cells, Gate, Plan},
 };
-use crate::{Error, Result, kernels::visits::Visits, ragged::Ragged};
+use crate::{Error, Result, context::Context, kernels::visits::Visits, ops, ragged::Ragged};
 
 /// Coefficients of the losses; those at zero are not computed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -76,6 +76,17 @@ impl BalanceConfig {
     }
 }
 
+/// Balance loss and router z-loss of a layer, `(2,)`: [`auxiliary_loss`] and [`z_loss`], in one operation
+/// where the choice is within the groups of routes.
+pub(super) fn layer_losses(plan: &Plan, context: &Context) -> Result<Tensor> {
+    match (&plan.gate, &plan.groups) {
+        (Some(gate), Some(groups)) if !plan.cells.of_row.contains(&Visits::NONE) => {
+            ops::router_losses(&gate.logits, groups, &plan.chosen, context)
+        }
+        _ => Ok(Tensor::stack(&[auxiliary_loss(plan, None)?, z_loss(plan)?], 0)?),
+    }
+}
+
 /// `E · Σₑ fₑ·pₑ`: Switch (Fedus et al. 2021, eq. 4) over all choices, and the same for the first
 /// choices of GShard (Lepikhin et al. 2020, section 2.2); 1 when the choices spread evenly.
 ///
@@ -120,7 +131,7 @@ fn weighted_probs(
     choices: &[Vec<u64>],
     row: impl Fn(usize) -> f64,
 ) -> Result<Tensor> {
-    let probs = &gate_of(plan)?.probs;
+    let probs = &plan.probs()?;
     let experts = plan.num_experts;
     if choices.len() != cells.members.len() || choices.iter().any(|of| of.len() != experts) {
         let reason = "the load is of a layer with other experts or routes";
@@ -179,7 +190,8 @@ pub fn load_loss(plan: &Plan, noise: f64) -> Result<Tensor> {
     for (row, &cell) in cells.of_row.iter().enumerate().filter(|(_, cell)| **cell != Visits::NONE) {
         let members = &cells.members[cell as usize];
         let all = slots + 1;
-        let ranking = super::rank::best(members.iter().copied(), all, |e| values[row][e as usize]);
+        let ranking =
+            crate::ops::rank::best(members.iter().copied(), all, |e| values[row][e as usize]);
         for &expert in members {
             let at = row * experts + expert as usize;
             // The k-th best of the others; where all experts are chosen there is none to beat.
@@ -236,7 +248,7 @@ pub fn z_loss(plan: &Plan) -> Result<Tensor> {
 /// Mean entropy of a row's probabilities, `−Σₑ p·log p`: keeps `adaptive` from visiting everyone
 /// (Huang et al. 2024, eq. 6).
 pub fn entropy_loss(plan: &Plan) -> Result<Tensor> {
-    let probs = real_rows(&gate_of(plan)?.probs, &plan.cells)?;
+    let probs = real_rows(&plan.probs()?, &plan.cells)?;
     // The limit of p·log p at zero is zero.
     let logs = (&probs + 1e-20)?.log()?;
     Ok((probs * logs)?.sum(D::Minus1)?.mean_all()?.neg()?)

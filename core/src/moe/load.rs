@@ -2,7 +2,7 @@
 
 use candle::Tensor;
 
-use super::{block::MoeBlock, plan::Plan, router::Router};
+use super::{layer::MoeLayer, plan::Plan, router::Gating};
 use crate::{
     Error, Result,
     kernels::{random, visits::Visits},
@@ -113,7 +113,7 @@ impl Load {
     }
 }
 
-impl Router {
+impl Gating {
     /// Moves the biases of DeepSeek-V3 (2024, section 2.1.2) after a step: down by `speed` for
     /// experts that were chosen more often than the mean, up for those chosen less often.
     ///
@@ -141,7 +141,7 @@ impl Router {
     }
 }
 
-impl MoeBlock {
+impl MoeLayer {
     /// Gives experts that are [`Load::dead`] the weights and the gate row of the busiest, each with
     /// normal noise of `noise` times the deviation of the weight, so that they grow apart.
     ///
@@ -156,11 +156,11 @@ impl MoeBlock {
         (threshold, noise): (f64, f32),
         seed: u64,
     ) -> Result<Vec<Revived>> {
-        let Some(gate) = self.router().gate() else {
+        let Some(gate) = self.router().and_then(Gating::gate) else {
             let reason = "`soft` and `hash` have no gate that could leave experts idle";
             return Err(Error::Invalid(reason.into()));
         };
-        let experts = self.experts();
+        let experts: Vec<_> = self.experts().collect();
         if load.visits.len() != experts.len() {
             let reason = format!("{} loads for {} experts", load.visits.len(), experts.len());
             return Err(Error::Invalid(reason));

@@ -1,10 +1,17 @@
 //! What a router sees of a batch, and where it sends the tokens.
 
-use candle::{D, Tensor, Var};
+use candle::{D, DType, Tensor, Var};
 use candle_nn::ops::softmax;
 
 use super::capacity::Scope;
-use crate::{Error, Result, context::Context, kernels::visits::Visits, ragged::Ragged};
+use crate::{
+    Error, Result,
+    context::Context,
+    kernels::visits::Visits,
+    ops::{self, Groups},
+    ragged::Ragged,
+    register::RowRoute,
+};
 
 /// The rows of a batch, with what may decide about their experts.
 #[derive(Debug, Clone, Copy)]
@@ -15,8 +22,10 @@ pub struct Tokens<'a> {
     pub layout: &'a Ragged,
     /// Id of the token of each row, for `hash`.
     pub ids: Option<&'a [u32]>,
-    /// Route of each row, for `route`.
-    pub routes: Option<&'a [u32]>,
+    /// Where each row goes, for `route` and for experts that are added.
+    pub routes: Option<&'a [RowRoute]>,
+    /// What the gate of segments reads besides the rows, `(N, S)`.
+    pub features: Option<&'a Tensor>,
 }
 
 /// Which experts every row visits, and how much each visit counts.
@@ -38,6 +47,41 @@ pub struct Plan {
     pub(super) cells: Cells,
     /// Slots that the balance losses count: GShard counts first choices only.
     pub(super) counted_slots: usize,
+    /// Groups of the routes, where the choice is within them.
+    pub(super) groups: Option<Groups>,
+    /// The layer's experts that the plan's experts stand for, ascending; none if they are all.
+    pub(super) active: Option<Vec<usize>>,
+    /// What the experts see in place of the rows (Soft MoE).
+    pub(super) mixture: Option<Mixture>,
+    /// Logits of each row's group by slot, `(N, G)`, of segments.
+    pub(super) slot_logits: Option<Tensor>,
+}
+
+/// Mixtures of rows that the experts see, and how their answers are mixed again.
+#[derive(Debug, Clone)]
+pub(super) struct Mixture {
+    /// `(M, D)`.
+    pub(super) inputs: Tensor,
+    /// The expert of each mixture.
+    pub(super) visits: Visits,
+    /// Weight of each mixture in each row, `(B, T, P)`.
+    pub(super) combine: Tensor,
+    /// Rows to gather from `(B·T, D)`, where the sentences differ in length.
+    pub(super) back: Option<Tensor>,
+}
+
+impl Mixture {
+    /// Mixes the answers `(M, D)` of the experts to `(N, D)`.
+    pub(super) fn combine(&self, answers: &Tensor) -> Result<Tensor> {
+        let (batch, time, slots) = self.combine.dims3()?;
+        let width = answers.dim(1)?;
+        let answers = answers.reshape((batch, slots, width))?;
+        let ys = self.combine.matmul(&answers)?.reshape((batch * time, width))?;
+        match &self.back {
+            Some(back) => Ok(ys.index_select(back, 0)?),
+            None => Ok(ys),
+        }
+    }
 }
 
 /// What the gate said about every row and expert.
@@ -45,8 +89,9 @@ pub struct Plan {
 pub(super) struct Gate {
     /// `(N, E)`.
     pub(super) logits: Tensor,
-    /// `(N, E)`; the rows sum to one over the experts among which they choose.
-    pub(super) probs: Tensor,
+    /// `(N, E)`; the rows sum to one over the experts among which they choose. Without them, they are
+    /// the softmax over the group of each row's route.
+    pub(super) probs: Option<Tensor>,
 }
 
 /// Rows that choose among the same experts.
@@ -61,7 +106,7 @@ pub(super) struct Cells {
 impl<'a> Tokens<'a> {
     /// Rows `xs` `(N, D)` of sentences that lie as in `layout`.
     pub fn new(xs: &'a Tensor, layout: &'a Ragged) -> Self {
-        Self { xs, layout, ids: None, routes: None }
+        Self { xs, layout, ids: None, routes: None, features: None }
     }
 
     /// The rows that belong to sentences.
@@ -101,9 +146,10 @@ impl<'a> Tokens<'a> {
             let reason = format!("expected tokens of shape [{rows}, {d_model}], not {shape:?}");
             return Err(Error::Invalid(reason));
         }
-        for (name, given) in [("ids", self.ids), ("routes", self.routes)] {
-            if let Some(given) = given.filter(|given| given.len() != rows) {
-                let reason = format!("{} {name} for {rows} rows of tokens", given.len());
+        let given = [("ids", self.ids.map(<[_]>::len)), ("routes", self.routes.map(<[_]>::len))];
+        for (name, given) in given {
+            if let Some(count) = given.filter(|&count| count != rows) {
+                let reason = format!("{count} {name} for {rows} rows of tokens");
                 return Err(Error::Invalid(reason));
             }
         }
@@ -112,6 +158,48 @@ impl<'a> Tokens<'a> {
 }
 
 impl Plan {
+    /// The plan in which no row visits any expert: `(N, 1)` slots, all empty.
+    pub(super) fn of_nothing(tokens: &Tokens<'_>, num_experts: usize) -> Result<Self> {
+        let rows = tokens.layout.rows();
+        Ok(Self {
+            num_experts,
+            slots: 1,
+            experts: vec![Visits::NONE; rows],
+            chosen: vec![Visits::NONE; rows],
+            weights: Tensor::zeros((rows, 1), DType::F32, tokens.xs.device())?,
+            gate: None,
+            cells: Cells::one(tokens, num_experts),
+            counted_slots: 1,
+            groups: None,
+            active: None,
+            mixture: None,
+            slot_logits: None,
+        })
+    }
+
+    /// The experts of the rows and, after them, the shared expert, which every row of a sentence visits
+    /// with weight one; the weights have one more column for it.
+    pub(super) fn visits_with_shared(&self) -> Result<(Visits, Tensor)> {
+        let (rows, slots, count) = (self.cells.of_row.len(), self.slots + 1, self.num_experts);
+        let mut experts = Vec::with_capacity(rows * slots);
+        for (chosen, &cell) in self.experts.chunks(self.slots).zip(&self.cells.of_row) {
+            experts.extend_from_slice(chosen);
+            experts.push(if cell == Visits::NONE { Visits::NONE } else { count as u32 });
+        }
+        let ones = Tensor::ones((rows, 1), DType::F32, self.weights.device())?;
+        let weights = Tensor::cat(&[&self.weights, &ones], 1)?; // (N, S + 1)
+        Ok((Visits::new(&experts, rows, slots, count + 1), weights))
+    }
+
+    /// Probabilities `(N, E)` of the gate.
+    pub(super) fn probs(&self) -> Result<Tensor> {
+        match (&self.gate, &self.groups) {
+            (Some(Gate { probs: Some(probs), .. }), _) => Ok(probs.clone()),
+            (Some(Gate { logits, .. }), Some(groups)) => ops::group_probs(logits, groups),
+            _ => Err(Error::Invalid("there is no gate whose choices could be balanced".into())),
+        }
+    }
+
     /// The experts of the rows, sorted by expert.
     pub fn visits(&self) -> Visits {
         let rows = self.experts.len() / self.slots;
@@ -178,6 +266,11 @@ impl<'a> Gated<'a> {
         Ok(gated)
     }
 
+    /// Logits of all rows, on the host.
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     /// Logits of one row, `(E,)`.
     pub(super) fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.num_experts..][..self.num_experts]
@@ -216,9 +309,13 @@ impl<'a> Gated<'a> {
             experts: chosen.clone(),
             chosen,
             weights,
-            gate: Some(Gate { logits: self.logits.clone(), probs }),
+            gate: Some(Gate { logits: self.logits.clone(), probs: Some(probs) }),
             cells: Cells::one(self.tokens, self.num_experts),
             counted_slots: slots,
+            groups: None,
+            active: None,
+            mixture: None,
+            slot_logits: None,
         }
     }
 }

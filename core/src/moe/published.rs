@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use candle::{Device, Tensor};
 
-use super::block::{BlockConfig, MoeBlock};
+use super::layer::{BlockConfig, MoeLayer};
 use crate::{Error, Result, params::ParamStore};
 
 /// Whose names a block's weights have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
-    /// `MixtralSparseMoeBlock`: `gate`, `experts.E.{w1,w2,w3}`.
+    /// `MixtralSparseMoeLayer`: `gate`, `experts.E.{w1,w2,w3}`.
     Mixtral,
     /// `DeepseekV2MoE` and `DeepseekV3MoE`: `gate`, `experts.E.{gate,up,down}_proj`,
     /// `shared_experts.…`.
@@ -61,7 +61,7 @@ impl Published {
         config: &BlockConfig,
         tensors: impl IntoIterator<Item = (String, Tensor)>,
         device: &Device,
-    ) -> Result<(MoeBlock, ParamStore)> {
+    ) -> Result<(MoeLayer, ParamStore)> {
         let mut renamed = BTreeMap::new();
         for (name, tensor) in tensors {
             let Some(ours) = self.our_name(&name) else {
@@ -71,7 +71,7 @@ impl Published {
             renamed.insert(ours, tensor);
         }
         let params = ParamStore::from_tensors(device, renamed);
-        Ok((MoeBlock::new(config, &params.root())?, params))
+        Ok((MoeLayer::new(config, &params.root())?, params))
     }
 }
 

@@ -7,8 +7,8 @@ use candle::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor};
 use super::{linear::matmul_t, slices};
 use crate::{
     Result,
-    config::Activation,
     context::Context,
+    kernels::activation::Activation,
     kernels::{
         ffn::{
             ExpertGrads, ExpertWeights, FfnInput, Gradients, GroupedFfn, PackedExpert, PackedFfn,

@@ -1,18 +1,14 @@
 //! The gate of a layer of experts: logits, the choice within the group of a route, and the
 //! losses that keep the choice balanced.
 
-use candle::{CpuStorage, CustomOp1, D, DType, Layout, Shape, Tensor};
+use candle::{CpuStorage, CustomOp1, D, Layout, Shape, Tensor};
 use candle_nn::ops::softmax;
 
-use super::{linear::matmul_t, slices};
+use super::{linear::matmul_t, rank::best, slices};
 use crate::{
-    Error, Result,
+    Result,
     context::Context,
-    kernels::{
-        matmul::{self, Epilogue, Precision},
-        random::{self, Dropout},
-    },
-    moe::rank::best,
+    kernels::matmul::{self, Epilogue, Precision},
     params::Param,
 };
 
@@ -23,52 +19,43 @@ pub struct Groups {
     routes: Vec<u32>,
     /// For each route its experts by slot, as columns of the logits.
     slots: Vec<Vec<u32>>,
-    top_k: usize,
 }
 
 impl Groups {
     /// Rows of `routes`, whose `groups` (experts by slot) hold some of the `active` experts
     /// (sorted), which are the columns of the logits.
-    pub fn new(routes: &[u32], groups: &[Vec<usize>], active: &[usize], top_k: usize) -> Self {
-        let column = |expert: &usize| active.binary_search(expert).ok().map(|i| i as u32);
+    pub fn new(routes: &[u32], groups: &[Vec<u32>], active: &[usize]) -> Self {
+        let column =
+            |expert: &u32| active.binary_search(&(*expert as usize)).ok().map(|i| i as u32);
         let slots = groups.iter().map(|group| group.iter().filter_map(column).collect()).collect();
-        Self { routes: routes.to_vec(), slots, top_k }
+        Self { routes: routes.to_vec(), slots }
+    }
+
+    /// For each route its experts by slot, as columns of the logits.
+    pub fn slots(&self) -> &[Vec<u32>] {
+        &self.slots
+    }
+
+    /// Columns of the best `top_k` experts of each row's group, best first, by `values`, those of
+    /// `logits` `(N, E)`; ties go to the lower slot.
+    pub fn best(&self, logits: &Tensor, top_k: usize, values: &[f32]) -> Vec<u32> {
+        let columns = logits.dims().last().copied().unwrap_or(0);
+        let mut chosen = Vec::with_capacity(self.routes.len() * top_k);
+        for row in 0..self.routes.len() {
+            let logits = &values[row * columns..][..columns];
+            let slots = self.slots_of(row).iter().copied();
+            chosen.extend(best(slots, top_k, |expert| logits[expert as usize]));
+        }
+        chosen
     }
 
     fn slots_of(&self, row: usize) -> &[u32] {
         &self.slots[self.routes[row] as usize]
     }
-}
 
-/// Which experts every row visits, and how much each visit counts.
-#[derive(Debug, Clone)]
-pub struct Choice {
-    /// Columns of the chosen experts, best first, and at last the shared expert: `(N, S)`.
-    pub experts: Vec<u32>,
-    /// Visits of each row, `S`.
-    pub slots: usize,
-    /// Weight of each visit, `(N, S)`.
-    pub weights: Tensor,
-    top_k: usize,
-}
-
-impl Choice {
-    /// Visits of each of the `num_experts` columns.
-    pub fn load(&self, num_experts: usize) -> Vec<usize> {
-        let mut load = vec![0; num_experts + 1];
-        self.experts.iter().for_each(|&expert| load[expert as usize] += 1);
-        load.truncate(num_experts);
-        load
-    }
-
-    /// For every row its chosen experts with their weights; the shared one is left out.
-    pub fn trace(&self, num_experts: usize) -> Result<Vec<Vec<(usize, f32)>>> {
-        let weights = self.weights.flatten_all()?.to_vec1::<f32>()?;
-        let row = |(experts, weights): (&[u32], &[f32])| {
-            let visits = experts.iter().zip(weights).map(|(&e, &w)| (e as usize, w));
-            visits.filter(|&(e, _)| e < num_experts).collect()
-        };
-        Ok(self.experts.chunks(self.slots).zip(weights.chunks(self.slots)).map(row).collect())
+    /// Experts that each row of `chosen` visits.
+    fn top_k(&self, chosen: &[u32]) -> usize {
+        chosen.len() / self.routes.len().max(1)
     }
 }
 
@@ -81,76 +68,26 @@ pub fn gate_logits(xs: &Tensor, rows: &[Param], context: &Context) -> Result<Ten
     Ok(matmul_t(xs, &Tensor::stack(&rows?, 0)?, Precision::F32)?)
 }
 
-/// Chooses the best `k` experts of each row's group; ties go to the lower slot.
+/// Weights `(N, K)` of the `chosen` experts of each row.
 ///
-/// The weights are the softmax over the chosen logits (Mixtral, Jiang et al. 2024), or for
-/// `k = 1` the probability within the group (Switch, Fedus et al. 2021), since a share that is
-/// always one would teach the gate nothing. With `shared`, one more visit of weight one goes to
-/// the column after the last.
-///
-/// # Errors
-/// Fails when a logit is not a finite number.
-pub fn choose(logits: &Tensor, groups: &Groups, shared: bool, context: &Context) -> Result<Choice> {
-    let (rows, num_experts) = logits.dims2()?;
-    let values = logits.flatten_all()?.to_vec1::<f32>()?;
-    if values.iter().any(|value| !value.is_finite()) {
-        let reason = "a gate's logits are not finite numbers: the inputs or weights are broken";
-        return Err(Error::Invalid(reason.into()));
-    }
-    let top_k = groups.top_k;
-    let mut chosen = Vec::with_capacity(rows * top_k);
-    for row in 0..rows {
-        let logits = &values[row * num_experts..][..num_experts];
-        let slots = groups.slots_of(row).iter().copied();
-        chosen.extend(best(slots, top_k, |expert| logits[expert as usize]));
-    }
-    let kept = kept(rows * top_k, context.expert_dropout());
-    let weights = if context.uses_kernels(logits.device()) {
-        let op = Weights { chosen: chosen.clone(), kept, groups: groups.clone(), shared };
-        logits.contiguous()?.apply_op1(op)?
-    } else {
-        composite_weights(logits, &chosen, kept, groups, shared)?
-    };
-    let slots = top_k + usize::from(shared);
-    let mut experts = Vec::with_capacity(rows * slots);
-    for row in chosen.chunks(top_k) {
-        experts.extend_from_slice(row);
-        experts.extend(shared.then_some(num_experts as u32));
-    }
-    Ok(Choice { experts, slots, weights, top_k })
-}
-
-/// Factor of every visit: zero if dropped, else what keeps the mean; none if nothing is dropped.
-fn kept(visits: usize, dropout: Option<Dropout>) -> Option<Vec<f32>> {
-    let dropout = dropout?;
-    let mut factors = vec![1.0; visits];
-    random::dropout(&dropout, &mut factors);
-    Some(factors)
-}
-
-fn composite_weights(
+/// They are the softmax over the chosen logits (Mixtral, Jiang et al. 2024), or for `k = 1` the
+/// probability within the group (Switch, Fedus et al. 2021), since a share that is always one would
+/// teach the gate nothing.
+pub fn expert_weights(
     logits: &Tensor,
     chosen: &[u32],
-    kept: Option<Vec<f32>>,
     groups: &Groups,
-    shared: bool,
+    context: &Context,
 ) -> Result<Tensor> {
-    let (rows, device, top_k) = (logits.dim(0)?, logits.device(), groups.top_k);
-    let index = Tensor::from_slice(chosen, (rows, top_k), device)?;
-    let weights = match top_k {
-        1 => group_probs(logits, groups)?.gather(&index, D::Minus1)?,
-        _ => softmax(&logits.gather(&index, D::Minus1)?, D::Minus1)?, // (N, K)
-    };
-    let weights = match kept {
-        Some(kept) => (weights * Tensor::from_vec(kept, (rows, top_k), device)?)?,
-        None => weights,
-    };
-    match shared {
-        true => {
-            let ones = Tensor::ones((rows, 1), DType::F32, device)?;
-            Ok(Tensor::cat(&[weights, ones], D::Minus1)?) // (N, S)
-        }
-        false => Ok(weights),
+    if context.uses_kernels(logits.device()) {
+        let op = Weights { chosen: chosen.to_vec(), groups: groups.clone() };
+        return Ok(logits.contiguous()?.apply_op1(op)?);
+    }
+    let (rows, top_k) = (logits.dim(0)?, groups.top_k(chosen));
+    let index = Tensor::from_slice(chosen, (rows, top_k), logits.device())?;
+    match top_k {
+        1 => Ok(group_probs(logits, groups)?.gather(&index, D::Minus1)?),
+        _ => Ok(softmax(&logits.gather(&index, D::Minus1)?, D::Minus1)?), // (N, K)
     }
 }
 
@@ -177,10 +114,10 @@ fn masked(logits: &Tensor, groups: &Groups) -> Result<Tensor> {
 pub fn router_losses(
     logits: &Tensor,
     groups: &Groups,
-    choice: &Choice,
+    chosen: &[u32],
     context: &Context,
 ) -> Result<Tensor> {
-    let slopes = balance_slopes(groups, choice, logits.dim(1)?);
+    let slopes = balance_slopes(groups, chosen, logits.dim(1)?);
     if context.uses_kernels(logits.device()) {
         return Ok(logits.contiguous()?.apply_op1(Losses { slopes, groups: groups.clone() })?);
     }
@@ -192,14 +129,14 @@ pub fn router_losses(
 }
 
 /// Derivative of the balance loss by each probability, `(N, E)`: `G · fₑ / N` of the row's route.
-fn balance_slopes(groups: &Groups, choice: &Choice, columns: usize) -> Vec<f32> {
-    let rows = groups.routes.len();
+fn balance_slopes(groups: &Groups, chosen: &[u32], columns: usize) -> Vec<f32> {
+    let (rows, top_k) = (groups.routes.len(), groups.top_k(chosen));
     let mut visits = vec![vec![0f32; columns]; groups.slots.len()];
     let mut totals = vec![0f32; groups.slots.len()];
-    for (row, experts) in choice.experts.chunks(choice.slots).enumerate() {
+    for (row, experts) in chosen.chunks(top_k).enumerate() {
         let route = groups.routes[row] as usize;
-        totals[route] += choice.top_k as f32;
-        experts[..choice.top_k].iter().for_each(|&e| visits[route][e as usize] += 1.0);
+        totals[route] += top_k as f32;
+        experts.iter().for_each(|&e| visits[route][e as usize] += 1.0);
     }
     let mut slopes = vec![0f32; rows * columns];
     for (row, slopes) in slopes.chunks_mut(columns).enumerate() {
@@ -282,22 +219,16 @@ impl CustomOp1 for Gate {
 /// Weights of the chosen experts from their logits.
 struct Weights {
     chosen: Vec<u32>,
-    kept: Option<Vec<f32>>,
     groups: Groups,
-    shared: bool,
 }
 
 impl Weights {
     /// Columns over which the softmax of a row runs, and the number of them that are chosen.
     fn columns<'a>(&'a self, row: usize, chosen: &'a [u32]) -> &'a [u32] {
-        match self.groups.top_k {
+        match chosen.len() {
             1 => self.groups.slots_of(row),
             _ => chosen,
         }
-    }
-
-    fn kept(&self, visit: usize) -> f32 {
-        self.kept.as_ref().map_or(1.0, |kept| kept[visit])
     }
 }
 
@@ -309,24 +240,23 @@ impl CustomOp1 for Weights {
     fn cpu_fwd(&self, xs: &CpuStorage, layout: &Layout) -> candle::Result<(CpuStorage, Shape)> {
         let (rows, columns) = layout.shape().dims2()?;
         let logits = slices::values(xs, layout)?;
-        let top_k = self.groups.top_k;
-        let mut weights = Vec::with_capacity(rows * (top_k + 1));
+        let top_k = self.groups.top_k(&self.chosen);
+        let mut weights = Vec::with_capacity(rows * top_k);
         let mut probs = Vec::new();
         for (row, chosen) in self.chosen.chunks(top_k).enumerate() {
             let over = self.columns(row, chosen);
             group_softmax(&logits[row * columns..][..columns], over, &mut probs);
             for (slot, expert) in chosen.iter().enumerate() {
                 let at = over.iter().position(|c| c == expert).unwrap_or(slot);
-                weights.push(probs[at] * self.kept(row * top_k + slot));
+                weights.push(probs[at]);
             }
-            weights.extend(self.shared.then_some(1.0));
         }
-        Ok((CpuStorage::F32(weights), (rows, top_k + usize::from(self.shared)).into()))
+        Ok((CpuStorage::F32(weights), (rows, top_k).into()))
     }
 
     fn bwd(&self, xs: &Tensor, _: &Tensor, dys: &Tensor) -> candle::Result<Option<Tensor>> {
-        let ((rows, columns), slots) = (xs.dims2()?, dys.dim(1)?);
-        let top_k = self.groups.top_k;
+        let (rows, columns) = xs.dims2()?;
+        let top_k = self.groups.top_k(&self.chosen);
         let mut dxs = vec![0.0; rows * columns];
         let mut probs = Vec::new();
         let (logits, dys) = (xs.flatten_all()?.to_vec1()?, dys.flatten_all()?.to_vec1::<f32>()?);
@@ -334,7 +264,7 @@ impl CustomOp1 for Weights {
             let over = self.columns(row, chosen);
             group_softmax(&logits[row * columns..][..columns], over, &mut probs);
             let dprob = |expert: &u32| match chosen.iter().position(|c| c == expert) {
-                Some(slot) => dys[row * slots + slot] * self.kept(row * top_k + slot),
+                Some(slot) => dys[row * top_k + slot],
                 None => 0.0,
             };
             let mean: f32 = over.iter().zip(&probs).map(|(e, p)| p * dprob(e)).sum();

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     Result,
-    config::Activation,
     context::Context,
+    kernels::activation::Activation,
     kernels::{
         matmul::{self, Epilogue, Precision},
         parallel,

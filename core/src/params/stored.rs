@@ -11,7 +11,8 @@ use candle::{DType, Device, Shape, Tensor};
 use fs_err as fs;
 use safetensors::SafeTensors;
 
-use crate::{Error, Result, directory::Bits};
+use super::quantised::Bits;
+use crate::{Error, Result};
 
 /// Where a safetensors file lies.
 #[derive(Debug, Clone)]

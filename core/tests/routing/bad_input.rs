@@ -5,9 +5,10 @@ use candle::{DType, Device, Tensor};
 use dragoman_core::{
     context::Context,
     kernels::matmul::Precision,
-    moe::{BlockConfig, Load, MoeBlock, Tokens},
+    moe::{BlockConfig, Load, MoeLayer, Tokens},
     params::ParamStore,
     ragged::Ragged,
+    register::RowRoute,
 };
 use proptest::prelude::*;
 
@@ -31,7 +32,7 @@ fn broken_numbers_are_refused_by_row() -> Result<()> {
             case.xs[row * D + 1] = value;
             let xs = case.xs()?;
             let context = Context::inference(Precision::F32);
-            let result = case.block.forward(&case.tokens(&xs), &context);
+            let result = case.block.forward_planned(&case.tokens(&xs), &context);
             if broken {
                 let message = message(result);
                 ensure!(message.contains("finite numbers"), "{preset}: {message}");
@@ -47,7 +48,8 @@ fn broken_numbers_are_refused_by_row() -> Result<()> {
         let infinite = Tensor::full(f32::INFINITY, gate.shape(), &Device::Cpu)?;
         gate.set(&infinite)?;
         let xs = case.xs()?;
-        let result = case.block.forward(&case.tokens(&xs), &Context::inference(Precision::F32));
+        let result =
+            case.block.forward_planned(&case.tokens(&xs), &Context::inference(Precision::F32));
         ensure!(message(result).contains("finite numbers"), "{preset}, gate");
     }
     Ok(())
@@ -59,8 +61,9 @@ fn an_empty_batch_is_an_empty_answer() -> Result<()> {
         for lengths in [&[][..], &[0, 0]] {
             let case = Case::new(&block_config(preset)?, Ragged::contiguous(lengths), 12)?;
             let xs = case.xs()?;
-            let (ys, plan) =
-                case.block.forward(&case.tokens(&xs), &Context::inference(Precision::F32))?;
+            let (ys, plan) = case
+                .block
+                .forward_planned(&case.tokens(&xs), &Context::inference(Precision::F32))?;
             ensure!(ys.dims() == [0, D], "{preset}");
             ensure!(plan.is_none_or(|plan| plan.load() == [0; E]), "{preset}");
         }
@@ -76,17 +79,18 @@ fn what_a_rule_needs_is_asked_for() -> Result<()> {
     let cases = [(6, "token ids"), (10, "the route of every row")];
     for (preset, expected) in cases {
         let case = Case::new(&block_config(PRESETS[preset])?, layout.clone(), 13)?;
-        let message = message(case.block.forward(&Tokens::new(&xs, &layout), &context));
+        let message = message(case.block.forward_planned(&Tokens::new(&xs, &layout), &context));
         ensure!(message.contains(expected), "{message}");
     }
     let case = Case::new(&block_config(PRESETS[10])?, layout.clone(), 13)?;
     for (routes, expected) in [(&[0, 2][..], "route 2 of 2"), (&[0], "1 routes for 2 rows")] {
-        let tokens = Tokens { routes: Some(routes), ..Tokens::new(&xs, &layout) };
-        let message = message(case.block.forward(&tokens, &context));
+        let routes: Vec<_> = routes.iter().copied().map(RowRoute::from).collect();
+        let tokens = Tokens { routes: Some(&routes), ..Tokens::new(&xs, &layout) };
+        let message = message(case.block.forward_planned(&tokens, &context));
         ensure!(message.contains(expected), "{message}");
     }
     let wide = Tensor::zeros((2, D + 1), DType::F32, &Device::Cpu)?;
-    let message = message(case.block.forward(&Tokens::new(&wide, &layout), &context));
+    let message = message(case.block.forward_planned(&Tokens::new(&wide, &layout), &context));
     ensure!(message == "expected tokens of shape [2, 5], not [2, 6]", "{message}");
     Ok(())
 }
@@ -99,11 +103,11 @@ fn an_expert_of_another_shape_is_named() -> Result<()> {
     tensors
         .insert("experts.4.up.weight".into(), Tensor::zeros((F + 1, D), DType::F32, &Device::Cpu)?);
     let params = ParamStore::from_tensors(&Device::Cpu, tensors);
-    let message = message(MoeBlock::new(&config, &params.root()));
+    let message = message(MoeLayer::new(&config, &params.root()));
     ensure!(message == "weight `experts.4.up.weight`: has shape [5, 5], not [4, 5]", "{message}");
     let causal = BlockConfig { causal: true, ..block_config(PRESETS[5])? };
     let params = ParamStore::new(&Device::Cpu, 0);
-    let message = self::message(MoeBlock::new(&causal, &params.root()));
+    let message = self::message(MoeLayer::new(&causal, &params.root()));
     ensure!(message.contains("encoder only"), "{message}");
     Ok(())
 }
@@ -114,7 +118,8 @@ fn one_expert_may_take_all_tokens() -> Result<()> {
         let case = Case::new(&block_config(preset)?, Ragged::contiguous(&[9, 3]), 15)?;
         // Equal tokens: whatever is chosen, all choose the same.
         let xs = Tensor::ones((12, D), DType::F32, &Device::Cpu)?;
-        let (ys, _) = case.block.forward(&case.tokens(&xs), &Context::inference(Precision::F32))?;
+        let (ys, _) =
+            case.block.forward_planned(&case.tokens(&xs), &Context::inference(Precision::F32))?;
         let values = ys.flatten_all()?.to_vec1::<f32>()?;
         ensure!(values.iter().all(|value| value.is_finite()), "{preset}");
     }
@@ -179,7 +184,7 @@ proptest! {
         };
         let xs = case.xs().expect("a tensor of its shape");
         let context = Context::inference(Precision::F32);
-        let (ys, plan) = case.block.forward(&case.tokens(&xs), &context).expect(&routing);
+        let (ys, plan) = case.block.forward_planned(&case.tokens(&xs), &context).expect(&routing);
         prop_assert_eq!(ys.dims(), xs.dims());
         let values = ys.flatten_all().expect("flat").to_vec1::<f32>().expect("float32");
         prop_assert!(values.iter().all(|value| value.is_finite()));

@@ -8,9 +8,10 @@ use dragoman_core::{
     config::Activation,
     context::Context,
     kernels::matmul::Precision,
-    moe::{BlockConfig, MoeBlock, Routing, Tokens},
+    moe::{BlockConfig, MoeLayer, Routing, Tokens},
     params::ParamStore,
     ragged::Ragged,
+    register::RowRoute,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,7 +20,7 @@ use crate::{D, E, F, naive::Naive};
 
 /// A block with random weights of about unit size, its naive twin, and random tokens.
 pub(crate) struct Case {
-    pub(crate) block: MoeBlock,
+    pub(crate) block: MoeLayer,
     pub(crate) params: ParamStore,
     pub(crate) naive: Naive,
     pub(crate) layout: Ragged,
@@ -44,7 +45,7 @@ impl Case {
             (0..count).map(|_| rng.random_range(-size..size)).collect()
         };
         let params = ParamStore::new(&Device::Cpu, seed);
-        let block = MoeBlock::new(config, &params.root())?;
+        let block = MoeLayer::new(config, &params.root())?;
         let mut weights = BTreeMap::new();
         for param in params.iter() {
             // Corrections stay below what could make a score negative.
@@ -62,7 +63,9 @@ impl Case {
                 .map(|(&start, &length)| (start..start + length).collect())
                 .collect(),
             ids: (0..rows as u32).map(|i| (i * 7) % 10).collect(),
-            routes: layout.spread(&(0..layout.len() as u32).map(|i| i % 2).collect::<Vec<_>>()),
+            routes: layout.spread(
+                &(0..layout.len() as u32).map(|i| RowRoute::from(i % 2)).collect::<Vec<_>>(),
+            ),
         };
         Ok(Self { block, params, naive, xs: random(rows * D, 1.5), layout })
     }
@@ -140,7 +143,7 @@ pub(crate) fn check(config: &BlockConfig, layout: Ragged, seed: u64) -> Result<(
     for composite in [false, true] {
         let context = inference(composite);
         let xs = Var::from_tensor(&case.xs()?)?;
-        let (ys, _) = case.block.forward(&case.tokens(&xs), &context)?;
+        let (ys, _) = case.block.forward_planned(&case.tokens(&xs), &context)?;
         let form = if composite { "composite" } else { "kernel" };
         let mut values = ys.flatten_all()?.to_vec1::<f32>()?;
         let inside = case.naive.sentences.concat();

@@ -38,7 +38,7 @@ pub(crate) fn training(seed: u64, expert_dropout: f32) -> Context {
 pub(crate) fn step(case: &Case, context: &Context) -> Result<Vec<Vec<f32>>> {
     let xs = case.xs()?;
     case.params.zero_grads();
-    let (ys, _) = case.block.forward(&case.tokens(&xs), context)?;
+    let (ys, _) = case.block.forward_planned(&case.tokens(&xs), context)?;
     let grads = ys.sqr()?.sum_all()?.backward()?;
     case.params.collect(&grads)?;
     let mut all = vec![ys.flatten_all()?.to_vec1::<f32>()?];
@@ -51,7 +51,7 @@ pub(crate) fn busy_case(preset: &str) -> Result<Case> {
     for seed in 0..50 {
         let case = Case::new(&block_config(preset)?, Ragged::contiguous(&[40, 60, 28]), seed)?;
         let xs = case.xs()?;
-        let (_, plan) = case.block.forward(&case.tokens(&xs), &training(1, 0.0))?;
+        let (_, plan) = case.block.forward_planned(&case.tokens(&xs), &training(1, 0.0))?;
         if plan.is_none_or(|plan| Load::of(&plan).dead(0.2).is_empty()) {
             return Ok(case);
         }
@@ -107,7 +107,7 @@ fn second_experts_are_kept_by_their_policy() -> Result<()> {
         );
         let case = Case::new(&block_config(&routing)?, Ragged::contiguous(&[rows]), 6)?;
         let xs = case.xs()?;
-        Ok(case.block.router().plan(&case.tokens(&xs), context)?.experts)
+        Ok(case.block.router().context("it has one")?.plan(&case.tokens(&xs), context)?.experts)
     };
     let all = plan("all", &training(1, 0.0))?;
     for policy in ["random", "sampling"] {
@@ -128,7 +128,7 @@ fn second_experts_are_kept_by_their_policy() -> Result<()> {
 fn dropped_answers_weigh_nothing_and_kept_ones_what_they_should() -> Result<()> {
     let routing = r#"{ "kind": "gshard", "capacity": "dropless", "expert_output_masking": 0.25 }"#;
     let case = Case::new(&block_config(routing)?, Ragged::contiguous(&[300]), 7)?;
-    let (xs, router) = (case.xs()?, case.block.router());
+    let (xs, router) = (case.xs()?, case.block.router().context("it has one")?);
     let weights = |context: &Context| -> Result<Vec<f32>> {
         let plan = router.plan(&case.tokens(&xs), context)?;
         Ok(plan.weights.flatten_all()?.to_vec1::<f32>()?)
@@ -151,7 +151,7 @@ fn dropped_answers_weigh_nothing_and_kept_ones_what_they_should() -> Result<()> 
 fn corrections_move_against_the_load() -> Result<()> {
     let routing = r#"{ "kind": "deepseek_v3", "top_k": 2, "n_group": 1, "topk_group": 1 }"#;
     let case = Case::new(&block_config(routing)?, Ragged::contiguous(&[64]), 8)?;
-    let (xs, router) = (case.xs()?, case.block.router());
+    let (xs, router) = (case.xs()?, case.block.router().context("it has one")?);
     let load = || -> Result<Load> {
         Ok(Load::of(&router.plan(&case.tokens(&xs), &Context::inference(Precision::F32))?))
     };
@@ -183,7 +183,7 @@ fn a_dead_expert_is_found_and_revived_from_the_busiest() -> Result<()> {
     gate.set(&Tensor::from_vec(rows.concat(), gate.shape(), &Device::Cpu)?)?;
     let load = || -> Result<Load> {
         let context = Context::inference(Precision::F32);
-        Ok(Load::of(&case.block.router().plan(&case.tokens(&xs), &context)?))
+        Ok(Load::of(&case.block.router().context("it has one")?.plan(&case.tokens(&xs), &context)?))
     };
     let before = load()?;
     ensure!(before.dead(0.0).contains(&3), "{before:?}");

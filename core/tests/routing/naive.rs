@@ -6,8 +6,9 @@ use dragoman_core::{
     config::Activation,
     moe::{
         BlockConfig, Routing, Scope,
-        config::{Assignment, Masked},
+        routers::{Assignment, Masked},
     },
+    register::RowRoute,
 };
 
 use crate::{D, E};
@@ -23,7 +24,7 @@ pub(crate) struct Naive {
     /// Rows of each sentence.
     pub(crate) sentences: Vec<Vec<usize>>,
     pub(crate) ids: Vec<u32>,
-    pub(crate) routes: Vec<u32>,
+    pub(crate) routes: Vec<RowRoute>,
 }
 
 /// The experts of a row, with their weights.
@@ -274,7 +275,7 @@ impl Naive {
                 visits.into_iter().map(|(expert, p)| (expert, p * factor)).collect()
             }),
             Routing::Route(config) => each(&|row| {
-                let group = GROUPS[self.routes[row] as usize];
+                let group = GROUPS[self.routes[row].route as usize];
                 let logits = self.logits("gate", x(row));
                 let members: Vec<f64> = group.iter().map(|&e| logits[e]).collect();
                 let chosen = &ranking(&members)[..config.top_k];
@@ -291,7 +292,7 @@ impl Naive {
     /// GShard as its Algorithm 1, with a count for each expert.
     pub(crate) fn gshard(
         &self,
-        config: &dragoman_core::moe::config::GshardConfig,
+        config: &dragoman_core::moe::routers::GshardConfig,
         rows: &[usize],
         xs: &[f64],
     ) -> Vec<(usize, Vec<Visit>)> {

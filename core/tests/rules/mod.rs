@@ -82,7 +82,7 @@ pub(crate) fn batch(vocab_size: usize) -> Batch {
     let token = |i: usize| (330 + i * 7 % (vocab_size - 330)) as u32;
     let example = |i: usize| {
         let words: Vec<u32> = (0..12).map(|t| token(i * 31 + t)).collect();
-        let route = (i % 2) as u32;
+        let route = ((i % 2) as u32).into();
         Example { route, source: words.clone(), target: words.clone(), labels: words }
     };
     Batch::new(&(0..16).map(example).collect::<Vec<_>>(), None)

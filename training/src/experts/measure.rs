@@ -131,10 +131,10 @@ impl Measure {
             let encode = |side, text: &str| -> Vec<u32> {
                 vocabulary.encode(side, text).into_iter().take(limit).collect()
             };
-            let way = loaded.register.way(route, &names);
+            let row_route = loaded.register.row_route(route, &names);
             let example = |(source, target): (&String, &String)| {
                 let (source, target) = (encode(Side::Source, source), encode(Side::Target, target));
-                Example::new(way, [&source, &target], &frame, vocabulary.outputs())
+                Example::new(row_route, [&source, &target], &frame, vocabulary.outputs())
             };
             let examples: Vec<Example> =
                 set.sources.iter().zip(&set.references).map(example).collect();

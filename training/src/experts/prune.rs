@@ -91,8 +91,7 @@ pub fn prune(edit: Edit, keep: f64, by: By, judgement: &Judgement) -> Result<Pru
 pub(super) fn usage(measure: &Measure, loaded: &Loaded) -> Result<Use> {
     let mut visits: Use = BTreeMap::new();
     measure.each_batch(loaded, |batch, context| {
-        let way = batch.routes.first().copied().unwrap_or_default() as usize;
-        let route = way % loaded.register.routes.len();
+        let route = batch.routes.first().copied().unwrap_or_default().route as usize;
         let own = visits.entry(loaded.register.routes[route].name.clone()).or_default();
         for layer in loaded.model.forward(batch, context)?.routing {
             for (name, load) in layer.experts.iter().zip(&layer.load) {

@@ -16,10 +16,10 @@ use candle::{Device, Tensor};
 use dragoman_core::{
     context::{Context, Training},
     directory::Loaded,
-    layers::moe::LayerRouting,
     models::translation::{Batch, Example, TranslationModel},
+    moe::LayerRouting,
     params::{Param, ParamStore},
-    register::Register,
+    register::{Register, RowRoute},
     tokenizer::{PAD, Tokenizer},
     vocabulary::{Frame, Vocabulary},
 };
@@ -98,15 +98,15 @@ pub(crate) struct TranslationTask {
     corpus: Arc<PackedCorpus>,
     batcher: Batcher,
     /// For each route of the corpus how the model takes it, if it is trained.
-    ways: Vec<Option<Way>>,
+    directions: Vec<Option<Direction>>,
     dev: Vec<TestSet>,
 }
 
 /// How sentences of one direction go through the model.
 #[derive(Debug, Clone)]
-struct Way {
+struct Direction {
     /// The route, with the domain that is trained.
-    way: u32,
+    route: RowRoute,
     /// What stands around a text.
     frame: Frame,
 }
@@ -180,7 +180,7 @@ impl TranslationTask {
         seed_masks(params.device(), &cursor)?;
         let batcher = Batcher::new(corpus.clone(), config.batches.clone(), cursor)?;
         let config = config.clone();
-        let (names, ways) = (corpus.routes().to_vec(), Vec::new());
+        let names = corpus.routes().to_vec();
         let mut task = Self {
             config,
             all,
@@ -191,22 +191,22 @@ impl TranslationTask {
             vocabulary,
             corpus,
             batcher,
-            ways,
+            directions: Vec::new(),
             dev,
         };
         for (source, target) in names {
             let trained = directions.iter().any(|d| (&d.0, &d.1) == (&source, &target));
-            task.ways.push(if trained { task.way(&source, &target)? } else { None });
+            task.directions.push(if trained { task.direction(&source, &target)? } else { None });
         }
         Ok(task)
     }
 
     /// How sentences of a direction go, if the model has a route for it.
-    fn way(&self, source: &str, target: &str) -> Result<Option<Way>> {
+    fn direction(&self, source: &str, target: &str) -> Result<Option<Direction>> {
         let Some(route) = self.register.route(source, target) else { return Ok(None) };
         let domain: Vec<String> = self.expert.iter().cloned().collect();
         let frame = self.vocabulary.frame(source, target)?;
-        Ok(Some(Way { way: self.register.way(route, &domain), frame }))
+        Ok(Some(Direction { route: self.register.row_route(route, &domain), frame }))
     }
 
     /// What makes this run the run it is: with other values, its checkpoints are of no use.
@@ -222,7 +222,7 @@ impl TranslationTask {
 
     /// A pair as the model sees it; none if its direction is not trained.
     fn example(&self, pair: SentencePair) -> Option<Example> {
-        let Way { way: route, frame } = self.ways[pair.route as usize].as_ref()?;
+        let Direction { route, frame } = self.directions[pair.route as usize].as_ref()?;
         let sides = [&pair.source[..], &pair.target[..]];
         Some(Example::new(*route, sides, frame, self.vocabulary.outputs()))
     }

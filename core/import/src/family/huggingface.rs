@@ -9,7 +9,7 @@ use dragoman_core::{
     },
     moe::{
         Capacity, Routing,
-        config::{GshardConfig, SecondExpert},
+        routers::{GshardConfig, SecondExpert},
     },
     register::{ExpertEntry, ExpertKind},
 };

@@ -237,7 +237,7 @@ fn check_logits(
     }
     let context = Context::inference(Precision::F32);
     let layout = Ragged::contiguous(&[source.len()]);
-    let encoded = loaded.model.encode(source, &layout, &[0], &context)?;
+    let encoded = loaded.model.encode(source, &layout, &[0.into()], &context)?;
     let mut cache = loaded.model.start(&encoded, &context)?;
     let rows = StepRows { sentences: &[0], routes: &[0] };
     let mut most = 0f32;
@@ -267,7 +267,7 @@ fn found(
 ) -> Result<Vec<Hypothesis>> {
     let context = Context::inference(Precision::F32);
     let layout = Ragged::contiguous(&[source.len()]);
-    let encoded = loaded.model.encode(source, &layout, &[0], &context)?;
+    let encoded = loaded.model.encode(source, &layout, &[0.into()], &context)?;
     let defaults = loaded.model.config().architecture.search.unwrap_or_default();
     let config = SearchConfig {
         beam_size,

@@ -3,6 +3,7 @@
 use super::IGNORED;
 use crate::{
     ragged::Ragged,
+    register::RowRoute,
     vocabulary::{Frame, Outputs},
 };
 
@@ -19,15 +20,15 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// Where each target lies.
     pub target_layout: Ragged,
-    /// Way of each sentence: its route, or what [`Register::way`] makes of it and its domains.
-    pub routes: Vec<u32>,
+    /// Where each sentence goes.
+    pub routes: Vec<RowRoute>,
 }
 
 /// One sentence pair as tokens, tags and ends included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// Index of the route, or what [`Register::way`] makes of it and of domains.
-    pub route: u32,
+    /// Where the sentence goes.
+    pub route: RowRoute,
     /// What the encoder sees.
     pub source: Vec<u32>,
     /// What the decoder sees; as long as `labels`.
@@ -38,7 +39,7 @@ pub struct Example {
 
 impl Example {
     /// The pair of the texts `source` and `target` on `route`, with what stands around them.
-    pub fn new(route: u32, sides: [&[u32]; 2], frame: &Frame, outputs: &Outputs) -> Self {
+    pub fn new(route: RowRoute, sides: [&[u32]; 2], frame: &Frame, outputs: &Outputs) -> Self {
         let [source, target] = sides;
         let given = frame.start.len().saturating_sub(1);
         Self {
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn a_token_that_the_decoder_is_given_is_no_label() {
         let frame = Frame { before: vec![9], after: vec![2], start: vec![2, 9] };
-        let example = Example::new(0, [&[5, 6], &[7, 8]], &frame, &Outputs::from_end(2));
+        let example = Example::new(0.into(), [&[5, 6], &[7, 8]], &frame, &Outputs::from_end(2));
         assert_eq!(example.source, [9, 5, 6, 2]);
         assert_eq!(example.target, [2, 9, 7, 8]);
         assert_eq!(example.labels, [IGNORED, 7, 8, 2]);

@@ -13,6 +13,7 @@ use crate::{
     decoding::{Decoder, Encoded, EncoderDecoder, Output},
     params::Param,
     ragged::Ragged,
+    register::RowRoute,
 };
 
 impl EncoderDecoder for TranslationModel {
@@ -28,7 +29,7 @@ impl EncoderDecoder for TranslationModel {
         &self,
         source: &[u32],
         layout: &Ragged,
-        routes: &[u32],
+        routes: &[RowRoute],
         context: &Context,
     ) -> Result<Encoded> {
         TranslationModel::encode(self, source, layout, routes, context)
@@ -50,7 +51,7 @@ impl EncoderDecoder for TranslationModel {
         self.config.moe.as_ref().is_some_and(|moe| moe.routing.is_some())
     }
 
-    fn expert_matrices(&self, routes: &[u32]) -> Vec<Param> {
+    fn expert_matrices(&self, routes: &[RowRoute]) -> Vec<Param> {
         TranslationModel::expert_matrices(self, routes)
     }
 

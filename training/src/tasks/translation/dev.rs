@@ -9,10 +9,10 @@ use dragoman_core::{
     models::translation::TranslationModel,
     params::ParamStore,
     ragged::Ragged,
-    vocabulary::{Frame, Side},
+    vocabulary::Side,
 };
 
-use super::{DevConfig, DevSet, TranslationTask, Way, expert_load};
+use super::{DevConfig, DevSet, Direction, TranslationTask, expert_load};
 use crate::{
     Error, Result,
     control::Control,
@@ -152,9 +152,9 @@ impl TranslationTask {
         pair: &LanguagePair,
         load: &mut ExpertLoad,
     ) -> Result<Vec<String>> {
-        let way = self.way(&pair.source, &pair.target)?;
-        let Way { way: route, frame } =
-            way.expect("development sets are read for the routes of the model");
+        let direction = self.direction(&pair.source, &pair.target)?;
+        let direction = direction.expect("development sets are read for the routes of the model");
+        let frame = &direction.frame;
         let texts: Vec<&str> = sources.iter().map(String::as_str).collect();
         let encoded = self.vocabulary.encode_batch(Side::Source, &texts);
         let limit = self.config.model.max_positions - frame.source(&[]).len();
@@ -165,7 +165,7 @@ impl TranslationTask {
         let mut texts = vec![String::new(); sources.len()];
         for batch in order.chunks(DECODED_TOGETHER) {
             let sources: Vec<_> = batch.iter().map(|&i| encoded[i].as_slice()).collect();
-            let targets = self.decode(model, &sources, (route, &frame), load)?;
+            let targets = self.decode(model, &sources, &direction, load)?;
             for (&i, tokens) in batch.iter().zip(targets) {
                 texts[i] = self.vocabulary.decode(&tokens);
             }
@@ -178,13 +178,13 @@ impl TranslationTask {
         &self,
         model: &TranslationModel,
         sources: &[&[u32]],
-        (route, frame): (u32, &Frame),
+        Direction { route, frame }: &Direction,
         load: &mut ExpertLoad,
     ) -> Result<Vec<Vec<u32>>> {
         let context = Context::inference(self.config.precision);
         let lengths: Vec<usize> = sources.iter().map(|source| source.len()).collect();
         let layout = Ragged::contiguous(&lengths);
-        let routes = vec![route; sources.len()];
+        let routes = vec![*route; sources.len()];
         let encoded = model.encode(&sources.concat(), &layout, &routes, &context)?;
         add_load(load, expert_load(&encoded.routing));
         let starts = vec![frame.start.clone(); sources.len()];

@@ -6,7 +6,7 @@ use dragoman_core::{
     config::MoeConfig,
     moe::{
         Capacity, Routing,
-        config::{GshardConfig, SecondExpert},
+        routers::{GshardConfig, SecondExpert},
     },
 };
 use dragoman_training::tasks::translation::TrainConfig;

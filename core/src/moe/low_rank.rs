@@ -4,8 +4,8 @@ use candle::Tensor;
 
 use crate::{
     Result,
-    config::Activation,
     context::Context,
+    kernels::activation::Activation,
     ops::{self, ExpertParams, LowRankParams},
     params::{Builder, Init, Param},
 };

@@ -117,7 +117,7 @@ pub fn quantise(
 }
 
 /// The weights with matrices in place of whole numbers and scales.
-pub(super) fn restored(mut tensors: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
+pub(crate) fn restored(mut tensors: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
     for bits in Bits::BOTH {
         let names: Vec<String> = tensors
             .keys()

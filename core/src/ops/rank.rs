@@ -35,7 +35,7 @@ pub(crate) fn best(
 ///
 /// Of equal scores at the border it takes those that the `nth_element` of the GNU C++ library
 /// leaves in front: a published choice that depends on it is met by doing the same.
-pub(super) fn best_as_torch(scores: &[f32], count: usize) -> Vec<u32> {
+pub(crate) fn best_as_torch(scores: &[f32], count: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
     if count < order.len() && count > 0 {
         let compare = |a: &u32, b: &u32| {

@@ -11,14 +11,14 @@ use std::sync::{
 
 use candle::{D, DType, Tensor};
 
-use super::{feed_forward::expert_shapes, low_rank::LowRank, moe::LayerRouting, ways::Ways};
+use super::{expert::ExpertShape, low_rank::LowRank, routing::LayerRouting};
 use crate::{
     Error, Result,
-    config::Activation,
     context::Context,
+    kernels::activation::Activation,
     ops::{self, ExpertParams, Visits},
     params::{Builder, Init, Param},
-    register::{ExpertEntry, ExpertKind, Register},
+    register::{ExpertEntry, ExpertKind, Register, RowRoute},
 };
 
 /// The experts that may be added in one layer, in the order of their names.
@@ -44,7 +44,7 @@ struct Added {
 #[derive(Debug, Clone)]
 enum AskedBy {
     /// Rows with this bit among their domains.
-    Domain(u32),
+    Domain(u64),
     /// Rows of these routes.
     Routes(Vec<u32>),
 }
@@ -108,9 +108,8 @@ impl AddedExperts {
     }
 
     /// The matrices of all experts that any of these rows asks for, for reading ahead.
-    pub(super) fn matrices(&self, ways: &Ways) -> Vec<Param> {
-        let rows = 0..ways.routes().len();
-        let asked = |expert: &&Added| rows.clone().any(|row| expert.is_asked(ways, row));
+    pub(super) fn matrices(&self, routes: &[RowRoute]) -> Vec<Param> {
+        let asked = |expert: &&Added| routes.iter().any(|row| expert.is_asked(row));
         let of = |expert: &Added| match &expert.weights {
             Weights::Full(weights) => weights.matrices().cloned().collect::<Vec<_>>(),
             Weights::LowRank(change) => change.matrices().cloned().collect(),
@@ -129,14 +128,14 @@ impl AddedExperts {
     pub(super) fn forward(
         &self,
         xs: &Tensor,
-        ways: &Ways,
+        routes: &[RowRoute],
         context: &Context,
     ) -> Result<Option<(Tensor, LayerRouting)>> {
-        let of_row = |row: usize| -> Vec<usize> {
-            (0..self.experts.len()).filter(|&e| self.experts[e].is_asked(ways, row)).collect()
+        let of_row = |row: &RowRoute| -> Vec<usize> {
+            (0..self.experts.len()).filter(|&e| self.experts[e].is_asked(row)).collect()
         };
-        let rows = ways.routes().len();
-        let asked: Vec<Vec<usize>> = (0..rows).map(of_row).collect();
+        let rows = routes.len();
+        let asked: Vec<Vec<usize>> = routes.iter().map(of_row).collect();
         let mut active: Vec<usize> = asked.concat();
         active.sort_unstable();
         active.dedup();
@@ -234,11 +233,10 @@ impl AddedExperts {
         }
         Ok(LayerRouting {
             layer: self.layer.clone(),
-            losses: None,
             experts: active.iter().map(|&e| self.experts[e].name.clone()).collect(),
             load,
-            dropped: 0,
             visits,
+            ..LayerRouting::default()
         })
     }
 }
@@ -253,8 +251,8 @@ impl Added {
         let vb = root.pp("experts").pp(&entry.name).pp(host.name);
         let weights = match (entry.lora, host.network) {
             (None, _) => {
-                let shape = (host.d_model, entry.d_ff);
-                Weights::Full(expert_shapes(shape, Init::Zeros, &vb)?)
+                let shape = ExpertShape::plain(host.d_model, entry.d_ff);
+                Weights::Full(shape.create_with(Init::Zeros, &vb)?)
             }
             (Some(rank), Some(network)) => {
                 Weights::LowRank(LowRank::new(network, rank, host.activation, &vb)?)
@@ -274,10 +272,10 @@ impl Added {
         Ok(Self { name: entry.name.clone(), asked_by, gate, weights, rows })
     }
 
-    fn is_asked(&self, ways: &Ways, row: usize) -> bool {
+    fn is_asked(&self, row: &RowRoute) -> bool {
         match &self.asked_by {
-            AskedBy::Domain(bit) => ways.domains()[row] & bit != 0,
-            AskedBy::Routes(routes) => routes.contains(&ways.routes()[row]),
+            AskedBy::Domain(bit) => row.domains & bit != 0,
+            AskedBy::Routes(routes) => routes.contains(&row.route),
         }
     }
 }
