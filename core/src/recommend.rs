@@ -12,7 +12,7 @@
 //! | [`sparse`] | what relates items to items |
 //! | [`ease`], [`neighbours`], [`cooccurrence`] | cheap experts that read the history |
 //! | [`Catalogue`], [`FeatureRules`], [`Bags`] | items and the words that describe them |
-//! | [`Profiler`], [`Scorers`], [`Blend`] | what a gate is told, and what it mixes |
+//! | [`Profiler`], [`Scorers`], [`Blend`] | the inputs of a gate, and what it mixes |
 
 pub mod behaviour;
 pub mod segments;

@@ -1,6 +1,6 @@
 //! Logs of what people did with items, in memory.
 //!
-//! [`Interactions::load`] tells the format from the names of the files; a malformed line is skipped,
+//! [`Interactions::load`] finds the format by the names of the files; a malformed line is skipped,
 //! counted and named. [`split`] cuts a log in time or at everybody's last event, [`describe`] says
 //! how its users behaved.
 
@@ -52,7 +52,7 @@ pub struct Interactions {
 }
 
 impl Interactions {
-    /// Reads the log at `path`, a file or a folder, whose format is told from its names; malformed
+    /// Reads the log at `path`, a file or a folder, whose format follows from its names; malformed
     /// lines are counted in the second part.
     pub fn load(path: &Path) -> Result<(Self, Faults)> {
         Self::load_as(Format::detect(path)?, path)

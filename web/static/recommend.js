@@ -16,7 +16,7 @@ async function start() {
   connect();
   await attempt(async () => {
     const [categories, types] = await Promise.all([api.categories(), api.feedbackTypes()]);
-    const options = categories.map(({ Name }) => element("option", { value: Name, textContent: Name }));
+    const options = categories.map((name) => element("option", { value: name, textContent: name }));
     byId("category").replaceChildren(byId("category").options[0], ...options);
     for (const desk of desks) desk.types = types.length > 0 ? types : ["read"];
     await openAll(fromAddress());

@@ -1,15 +1,17 @@
-//! Recommends: from what the store holds at the moment of the request, with a model or without.
+//! Recommends: from what the store holds at the time of the request, with a model or without.
 //!
-//! A [`Shop`] is one tenant: its store, and in memory its items (`catalogue`), how popular they are
+//! A [`TenantIndex`] is one tenant: its store, and in memory its items (`catalogue`), how popular they are
 //! (`popularity`), who touched the same (`neighbours`) and the model joined to them (`link`). A list
 //! is made of scores (`score`), put in order and cut into pages (`rank`), and explained (`explain`).
 
+mod vectors;
 mod features;
 mod expression;
 mod groups;
 mod settings;
 mod popularity;
-mod catalogue;
+mod words;
+mod item_index;
 mod filter;
 mod boost;
 mod rank;
@@ -17,7 +19,7 @@ mod neighbours;
 mod model;
 mod link;
 mod queue;
-mod shop;
+mod tenant_index;
 mod score;
 mod explain;
 mod lists;
@@ -25,7 +27,7 @@ mod tenants;
 
 use std::sync::Arc;
 
-use dragoman_store::{Happened, Timestamp};
+use dragoman_store::{Event, Timestamp};
 
 use crate::error::ApiError;
 
@@ -40,12 +42,12 @@ pub(crate) use filter::Filter;
 pub(crate) use groups::Recommender;
 pub(crate) use lists::Named;
 pub(crate) use settings::Settings;
-pub(crate) use shop::Shop;
+pub(crate) use tenant_index::TenantIndex;
 pub(crate) use tenants::Recommendations;
 
 use rank::Order;
-use score::Moment;
-use shop::Served;
+use score::UserContext;
+use tenant_index::Served;
 
 /// A place in a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,12 +64,12 @@ pub(crate) enum Audience {
     /// A user with what the store knows.
     User(String),
     /// Somebody of whom only this is known, newest first.
-    Session(Vec<Happened>),
+    Session(Vec<Event>),
 }
 
 /// What is asked of a list.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
+pub(crate) struct ListRequest {
     pub(crate) audience: Audience,
     pub(crate) filter: Filter,
     pub(crate) offset: usize,
@@ -96,32 +98,32 @@ pub(crate) struct List {
 }
 
 impl Recommendations {
-    /// Makes a list of `shop`. Blocks.
-    pub(crate) fn recommend(&self, shop: &Arc<Shop>, wish: &Wish) -> Result<List, ApiError> {
+    /// Makes a list of `index`. Blocks.
+    pub(crate) fn recommend(&self, index: &Arc<TenantIndex>, request: &ListRequest) -> Result<List, ApiError> {
         let now = Timestamp::now();
-        let moment = Moment::read(shop, &self.settings, &wish.audience, now)?;
-        let (group, of_group) = match &wish.audience {
+        let context = UserContext::read(index, &self.settings, &request.audience, now)?;
+        let (group, of_group) = match &request.audience {
             Audience::User(user) => self.settings.groups.of(user),
             Audience::Session(_) => ("session", Recommender::Model),
         };
-        let link = match wish.recommender.unwrap_or(of_group) {
-            Recommender::Model => shop.link(self.model.current_of(shop.tenant.name())),
+        let link = match request.recommender.unwrap_or(of_group) {
+            Recommender::Model => index.link(self.model.current_of(index.tenant.name())),
             _ => None,
         };
-        let recommender = wish.recommender.unwrap_or(of_group);
-        let scores = self.score(shop, link.as_ref(), &moment, recommender)?;
+        let recommender = request.recommender.unwrap_or(of_group);
+        let scores = self.score(index, link.as_ref(), &context, recommender)?;
 
         let (page, numbers) = {
-            let catalogue = shop.catalogue();
-            let sieve = wish.filter.sieve(&catalogue, &moment.seen(&catalogue, &self.settings));
-            let candidates = scores.candidates(&catalogue, &sieve, now.seconds);
+            let catalogue = index.items();
+            let compiled = request.filter.compile(&catalogue, &context.seen(&catalogue, &self.settings));
+            let candidates = scores.candidates(&catalogue, &compiled);
             let order = Order {
-                boost: (!wish.boost.is_empty()).then(|| wish.boost.weights(&catalogue)),
-                explore: wish.explore,
-                seed: wish.seed.unwrap_or_else(|| moment.seed(&wish.audience)),
-                diversity: wish.diversity,
+                boost: (!request.boost.is_empty()).then(|| request.boost.weights(&catalogue)),
+                explore: request.explore,
+                seed: request.seed.unwrap_or_else(|| context.seed(&request.audience)),
+                diversity: request.diversity,
             };
-            let page = rank::page(&catalogue, candidates, &order, (wish.offset, wish.n));
+            let page = rank::page(&catalogue, candidates, &order, (request.offset, request.n));
             let scored = |one: &rank::Candidate| Scored {
                 id: catalogue.entry(one.number).id.to_string(),
                 score: f64::from(one.score),
@@ -129,14 +131,18 @@ impl Recommendations {
             let items: Vec<Scored> = page.iter().map(scored).collect();
             (items, page.iter().map(|one| one.number).collect::<Vec<u32>>())
         };
-        let why = match wish.explain {
-            true => Some(self.explain(shop, link.as_ref(), &moment, &scores, &numbers)?),
+        let why = match request.explain {
+            true => Some(self.explain(index, link.as_ref(), &context, &scores, &numbers)?),
             false => None,
         };
-        if let Audience::User(user) = &wish.audience {
+        if let Audience::User(user) = &request.audience {
             self.metrics.listed(group, page.len());
-            shop.note(user, Served { group: group.to_owned(), items: numbers });
+            let items = page.iter().map(|one| one.id.as_str().into()).collect();
+            index.note(user, Served { group: group.to_owned(), items });
         }
         Ok(List { items: page, group: group.to_owned(), why })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,7 @@ use crate::{clock::Clock, commit::Committer};
 pub use error::{Error, Result};
 pub use keys::{ApiKey, KeyLimits};
 pub use recommend::{
-    DEFAULT_TENANT, Feedback, FeedbackKey, Happened, Item, ItemPatch, Mode, Tenant, User,
+    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Item, ItemPatch, Mode, Tenant, User,
     UserPatch, Written,
 };
 pub use snapshot::Counts;

@@ -30,8 +30,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, Result, commit::Committer};
 
-pub use events::Happened;
-pub use feedback::{Mode, Written};
+pub use events::Event;
+pub use feedback::{Change, Mode, Written};
 pub(crate) use restore::{FullFeedback, Incoming};
 pub use rows::{Feedback, FeedbackKey, Item, ItemPatch, User, UserPatch};
 pub use tenants::DEFAULT_TENANT;
@@ -53,11 +53,26 @@ pub struct Tenant {
     committer: Arc<Committer>,
     /// Held while rows are read, changed and written.
     writing: Arc<Mutex<()>>,
+    /// Whether a write returns before it is on disk.
+    is_deferred: bool,
 }
 
 impl Tenant {
     fn new(name: &str, tree: sled::Tree, committer: Arc<Committer>) -> Self {
-        Self { name: name.into(), tree, committer, writing: Arc::default() }
+        Self { name: name.into(), tree, committer, writing: Arc::default(), is_deferred: false }
+    }
+
+    /// The same tenant with writes that return before they are on disk; [`commit`](Self::commit)
+    /// waits for them. A caller that holds a lock while it writes waits after it released the lock,
+    /// so that many writers share one flush.
+    #[must_use]
+    pub fn deferred(&self) -> Self {
+        Self { is_deferred: true, ..self.clone() }
+    }
+
+    /// Waits until everything written before this call is on disk. Blocks.
+    pub fn commit(&self) -> Result<()> {
+        self.committer.commit()
     }
 
     /// Its name.
@@ -110,7 +125,7 @@ impl Tenant {
     }
 
     /// Removes the user `id` and all it did; returns the items that it touched. Blocks.
-    pub fn delete_user(&self, id: &str) -> Result<Vec<Happened>> {
+    pub fn delete_user(&self, id: &str) -> Result<Vec<Event>> {
         let mut gone = Vec::new();
         self.write(|draft| {
             gone = self.history(id).collect::<Result<_>>()?;
@@ -122,7 +137,7 @@ impl Tenant {
     }
 
     /// Removes the item `id` and all that was done with it. Blocks.
-    pub fn delete_item(&self, id: &str) -> Result<Vec<Happened>> {
+    pub fn delete_item(&self, id: &str) -> Result<Vec<Event>> {
         let mut gone = Vec::new();
         self.write(|draft| {
             gone = self.events_of_item(id).collect::<Result<_>>()?;
@@ -159,7 +174,12 @@ impl Tenant {
     /// Lets `fill` draft changes, applies them as one, and waits until they are on disk.
     fn write(&self, fill: impl FnOnce(&mut Draft<'_>) -> Result<()>) -> Result<()> {
         self.change(fill)?;
-        self.committer.commit()
+        self.settle()
+    }
+
+    /// Waits until the changes are on disk, unless the writes of this handle are deferred.
+    fn settle(&self) -> Result<()> {
+        if self.is_deferred { Ok(()) } else { self.committer.commit() }
     }
 
     /// Lets `fill` draft changes and applies them as one, uncommitted.

@@ -179,7 +179,8 @@ mod tests {
             {"ItemId":"a","IsHidden":true,"Categories":["c"],"Timestamp":"2020-01-02"}
             {"FeedbackType":"read","UserId":"u","ItemId":"a","Value":1,"Timestamp":"2020-01-03"}
             {"FeedbackType":"read","UserId":"u","ItemId":"a","Value":1,"Timestamp":"2020-01-04"}"#;
-        for _ in 0..2 {
+        let marked = format!("\u{feff}{}", lines.trim()).replace('\n', "\r\n");
+        for lines in [lines, &marked] {
             let counts = store.import(lines.as_bytes())?;
             assert_eq!((counts.users, counts.items, counts.feedback), (1, 1, 2));
             let tenant = store.tenant(DEFAULT_TENANT)?;

@@ -1,4 +1,4 @@
-//! How a user behaves, in six numbers that a gate can read: by whom the segments are told apart.
+//! How a user behaves, in six numbers that a gate can read: the segments are defined on them.
 //!
 //! The same code counts in training, in evaluation and in a server, so that a gate is asked what it
 //! was taught.

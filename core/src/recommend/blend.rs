@@ -46,7 +46,7 @@ pub const TRANSFORMER: &str = "transformer";
 pub const POPULARITY: &str = "popularity";
 
 impl Blend {
-    /// What the mixture is told of a user, given the weights of the segment experts.
+    /// What the mixture receives about a user, given the weights of the segment experts.
     pub fn inputs(gates: &[f32], behaviour: &Behaviour) -> Vec<f32> {
         let mut inputs = vec![1.0];
         inputs.extend(gates);

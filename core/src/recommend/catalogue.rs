@@ -66,7 +66,7 @@ impl Catalogue {
     }
 
     /// The features of every item, those of [`Self::features`] alone: a model that learned no words
-    /// of titles is told none.
+    /// of titles gets none.
     pub fn content(&self) -> Bags {
         let index = index(&self.features);
         let bag = |item: &Item| -> Vec<u32> {
@@ -87,7 +87,7 @@ fn index(names: &[String]) -> HashMap<&str, u32> {
     names.iter().map(String::as_str).zip(0..).collect()
 }
 
-/// Features of an item by name, each once: categories are told from labels and from words.
+/// Features of an item by name, each once: categories are kept apart from labels and from words.
 fn features_of(item: &Item) -> impl Iterator<Item = String> {
     let categories = item.categories.iter().map(|name| format!("category:{name}"));
     let labels = item.labels.iter().map(|name| format!("label:{name}"));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_catalogue_that_knows_no_words_is_told_none() {
+    fn a_catalogue_without_words_gets_none() {
         let old =
             r#"{"kinds": [], "features": ["category:film"], "user_features": [], "items": []}"#;
         let mut old: Catalogue = serde_json::from_str(old).expect("a catalogue as it was written");

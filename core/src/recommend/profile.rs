@@ -1,4 +1,4 @@
-//! What a gate is told of a user, at every moment of a history.
+//! What a gate receives about a user, at every moment of a history.
 
 use super::{
     Event,

@@ -198,7 +198,7 @@ async fn the_python_client_of_gorse_works() -> Result<()> {
     assert_eq!(out["search"][0]["ItemId"], "c");
     assert_eq!((&out["items"], &out["users"]), (&json!([4, true]), &json!(3)));
     assert_eq!(out["get_user"], json!({ "UserId": "bob", "Labels": ["young"], "Comment": "" }));
-    assert_eq!(out["gone"], json!([404, "carol: user not found"]));
+    assert_eq!(out["gone"], json!([404, "user carol not found"]));
     assert_eq!(out["wrong"], json!([401, "unauthorized"]));
     assert_eq!(out["async"][0], json!(["c"]), "a was read, b is hidden and d is gone");
     assert_eq!(out["async"][1][0]["ItemId"], "a");
@@ -239,6 +239,6 @@ async fn the_javascript_client_of_gorse_works() -> Result<()> {
     assert_eq!(out["one"]["Value"], 1.0);
     assert_eq!(out["deleted"], json!({ "RowAffected": 1 }));
     assert_eq!(out["listed"], 2);
-    assert_eq!(out["gone"], json!([true, 404, "bob: user not found"]));
+    assert_eq!(out["gone"], json!([true, 404, "user bob not found"]));
     Ok(())
 }

@@ -60,20 +60,20 @@ impl ItemLoss {
             let mut logits = vec![0.0; n * count];
             let dims = (n, count, width);
             matmul_nt(self.precision, hidden, &others, &mut logits, dims, &Epilogue::NONE);
-            let told: Vec<Told> = (logits.par_chunks_exact_mut(count.max(1)).enumerate())
+            let row_losses: Vec<RowLoss> = (logits.par_chunks_exact_mut(count.max(1)).enumerate())
                 .map(|(i, logits)| {
                     let own = &hidden[i * width..][..width];
                     let own: f32 = own.iter().zip(row(items[i])).map(|(a, b)| a * b).sum();
                     for (logit, &other) in logits.iter_mut().zip(negatives) {
                         *logit = if other == items[i] { f32::NEG_INFINITY } else { *logit + shift };
                     }
-                    tell(own, logits, weights[i] * self.scale)
+                    row_loss(own, logits, weights[i] * self.scale)
                 })
                 .collect();
             matmul_nn(self.precision, &logits, &others, dhidden, (n, width, count), false);
             let dims = (count, width, n);
             matmul_tn(self.precision, &logits, hidden, &mut dothers, dims, true);
-            for (i, Told { slope, nll, is_best }) in told.into_iter().enumerate() {
+            for (i, RowLoss { slope, nll, is_best }) in row_losses.into_iter().enumerate() {
                 let weight = f64::from(weights[i]);
                 sums.labels += weight;
                 sums.loss += weight * f64::from(nll);
@@ -101,8 +101,8 @@ struct Problem<'a> {
     negatives: &'a [u32],
 }
 
-/// What became of a row.
-struct Told {
+/// Loss of a row and its derivative.
+struct RowLoss {
     /// Derivative by the logit of its own item.
     slope: f32,
     nll: f32,
@@ -110,7 +110,7 @@ struct Told {
 }
 
 /// The loss of a row, whose logits of negatives become their gradient, times `scale`.
-fn tell(own: f32, logits: &mut [f32], scale: f32) -> Told {
+fn row_loss(own: f32, logits: &mut [f32], scale: f32) -> RowLoss {
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let max = greatest.max(own);
     let sum = (own - max).exp() + logits.iter().map(|logit| (logit - max).exp()).sum::<f32>();
@@ -118,7 +118,7 @@ fn tell(own: f32, logits: &mut [f32], scale: f32) -> Told {
     for logit in logits {
         *logit = scale * (*logit - max).exp() / sum;
     }
-    Told { slope: scale * ((own - max).exp() / sum - 1.0), nll, is_best: own >= greatest }
+    RowLoss { slope: scale * ((own - max).exp() / sum - 1.0), nll, is_best: own >= greatest }
 }
 
 /// `ys += a · xs`.

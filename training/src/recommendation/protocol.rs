@@ -22,7 +22,7 @@ pub use super::panel::Named;
 /// Events after which new users are asked again.
 pub const REVEALED: [usize; 5] = [0, 1, 3, 5, 10];
 
-/// How past and future are told apart.
+/// How the log is split into past and future.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Protocol {

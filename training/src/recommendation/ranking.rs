@@ -34,7 +34,7 @@ impl Outcome {
         trial.cases.par_iter().map(ask).collect::<Vec<_>>().into()
     }
 
-    /// Asks a model, whose items are matched by identifier: it is told nothing of items that it does
+    /// Asks a model, whose items are matched by identifier: it receives nothing about items that it does
     /// not know, and never recommends them.
     pub fn of_model(trial: &Trial, model: &dyn Recommend) -> Result<Self> {
         let catalogue = Catalogue::new(trial, model);

@@ -30,7 +30,7 @@ pub struct Evaluation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setup {
-    /// How past and future are told apart.
+    /// How the log is split into past and future.
     pub protocol: Protocol,
     /// The moments of the cuts.
     pub cuts: Option<Cuts>,

@@ -1,6 +1,6 @@
 //! One event after another: what a live server is asked.
 //!
-//! Each event after a cut is foretold from all that its user did before it, the events after the cut
+//! Each event after a cut is predicted from all that its user did before it, the events after the cut
 //! included, at the time of the event. Of what happens after the cut everything is known that a
 //! server would count by then: the user's own events to the second, what is popular to the day. What
 //! takes learning is known as of the cut.

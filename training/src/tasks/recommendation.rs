@@ -1,12 +1,12 @@
 //! Learning to recommend: histories in, a transformer with segment experts out.
 
 mod blend;
-mod catalogue;
+mod added_catalogue;
 mod config;
 mod dev;
 mod expert;
 mod export;
-mod fashion;
+mod popularity_bias;
 mod learners;
 mod members;
 mod protocol;
@@ -41,13 +41,13 @@ pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
 pub use protocol::Protocol;
 pub use stages::train;
 
-pub(crate) use catalogue::CatalogueStart;
+pub(crate) use added_catalogue::CatalogueStart;
 pub(crate) use members::{Members, Reader};
 
 use self::{
-    dev::Exam,
-    fashion::Fashion,
-    learners::{Learner, Lesson, NO_SEGMENT, weigh},
+    dev::Validation,
+    popularity_bias::PopularityBias,
+    learners::{Learner, TrainingBatch, NO_SEGMENT, weigh},
 };
 use crate::{
     Error, Result,
@@ -93,7 +93,7 @@ pub(crate) struct RecommendationTask {
     profiler: Profiler,
     learners: Vec<Learner>,
     kind_weights: Vec<f32>,
-    fashion: Fashion,
+    popularity_bias: PopularityBias,
     scorers: Scorers,
     blend: Blend,
     /// Users by whom the best weights are chosen, and their features.
@@ -166,7 +166,7 @@ impl RecommendationTask {
             profiler,
             learners,
             kind_weights,
-            fashion: Fashion::new(log, &shape),
+            popularity_bias: PopularityBias::new(log, &shape),
             scorers,
             blend: Blend { rules, ..Blend::default() },
             dev,
@@ -196,7 +196,7 @@ impl RecommendationTask {
         }
     }
 
-    /// Items drawn evenly that all rows of a batch are told from; none if that is all items.
+    /// Items drawn evenly that all rows of a batch are classified against; none if that is all items.
     fn negatives(&self, part: &Part<'_>) -> Option<Vec<u32>> {
         let (all, wanted) = (self.model.num_items(), self.config.objective.negatives);
         if wanted == 0 || wanted >= all {
@@ -221,18 +221,18 @@ impl RecommendationTask {
     fn gate_loss(
         &self,
         gates: &[Tensor],
-        lesson: &Lesson,
+        batch: &TrainingBatch,
         part: &Part<'_>,
     ) -> Result<Option<(Tensor, f64)>> {
         if self.expert.is_some() {
             return Ok(None); // the other gates of the group are frozen, so there is no balance
         }
         let known: Vec<u32> = (0u32..)
-            .zip(&lesson.segments)
+            .zip(&batch.segments)
             .filter(|(_, segment)| **segment != NO_SEGMENT)
             .map(|(row, _)| row)
             .collect();
-        let slots: Vec<u32> = known.iter().map(|&row| lesson.segments[row as usize]).collect();
+        let slots: Vec<u32> = known.iter().map(|&row| batch.segments[row as usize]).collect();
         let count = known.len();
         let known = Tensor::from_vec(known, count, &Device::Cpu)?;
         let slots = Tensor::from_vec(slots, (count, 1), &Device::Cpu)?;
@@ -316,32 +316,32 @@ fn spread<T: Clone>(cases: &mut Vec<T>, limit: usize) {
 }
 
 impl Task for RecommendationTask {
-    type Batch = Lesson;
+    type Batch = TrainingBatch;
     type Cursor = Cursor;
 
     fn params(&self) -> &ParamStore {
         &self.params
     }
 
-    fn next_batch(&mut self) -> Result<Lesson> {
+    fn next_batch(&mut self) -> Result<TrainingBatch> {
         let seed = self.config.run.seed;
-        let Cursor { epoch, batch } = self.cursor;
+        let Cursor { epoch, batch: number } = self.cursor;
         let users = self.learners.len() as u64;
         let shuffle = Shuffle::new(users, seed, epoch);
         let size = self.config.batch_users as u64;
-        let places = batch * size..((batch + 1) * size).min(users);
+        let places = number * size..((number + 1) * size).min(users);
         let learners: Vec<&Learner> =
             places.clone().map(|place| &self.learners[shuffle.get(place) as usize]).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(epoch << 32 | batch);
+        rng.set_stream(epoch << 32 | number);
         let config = self.model.config();
         let objective = &self.config.objective;
-        let lesson = Lesson::new(config, objective, &self.kind_weights, &learners, &mut rng);
+        let batch = TrainingBatch::new(config, objective, &self.kind_weights, &learners, &mut rng);
         self.cursor = match places.end == users {
             true => Cursor { epoch: epoch + 1, batch: 0 },
-            false => Cursor { epoch, batch: batch + 1 },
+            false => Cursor { epoch, batch: number + 1 },
         };
-        Ok(lesson)
+        Ok(batch)
     }
 
     fn cursor(&self) -> Cursor {
@@ -353,12 +353,12 @@ impl Task for RecommendationTask {
         Ok(())
     }
 
-    fn size(&self, lesson: &Lesson) -> Size {
-        let labels = lesson.weights.iter().filter(|weight| **weight > 0.0).count();
-        Size { inputs: lesson.items.len(), labels }
+    fn size(&self, batch: &TrainingBatch) -> Size {
+        let labels = batch.weights.iter().filter(|weight| **weight > 0.0).count();
+        Size { inputs: batch.items.len(), labels }
     }
 
-    fn loss(&self, lesson: &Lesson, part: &Part<'_>) -> Result<Losses> {
+    fn loss(&self, batch: &TrainingBatch, part: &Part<'_>) -> Result<Losses> {
         let config = part.config;
         let training = Training {
             seed: config.seed,
@@ -369,15 +369,15 @@ impl Task for RecommendationTask {
         let mut context = Context::training(self.config.precision, training);
         context.only_experts = self.expert.is_some();
         let vectors = self.model.item_vectors(self.config.objective.item_dropout, &context)?;
-        let output = self.model.forward(&lesson.batch, &vectors, &context)?;
+        let output = self.model.forward(&batch.inputs, &vectors, &context)?;
         let loss = ItemLoss {
             label_smoothing: config.loss.label_smoothing,
             scale: 1.0 / part.labels as f32,
             precision: self.config.precision,
         };
-        let rows: Vec<u32> = lesson.times.iter().map(|&time| self.fashion.row(time)).collect();
-        let bias = self.fashion.table().map(|table| LogitBias { table, rows: &rows });
-        let labels = ItemLabels { items: &lesson.items, weights: &lesson.weights, bias };
+        let rows: Vec<u32> = batch.times.iter().map(|&time| self.popularity_bias.row(time)).collect();
+        let bias = self.popularity_bias.table().map(|table| LogitBias { table, rows: &rows });
+        let labels = ItemLabels { items: &batch.items, weights: &batch.weights, bias };
         let (mut total, sums) = match self.negatives(part) {
             None => loss.forward(&output.hidden, &vectors, labels)?,
             Some(negatives) => loss.sampled(&output.hidden, &vectors, labels, &negatives)?,
@@ -390,7 +390,7 @@ impl Task for RecommendationTask {
             correct: sums.correct,
             ..Figures::default()
         };
-        if let Some((gates, balance)) = self.gate_loss(&output.gates, lesson, part)? {
+        if let Some((gates, balance)) = self.gate_loss(&output.gates, batch, part)? {
             figures.balance = balance * sums.labels;
             figures.total += f64::from(gates.to_scalar::<f32>()?) * sums.labels / part.share;
             total = (total + gates)?;
@@ -400,8 +400,8 @@ impl Task for RecommendationTask {
 
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
         let Some((trial, features)) = &self.dev else { return Ok(None) };
-        let exam = Exam { trial, features, profiler: &self.profiler, route: self.route };
-        exam.evaluate(&self.model, control)
+        let validation = Validation { trial, features, profiler: &self.profiler, route: self.route };
+        validation.evaluate(&self.model, control)
     }
 
     fn export(&self, dir: &std::path::Path, note: &ExportNote<'_>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::catalogue::Catalogue;
+use super::item_index::ItemIndex;
 
 /// What to favour, and by how much.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -72,7 +72,7 @@ impl Boost {
     }
 
     /// The boost in the numbers of `catalogue`.
-    pub(crate) fn weights(&self, catalogue: &Catalogue) -> Weights {
+    pub(crate) fn weights(&self, catalogue: &ItemIndex) -> Weights {
         let mut weights = Weights::default();
         for (subject, factor) in &self.terms {
             let (list, number) = match subject {
@@ -88,7 +88,7 @@ impl Boost {
 
 impl Weights {
     /// What is added to the score of the item `number`, in standard deviations of all scores.
-    pub(crate) fn of(&self, catalogue: &Catalogue, number: u32) -> f32 {
+    pub(crate) fn of(&self, catalogue: &ItemIndex, number: u32) -> f32 {
         let entry = catalogue.entry(number);
         let sum = |list: &[(u32, f32)], has: &dyn Fn(&u32) -> bool| -> f32 {
             list.iter().filter(|(word, _)| has(word)).map(|(_, weight)| weight).sum()
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn terms_add_up_as_logarithms() -> Result<(), String> {
-        let mut catalogue = Catalogue::new(1.0);
+        let mut catalogue = ItemIndex::new(1.0);
         let item = catalogue.put(&Item {
             item_id: "a".into(),
             categories: vec!["books".into()],

@@ -9,9 +9,9 @@ use dragoman_core::recommend::segments::Segment;
 use dragoman_store::Timestamp;
 
 use super::{
-    Recommendations, Shop,
+    Recommendations, TenantIndex,
     link::Link,
-    score::{Moment, Scores},
+    score::{UserContext, Scores},
 };
 use crate::error::ApiError;
 
@@ -55,9 +55,9 @@ impl Recommendations {
     /// Explains the items `numbers` of a list.
     pub(super) fn explain(
         &self,
-        shop: &Shop,
+        index: &TenantIndex,
         link: Option<&Arc<Link>>,
-        moment: &Moment,
+        context: &UserContext,
         scores: &Scores,
         numbers: &[u32],
     ) -> Result<Why, ApiError> {
@@ -76,13 +76,13 @@ impl Recommendations {
             _ => None,
         };
         let about = {
-            let catalogue = shop.catalogue();
+            let catalogue = index.items();
             let title = |number| catalogue.entry(number).title.to_string();
             let about = |&number: &u32| (title(number), catalogue.categories_of(number));
             numbers.iter().map(about).collect()
         };
         let numbers = &numbers[..numbers.len().min(MAX_EXPLAINED)];
-        let because = numbers.iter().map(|&number| because(shop, moment, scores, number));
+        let because = numbers.iter().map(|&number| because(index, context, scores, number));
         Ok(Why { segments, segment, blend, about, because: because.collect::<Result<_, _>>()? })
     }
 }
@@ -96,22 +96,23 @@ fn live_shares() -> Vec<(String, f32)> {
 
 /// The events that the item `number` rests on.
 fn because(
-    shop: &Shop,
-    moment: &Moment,
+    index: &TenantIndex,
+    context: &UserContext,
     scores: &Scores,
     number: u32,
 ) -> Result<Vec<Because>, ApiError> {
     let mut shares: Vec<(String, f32)> = match scores {
         Scores::Model { link, asked, .. } => {
-            let Some(index) = link.index(number) else { return Ok(Vec::new()) };
-            let explain = || link.model.explain(&asked.query(), index);
+            let of_model = link.index(&index.items(), number);
+            let Some(of_model) = of_model else { return Ok(Vec::new()) };
+            let explain = || link.model.explain(&asked.query(), of_model);
             let explained = catch_unwind(AssertUnwindSafe(explain))
                 .map_err(|_| ApiError::Internal("the model crashed".into()))?
                 .map_err(|error| ApiError::Internal(error.to_string()))?;
-            let catalogue = shop.catalogue();
+            let catalogue = index.items();
             let events = asked.history.iter().zip(explained.contributions);
             let named = events.filter_map(|(event, share)| {
-                let number = link.number(event.item as usize)?;
+                let number = link.number(&catalogue, event.item as usize)?;
                 Some((catalogue.entry(number).id.to_string(), share))
             });
             named.collect()
@@ -121,13 +122,13 @@ fn because(
     };
     shares.retain(|(_, share)| *share > 0.0);
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let catalogue = shop.catalogue();
+    let catalogue = index.items();
     let mut reasons: Vec<Because> = Vec::new();
     for (item, share) in shares {
         if reasons.len() == MAX_REASONS {
             break;
         }
-        let event = moment.events.iter().find(|event| event.item_id == item);
+        let event = context.events.iter().find(|event| event.item_id == item);
         let is_new = reasons.iter().all(|reason| reason.item != item);
         if let Some(event) = event
             && is_new

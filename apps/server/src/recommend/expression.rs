@@ -37,6 +37,13 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Whether the value matters.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.bound.is_some()
+    }
+}
+
 impl FromStr for Expression {
     type Err = String;
 

@@ -4,11 +4,10 @@ use dragoman_core::recommend;
 use dragoman_store::Item;
 use serde_json::Value;
 
+use super::vectors;
+
 /// Texts taken of one row at most: huge labels cost memory and say little more.
 const MAX_TEXTS: usize = 128;
-
-/// Longer lists of numbers are vectors of another model, not words.
-const MAX_NUMBERS: usize = 16;
 
 /// The labels as texts: `red` of a list, `colour:red` of an object, `a.b:red` of nested ones.
 pub fn flatten(labels: &Value) -> Vec<String> {
@@ -30,12 +29,8 @@ fn collect(labels: &Value, path: &str, texts: &mut Vec<String>) {
         Value::Bool(value) => texts.push(named(&value.to_string())),
         Value::Number(value) => texts.push(named(&value.to_string())),
         Value::String(text) => texts.push(named(text)),
-        Value::Array(list) => {
-            let is_vector = list.len() > MAX_NUMBERS && list.iter().all(Value::is_number);
-            if !is_vector {
-                list.iter().for_each(|value| collect(value, path, texts));
-            }
-        }
+        vector if vectors::is_vector(vector) => {} // of another model, not words
+        Value::Array(list) => list.iter().for_each(|value| collect(value, path, texts)),
         Value::Object(fields) => {
             for (name, value) in fields {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -100,6 +95,7 @@ mod tests {
         assert_eq!(flatten(&labels), ["colour:red", "colour:blue", "size:3", "a.b:x"]);
         assert_eq!(flatten(&json!(["x", "y"])), ["x", "y"]);
         assert!(flatten(&json!({ "embedding": vec![0.5; 64] })).is_empty());
+        assert_eq!(flatten(&json!({ "embedding": [0.5, 2], "age": [3] })), ["age:3"]);
         assert_eq!(flatten(&json!(vec!["x"; 1000])).len(), MAX_TEXTS);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::catalogue::Catalogue;
+use super::item_index::ItemIndex;
 
 /// What a request asks of the items of its list.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,7 +17,7 @@ pub(crate) struct Filter {
 
 /// A filter in the numbers of a catalogue.
 #[derive(Debug)]
-pub(crate) struct Sieve {
+pub(crate) struct CompiledFilter {
     categories: Vec<u32>,
     labels: Vec<u32>,
     without: Vec<u32>,
@@ -29,8 +29,8 @@ pub(crate) struct Sieve {
 
 impl Filter {
     /// The filter in the numbers of `catalogue`, which also keeps `seen` out.
-    pub(crate) fn sieve(&self, catalogue: &Catalogue, seen: &HashSet<u32>) -> Sieve {
-        let mut sieve = Sieve {
+    pub(crate) fn compile(&self, catalogue: &ItemIndex, seen: &HashSet<u32>) -> CompiledFilter {
+        let mut compiled = CompiledFilter {
             categories: Vec::new(),
             labels: Vec::new(),
             without: Vec::new(),
@@ -39,28 +39,28 @@ impl Filter {
         };
         let named = self.exclude.iter().filter_map(|id| catalogue.number(id));
         for number in named.chain(seen.iter().copied()) {
-            sieve.excluded[number as usize] = true;
+            compiled.excluded[number as usize] = true;
         }
         for name in &self.categories {
             match catalogue.category(name) {
-                Some(number) => sieve.categories.push(number),
-                None => sieve.is_closed = true,
+                Some(number) => compiled.categories.push(number),
+                None => compiled.is_closed = true,
             }
         }
         for name in &self.labels {
             match (name.strip_prefix('!'), catalogue.label(name)) {
-                (Some(name), _) => sieve.without.extend(catalogue.label(name)),
-                (None, Some(number)) => sieve.labels.push(number),
-                (None, None) => sieve.is_closed = true,
+                (Some(name), _) => compiled.without.extend(catalogue.label(name)),
+                (None, Some(number)) => compiled.labels.push(number),
+                (None, None) => compiled.is_closed = true,
             }
         }
-        sieve
+        compiled
     }
 }
 
-impl Sieve {
+impl CompiledFilter {
     /// Whether the item `number` may be in the list.
-    pub(crate) fn passes(&self, catalogue: &Catalogue, number: u32) -> bool {
+    pub(crate) fn passes(&self, catalogue: &ItemIndex, number: u32) -> bool {
         let entry = catalogue.entry(number);
         let has = |list: &[u32], word: &u32| list.binary_search(word).is_ok();
         !self.is_closed
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn items_pass_that_have_all_and_nothing_else() {
-        let mut catalogue = Catalogue::new(1.0);
+        let mut catalogue = ItemIndex::new(1.0);
         let mut put = |id: &str, categories: &[&str], colour: &str, is_hidden| {
             catalogue.put(&Item {
                 item_id: id.into(),
@@ -95,8 +95,8 @@ mod tests {
         let blue = put("blue", &["x"], "blue", false);
         let hidden = put("hidden", &["x"], "red", true);
         let passing = |filter: Filter, seen: &[u32]| -> Vec<u32> {
-            let sieve = filter.sieve(&catalogue, &seen.iter().copied().collect());
-            [red, blue, hidden].into_iter().filter(|&n| sieve.passes(&catalogue, n)).collect()
+            let compiled = filter.compile(&catalogue, &seen.iter().copied().collect());
+            [red, blue, hidden].into_iter().filter(|&n| compiled.passes(&catalogue, n)).collect()
         };
         let words = |words: &[&str]| words.iter().map(|word| word.to_string()).collect::<Vec<_>>();
         let categories = |list| Filter { categories: words(list), ..Filter::default() };

@@ -1,17 +1,22 @@
 //! Lists that are not made for one user: popular, latest, and what is near an item or a user.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use dragoman_store::Timestamp;
 
 use super::{
-    Filter, Recommendations, Scored, Shop,
+    Filter, Recommendations, Scored, TenantIndex,
+    item_index::Entry,
     rank::{self, Candidate, Order},
+    vectors::Distance,
 };
 use crate::error::ApiError;
 
+/// The label that holds the vector of an item unless another is named.
+const EMBEDDING: &str = "embedding";
+
 /// The recommenders that have names on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Named {
     /// What is popular now.
     Popular,
@@ -21,8 +26,15 @@ pub(crate) enum Named {
     Neighbours,
     /// By users alone.
     Together,
-    /// By categories and labels alone.
+    /// By categories and labels, then by vectors.
     Content,
+    /// By the vectors of a label.
+    Vectors {
+        /// How they are compared.
+        distance: Distance,
+        /// The path of the label.
+        path: String,
+    },
 }
 
 impl Named {
@@ -41,8 +53,19 @@ impl Named {
             "neighbors" | "neighbours" | "similar" => Some(Self::Neighbours),
             "users" | "co-occurrence" => Some(Self::Together),
             "content" | "tags" => Some(Self::Content),
-            _ => None,
+            _ => Self::of_vectors(name),
         }
+    }
+
+    /// Reads `embedding` or `cosine`, with the path of the label behind a colon where it is another.
+    fn of_vectors(name: &str) -> Option<Self> {
+        let (kind, path) = name.split_once(':').unwrap_or((name, EMBEDDING));
+        let distance = match kind {
+            "embedding" | "euclidean" => Distance::Euclidean,
+            "cosine" => Distance::Cosine,
+            _ => return None,
+        };
+        Some(Self::Vectors { distance, path: path.into() })
     }
 
     /// Reads the name of a list of users near a user.
@@ -58,16 +81,16 @@ impl Recommendations {
     /// What is popular or new, without what `user` has seen. Blocks.
     pub(crate) fn everybody(
         &self,
-        shop: &Shop,
-        (name, filter): (Named, &Filter),
+        index: &TenantIndex,
+        (name, filter): (&Named, &Filter),
         user: Option<&str>,
         (offset, n): (usize, usize),
     ) -> Result<Vec<Scored>, ApiError> {
-        let events = user.map(|user| shop.history(user)).transpose()?.unwrap_or_default();
-        let seen = shop.numbers(&events);
-        let catalogue = shop.catalogue();
-        let sieve = filter.sieve(&catalogue, &seen);
-        let passing = |number: &u32| sieve.passes(&catalogue, *number);
+        let events = user.map(|user| index.history(user)).transpose()?.unwrap_or_default();
+        let seen = index.numbers(&events);
+        let catalogue = index.items();
+        let compiled = filter.compile(&catalogue, &seen);
+        let passing = |number: &u32| compiled.passes(&catalogue, *number);
         let now = Timestamp::now().seconds;
         let scored = |number: u32| {
             let entry = catalogue.entry(number);
@@ -88,33 +111,37 @@ impl Recommendations {
     /// Items near `item`, without what `user` has seen. Blocks.
     pub(crate) fn near_item(
         &self,
-        shop: &Arc<Shop>,
-        (name, item): (Named, &str),
+        index: &Arc<TenantIndex>,
+        (name, item): (&Named, &str),
         (filter, user): (&Filter, Option<&str>),
         place: (usize, usize),
     ) -> Result<Vec<Scored>, ApiError> {
-        let events = user.map(|user| shop.history(user)).transpose()?.unwrap_or_default();
-        let mut seen = shop.numbers(&events);
-        let Some(number) = shop.catalogue().number(item) else { return Ok(Vec::new()) };
+        let events = user.map(|user| index.history(user)).transpose()?.unwrap_or_default();
+        let mut seen = index.numbers(&events);
+        let Some(number) = index.items().number(item) else { return Ok(Vec::new()) };
         seen.insert(number);
         let candidates = match name {
-            Named::Neighbours => match self.by_model(shop, number)? {
+            Named::Neighbours => match self.by_model(index, number)? {
                 Some(candidates) => candidates,
-                None => {
-                    let mut together = self.by_users(shop, item)?;
-                    let known: std::collections::HashSet<u32> =
-                        together.iter().map(|one| one.number).collect();
-                    let content = by_content(shop, number, 1);
-                    together.extend(content.into_iter().filter(|one| !known.contains(&one.number)));
-                    together
-                }
+                None => one_after_another([
+                    self.by_users(index, item)?,
+                    by_vectors(index, number, (Distance::Euclidean, EMBEDDING)),
+                    by_content(index, number),
+                ]),
             },
-            Named::Content => by_content(shop, number, 0),
-            _ => self.by_users(shop, item)?,
+            Named::Content => one_after_another([
+                by_content(index, number),
+                by_vectors(index, number, (Distance::Euclidean, EMBEDDING)),
+                Vec::new(),
+            ]),
+            Named::Vectors { distance, path } => {
+                by_vectors(index, number, (*distance, path))
+            }
+            _ => self.by_users(index, item)?,
         };
-        let catalogue = shop.catalogue();
-        let sieve = filter.sieve(&catalogue, &seen);
-        let candidates = candidates.into_iter().filter(|one| sieve.passes(&catalogue, one.number));
+        let catalogue = index.items();
+        let compiled = filter.compile(&catalogue, &seen);
+        let candidates = candidates.into_iter().filter(|one| compiled.passes(&catalogue, one.number));
         let page = rank::page(&catalogue, candidates.collect(), &Order::default(), place);
         let scored = |one: Candidate| Scored {
             id: catalogue.entry(one.number).id.to_string(),
@@ -126,46 +153,72 @@ impl Recommendations {
     /// Users near `user`. Blocks.
     pub(crate) fn near_user(
         &self,
-        shop: &Shop,
+        index: &TenantIndex,
         user: &str,
         (offset, n): (usize, usize),
     ) -> Result<Vec<Scored>, ApiError> {
-        let near = shop.neighbours.of_user(&shop.tenant, &self.settings, user)?;
+        let near = index.neighbours.of_user(&index.tenant, &self.settings, user)?;
         let scored =
             |(id, score): &(String, f32)| Scored { id: id.clone(), score: f64::from(*score) };
         Ok(near.iter().skip(offset).take(n).map(scored).collect())
     }
 
     /// How similar the model finds each item, if it knows the item `number`.
-    fn by_model(&self, shop: &Arc<Shop>, number: u32) -> Result<Option<Vec<Candidate>>, ApiError> {
-        let Some(link) = shop.link(self.model.current_of(shop.tenant.name())) else {
+    fn by_model(&self, index: &Arc<TenantIndex>, number: u32) -> Result<Option<Vec<Candidate>>, ApiError> {
+        let Some(link) = index.link(self.model.current_of(index.tenant.name())) else {
             return Ok(None);
         };
-        let Some(index) = link.index(number) else { return Ok(None) };
+        let Some(of_model) = link.index(&index.items(), number) else { return Ok(None) };
         let failed = |error: dragoman_core::Error| ApiError::Internal(error.to_string());
-        let scores = link.model.similar(index).map_err(failed)?;
-        let candidate = |(index, score): (usize, f32)| {
-            Some(Candidate { number: link.number(index)?, tier: 0, score })
+        let scores = link.model.similar(of_model).map_err(failed)?;
+        let items = index.items();
+        let candidate = |(of_model, score): (usize, f32)| {
+            Some(Candidate { number: link.number(&items, of_model)?, tier: 0, score })
         };
         Ok(Some(scores.into_iter().enumerate().filter_map(candidate).collect()))
     }
 
-    fn by_users(&self, shop: &Shop, item: &str) -> Result<Vec<Candidate>, ApiError> {
-        let catalogue = shop.catalogue();
-        let numbers = |id: &str| catalogue.number(id);
-        let near = shop.neighbours.of_item(&shop.tenant, &self.settings, (item, &numbers))?;
+    fn by_users(&self, index: &TenantIndex, item: &str) -> Result<Vec<Candidate>, ApiError> {
+        let catalogue = index.items();
+        let near = index.neighbours.of_item(&index.tenant, &self.settings, (item, &catalogue))?;
         let candidate = |&(number, score): &(u32, f32)| Candidate { number, tier: 0, score };
         Ok(near.iter().map(candidate).collect())
     }
 }
 
+/// The candidates of several lists, those of a later list in a lower tier, each item once.
+fn one_after_another(lists: [Vec<Candidate>; 3]) -> Vec<Candidate> {
+    let mut known = HashSet::new();
+    let mut all = Vec::new();
+    for (list, tier) in lists.into_iter().zip(0u8..) {
+        let new = list.into_iter().filter(|one| known.insert(one.number));
+        all.extend(new.map(|one| Candidate { tier, ..one }));
+    }
+    all
+}
+
+/// Items with a vector of the same label as the item `number`; what is nearer scores more.
+fn by_vectors(
+    index: &TenantIndex,
+    number: u32,
+    (distance, path): (Distance, &str),
+) -> Vec<Candidate> {
+    let items = index.items();
+    let Some(own) = items.entry(number).vectors.get(path) else { return Vec::new() };
+    let candidate = |(entry, number): (&Entry, u32)| {
+        let distance = distance.between(own, entry.vectors.get(path)?)?;
+        Some(Candidate { number, tier: 0, score: -distance })
+    };
+    items.entries().iter().zip(0..).filter_map(candidate).collect()
+}
+
 /// Items that share categories or labels with the item `number`.
-fn by_content(shop: &Shop, number: u32, tier: u8) -> Vec<Candidate> {
-    let catalogue = shop.catalogue();
+fn by_content(index: &TenantIndex, number: u32) -> Vec<Candidate> {
+    let catalogue = index.items();
     let numbers = 0..u32::try_from(catalogue.entries().len()).unwrap_or(u32::MAX);
     let candidates = numbers.map(|other| {
         let score = catalogue.likeness(number, other);
-        Candidate { number: other, tier, score }
+        Candidate { number: other, tier: 0, score }
     });
     candidates.filter(|one| one.score > 0.0).collect()
 }

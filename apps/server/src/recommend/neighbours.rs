@@ -1,18 +1,21 @@
 //! Which items the same users touched, counted from the store when it is asked for.
 //!
-//! Lists are remembered until something happens to the item or to one that its users touched
-//! lately, so that the next answer knows of every event.
+//! Lists are remembered until something happens to the item or to one of the users it was counted
+//! from, so that the next answer knows of every event.
 
 use std::{
     collections::{HashMap, HashSet},
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use dragoman_store::{Happened, Result, Tenant, Timestamp};
+use dragoman_store::{Event, Result, Tenant, Timestamp};
 use lru::LruCache;
 
-use super::settings::Settings;
+use super::{item_index::ItemIndex, rank::hash, settings::Settings};
 
 /// The latest users of an item that are asked what else they touched.
 const USERS: usize = 60;
@@ -29,22 +32,35 @@ const LISTS: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 /// Users whose latest items are in memory at most.
 const TASTES: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
+/// Counters of changes; users and items that share one are forgotten together.
+const COUNTERS: usize = 1 << 16;
+
 /// Items by number with how near they are, nearest first.
 pub(crate) type Near = Arc<Vec<(u32, f32)>>;
 
-/// Tells the number of an item.
-pub(crate) type Numbers<'a> = &'a dyn Fn(&str) -> Option<u32>;
-
 /// Neighbours of items, live.
 pub(crate) struct Neighbours {
-    lists: Mutex<LruCache<String, Near>>,
-    tastes: Mutex<LruCache<String, Arc<Vec<u32>>>>,
+    lists: Mutex<LruCache<String, Remembered<Near>>>,
+    tastes: Mutex<LruCache<String, Remembered<Arc<Vec<u32>>>>>,
+    /// How often a user or an item changed, by hash.
+    changes: Box<[AtomicU32]>,
+}
+
+/// Something that was computed, and the counters that it depends on as they were before.
+///
+/// Counters are read before the store is, and raised after it was written: what was computed while
+/// the store changed is never taken for current.
+#[derive(Clone)]
+struct Remembered<T> {
+    value: T,
+    counters: Vec<(u32, u32)>,
 }
 
 impl Neighbours {
     pub(crate) fn new() -> Self {
         let (lists, tastes) = (LruCache::new(LISTS), LruCache::new(TASTES));
-        Self { lists: Mutex::new(lists), tastes: Mutex::new(tastes) }
+        let changes = (0..COUNTERS).map(|_| AtomicU32::new(0)).collect();
+        Self { lists: Mutex::new(lists), tastes: Mutex::new(tastes), changes }
     }
 
     /// Items that the latest users of `item` liked too, by the cosine of their users.
@@ -52,26 +68,30 @@ impl Neighbours {
         &self,
         tenant: &Tenant,
         settings: &Settings,
-        (item, numbers): (&str, Numbers<'_>),
+        (item, items): (&str, &ItemIndex),
     ) -> Result<Near> {
-        if let Some(found) = lock(&self.lists).get(item) {
-            return Ok(Arc::clone(found));
+        if let Some(found) = self.current(&self.lists, item) {
+            return Ok(found);
         }
+        let mut counters = vec![self.counter(ITEM_SEED, item)];
         let users = users_of(tenant, settings, item)?;
+        counters.extend(users.iter().map(|user| self.counter(USER_SEED, user)));
         let mut counts: HashMap<u32, f32> = HashMap::new();
         for user in &users {
-            for &other in self.taste(tenant, settings, (user, numbers))?.iter() {
+            for &other in self.taste(tenant, settings, (user, items))?.iter() {
                 *counts.entry(other).or_default() += 1.0;
             }
         }
-        if let Some(own) = numbers(item) {
+        if let Some(own) = items.number(item) {
             counts.remove(&own);
         }
         // Of the others only those users are known who touched this item too: their share of the
         // users looked at, damped for pairs that met once.
         let all = users.len() as f32;
-        let near = Arc::new(ranked(counts, |count| count / (all * (count + 1.0)).sqrt()));
-        lock(&self.lists).put(item.into(), Arc::clone(&near));
+        let score = |count: f32| count / (all * (count + 1.0)).sqrt();
+        let near = ranked(counts, score, |a, b| items.entry(*a).id.cmp(&items.entry(*b).id));
+        let near = Arc::new(near);
+        lock(&self.lists).put(item.into(), Remembered { value: Arc::clone(&near), counters });
         Ok(near)
     }
 
@@ -90,27 +110,25 @@ impl Neighbours {
             users.into_iter().for_each(|other| *counts.entry(other).or_default() += share);
         }
         counts.remove(user);
-        Ok(ranked(counts, |count| count / (items.len() as f32).sqrt()))
+        Ok(ranked(counts, |count| count / (items.len() as f32).sqrt(), String::cmp))
     }
 
-    /// Forgets what events changed: the lists of their items and of their users' latest ones.
-    pub(crate) fn forget(&self, tenant: &Tenant, events: &[Happened]) -> Result<()> {
-        let users: HashSet<&str> = events.iter().map(|event| event.user_id.as_str()).collect();
-        if users.len() > USERS {
-            lock(&self.lists).clear(); // an import: cheaper than asking every user
-            lock(&self.tastes).clear();
-            return Ok(());
-        }
-        let mut gone: HashSet<String> = events.iter().map(|event| event.item_id.clone()).collect();
-        for user in users {
-            lock(&self.tastes).pop(user);
-            for event in tenant.history(user).take(ITEMS) {
-                gone.insert(event?.item_id);
+    /// Forgets what depends on these users and items, of which something was written.
+    pub(crate) fn forget<'a>(&self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        for (user, item) in pairs {
+            for counter in [self.counter(USER_SEED, user), self.counter(ITEM_SEED, item)] {
+                self.changes[counter.0 as usize].fetch_add(1, Ordering::AcqRel);
             }
         }
-        let mut lists = lock(&self.lists);
-        gone.iter().for_each(|item| drop(lists.pop(item)));
-        Ok(())
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.changes.iter().for_each(|change| {
+            change.fetch_add(1, Ordering::AcqRel);
+        });
+        lock(&self.lists).clear();
+        lock(&self.tastes).clear();
     }
 
     /// Numbers of the latest items that `user` liked.
@@ -118,17 +136,42 @@ impl Neighbours {
         &self,
         tenant: &Tenant,
         settings: &Settings,
-        (user, numbers): (&str, Numbers<'_>),
+        (user, items): (&str, &ItemIndex),
     ) -> Result<Arc<Vec<u32>>> {
-        if let Some(found) = lock(&self.tastes).get(user) {
-            return Ok(Arc::clone(found));
+        if let Some(found) = self.current(&self.tastes, user) {
+            return Ok(found);
         }
-        let items = liked(tenant, settings, user)?;
-        let taste: Arc<Vec<u32>> = Arc::new(items.iter().filter_map(|id| numbers(id)).collect());
-        lock(&self.tastes).put(user.into(), Arc::clone(&taste));
+        let counters = vec![self.counter(USER_SEED, user)];
+        let liked = liked(tenant, settings, user)?;
+        let taste: Vec<u32> = liked.iter().filter_map(|id| items.number(id)).collect();
+        let taste = Arc::new(taste);
+        lock(&self.tastes).put(user.into(), Remembered { value: Arc::clone(&taste), counters });
         Ok(taste)
     }
+
+    /// What is remembered of `name`, if nothing changed since.
+    fn current<T: Clone>(
+        &self,
+        cache: &Mutex<LruCache<String, Remembered<T>>>,
+        name: &str,
+    ) -> Option<T> {
+        let mut cache = lock(cache);
+        let Remembered { value, counters } = cache.get(name)?;
+        let is_current = |&(counter, count): &(u32, u32)| {
+            self.changes[counter as usize].load(Ordering::Acquire) == count
+        };
+        counters.iter().all(is_current).then(|| value.clone())
+    }
+
+    /// The counter of a name, and what it shows.
+    fn counter(&self, seed: u64, name: &str) -> (u32, u32) {
+        let counter = (hash(seed, name) >> 32) as u32 % COUNTERS as u32;
+        (counter, self.changes[counter as usize].load(Ordering::Acquire))
+    }
 }
+
+const USER_SEED: u64 = 2;
+const ITEM_SEED: u64 = 3;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -136,30 +179,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The latest users who liked `item`, without repeats.
 fn users_of(tenant: &Tenant, settings: &Settings, item: &str) -> Result<Vec<String>> {
-    let now = Timestamp::now();
-    distinct(tenant.events_of_item(item), USERS, |event| {
-        let counts = event.time <= now && settings.is_positive(&event.feedback_type, event.value);
-        counts.then(|| event.user_id.clone())
+    let events = tenant.events_of_item_before(item, Some(Timestamp::now()));
+    distinct(events, USERS, |event| {
+        Ok(settings.likes(tenant, event)?.then(|| event.user_id.clone()))
     })
 }
 
 /// The latest items that `user` liked, without repeats.
 fn liked(tenant: &Tenant, settings: &Settings, user: &str) -> Result<Vec<String>> {
     distinct(tenant.history_before(user, Some(Timestamp::now())), ITEMS, |event| {
-        settings.is_positive(&event.feedback_type, event.value).then(|| event.item_id.clone())
+        Ok(settings.likes(tenant, event)?.then(|| event.item_id.clone()))
     })
 }
 
 /// The first `n` different names that `pick` takes of the first events.
 fn distinct(
-    events: impl Iterator<Item = Result<Happened>>,
+    events: impl Iterator<Item = Result<Event>>,
     n: usize,
-    pick: impl Fn(&Happened) -> Option<String>,
+    pick: impl Fn(&Event) -> Result<Option<String>>,
 ) -> Result<Vec<String>> {
     let mut seen = HashSet::new();
     let mut names = Vec::new();
     for event in events.take(4 * n) {
-        if let Some(name) = pick(&event?)
+        if let Some(name) = pick(&event?)?
             && seen.insert(name.clone())
         {
             names.push(name);
@@ -171,21 +213,22 @@ fn distinct(
     Ok(names)
 }
 
-/// The nearest of `counts`, ties by name.
-fn ranked<T: Ord + std::hash::Hash>(
+/// The nearest of `counts`, ties in the order of `by_name`.
+fn ranked<T>(
     counts: HashMap<T, f32>,
     score: impl Fn(f32) -> f32,
+    by_name: impl Fn(&T, &T) -> std::cmp::Ordering,
 ) -> Vec<(T, f32)> {
     let mut near: Vec<(T, f32)> =
         counts.into_iter().map(|(name, count)| (name, score(count))).collect();
-    near.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    near.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then_with(|| by_name(&a.0, &b.0)));
     near.truncate(KEPT);
     near
 }
 
 #[cfg(test)]
 mod tests {
-    use dragoman_store::{DEFAULT_TENANT, Feedback, Mode, Store};
+    use dragoman_store::{DEFAULT_TENANT, Feedback, Item, Mode, Store};
 
     use super::*;
     use crate::RecommendationConfig;
@@ -197,8 +240,9 @@ mod tests {
             item_id: item.into(),
             ..Feedback::default()
         };
-        let written = tenant.put_feedback(&[row], Mode::Add, (true, true))?;
-        neighbours.forget(tenant, &written.added)
+        tenant.put_feedback(&[row], Mode::Add, (true, true))?;
+        neighbours.forget([(user, item)]);
+        Ok(())
     }
 
     #[test]
@@ -211,12 +255,14 @@ mod tests {
         for (user, item) in [("u", "a"), ("u", "b"), ("v", "a"), ("v", "b"), ("v", "c")] {
             read(&tenant, &live, user, item)?;
         }
-        // The number of an item is its letter's.
-        let numbers = |id: &str| id.bytes().next().map(u32::from);
+        let mut items = ItemIndex::new(1.0);
+        for id in ["d", "c", "b", "a"] {
+            items.put(&Item { item_id: id.into(), ..Item::default() });
+        }
         let of_item = |item: &str| {
-            let near = live.of_item(&tenant, &settings, (item, &numbers))?;
-            let letter = |&(number, _): &(u32, f32)| char::from_u32(number);
-            anyhow::Ok(near.iter().filter_map(letter).collect::<String>())
+            let near = live.of_item(&tenant, &settings, (item, &items))?;
+            let letter = |&(number, _): &(u32, f32)| items.entry(number).id.to_string();
+            anyhow::Ok(near.iter().map(letter).collect::<String>())
         };
         assert_eq!((of_item("a")?.as_str(), of_item("c")?.as_str()), ("bc", "ab"));
         let of_user = |user: &str| {

@@ -1,73 +1,127 @@
 //! Popularity that fades by half in a fixed time, kept up to date event by event.
 //!
-//! With weights that grow with the time of the event, in place of shrinking with its age (forward
-//! decay; Cormode and others, 2009), the sum of an item changes only when something happens to it,
-//! and the order of items not at all as time passes. Sums are kept as logarithms.
+//! Weights grow with the time of the event instead of shrinking with its age (forward decay;
+//! Cormode and others, 2009), so the sum of an item changes only when an event comes or goes, and
+//! the order of items does not change as time passes. Sums are exact: a weight is a whole number of
+//! units of its half-life, so the order in which events come and go leaves no rounding behind, and
+//! a server that reads all events anew has the same sums.
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
+
+/// Binary digits of a weight behind the point.
+const FRACTION: f64 = 40.0;
+
+/// Weights above this count as this, so that no sum overflows.
+const MAX_WEIGHT: f64 = (1u64 << 32) as f64;
 
 /// How popular each item is, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Popularity {
-    /// Growth of a weight in a second.
-    rate: f64,
-    /// Logarithm of each item's sum; minus infinity where nothing happened.
-    sums: Vec<f64>,
+    half_life: f64,
+    sums: Vec<Sum>,
     ranked: BTreeSet<(Reverse<Ordered>, Arc<str>, u32)>,
+}
+
+/// The weights of an item.
+#[derive(Debug, Clone)]
+struct Sum {
+    /// For each half-life with events, the latest first: the units counted in it, never 0.
+    octaves: Vec<(i64, i128)>,
+    /// Binary logarithm of the sum at time 0; minus infinity without events.
+    log2: f64,
 }
 
 /// A number that is never NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Ordered(f64);
 
+impl Default for Sum {
+    fn default() -> Self {
+        Self { octaves: Vec::new(), log2: f64::NEG_INFINITY }
+    }
+}
+
+impl Sum {
+    fn add(&mut self, octave: i64, units: i128) {
+        match self.octaves.binary_search_by(|(known, _)| octave.cmp(known)) {
+            Ok(place) => {
+                self.octaves[place].1 += units;
+                if self.octaves[place].1 == 0 {
+                    self.octaves.remove(place);
+                }
+            }
+            Err(place) => self.octaves.insert(place, (octave, units)),
+        }
+        self.log2 = self.log2();
+    }
+
+    fn log2(&self) -> f64 {
+        let Some(&(latest, _)) = self.octaves.first() else { return f64::NEG_INFINITY };
+        let part =
+            |&(octave, units): &(i64, i128)| units as f64 * (octave as f64 - latest as f64).exp2();
+        let sum: f64 = self.octaves.iter().map(part).sum();
+        if sum > 0.0 { sum.log2() - FRACTION + latest as f64 } else { f64::NEG_INFINITY }
+    }
+}
+
 impl Popularity {
     /// A popularity that fades by half in `half_life` seconds.
     pub(crate) fn new(half_life: f64) -> Self {
-        Self { rate: std::f64::consts::LN_2 / half_life.max(1.0), ..Self::default() }
+        Self { half_life: half_life.max(1.0), ..Self::default() }
     }
 
     /// Makes room for `len` items.
     pub(crate) fn grow(&mut self, len: usize) {
-        self.sums.resize(len, f64::NEG_INFINITY);
+        self.sums.resize_with(len, Sum::default);
     }
 
     /// Adds `weight` at `time` in seconds to the item `number`, which is called `id`; a negative
     /// weight takes back what was added.
     pub(crate) fn add(&mut self, number: u32, id: &Arc<str>, weight: f64, time: i64) {
-        let old = self.sums[number as usize];
-        let event = weight.abs().ln() + self.rate * time as f64;
-        let top = old.max(event);
-        let sum = (old - top).exp() + (event - top).exp() * weight.signum();
-        // What is left of a sum after all of it was taken back is rounding.
-        let new = if sum > 1e-9 { top + sum.ln() } else { f64::NEG_INFINITY };
-        if weight != 0.0 && !new.is_nan() {
-            self.set(number, id, new);
+        if weight == 0.0 || weight.is_nan() {
+            return;
         }
+        let place = time as f64 / self.half_life;
+        let octave = place.floor();
+        let size = weight.abs().min(MAX_WEIGHT) * (place - octave + FRACTION).exp2();
+        let units = size.round().max(1.0) as i128;
+        let sum = &mut self.sums[number as usize];
+        let old = sum.log2;
+        sum.add(octave as i64, if weight < 0.0 { -units } else { units });
+        let new = sum.log2;
+        self.rank(number, id, (old, new));
     }
 
     /// Forgets the item `number`.
-    pub(crate) fn forget(&mut self, number: u32, id: &str) {
-        self.set(number, &id.into(), f64::NEG_INFINITY);
+    pub(crate) fn forget(&mut self, number: u32, id: &Arc<str>) {
+        let old = std::mem::take(&mut self.sums[number as usize]).log2;
+        self.rank(number, id, (old, f64::NEG_INFINITY));
     }
 
-    fn set(&mut self, number: u32, id: &Arc<str>, sum: f64) {
-        let old = std::mem::replace(&mut self.sums[number as usize], sum);
+    fn rank(&mut self, number: u32, id: &Arc<str>, (old, new): (f64, f64)) {
         if old != f64::NEG_INFINITY {
             self.ranked.remove(&(Reverse(Ordered(old)), Arc::clone(id), number));
         }
-        if sum != f64::NEG_INFINITY {
-            self.ranked.insert((Reverse(Ordered(sum)), Arc::clone(id), number));
+        if new != f64::NEG_INFINITY {
+            self.ranked.insert((Reverse(Ordered(new)), Arc::clone(id), number));
         }
     }
 
     /// Events of the item `number` that are left at `now`, each counted by what did not fade.
     pub(crate) fn at(&self, number: u32, now: i64) -> f64 {
-        self.log_at(number, now).exp()
+        self.log_at(number, now).exp().min(f64::MAX)
     }
 
-    /// The logarithm of [`at`](Self::at), which costs less; minus infinity where nothing happened.
-    pub(crate) fn log_at(&self, number: u32, now: i64) -> f64 {
-        self.sums[number as usize] - self.rate * now as f64
+    /// The logarithm of [`at`](Self::at); minus infinity where nothing happened.
+    fn log_at(&self, number: u32, now: i64) -> f64 {
+        (self.sums[number as usize].log2 - now as f64 / self.half_life) * std::f64::consts::LN_2
+    }
+
+    /// The logarithm of the share of the most popular item that the item `number` has, at most 0;
+    /// minus infinity where nothing happened. It does not change as time passes.
+    pub(crate) fn relative(&self, number: u32) -> f32 {
+        let best = self.ranked.first().map_or(0.0, |(Reverse(Ordered(best)), ..)| *best);
+        ((self.sums[number as usize].log2 - best) * std::f64::consts::LN_2) as f32
     }
 
     /// Numbers of the items that anything happened to, most popular first, ties by identifier.
@@ -92,6 +146,8 @@ impl Ord for Ordered {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn popularity(items: usize) -> (Popularity, Vec<Arc<str>>) {
@@ -122,7 +178,7 @@ mod tests {
         assert_eq!(popularity.ranked().collect::<Vec<_>>(), [1, 2, 0]);
         popularity.add(1, &ids[1], -1.0, 10);
         assert_eq!(popularity.ranked().collect::<Vec<_>>(), [2, 0]);
-        popularity.forget(2, "2");
+        popularity.forget(2, &ids[2]);
         assert_eq!(popularity.ranked().collect::<Vec<_>>(), [0]);
     }
 
@@ -135,6 +191,32 @@ mod tests {
         assert!((popularity.at(0, 1_000) - 1.0).abs() < 1e-6);
         assert_eq!(popularity.ranked().collect::<Vec<_>>(), [1, 0]);
         popularity.add(0, &ids[0], 0.0, 5);
-        assert!(popularity.at(0, 1_000).is_finite());
+        assert!(popularity.at(0, 1_000).is_finite() && popularity.at(1, 1_000).is_finite());
+    }
+
+    proptest! {
+        #[test]
+        fn sums_do_not_depend_on_the_order_of_events(
+            events in prop::collection::vec((0u32..4, 0.001f64..1e6, 0i64..2_000_000_000), 0..40),
+            gone in prop::collection::vec((0u32..4, 0.001f64..1e6, 0i64..2_000_000_000), 0..40),
+        ) {
+            let (mut live, ids) = popularity(4);
+            let id = |number: u32| &ids[number as usize];
+            for &(number, weight, time) in gone.iter().chain(&events) {
+                live.add(number, id(number), weight, time);
+            }
+            for &(number, weight, time) in &gone {
+                live.add(number, id(number), -weight, time);
+            }
+            let (mut fresh, ids) = popularity(4);
+            for &(number, weight, time) in events.iter().rev() {
+                fresh.add(number, &ids[number as usize], weight, time);
+            }
+            prop_assert_eq!(live.ranked().collect::<Vec<_>>(), fresh.ranked().collect::<Vec<_>>());
+            for number in 0..4 {
+                let bits = |one: &Popularity| one.log_at(number, 2_000_000_000).to_bits();
+                prop_assert_eq!(bits(&live), bits(&fresh));
+            }
+        }
     }
 }

@@ -2,13 +2,16 @@
 
 use std::cmp::Ordering;
 
-use super::{boost::Weights, catalogue::Catalogue};
+use super::{boost::Weights, item_index::ItemIndex};
 
 /// The best items among which diversity chooses; fixed, so that pages of one list fit together.
 const POOL: usize = 500;
 
 /// Standard deviations between two tiers, where boosts may cross from one to the other.
 const BELOW: f32 = 4.0;
+
+/// The last tier.
+const TIERS: u8 = 3;
 
 /// How an item stands in a list: items of a lower tier come after all of a higher one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,7 +37,7 @@ pub(crate) struct Order {
 
 /// Sorts `candidates`, and returns those from `offset` on, `n` at most.
 pub(crate) fn page(
-    catalogue: &Catalogue,
+    catalogue: &ItemIndex,
     mut candidates: Vec<Candidate>,
     order: &Order,
     (offset, n): (usize, usize),
@@ -59,7 +62,7 @@ pub(crate) fn page(
 }
 
 /// Tier, score, identifier.
-fn compare(catalogue: &Catalogue, a: &Candidate, b: &Candidate) -> Ordering {
+fn compare(catalogue: &ItemIndex, a: &Candidate, b: &Candidate) -> Ordering {
     let by_id = || catalogue.entry(a.number).id.cmp(&catalogue.entry(b.number).id);
     a.tier.cmp(&b.tier).then_with(|| b.score.total_cmp(&a.score)).then_with(by_id)
 }
@@ -69,12 +72,12 @@ fn compare(catalogue: &Catalogue, a: &Candidate, b: &Candidate) -> Ordering {
 ///
 /// Gumbel noise makes the order a draw without putting back from the softmax of the scores (Kool
 /// and others, 2019); it is a function of seed and item, so that pages fit together.
-fn shift(catalogue: &Catalogue, candidates: &mut [Candidate], order: &Order) {
-    for tier in 0..=2 {
-        let of_tier = || candidates.iter().filter(|one| one.tier == tier);
-        let count = of_tier().count().max(1) as f32;
-        let mean = of_tier().map(|one| one.score).sum::<f32>() / count;
-        let variance = of_tier().map(|one| (one.score - mean).powi(2)).sum::<f32>() / count;
+fn shift(catalogue: &ItemIndex, candidates: &mut [Candidate], order: &Order) {
+    for tier in 0..=TIERS {
+        let scores = || candidates.iter().filter(|one| one.tier == tier).map(|one| one.score);
+        let count = scores().count().max(1);
+        let mean = exact_mean(scores(), count);
+        let variance = exact_mean(scores().map(|score| (score - mean).powi(2)), count);
         let scale = variance.sqrt().max(1e-9);
         for one in candidates.iter_mut().filter(|one| one.tier == tier) {
             one.score = (one.score - mean) / scale - BELOW * f32::from(tier);
@@ -88,6 +91,13 @@ fn shift(catalogue: &Catalogue, candidates: &mut [Candidate], order: &Order) {
         }
     }
     candidates.iter_mut().for_each(|one| one.tier = 0);
+}
+
+/// The mean of `count` numbers, summed as whole units: it does not depend on their order.
+fn exact_mean(numbers: impl Iterator<Item = f32>, count: usize) -> f32 {
+    const UNIT: f64 = (1u64 << 24) as f64;
+    let units: i128 = numbers.map(|number| (f64::from(number) * UNIT) as i128).sum();
+    (units as f64 / UNIT / count as f64) as f32
 }
 
 /// A Gumbel-distributed number that depends on `seed` and `id` alone.
@@ -124,7 +134,7 @@ fn lower_tiers(sorted: &mut [Candidate]) {
 
 /// Reorders the first `count` places by maximal marginal relevance (Carbonell and Goldstein, 1998):
 /// at each place the item with the best `(1-d)·relevance - d·likeness to what stands above`.
-fn diversify(catalogue: &Catalogue, sorted: &mut [Candidate], diversity: f32, count: usize) {
+fn diversify(catalogue: &ItemIndex, sorted: &mut [Candidate], diversity: f32, count: usize) {
     let pool = sorted.len().min(POOL);
     let sorted = &mut sorted[..pool];
     // The place stands for relevance: scores of several tiers have no common scale.
@@ -161,8 +171,8 @@ mod tests {
     use crate::recommend::boost::Boost;
 
     /// Items 0, 1, 2, … whose category is their number divided by ten.
-    fn catalogue(items: usize) -> Catalogue {
-        let mut catalogue = Catalogue::new(1.0);
+    fn catalogue(items: usize) -> ItemIndex {
+        let mut catalogue = ItemIndex::new(1.0);
         for i in 0..items {
             catalogue.put(&Item {
                 item_id: format!("{i:04}"),

@@ -1,18 +1,18 @@
-//! Scores for one user at one moment: by the model, or by what is alike, together and popular.
+//! Scores for one user at one time: by the model, or by what is alike, together and popular.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use dragoman_core::recommend::{Event, Ranking};
-use dragoman_store::{Happened, Timestamp};
+use dragoman_core::recommend::{Event as ModelEvent, Ranking};
+use dragoman_store::{Event, Timestamp};
 
 use super::{
-    Audience, Recommendations, Recommender, Settings, Shop,
-    catalogue::{Catalogue, Entry},
+    Audience, Recommendations, Recommender, Settings, TenantIndex,
+    item_index::{Entry, ItemIndex},
     features,
-    filter::Sieve,
+    filter::CompiledFilter,
     link::Link,
     queue::{Asked, Failed},
     rank::{Candidate, hash},
@@ -30,10 +30,14 @@ const SECONDS_OF_A_YEAR: f32 = 365.25 * 86_400.0;
 /// Shares of neighbours, content and popularity in a score without a model.
 pub(super) const SHARES: [f32; 3] = [1.0, 0.5, 0.25];
 
-/// What is known of a user at a moment.
-pub(super) struct Moment {
+/// What is known of a user at one time.
+pub(super) struct UserContext {
     /// What the user did until now, newest first.
-    pub(super) events: Vec<Happened>,
+    pub(super) events: Vec<Event>,
+    /// Whether the user likes the item of each event.
+    is_liked: Vec<bool>,
+    /// Whether the user wants no more of the item of each event.
+    is_disliked: Vec<bool>,
     labels: Vec<String>,
     pub(super) now: Timestamp,
     is_session: bool,
@@ -52,41 +56,50 @@ pub(super) enum Scores {
     Latest,
 }
 
-impl Moment {
+impl UserContext {
     /// Reads what the store knows of the audience.
     pub(super) fn read(
-        shop: &Shop,
+        index: &TenantIndex,
         settings: &Settings,
         audience: &Audience,
         now: Timestamp,
     ) -> Result<Self, ApiError> {
+        let tenant = &index.tenant;
         Ok(match audience {
             Audience::User(user) => {
-                let known = shop.tenant.user(user)?;
+                let known = tenant.user(user)?;
+                let events = index.history(user)?;
+                let liked = events.iter().map(|event| settings.likes(tenant, event));
+                let disliked = events.iter().map(|event| settings.dislikes(tenant, event));
                 Self {
-                    events: shop.history(user)?,
+                    is_liked: liked.collect::<Result<_, _>>()?,
+                    is_disliked: disliked.collect::<Result<_, _>>()?,
+                    events,
                     labels: known.map(|user| features::flatten(&user.labels)).unwrap_or_default(),
                     now,
                     is_session: false,
                 }
             }
             Audience::Session(events) => {
-                let liked = |one: &&Happened| settings.is_positive(&one.feedback_type, one.value);
-                let events = events.iter().filter(liked).cloned().collect();
-                Self { events, labels: Vec::new(), now, is_session: true }
+                let liked = |one: &&Event| settings.is_positive(&one.feedback_type, one.value);
+                let events: Vec<Event> = events.iter().filter(liked).cloned().collect();
+                Self {
+                    is_liked: vec![true; events.len()],
+                    is_disliked: vec![false; events.len()],
+                    events,
+                    labels: Vec::new(),
+                    now,
+                    is_session: true,
+                }
             }
         })
     }
 
     /// Items that are not to be listed again.
-    pub(super) fn seen(&self, catalogue: &Catalogue, settings: &Settings) -> HashSet<u32> {
-        let is_out = |event: &&Happened| {
-            self.is_session
-                || !settings.replacement
-                || settings.is_negative(&event.feedback_type, event.value)
-        };
-        let out = self.events.iter().filter(is_out);
-        out.filter_map(|event| catalogue.number(&event.item_id)).collect()
+    pub(super) fn seen(&self, catalogue: &ItemIndex, settings: &Settings) -> HashSet<u32> {
+        let is_out = |is_disliked: bool| self.is_session || !settings.replacement || is_disliked;
+        let out = self.events.iter().zip(&self.is_disliked).filter(|(_, is)| is_out(**is));
+        out.filter_map(|(event, _)| catalogue.number(&event.item_id)).collect()
     }
 
     /// What exploration depends on: the user and how much happened, so that pages fit together
@@ -100,78 +113,74 @@ impl Moment {
     }
 
     /// The latest liked items without repeats, newest first.
-    fn recent(&self, settings: &Settings) -> Vec<&str> {
+    fn recent(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
-        let liked = self
-            .events
-            .iter()
-            .filter(|event| settings.is_positive(&event.feedback_type, event.value));
-        let ids = liked.map(|event| event.item_id.as_str());
+        let liked = self.events.iter().zip(&self.is_liked).filter(|(_, is_liked)| **is_liked);
+        let ids = liked.map(|(event, _)| event.item_id.as_str());
         ids.filter(|id| seen.insert(*id)).take(RECENT).collect()
     }
 }
 
 impl Recommendations {
-    /// Scores the items of `shop` as `recommender` does.
+    /// Scores the items of `index` as `recommender` does.
     pub(super) fn score(
         &self,
-        shop: &Arc<Shop>,
+        index: &Arc<TenantIndex>,
         link: Option<&Arc<Link>>,
-        moment: &Moment,
+        context: &UserContext,
         recommender: Recommender,
     ) -> Result<Scores, ApiError> {
         match (recommender, link) {
             (Recommender::Popular, _) => Ok(Scores::Popular),
             (Recommender::Latest, _) => Ok(Scores::Latest),
             (Recommender::Model, Some(link)) => {
-                let asked = self.ask(shop, link, moment);
+                let asked = self.ask(index, link, context);
                 match self.queue.rank(asked.clone()) {
                     Ok(ranking) => Ok(Scores::Model { link: Arc::clone(link), ranking, asked }),
                     Err(Failed(reason)) => {
                         tracing::error!(reason, "the model failed; the list is made without it");
-                        self.live(shop, moment)
+                        self.live(index, context)
                     }
                 }
             }
-            _ => self.live(shop, moment),
+            _ => self.live(index, context),
         }
     }
 
-    /// The query of a moment in the indices of the model.
-    fn ask(&self, shop: &Shop, link: &Arc<Link>, moment: &Moment) -> Asked {
-        let catalogue = shop.catalogue();
+    /// The query of a user in the indices of the model.
+    fn ask(&self, index: &TenantIndex, link: &Arc<Link>, context: &UserContext) -> Asked {
+        let catalogue = index.items();
         let kinds = link.model.kinds();
         let kind_of = |name: &str| kinds.iter().position(|kind| kind == name).unwrap_or(0);
-        let event = |event: &Happened| {
-            Some(Event {
-                item: link.index(catalogue.number(&event.item_id)?)?,
+        let event = |event: &Event| {
+            Some(ModelEvent {
+                item: link.index(&catalogue, catalogue.number(&event.item_id)?)?,
                 kind: u16::try_from(kind_of(&event.feedback_type)).unwrap_or(0),
                 value: if event.value == 0.0 { 1.0 } else { event.value as f32 },
                 time: event.time.seconds,
             })
         };
-        let newest = moment.events.iter().filter_map(event).take(self.settings.history);
-        let mut history: Vec<Event> = newest.collect();
+        let newest = context.events.iter().filter_map(event).take(self.settings.history);
+        let mut history: Vec<ModelEvent> = newest.collect();
         history.reverse();
         Asked {
             link: Arc::clone(link),
             history,
-            labels: moment.labels.clone(),
-            now: moment.now.seconds,
-            popularity: link.popularity(&catalogue, moment.now.seconds),
+            labels: context.labels.clone(),
+            now: context.now.seconds,
+            popularity: link.popularity(&catalogue, context.now.seconds),
         }
     }
 
     /// Scores without a model: items that users of the latest items liked too, items like them, and
     /// among these the popular ones.
-    fn live(&self, shop: &Shop, moment: &Moment) -> Result<Scores, ApiError> {
-        let recent = moment.recent(&self.settings);
-        let catalogue = shop.catalogue();
-        let numbers = |id: &str| catalogue.number(id);
+    fn live(&self, index: &TenantIndex, context: &UserContext) -> Result<Scores, ApiError> {
+        let recent = context.recent();
+        let catalogue = index.items();
         let mut together = vec![0f32; catalogue.entries().len()];
         let mut from: HashMap<u32, Vec<(String, f32)>> = HashMap::new();
         for (place, id) in recent.iter().take(SEEDS).enumerate() {
-            let near = shop.neighbours.of_item(&shop.tenant, &self.settings, (id, &numbers))?;
+            let near = index.neighbours.of_item(&index.tenant, &self.settings, (id, &catalogue))?;
             for &(number, score) in near.iter() {
                 let share = score / (1.0 + place as f32).sqrt();
                 if let Some(sum) = together.get_mut(number as usize) {
@@ -183,25 +192,27 @@ impl Recommendations {
         let recent: Vec<u32> = recent.iter().filter_map(|id| catalogue.number(id)).collect();
         let content = alike(&catalogue, &recent);
         Ok(Scores::Live {
-            scores: blend(&catalogue, &together, &content, moment.now.seconds),
+            scores: blend(&catalogue, &together, &content),
             from,
         })
     }
 }
 
 /// How much each item has of what the items `numbers` are made of.
-fn alike(catalogue: &Catalogue, numbers: &[u32]) -> Vec<f32> {
-    let mut weights = vec![0f32; catalogue.words()];
+fn alike(catalogue: &ItemIndex, numbers: &[u32]) -> Vec<f32> {
+    // Whole numbers: their sum does not depend on the order of words.
+    let mut counts = vec![0u32; catalogue.words()];
     for &number in numbers {
         let entry = catalogue.entry(number);
         for &word in entry.categories.iter().chain(&entry.labels) {
-            weights[word as usize] += 1.0 / numbers.len() as f32;
+            counts[word as usize] += 1;
         }
     }
     let score = |entry: &Entry| {
-        let count = entry.categories.len() + entry.labels.len();
         let words = entry.categories.iter().chain(&entry.labels);
-        words.map(|&word| weights[word as usize]).sum::<f32>() / (count.max(1) as f32).sqrt()
+        let sum: u32 = words.map(|&word| counts[word as usize]).sum();
+        let count = entry.categories.len() + entry.labels.len();
+        sum as f32 / numbers.len() as f32 / (count.max(1) as f32).sqrt()
     };
     match numbers.is_empty() {
         true => vec![0.0; catalogue.entries().len()],
@@ -210,17 +221,16 @@ fn alike(catalogue: &Catalogue, numbers: &[u32]) -> Vec<f32> {
 }
 
 /// Adds the parts up, each on a scale up to one; popularity alone makes nothing personal.
-fn blend(catalogue: &Catalogue, together: &[f32], content: &[f32], now: i64) -> Vec<f32> {
+fn blend(catalogue: &ItemIndex, together: &[f32], content: &[f32]) -> Vec<f32> {
     let scale =
         |part: &[f32], share: f32| share / part.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let (by_users, by_content) = (scale(together, SHARES[0]), scale(content, SHARES[1]));
     let popularity = catalogue.popularity();
-    let best = popularity.ranked().next().map_or(0.0, |number| popularity.log_at(number, now));
     let sum = |number: usize| {
         let own = together[number] * by_users + content[number] * by_content;
         match own > 0.0 {
             // An item of the catalogue has a number of 32 bits.
-            true => own + SHARES[2] * (popularity.log_at(number as u32, now) - best).exp() as f32,
+            true => own + SHARES[2] * popularity.relative(number as u32).exp(),
             false => 0.0,
         }
     };
@@ -228,18 +238,18 @@ fn blend(catalogue: &Catalogue, together: &[f32], content: &[f32], now: i64) -> 
 }
 
 impl Scores {
-    /// All items that pass `sieve`, with their scores: the user's first, then what is popular, then
+    /// All items that pass `compiled`, with their scores: the user's first, then what is popular, then
     /// what is new.
     pub(super) fn candidates(
         &self,
-        catalogue: &Catalogue,
-        sieve: &Sieve,
-        now: i64,
+        catalogue: &ItemIndex,
+        compiled: &CompiledFilter,
     ) -> Vec<Candidate> {
         let popularity = catalogue.popularity();
+        let newest = catalogue.latest().next().map_or(0, |number| catalogue.entry(number).time);
         let own = |number: u32| match self {
             Self::Model { link, ranking, .. } => {
-                let index = link.index(number)?;
+                let index = link.index(catalogue, number)?;
                 ranking.scores.get(index as usize).copied().filter(|score| !score.is_nan())
             }
             Self::Live { scores, .. } => {
@@ -248,12 +258,14 @@ impl Scores {
             Self::Popular | Self::Latest => None,
         };
         let candidate = |number: u32| {
-            // Relative to now, because single precision cannot tell the seconds since 1970 apart.
-            let years = (catalogue.entry(number).time - now) as f32 / SECONDS_OF_A_YEAR;
+            // Relative to the newest item, because single precision cannot tell the seconds since
+            // 1970 apart.
+            let time = catalogue.entry(number).time;
+            let years = time.saturating_sub(newest) as f32 / SECONDS_OF_A_YEAR;
             let (tier, score) = match own(number) {
                 Some(score) => (0, score),
                 None if matches!(self, Self::Latest) => (2, years),
-                None => match popularity.log_at(number, now) as f32 {
+                None => match popularity.relative(number) {
                     f32::NEG_INFINITY => (2, years),
                     popular => (1, popular),
                 },
@@ -261,6 +273,6 @@ impl Scores {
             Candidate { number, tier, score }
         };
         let numbers = 0..u32::try_from(catalogue.entries().len()).unwrap_or(u32::MAX);
-        numbers.filter(|&number| sieve.passes(catalogue, number)).map(candidate).collect()
+        numbers.filter(|&number| compiled.passes(catalogue, number)).map(candidate).collect()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use dragoman_store::{Error as StoreError, Event, Tenant};
+
 use super::{expression::Expression, groups::Groups};
 use crate::config::RecommendationConfig;
 
@@ -75,12 +77,38 @@ impl Settings {
         self.negative.iter().any(|one| one.holds(kind, value))
     }
 
-    /// How much feedback counts for popularity and neighbours; 0 for what is not positive.
-    pub(crate) fn weight(&self, kind: &str, value: f64) -> f64 {
-        match self.is_positive(kind, value) {
-            true => self.weights.get(kind).copied().unwrap_or(1.0).max(0.0),
-            false => 0.0,
-        }
+    /// Whether the value of feedback of `kind` decides what it says.
+    pub(crate) fn depends_on_value(&self, kind: &str) -> bool {
+        self.positive.iter().chain(&self.negative).any(|one| one.kind == kind && one.is_bounded())
+    }
+
+    /// Whether `event` counts as liked: its feedback row decides, with the value it has now.
+    pub(crate) fn likes(&self, tenant: &Tenant, event: &Event) -> Result<bool, StoreError> {
+        self.judge(tenant, event, Self::is_positive)
+    }
+
+    /// The same of what the user wants no more of.
+    pub(crate) fn dislikes(&self, tenant: &Tenant, event: &Event) -> Result<bool, StoreError> {
+        self.judge(tenant, event, Self::is_negative)
+    }
+
+    fn judge(
+        &self,
+        tenant: &Tenant,
+        event: &Event,
+        says: fn(&Self, &str, f64) -> bool,
+    ) -> Result<bool, StoreError> {
+        let Event { user_id, item_id, feedback_type, value, .. } = event;
+        let value = match self.depends_on_value(feedback_type) {
+            true => tenant.feedback(feedback_type, user_id, item_id)?.map_or(*value, |row| row.value),
+            false => *value,
+        };
+        Ok(says(self, feedback_type, value))
+    }
+
+    /// How much a liked event counts for popularity.
+    pub(crate) fn weight(&self, kind: &str) -> f64 {
+        self.weights.get(kind).copied().unwrap_or(1.0).max(0.0)
     }
 
     /// What `name` stands for: another recommender's name, or its own.
@@ -104,8 +132,9 @@ mod tests {
         let settings = Settings::new(&config)?;
         assert!(settings.is_positive("read", 3.0) && !settings.is_positive("read", 2.0));
         assert!(settings.is_negative("read", 1.0) && !settings.is_negative("read", 2.0));
-        assert_eq!([settings.weight("buy", 1.0), settings.weight("read", 4.0)], [5.0, 1.0]);
-        assert_eq!(settings.weight("look", 1.0), 0.0);
+        assert_eq!([settings.weight("buy"), settings.weight("read")], [5.0, 1.0]);
+        assert!(!settings.is_positive("look", 1.0));
+        assert!(settings.depends_on_value("read") && !settings.depends_on_value("buy"));
         let all = Settings::new(&RecommendationConfig::default())?;
         assert!(all.is_positive("anything", 0.0) && !all.is_negative("anything", 0.0));
         Ok(())

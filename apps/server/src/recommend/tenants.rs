@@ -7,7 +7,7 @@ use std::{
 
 use dragoman_store::{DEFAULT_TENANT, Store};
 
-use super::{RecommenderHandle, Settings, Shop, queue::RankQueue};
+use super::{RecommenderHandle, Settings, TenantIndex, queue::RankQueue};
 use crate::{
     Error, Result, config::RecommendationConfig, metrics::recommend::RecommendMetrics,
     queue::pool::Pool,
@@ -18,6 +18,9 @@ const THREADS: usize = 32;
 
 /// Threads that parse lists.
 const PARSERS: usize = 2;
+
+/// A tenant's place, empty until the tenant is read.
+type Slot = Arc<Mutex<Option<Arc<TenantIndex>>>>;
 
 /// Recommendation in one server: its tenants, its model, its settings.
 pub(crate) struct Recommendations {
@@ -30,7 +33,7 @@ pub(crate) struct Recommendations {
     /// Where lists are parsed: few at a time, because a list in memory is larger than its text.
     pub(crate) parsers: Pool,
     store: Store,
-    shops: Mutex<HashMap<String, Arc<Shop>>>,
+    indexes: Mutex<HashMap<String, Slot>>,
 }
 
 impl Recommendations {
@@ -46,28 +49,50 @@ impl Recommendations {
         let queue = RankQueue::start(metrics.queued.clone())?;
         let pool = Pool::start("recommend", THREADS, config.recommend_queue_size)?;
         let parsers = Pool::start("parse", PARSERS, config.recommend_queue_size)?;
-        let shops = Mutex::default();
-        let this = Self { settings, model, metrics, queue, pool, parsers, store, shops };
-        let shop = this.shop(DEFAULT_TENANT)?;
+        let indexes = Mutex::default();
+        let this = Self { settings, model, metrics, queue, pool, parsers, store, indexes };
+        let index = this.index(DEFAULT_TENANT)?;
         if let Some(loaded) = this.model.current_of(DEFAULT_TENANT) {
-            shop.relink(&loaded);
+            index.relink(&loaded);
         }
         Ok(this)
     }
 
-    /// The tenant `name`. The first call reads its items. Blocks.
-    pub(crate) fn shop(&self, name: &str) -> Result<Arc<Shop>, dragoman_store::Error> {
-        let mut shops = self.shops.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shop) = shops.get(name) {
-            return Ok(Arc::clone(shop));
+    /// The tenant `name`. The first call reads its items, while those for other tenants go on. Blocks.
+    pub(crate) fn index(&self, name: &str) -> Result<Arc<TenantIndex>, dragoman_store::Error> {
+        let known = self.indexes.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let slot = match known {
+            Some(slot) => slot,
+            None => {
+                self.store.tenant(name)?; // only one that exists takes a slot
+                let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(indexes.entry(name.into()).or_default())
+            }
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &*slot {
+            return Ok(Arc::clone(index));
         }
-        let shop = Arc::new(Shop::open(self.store.tenant(name)?, &self.settings)?);
-        shops.insert(name.into(), Arc::clone(&shop));
-        Ok(shop)
+        let index = Arc::new(TenantIndex::open(self.store.tenant(name)?, &self.settings)?);
+        *slot = Some(Arc::clone(&index));
+        Ok(index)
     }
 
-    /// Forgets what is in memory of all tenants, after the store was changed past them.
-    pub(crate) fn reload(&self) {
-        self.shops.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Reads all open tenants anew, after the store was changed past them. Blocks.
+    pub(crate) fn reload(&self) -> Result<(), dragoman_store::Error> {
+        let open: Vec<(String, Slot)> = {
+            let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+            indexes.retain(|name, _| self.store.tenant(name).is_ok());
+            indexes.iter().map(|(name, slot)| (name.clone(), Arc::clone(slot))).collect()
+        };
+        for (name, slot) in open {
+            let index = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Some(index) = index else { continue };
+            index.reload()?;
+            if let Some(loaded) = self.model.current_of(&name) {
+                index.relink(&loaded);
+            }
+        }
+        Ok(())
     }
 }

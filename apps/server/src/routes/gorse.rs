@@ -16,7 +16,7 @@ mod recommend;
 mod record;
 mod reply;
 mod users;
-mod visitor;
+mod context;
 
 use std::time::Instant;
 

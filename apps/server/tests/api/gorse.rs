@@ -8,6 +8,7 @@ mod model;
 mod tenants;
 mod bulk;
 mod bad_input;
+mod reported;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

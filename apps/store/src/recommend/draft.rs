@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Happened,
+    Event,
     codec::{BY_ITEM, BY_TIME, FEEDBACK, HISTORY, Key},
 };
 use crate::Result;
@@ -49,19 +49,19 @@ impl<'a> Draft<'a> {
     }
 
     /// Removes an event from all orders, and the feedback row that it is part of.
-    pub(super) fn forget(&mut self, event: &Happened) {
-        let Happened { user_id, item_id, feedback_type, .. } = event;
+    pub(super) fn forget(&mut self, event: &Event) {
+        let Event { user_id, item_id, feedback_type, .. } = event;
         self.remove(Key::new(FEEDBACK).id(feedback_type).id(user_id).id(item_id).build());
         self.remove_event(event);
     }
 
     /// Removes an event from all orders.
-    pub(super) fn remove_event(&mut self, event: &Happened) {
+    pub(super) fn remove_event(&mut self, event: &Event) {
         event_keys(event).into_iter().for_each(|key| self.remove(key));
     }
 
     /// Puts an event into all orders.
-    pub(super) fn insert_event(&mut self, event: &Happened) {
+    pub(super) fn insert_event(&mut self, event: &Event) {
         for key in event_keys(event) {
             self.insert(key, event.value.to_be_bytes().to_vec());
         }
@@ -81,8 +81,8 @@ impl<'a> Draft<'a> {
 }
 
 /// Where an event stands: by user, by item, by time.
-fn event_keys(event: &Happened) -> [Vec<u8>; 3] {
-    let Happened { user_id, item_id, feedback_type, time, .. } = event;
+fn event_keys(event: &Event) -> [Vec<u8>; 3] {
+    let Event { user_id, item_id, feedback_type, time, .. } = event;
     [
         Key::new(HISTORY).id(user_id).time(*time).id(item_id).id(feedback_type).build(),
         Key::new(BY_ITEM).id(item_id).time(*time).id(user_id).id(feedback_type).build(),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{
-    Feedback, FeedbackKey, Happened, Item, MAX_BYTES, Tenant, User, check_id,
+    Feedback, FeedbackKey, Event, Item, MAX_BYTES, Tenant, User, check_id,
     codec::{FEEDBACK, HISTORY, ITEM, Key, Parts, USER, plain},
     draft::Draft,
     events::number,
@@ -27,13 +27,27 @@ pub enum Mode {
     Merge,
 }
 
+/// What became of one feedback row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The event that was written.
+    pub event: Event,
+    /// Whether the event stands beside the others; false where it took the place of one of the
+    /// same time.
+    pub is_new: bool,
+    /// Events that it replaced.
+    pub removed: Vec<Event>,
+    /// The value of the row before; none if there was no row.
+    pub before: Option<f64>,
+    /// The value of the row now.
+    pub after: f64,
+}
+
 /// What a write of feedback did.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Written {
-    /// Events that are new, or have a new value.
-    pub added: Vec<Happened>,
-    /// Events that are gone.
-    pub removed: Vec<Happened>,
+    /// What became of each row that was not dropped, in the order of the rows.
+    pub changes: Vec<Change>,
     /// Users that were made because feedback named them.
     pub new_users: usize,
     /// Items that were made because feedback named them.
@@ -64,7 +78,7 @@ impl Tenant {
                 Ok(())
             })?;
         }
-        self.committer.commit()?;
+        self.settle()?;
         Ok(written)
     }
 
@@ -77,9 +91,12 @@ impl Tenant {
         written: &mut Written,
     ) -> Result<()> {
         let key = feedback_key(&row.feedback_type, &row.user_id, &row.item_id);
+        if mode == Mode::Replace && draft.changes(&key) {
+            draft.apply()?; // the same row twice: the events to replace are read from the tree
+        }
         let old = draft.get(&key)?.map(|value| decode(row.key(), &value)).transpose()?;
         let undated = row.timestamp.is_zero() && mode != Mode::Merge;
-        let mut event = Happened {
+        let mut event = Event {
             user_id: row.user_id.clone(),
             item_id: row.item_id.clone(),
             feedback_type: row.feedback_type.clone(),
@@ -87,20 +104,23 @@ impl Tenant {
             time: if undated { Timestamp::now() } else { row.timestamp },
         };
         let mut new = Feedback { updated: row.timestamp, ..row.clone() };
+        let before = old.as_ref().map(|old| old.value);
+        let mut removed = Vec::new();
+        let mut is_new = true;
         if let Some(old) = old {
             match mode {
                 Mode::Replace => {
-                    let gone = self.events_of(&row.user_id, &row.item_id, &row.feedback_type)?;
-                    gone.iter().for_each(|event| draft.remove_event(event));
-                    written.removed.extend(gone);
+                    removed = self.events_of(&row.user_id, &row.item_id, &row.feedback_type)?;
+                    removed.iter().for_each(|event| draft.remove_event(event));
                 }
                 Mode::Add | Mode::Merge => {
                     let same = value_of(draft, &event)?;
+                    is_new = same.is_none();
                     match mode {
-                        Mode::Add => event.value += same.unwrap_or_default(),
-                        _ => new.value -= same.unwrap_or_default(),
+                        Mode::Add => event.value = sum(event.value, same.unwrap_or_default()),
+                        _ => new.value = sum(new.value, -same.unwrap_or_default()),
                     }
-                    new.value += old.value;
+                    new.value = sum(new.value, old.value);
                     new.timestamp = earliest(old.timestamp, row.timestamp);
                     new.updated = old.updated.max(row.timestamp);
                 }
@@ -108,7 +128,7 @@ impl Tenant {
         }
         draft.insert(key, encode(&new)?);
         draft.insert_event(&event);
-        written.added.push(event);
+        written.changes.push(Change { event, is_new, removed, before, after: new.value });
         Ok(())
     }
 
@@ -129,6 +149,12 @@ impl Tenant {
             None => vec![FEEDBACK],
         };
         self.feedback_between(start, vec![FEEDBACK + 1])
+    }
+
+    /// How many rows there are.
+    pub fn count_feedback(&self) -> Result<usize> {
+        let keys = self.tree.range(vec![FEEDBACK]..vec![FEEDBACK + 1]).keys();
+        keys.map(|key| Ok(key.map(drop)?)).try_fold(0, |count, key: Result<()>| key.map(|()| count + 1))
     }
 
     /// The rows of `user`, of all kinds or of one.
@@ -172,7 +198,7 @@ impl Tenant {
         kind: Option<&str>,
         user: &str,
         item: &str,
-    ) -> Result<(usize, Vec<Happened>)> {
+    ) -> Result<(usize, Vec<Event>)> {
         let kinds = kind.map_or_else(|| self.feedback_types(), |kind| Ok(vec![kind.to_owned()]))?;
         let (mut count, mut gone) = (0, Vec::new());
         self.write(|draft| {
@@ -202,9 +228,9 @@ impl Tenant {
         Ok(kinds)
     }
 
-    /// The events that one feedback row sums up.
-    pub(super) fn events_of(&self, user: &str, item: &str, kind: &str) -> Result<Vec<Happened>> {
-        let is_same = |event: &Happened| event.item_id == item && event.feedback_type == kind;
+    /// The events that one feedback row sums up, newest first.
+    pub fn events_of(&self, user: &str, item: &str, kind: &str) -> Result<Vec<Event>> {
+        let is_same = |event: &Event| event.item_id == item && event.feedback_type == kind;
         let events = self.history(user);
         events.filter(|event| event.as_ref().map_or(true, is_same)).collect()
     }
@@ -256,10 +282,20 @@ pub(super) fn check(row: &Feedback) -> Result<()> {
 }
 
 /// The value of the event of the same user, time, item and kind, if it is there.
-fn value_of(draft: &Draft<'_>, event: &Happened) -> Result<Option<f64>> {
-    let Happened { user_id, item_id, feedback_type, time, .. } = event;
+fn value_of(draft: &Draft<'_>, event: &Event) -> Result<Option<f64>> {
+    let Event { user_id, item_id, feedback_type, time, .. } = event;
     let key = Key::new(HISTORY).id(user_id).time(*time).id(item_id).id(feedback_type).build();
     Ok(draft.get(&key)?.map(|value| number(&value)))
+}
+
+/// The sum of two values; the greatest number where it would be infinite, which JSON cannot write.
+fn sum(a: f64, b: f64) -> f64 {
+    finite(a + b)
+}
+
+/// `value`, or the nearest number that JSON can write.
+fn finite(value: f64) -> f64 {
+    if value.is_nan() { 0.0 } else { value.clamp(f64::MIN, f64::MAX) }
 }
 
 /// The earlier of two times, where the zero time is none.
@@ -310,7 +346,7 @@ fn decode(key: FeedbackKey, value: &[u8]) -> Result<Feedback> {
         feedback_type,
         user_id,
         item_id,
-        value: f64::from_be_bytes(number.try_into().map_err(|_| broken())?),
+        value: finite(f64::from_be_bytes(number.try_into().map_err(|_| broken())?)),
         timestamp: Timestamp::from_bytes(timestamp).ok_or_else(broken)?,
         updated: Timestamp::from_bytes(updated).ok_or_else(broken)?,
         labels,
@@ -341,7 +377,7 @@ mod tests {
     }
 
     fn history(tenant: &Tenant, user: &str) -> Result<Vec<(String, f64, i64)>> {
-        let short = |event: Happened| (event.item_id, event.value, event.time.seconds);
+        let short = |event: Event| (event.item_id, event.value, event.time.seconds);
         tenant.history(user).map(|event| event.map(short)).collect()
     }
 
@@ -370,9 +406,14 @@ mod tests {
             tenant.put_feedback(&[row("read", "u", "a", 1.0, seconds)], Mode::Add, BOTH)?;
         }
         let written = tenant.put_feedback(&[row("read", "u", "a", 7.0, 9)], Mode::Replace, BOTH)?;
-        assert_eq!((written.added.len(), written.removed.len()), (1, 3));
+        assert_eq!(written.changes.len(), 1);
+        let Change { before, after, removed, is_new, .. } = &written.changes[0];
+        assert_eq!((*before, *after, removed.len(), *is_new), (Some(3.0), 7.0, 3, true));
         assert_eq!(history(&tenant, "u")?, [("a".into(), 7.0, 9)]);
         assert_eq!(tenant.events_of_item("a").count(), 1);
+        let twice = [row("read", "u", "a", 1.0, 10), row("read", "u", "a", 2.0, 11)];
+        tenant.put_feedback(&twice, Mode::Replace, BOTH)?;
+        assert_eq!(history(&tenant, "u")?, [("a".into(), 2.0, 11)]);
         Ok(())
     }
 
@@ -426,9 +467,43 @@ mod tests {
         tenant.put_items(&[Item { item_id: "a".into(), ..Item::default() }])?;
         let rows = [row("read", "u", "a", 1.0, 1), row("read", "u", "b", 1.0, 1)];
         let written = tenant.put_feedback(&rows, Mode::Add, (true, false))?;
-        assert_eq!((written.added.len(), tenant.all_feedback(None).count()), (1, 1));
+        assert_eq!((written.changes.len(), tenant.all_feedback(None).count()), (1, 1));
         let nan = [row("read", "u", "a", f64::NAN, 1)];
         assert!(tenant.put_feedback(&nan, Mode::Add, BOTH).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn sums_stay_finite() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tenant = tenant(&dir)?;
+        for seconds in [1, 1, 2] {
+            tenant.put_feedback(&[row("read", "u", "a", 1e308, seconds)], Mode::Add, BOTH)?;
+        }
+        let found = tenant.feedback("read", "u", "a")?.expect("it was written");
+        assert_eq!(found.value, f64::MAX);
+        assert_eq!(history(&tenant, "u")?, [("a".into(), 1e308, 2), ("a".into(), f64::MAX, 1)]);
+        tenant.put_feedback(&[row("read", "u", "a", f64::MIN, 3)], Mode::Merge, BOTH)?;
+        assert_eq!(tenant.feedback("read", "u", "a")?.expect("it is there").value, 0.0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_change_says_what_it_did_to_the_row() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let tenant = tenant(&dir)?.deferred();
+        let change = |mode, value, seconds| {
+            let rows = [row("read", "u", "a", value, seconds)];
+            let written = tenant.put_feedback(&rows, mode, BOTH)?;
+            let Change { is_new, before, after, .. } = written.changes[0];
+            anyhow::Ok((is_new, before, after))
+        };
+        assert_eq!(change(Mode::Add, 1.0, 1)?, (true, None, 1.0));
+        assert_eq!(change(Mode::Add, 1.0, 1)?, (false, Some(1.0), 2.0));
+        assert_eq!(change(Mode::Merge, 5.0, 1)?, (false, Some(2.0), 5.0));
+        assert_eq!(change(Mode::Add, -3.0, 2)?, (true, Some(5.0), 2.0));
+        assert_eq!(change(Mode::Replace, 4.0, 2)?, (true, Some(2.0), 4.0));
+        tenant.commit()?;
         Ok(())
     }
 
@@ -440,7 +515,7 @@ mod tests {
             (1..=5).map(|i| row("read", "u", &i.to_string(), 1.0, i)).collect();
         tenant.put_feedback(&rows, Mode::Add, BOTH)?;
         let until = Timestamp::from_seconds(3);
-        let found: Vec<Happened> =
+        let found: Vec<Event> =
             tenant.history_before("u", Some(until)).collect::<Result<_>>()?;
         assert_eq!(found.iter().map(|event| event.time.seconds).collect::<Vec<_>>(), [3, 2, 1]);
         Ok(())

@@ -9,7 +9,7 @@ use super::{
     feedback::{CHUNK, Mode, Written, admit, encode, feedback_key},
     put_item, put_user,
 };
-use crate::{Happened, Result, Timestamp};
+use crate::{Event, Result, Timestamp};
 
 /// A feedback row and the events that it sums up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ impl Tenant {
                 }
                 draft.insert(key, encode(row)?);
                 for &(time, value) in events {
-                    draft.insert_event(&Happened {
+                    draft.insert_event(&Event {
                         user_id: row.user_id.clone(),
                         item_id: row.item_id.clone(),
                         feedback_type: row.feedback_type.clone(),

@@ -7,11 +7,15 @@ use serde_json::Value;
 use super::{Counts, Of, Row};
 use crate::{
     DEFAULT_TENANT, Error, Feedback, Item, Result, SCHEMA, Store, User,
+    clock::is_plausible,
     recommend::{FullFeedback, Incoming},
 };
 
 /// Rows of tenants that are written together.
 const CHUNK: usize = 1000;
+
+/// What some editors write at the start of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The longest line, in bytes.
 const MAX_LINE: u64 = 1 << 20;
@@ -83,7 +87,7 @@ impl Import<'_> {
             Row::Store { schema: 1..=SCHEMA } => Ok(()),
             Row::Store { schema } => Err(Error::Schema { path: Default::default(), found: schema }),
             Row::Suggestion(mut suggestion) => {
-                if suggestion.at == 0 {
+                if !is_plausible(suggestion.at) {
                     suggestion.at = self.store.inner.clock.tick();
                 }
                 self.store.put_suggestion(&suggestion)?;
@@ -177,6 +181,9 @@ fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool> {
 
     line.clear();
     let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', line)?;
+    if line.starts_with(BYTE_ORDER_MARK) {
+        line.drain(..BYTE_ORDER_MARK.len());
+    }
     if read as u64 == MAX_LINE && line.last() != Some(&b'\n') {
         reader.skip_until(b'\n')?;
     }

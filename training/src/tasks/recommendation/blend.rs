@@ -34,7 +34,7 @@ pub struct BlendConfig {
     pub pool: f64,
     /// Windows of time whose users it is learned from: the one by which weights are chosen and
     /// earlier ones as long, before each of which a model of its own learns. One window of a small
-    /// log shows one fashion.
+    /// log shows one trend.
     pub windows: usize,
     /// Users that are asked about at most in each window.
     pub users: usize,

@@ -60,11 +60,11 @@ pub struct ModelShape {
     pub activation: Activation,
     /// Events that the model sees, the last ones.
     pub max_history: usize,
-    /// Whether the time until the next event is told, where the log has times.
+    /// Whether the model sees the time until the next event, where the log has times.
     pub gaps: bool,
-    /// Whether the values of events, such as ratings, are told.
+    /// Whether the model sees the values of events, such as ratings.
     pub values: bool,
-    /// Whether the features of users are told.
+    /// Whether the model sees the features of users.
     pub user_features: bool,
     /// Whether the words of titles, and the decade of a year, describe items besides categories and
     /// labels.
@@ -92,7 +92,7 @@ pub struct SegmentsConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Objective {
-    /// Items that each is told from: 0 is all of them (full softmax), else so many drawn at
+    /// Negatives sampled for each label: 0 is all of them (full softmax), else so many drawn at
     /// random, the same for all rows of a batch.
     pub negatives: usize,
     /// Probability with which the embedding of an item is left out in a step, so that content
@@ -105,7 +105,7 @@ pub struct Objective {
     pub truncate: f32,
     /// How many events those are at most.
     pub truncate_to: usize,
-    /// Which of the following events is told: 1 is the next one, more is any of so many, by chance,
+    /// Which of the following events is the label: 1 is the next one, more is any of so many, by chance,
     /// for a model that is to know what a user will do and not only what comes next.
     pub horizon: usize,
     /// Weights of the kinds of event by name; others count 1. Kinds of weight 0 are context only.

@@ -1,4 +1,4 @@
-//! Foretells what development users did next, to choose the best weights.
+//! Scores the next events of development users, to choose the best weights.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::{
 const TOGETHER: usize = 128;
 
 /// What the model is asked, and with what it answers.
-pub(super) struct Exam<'a> {
+pub(super) struct Validation<'a> {
     pub(super) trial: &'a Trial,
     /// Features of the user of each case.
     pub(super) features: &'a [Vec<u32>],
@@ -33,7 +33,7 @@ pub(super) struct Exam<'a> {
     pub(super) route: usize,
 }
 
-impl Exam<'_> {
+impl Validation<'_> {
     /// Scores `model` on its own, without other scorers; none if there is nobody to ask about, or
     /// if `control` says stop.
     pub(super) fn evaluate(

@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Cursor, Exam, Fashion, Learner, Lesson, Objective, RecommendationTask, TrainConfig,
+    Cursor, Validation, PopularityBias, Learner, TrainingBatch, Objective, RecommendationTask, TrainConfig,
     members::Members, spread,
 };
 use crate::{Result, control::Control, recommendation::trial::Trial, task::Evaluation};
@@ -51,7 +51,7 @@ impl RecommendationTask {
             route: register.routes.len() - 1,
             expert: Some(expert.into()),
             register,
-            fashion: Fashion::new(&dev.0.train, model.config()),
+            popularity_bias: PopularityBias::new(&dev.0.train, model.config()),
             kind_weights: vec![1.0; catalogue.kinds.len()],
             model,
             catalogue,
@@ -81,7 +81,7 @@ impl Members {
     ) -> Result<Option<Evaluation>> {
         let profiler = loaded.profiler();
         let Self { trial, features, .. } = self;
-        Exam { trial, features, profiler: &profiler, route }.evaluate(&loaded.model, control)
+        Validation { trial, features, profiler: &profiler, route }.evaluate(&loaded.model, control)
     }
 
     /// The weights that the gates of the first route of `loaded` give its experts at the moments
@@ -97,12 +97,12 @@ impl Members {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut sums = vec![0.0; slots];
         for learners in learners.chunks(64) {
-            let mut lesson = Lesson::new(config, &objective, &kinds, learners, &mut rng);
-            lesson.batch.routes.fill(0);
-            for gate in loaded.model.forward(&lesson.batch, &vectors, &context)?.gates {
+            let mut batch = TrainingBatch::new(config, &objective, &kinds, learners, &mut rng);
+            batch.inputs.routes.fill(0);
+            for gate in loaded.model.forward(&batch.inputs, &vectors, &context)?.gates {
                 let shares = softmax(&gate, D::Minus1)?.to_vec2::<f32>()?;
-                let told = shares.iter().zip(&lesson.weights).filter(|(_, weight)| **weight > 0.0);
-                for (shares, _) in told {
+                let counted = shares.iter().zip(&batch.weights).filter(|(_, weight)| **weight > 0.0);
+                for (shares, _) in counted {
                     sums.iter_mut().zip(shares).for_each(|(sum, x)| *sum += f64::from(*x));
                 }
             }

@@ -29,7 +29,7 @@ pub(super) struct Learner {
     /// Segment by rule before each event, as a slot of the group of experts.
     segments: Vec<u32>,
     /// Whether each event is learned from.
-    is_told: Vec<bool>,
+    is_label: Vec<bool>,
     /// How much one event counts.
     weight: f32,
     /// Index of the route.
@@ -38,9 +38,9 @@ pub(super) struct Learner {
 
 /// Histories with the items that follow.
 #[derive(Debug, Clone)]
-pub(crate) struct Lesson {
+pub(crate) struct TrainingBatch {
     /// What the model sees.
-    pub(super) batch: Batch,
+    pub(super) inputs: Batch,
     /// The next item of each row.
     pub(super) items: Vec<u32>,
     /// How much each row counts.
@@ -59,7 +59,7 @@ impl Learner {
         profiler: &Profiler,
         rules: &SegmentRules,
     ) -> Self {
-        let (last, before) = events.split_last().expect("a user of a lesson did something");
+        let (last, before) = events.split_last().expect("a user of a training batch has events");
         let behaviours = profiler.behaviours(before, last.time);
         let slot = |behaviour: &Behaviour| {
             let segment = rules.segment(behaviour);
@@ -71,7 +71,7 @@ impl Learner {
             features,
             statistics: behaviours.iter().flat_map(Behaviour::features).collect(),
             segments: behaviours.iter().map(slot).collect(),
-            is_told: vec![true; events.len()],
+            is_label: vec![true; events.len()],
             weight: 1.0,
             route: 0,
         }
@@ -79,13 +79,13 @@ impl Learner {
 
     /// The same user as one of those who take `route` at some moments: only the events that follow
     /// on such a moment are learned from. None if there is no such event.
-    pub(super) fn on_route(mut self, route: usize, is_told: Vec<bool>) -> Option<Self> {
-        let last = is_told.iter().rposition(|is_told| *is_told)?;
+    pub(super) fn on_route(mut self, route: usize, is_label: Vec<bool>) -> Option<Self> {
+        let last = is_label.iter().rposition(|is_label| *is_label)?;
         let width = self.statistics.len() / self.events.len();
         self.events.truncate(last + 1);
         self.statistics.truncate((last + 1) * width);
         self.segments.truncate(last + 1);
-        self.is_told = is_told[..=last].to_vec();
+        self.is_label = is_label[..=last].to_vec();
         self.route = route as u32;
         Some(self)
     }
@@ -112,8 +112,8 @@ pub(super) fn weigh(learners: &mut [Learner], power: f32) {
     }
 }
 
-impl Lesson {
-    /// Makes a lesson of `learners`, of whom some are cut short at random.
+impl TrainingBatch {
+    /// Makes a batch of `learners`, of whom some are cut short at random.
     pub(super) fn new(
         config: &RecommendationConfig,
         objective: &Objective,
@@ -149,14 +149,14 @@ impl Lesson {
                     batch.gaps[first_row + place - hidden] = config.gap_bucket(seconds);
                 }
                 // Where the beginning is not seen, its row knows nothing to tell the item from.
-                let is_told = (hidden == 0 || place > hidden) && learner.is_told[place];
+                let is_label = (hidden == 0 || place > hidden) && learner.is_label[place];
                 let kind = kind_weights.get(event.kind as usize).copied().unwrap_or(1.0);
                 items.push(event.item);
-                weights.push(if is_told { learner.weight * kind } else { 0.0 });
+                weights.push(if is_label { learner.weight * kind } else { 0.0 });
                 segments.push(learner.segments[place]);
                 times.push(event.time);
             }
         }
-        Self { batch, items, weights, segments, times }
+        Self { inputs: batch, items, weights, segments, times }
     }
 }

@@ -68,8 +68,8 @@ impl Members {
             .filter_map(|(user, history)| {
                 let features = reader.features(&user.labels);
                 let learner = Learner::new(history, features, reader.profiler, &blend.rules);
-                let is_told = reader.moments(history, &user.labels);
-                learner.on_route(reader.route, is_told)
+                let is_label = reader.moments(history, &user.labels);
+                learner.on_route(reader.route, is_label)
             })
             .collect();
         let (found, asked) = (learners.len(), trial.cases.len());

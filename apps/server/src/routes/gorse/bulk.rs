@@ -15,10 +15,10 @@ use super::{
     feedback,
     record::Record,
     reply::{Answer, Refused, success},
-    visitor::{Visitor, data},
+    context::{RequestContext, data},
 };
 use crate::{
-    recommend::{Recommendations, Shop},
+    recommend::{Recommendations, TenantIndex},
     stream::{self, Transfers},
 };
 
@@ -46,13 +46,13 @@ struct Imported {
 }
 
 /// Writes all rows, one a line.
-pub(super) async fn export(visitor: Visitor) -> Answer {
-    let rows = rows(&visitor)?;
-    let shop = visitor.block(|_, shop| Ok(Arc::clone(shop))).await?;
-    let name = visitor.path("rows")?;
-    let transfers = data::<Transfers>(&visitor.request);
-    let place = transfers.place(&visitor.request)?;
-    let body = transfers.write(place, move |writer| write(&shop, rows, writer))?;
+pub(super) async fn export(context: RequestContext) -> Answer {
+    let rows = rows(&context)?;
+    let index = context.block(|_, index| Ok(Arc::clone(index))).await?;
+    let name = context.path("rows")?;
+    let transfers = data::<Transfers>(&context.request);
+    let place = transfers.place(&context.request)?;
+    let body = transfers.write(place, move |writer| write(&index, rows, writer))?;
     Ok(HttpResponse::Ok()
         .content_type("application/jsonl")
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment;filename={name}.jsonl")))
@@ -61,19 +61,19 @@ pub(super) async fn export(visitor: Visitor) -> Answer {
 
 /// Reads rows from the field `file` of a form, or from the body itself; the same rows a second
 /// time change nothing. Lines that are no rows are left out: the answer names the first.
-pub(super) async fn import(visitor: Visitor, payload: web::Payload) -> Answer {
-    let rows = rows(&visitor)?;
-    let shop = visitor.block(|_, shop| Ok(Arc::clone(shop))).await?;
-    let service = Arc::clone(&visitor.service);
-    let work = move |reader: stream::Reader| read(&service, &shop, rows, BufReader::new(reader));
-    let kind = visitor.request.headers().get(header::CONTENT_TYPE);
+pub(super) async fn import(context: RequestContext, payload: web::Payload) -> Answer {
+    let rows = rows(&context)?;
+    let index = context.block(|_, index| Ok(Arc::clone(index))).await?;
+    let service = Arc::clone(&context.service);
+    let work = move |reader: stream::Reader| read(&service, &index, rows, BufReader::new(reader));
+    let kind = context.request.headers().get(header::CONTENT_TYPE);
     let is_form = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
-    let transfers = data::<Transfers>(&visitor.request);
-    let place = transfers.place(&visitor.request)?;
+    let transfers = data::<Transfers>(&context.request);
+    let place = transfers.place(&context.request)?;
     let imported = match is_form {
         false => transfers.read(place, transfers.paced(payload), work).await,
         true => {
-            let mut parts = Multipart::new(visitor.request.headers(), transfers.paced(payload));
+            let mut parts = Multipart::new(context.request.headers(), transfers.paced(payload));
             let file = loop {
                 let part = parts.next().await.transpose().map_err(Refused::invalid)?;
                 let part = part.ok_or_else(|| Refused::invalid("the form has no field `file`"))?;
@@ -87,8 +87,8 @@ pub(super) async fn import(visitor: Visitor, payload: web::Payload) -> Answer {
     answer(imported??)
 }
 
-fn rows(visitor: &Visitor) -> Result<Rows, Refused> {
-    match visitor.path("rows")?.as_str() {
+fn rows(context: &RequestContext) -> Result<Rows, Refused> {
+    match context.path("rows")?.as_str() {
         "users" => Ok(Rows::Users),
         "items" => Ok(Rows::Items),
         "feedback" => Ok(Rows::Feedback),
@@ -106,7 +106,7 @@ fn answer(Imported { good, bad, first }: Imported) -> Answer {
     )))
 }
 
-fn write(shop: &Shop, rows: Rows, writer: &mut dyn Write) -> Result<(), String> {
+fn write(index: &TenantIndex, rows: Rows, writer: &mut dyn Write) -> Result<(), String> {
     fn lines<T: Serialize>(
         rows: impl Iterator<Item = dragoman_store::Result<T>>,
         writer: &mut dyn Write,
@@ -120,10 +120,10 @@ fn write(shop: &Shop, rows: Rows, writer: &mut dyn Write) -> Result<(), String> 
     }
     let now = Timestamp::now();
     match rows {
-        Rows::Users => lines(shop.tenant.users(""), writer),
-        Rows::Items => lines(shop.tenant.items(""), writer),
+        Rows::Users => lines(index.tenant.users(""), writer),
+        Rows::Items => lines(index.tenant.items(""), writer),
         Rows::Feedback => {
-            let rows = shop.tenant.all_feedback(None);
+            let rows = index.tenant.all_feedback(None);
             let is_visible = |row: &Feedback| row.timestamp <= now;
             lines(rows.filter(|row| row.as_ref().map_or(true, is_visible)), writer)
         }
@@ -132,7 +132,7 @@ fn write(shop: &Shop, rows: Rows, writer: &mut dyn Write) -> Result<(), String> 
 
 fn read(
     service: &Recommendations,
-    shop: &Shop,
+    index: &TenantIndex,
     rows: Rows,
     mut reader: impl BufRead,
 ) -> Result<Imported, Refused> {
@@ -159,7 +159,7 @@ fn read(
             }
         }
         if is_end || waiting.len() >= CHUNK {
-            put(service, shop, rows, std::mem::take(&mut waiting), &mut imported)?;
+            put(service, index, rows, std::mem::take(&mut waiting), &mut imported)?;
         }
         if is_end {
             return Ok(imported);
@@ -170,7 +170,7 @@ fn read(
 /// Writes a chunk; a row that the store refuses is named, and the others are written.
 fn put(
     service: &Recommendations,
-    shop: &Shop,
+    index: &TenantIndex,
     rows: Rows,
     chunk: Vec<(usize, Record)>,
     imported: &mut Imported,
@@ -178,15 +178,15 @@ fn put(
     match rows {
         Rows::Users => {
             let users = collect(chunk, Record::user, User::check, imported);
-            shop.tenant.put_users(&users)?;
+            index.put_users(&users)?;
         }
         Rows::Items => {
             let items = collect(chunk, Record::item, Item::check, imported);
-            shop.put_items(&items)?;
+            index.put_items(&items)?;
         }
         Rows::Feedback => {
             let rows = collect(chunk, Record::feedback, Feedback::check, imported);
-            feedback::store(service, shop, &rows, Mode::Merge)?;
+            feedback::store(service, index, &rows, Mode::Merge)?;
         }
     }
     Ok(())

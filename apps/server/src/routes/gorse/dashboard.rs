@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use serde::Serialize;
 
-use super::{reply::Answer, visitor::Visitor};
+use super::{reply::Answer, context::RequestContext};
 
 /// Counts of a tenant.
 #[derive(Debug, Serialize)]
@@ -17,43 +17,34 @@ struct Stats {
     num_feedback: usize,
 }
 
-/// A category and how many items it has.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Category {
-    name: String,
-    count: usize,
-}
-
-/// Counts users, items and events.
-pub(super) async fn stats(visitor: Visitor) -> Answer {
-    let stats = visitor.block(|_, shop| {
+/// Counts users, items and feedback rows.
+pub(super) async fn stats(context: RequestContext) -> Answer {
+    let stats = context.block(|_, index| {
         Ok(Stats {
             binary_version: env!("CARGO_PKG_VERSION"),
             num_servers: 1,
             num_workers: 0,
-            num_users: shop.tenant.user_ids("").count(),
-            num_items: shop.catalogue().entries().iter().filter(|entry| entry.is_shown).count(),
-            num_feedback: shop.tenant.events().count(),
+            num_users: index.tenant.user_ids("").count(),
+            num_items: index.items().entries().iter().filter(|entry| entry.is_shown).count(),
+            num_feedback: index.tenant.count_feedback()?,
         })
     });
     Ok(HttpResponse::Ok().json(stats.await?))
 }
 
-/// Lists the categories of the items that are shown.
-pub(super) async fn categories(visitor: Visitor) -> Answer {
-    let counts = visitor.block(|_, shop| Ok(shop.catalogue().categories())).await?;
-    let category = |(name, count)| Category { name, count };
-    Ok(HttpResponse::Ok().json(counts.into_iter().map(category).collect::<Vec<_>>()))
+/// Lists the names of the categories of the items that are shown.
+pub(super) async fn categories(context: RequestContext) -> Answer {
+    let counts = context.block(|_, index| Ok(index.items().categories())).await?;
+    Ok(HttpResponse::Ok().json(counts.into_keys().collect::<Vec<_>>()))
 }
 
 /// Lists the types of feedback that there are, which Gorse does not tell.
-pub(super) async fn feedback_types(visitor: Visitor) -> Answer {
-    let types = visitor.block(|_, shop| Ok(shop.tenant.feedback_types()?));
+pub(super) async fn feedback_types(context: RequestContext) -> Answer {
+    let types = context.block(|_, index| Ok(index.tenant.feedback_types()?));
     Ok(HttpResponse::Ok().json(types.await?))
 }
 
 /// Measurements of version 0.4, of which there are none: `/metrics` has ours.
-pub(super) async fn measurements(_visitor: Visitor) -> Answer {
+pub(super) async fn measurements(_visitor: RequestContext) -> Answer {
     Ok(HttpResponse::Ok().json(Vec::<()>::new()))
 }

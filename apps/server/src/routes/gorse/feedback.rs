@@ -10,9 +10,9 @@ use super::{
     cursor,
     record::Record,
     reply::{Answer, Refused, success},
-    visitor::Visitor,
+    context::RequestContext,
 };
-use crate::recommend::{Expression, Recommendations, Shop};
+use crate::recommend::{Expression, Recommendations, TenantIndex};
 
 /// A page of feedback.
 #[derive(Debug, Serialize)]
@@ -23,36 +23,37 @@ struct Page {
 }
 
 /// Adds feedback: values are summed up, and the events join those that are there.
-pub(super) async fn post(visitor: Visitor, payload: web::Payload) -> Answer {
-    write(visitor, payload, Mode::Add).await
+pub(super) async fn post(context: RequestContext, payload: web::Payload) -> Answer {
+    write(context, payload, Mode::Add).await
 }
 
 /// Puts feedback in the place of what is there.
-pub(super) async fn put(visitor: Visitor, payload: web::Payload) -> Answer {
-    write(visitor, payload, Mode::Replace).await
+pub(super) async fn put(context: RequestContext, payload: web::Payload) -> Answer {
+    write(context, payload, Mode::Replace).await
 }
 
-async fn write(visitor: Visitor, payload: web::Payload, mode: Mode) -> Answer {
-    let mut rows = visitor.rows(payload, Record::feedback).await?;
+async fn write(context: RequestContext, payload: web::Payload, mode: Mode) -> Answer {
+    let mut rows = context.rows(payload, Record::feedback).await?;
     let count = rows.len();
     let mut seen = HashSet::new();
     rows.retain(|row| seen.insert(row.key())); // of the same key, only the first of a call counts
-    visitor.block(move |service, shop| store(service, shop, &rows, mode)).await?;
+    context.block(move |service, index| store(service, index, &rows, mode)).await?;
     success(count)
 }
 
 /// Writes feedback and counts what of it was liked.
 pub(super) fn store(
     service: &Recommendations,
-    shop: &Shop,
+    index: &TenantIndex,
     rows: &[Feedback],
     mode: Mode,
 ) -> Result<(), Refused> {
-    let written = shop.put_feedback(&service.settings, rows, mode)?;
-    service.metrics.written(written.added.len());
-    for event in &written.added {
-        if service.settings.is_positive(&event.feedback_type, event.value)
-            && let Some(group) = shop.shown_by(&event.user_id, &event.item_id)
+    let written = index.put_feedback(rows, mode)?;
+    service.metrics.written(written.changes.len());
+    for change in &written.changes {
+        let event = &change.event;
+        if service.settings.is_positive(&event.feedback_type, change.after)
+            && let Some(group) = index.shown_by(&event.user_id, &event.item_id)
         {
             service.metrics.liked(&group);
         }
@@ -61,21 +62,21 @@ pub(super) fn store(
 }
 
 /// Lists feedback, of all types or of one.
-pub(super) async fn list(visitor: Visitor) -> Answer {
-    let (_, n) = visitor.place()?;
-    let kind = visitor.optional("kind")?;
-    let cursor = visitor.params.cursor().map(cursor::decode).transpose()?;
+pub(super) async fn list(context: RequestContext) -> Answer {
+    let (_, n) = context.place()?;
+    let kind = context.optional("kind")?;
+    let cursor = context.params.cursor().map(cursor::decode).transpose()?;
     let parse = |text: String| serde_json::from_str::<FeedbackKey>(&text).map_err(Refused::failed);
     let start = cursor.map(parse).transpose()?.or_else(|| {
         let feedback_type = kind.clone()?;
         Some(FeedbackKey { feedback_type, ..FeedbackKey::default() })
     });
-    let mut feedback = visitor
-        .block(move |_, shop| {
+    let mut feedback = context
+        .block(move |_, index| {
             let now = Timestamp::now();
             let is_last =
                 |row: &Feedback| kind.as_ref().is_some_and(|kind| *kind != row.feedback_type);
-            let rows = shop.tenant.all_feedback(start.as_ref());
+            let rows = index.tenant.all_feedback(start.as_ref());
             let rows = rows.take_while(|row| !row.as_ref().is_ok_and(is_last));
             let rows = rows.filter(|row| row.as_ref().map_or(true, |row| row.timestamp <= now));
             Ok(rows.take(n.saturating_add(1)).collect::<Result<Vec<Feedback>, _>>()?)
@@ -89,16 +90,16 @@ pub(super) async fn list(visitor: Visitor) -> Answer {
 }
 
 /// What a user did with an item, in all ways.
-pub(super) async fn of_pair(visitor: Visitor) -> Answer {
-    let (user, item) = (visitor.path("user")?, visitor.path("item")?);
-    let rows = visitor.block(move |_, shop| Ok(shop.tenant.feedback_of_pair(&user, &item)?));
+pub(super) async fn of_pair(context: RequestContext) -> Answer {
+    let (user, item) = (context.path("user")?, context.path("item")?);
+    let rows = context.block(move |_, index| Ok(index.tenant.feedback_of_pair(&user, &item)?));
     Ok(HttpResponse::Ok().json(visible(rows.await?)))
 }
 
 /// What a user did with an item, in one way; the text `{}` if nothing.
-pub(super) async fn get(visitor: Visitor) -> Answer {
-    let (kind, user, item) = (visitor.path("kind")?, visitor.path("user")?, visitor.path("item")?);
-    let row = visitor.block(move |_, shop| Ok(shop.tenant.feedback(&kind, &user, &item)?));
+pub(super) async fn get(context: RequestContext) -> Answer {
+    let (kind, user, item) = (context.path("kind")?, context.path("user")?, context.path("item")?);
+    let row = context.block(move |_, index| Ok(index.tenant.feedback(&kind, &user, &item)?));
     Ok(match row.await? {
         Some(row) => HttpResponse::Ok().json(row),
         None => {
@@ -108,22 +109,22 @@ pub(super) async fn get(visitor: Visitor) -> Answer {
 }
 
 /// Removes what a user did with an item, in all ways or in one.
-pub(super) async fn delete(visitor: Visitor) -> Answer {
-    let (user, item) = (visitor.path("user")?, visitor.path("item")?);
-    let kind = visitor.optional("kind")?;
-    let count = visitor.block(move |service, shop| {
-        Ok(shop.delete_feedback(&service.settings, kind.as_deref(), (&user, &item))?)
+pub(super) async fn delete(context: RequestContext) -> Answer {
+    let (user, item) = (context.path("user")?, context.path("item")?);
+    let kind = context.optional("kind")?;
+    let count = context.block(move |_, index| {
+        Ok(index.delete_feedback(kind.as_deref(), (&user, &item))?)
     });
     success(count.await?)
 }
 
 /// What a user did, in all ways or as an expression says.
-pub(super) async fn of_user(visitor: Visitor) -> Answer {
-    let user = visitor.path("user")?;
-    let wanted = expression(&visitor)?;
-    let rows = visitor.block(move |_, shop| {
+pub(super) async fn of_user(context: RequestContext) -> Answer {
+    let user = context.path("user")?;
+    let wanted = expression(&context)?;
+    let rows = context.block(move |_, index| {
         let kind = wanted.as_ref().map(|wanted| wanted.kind.as_str());
-        let mut rows = shop.tenant.feedback_of_user(&user, kind)?;
+        let mut rows = index.tenant.feedback_of_user(&user, kind)?;
         rows.retain(|row| holds(wanted.as_ref(), row));
         Ok(rows)
     });
@@ -131,20 +132,20 @@ pub(super) async fn of_user(visitor: Visitor) -> Answer {
 }
 
 /// What was done with an item, in all ways or as an expression says.
-pub(super) async fn of_item(visitor: Visitor) -> Answer {
-    let item = visitor.path("item")?;
-    let wanted = expression(&visitor)?;
-    let rows = visitor.block(move |_, shop| {
+pub(super) async fn of_item(context: RequestContext) -> Answer {
+    let item = context.path("item")?;
+    let wanted = expression(&context)?;
+    let rows = context.block(move |_, index| {
         let kind = wanted.as_ref().map(|wanted| wanted.kind.as_str());
-        let mut rows = shop.tenant.feedback_of_item(&item, kind)?;
+        let mut rows = index.tenant.feedback_of_item(&item, kind)?;
         rows.retain(|row| holds(wanted.as_ref(), row));
         Ok(rows)
     });
     Ok(HttpResponse::Ok().json(visible(rows.await?)))
 }
 
-fn expression(visitor: &Visitor) -> Result<Option<Expression>, Refused> {
-    let kind = visitor.optional("kind")?;
+fn expression(context: &RequestContext) -> Result<Option<Expression>, Refused> {
+    let kind = context.optional("kind")?;
     kind.map(|kind| kind.parse().map_err(Refused::invalid)).transpose()
 }
 

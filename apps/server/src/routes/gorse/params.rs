@@ -76,14 +76,13 @@ impl Params {
         self.get("cursor").or_else(|| self.get("Cursor"))
     }
 
-    /// Categories, labels and exclusions; `category` is one more category from the path.
+    /// Categories, labels and exclusions, each value one of them as it is; `category` is one more
+    /// category from the path.
     pub(super) fn filter(&self, category: Option<String>) -> Filter {
         let list = |name| self.all(name).map(str::to_owned).collect::<Vec<_>>();
-        let ids = self.all("exclude").flat_map(|ids| ids.split(','));
-        let exclude = ids.map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned);
         let mut categories = list("category");
         categories.extend(category);
-        Filter { categories, labels: list("label"), exclude: exclude.collect() }
+        Filter { categories, labels: list("label"), exclude: list("exclude") }
     }
 }
 
@@ -94,13 +93,13 @@ mod tests {
     #[test]
     fn parameters_are_read_as_clients_write_them() -> Result<(), Refused> {
         let params =
-            Params::parse("n=3&category=a%20b&category=c&Cursor=x%3D&exclude=1,2&empty=&f=0.5")?;
+            Params::parse("n=3&category=a%20b&category=c&Cursor=x%3D&exclude=1,2&exclude=3&empty=&f=0.5")?;
         assert_eq!(params.number("n")?, Some(3));
         assert_eq!(params.number("offset")?, None);
         assert_eq!((params.cursor(), params.get("empty")), (Some("x="), None));
         let filter = params.filter(Some("d".into()));
         assert_eq!(filter.categories, ["a b", "c", "d"]);
-        assert_eq!(filter.exclude, ["1", "2"]);
+        assert_eq!(filter.exclude, ["1,2", "3"], "identifiers may have commas");
         assert!((params.fraction("f", 1.0)? - 0.5).abs() < f32::EPSILON);
         Ok(())
     }

@@ -1,19 +1,22 @@
 //! `/recommend` and `/session/recommend`
 
 use actix_web::{HttpResponse, http::header::HeaderName, web};
-use dragoman_store::{Feedback, Happened, Mode, Timestamp};
+use dragoman_store::{Feedback, Event, Mode, Timestamp};
 use serde::Serialize;
 
 use super::{
     feedback,
     record::Record,
     reply::{Answer, Refused, Score, scores},
-    visitor::Visitor,
+    context::RequestContext,
 };
-use crate::recommend::{Audience, Because, List, Recommender, Scored, Why, Wish};
+use crate::recommend::{Audience, Because, List, Recommender, Scored, Why, ListRequest};
 
 /// Says in which group a user is.
 const GROUP: HeaderName = HeaderName::from_static("x-recommend-group");
+
+/// Items of a list at most that are written back as feedback: a GET is no import.
+const MAX_WRITTEN: usize = 1000;
 
 /// The answer with `explain=true`, which Gorse does not have.
 #[derive(Debug, Serialize)]
@@ -54,12 +57,14 @@ struct Reason {
 }
 
 /// Recommends to a user: identifiers, or with `X-API-Version: 2` scores.
-pub(super) async fn recommend(visitor: Visitor) -> Answer {
-    let version = visitor.request.headers().get("X-API-Version");
+pub(super) async fn recommend(context: RequestContext) -> Answer {
+    let version = context.request.headers().get("X-API-Version");
     let with_scores = version.is_some_and(|version| version.as_bytes() == b"2");
-    let user = visitor.path("user")?;
-    let list = list(&visitor, Audience::User(user.clone())).await?;
-    write_back(&visitor, user, &list.items).await?;
+    let user = context.path("user")?;
+    let is_written = context.params.get("write-back-type").is_some();
+    let most = if is_written { MAX_WRITTEN } else { usize::MAX };
+    let list = list(&context, Audience::User(user.clone()), most).await?;
+    write_back(&context, user, &list.items).await?;
     let mut reply = HttpResponse::Ok();
     if let Ok(group) = actix_web::http::header::HeaderValue::from_str(&list.group) {
         reply.insert_header((GROUP, group));
@@ -74,26 +79,31 @@ pub(super) async fn recommend(visitor: Visitor) -> Answer {
 }
 
 /// Recommends to a user, always with scores.
-pub(super) async fn scored(visitor: Visitor) -> Answer {
-    let user = visitor.path("user")?;
-    scores(list(&visitor, Audience::User(user)).await?.items)
+pub(super) async fn scored(context: RequestContext) -> Answer {
+    let user = context.path("user")?;
+    scores(list(&context, Audience::User(user), usize::MAX).await?.items)
 }
 
 /// Recommends to somebody of whom only the body is known.
-pub(super) async fn session(visitor: Visitor, payload: web::Payload) -> Answer {
-    let rows = visitor.rows(payload, Record::feedback).await?;
-    let mut events: Vec<Happened> = rows.into_iter().map(happened).collect();
+pub(super) async fn session(context: RequestContext, payload: web::Payload) -> Answer {
+    let rows = context.rows(payload, Record::feedback).await?;
+    let mut events: Vec<Event> = rows.into_iter().map(event_of).collect();
     events.sort_by_key(|event| std::cmp::Reverse(event.time));
-    let list = list(&visitor, Audience::Session(events)).await?;
+    let list = list(&context, Audience::Session(events), usize::MAX).await?;
     match list.why {
         Some(why) => Ok(HttpResponse::Ok().json(explained(list.group, list.items, why))),
         None => scores(list.items),
     }
 }
 
-async fn list(visitor: &Visitor, audience: Audience) -> Result<List, Refused> {
-    let params = &visitor.params;
-    let (offset, n) = visitor.place()?;
+/// The list for `audience`, of `most` items at most.
+async fn list(
+    context: &RequestContext,
+    audience: Audience,
+    most: usize,
+) -> Result<List, Refused> {
+    let params = &context.params;
+    let (offset, n) = context.place()?;
     let recommender = match params.get("recommender") {
         None => None,
         Some(name) => Some(Recommender::parse(name).ok_or_else(|| {
@@ -101,11 +111,11 @@ async fn list(visitor: &Visitor, audience: Audience) -> Result<List, Refused> {
             Refused::invalid(format!("there is no recommender `{name}`; there are {known}"))
         })?),
     };
-    let wish = Wish {
+    let request = ListRequest {
         audience,
-        filter: params.filter(visitor.optional("category")?),
+        filter: params.filter(context.optional("category")?),
         offset,
-        n,
+        n: n.min(most),
         boost: params.read("boost")?,
         diversity: params.fraction("diversity", 1.0)?,
         explore: params.fraction("explore", 10.0)?,
@@ -113,13 +123,13 @@ async fn list(visitor: &Visitor, audience: Audience) -> Result<List, Refused> {
         explain: params.flag("explain"),
         recommender,
     };
-    visitor.block(move |service, shop| Ok(service.recommend(shop, &wish)?)).await
+    context.block(move |service, index| Ok(service.recommend(index, &request)?)).await
 }
 
 /// Notes as feedback that the items were shown, if the call asks for it.
-async fn write_back(visitor: &Visitor, user: String, items: &[Scored]) -> Result<(), Refused> {
-    let delay = visitor.params.duration("write-back-delay")?;
-    let Some(kind) = visitor.params.get("write-back-type") else { return Ok(()) };
+async fn write_back(context: &RequestContext, user: String, items: &[Scored]) -> Result<(), Refused> {
+    let delay = context.params.duration("write-back-delay")?;
+    let Some(kind) = context.params.get("write-back-type") else { return Ok(()) };
     let timestamp = Timestamp::now().plus_nanos(delay);
     let row = |item: &Scored| Feedback {
         feedback_type: kind.to_owned(),
@@ -129,13 +139,13 @@ async fn write_back(visitor: &Visitor, user: String, items: &[Scored]) -> Result
         ..Feedback::default()
     };
     let rows: Vec<Feedback> = items.iter().map(row).collect();
-    visitor.block(move |service, shop| feedback::store(service, shop, &rows, Mode::Add)).await
+    context.block(move |service, index| feedback::store(service, index, &rows, Mode::Add)).await
 }
 
-fn happened(row: Feedback) -> Happened {
+fn event_of(row: Feedback) -> Event {
     let time = if row.timestamp.is_zero() { Timestamp::now() } else { row.timestamp };
     let Feedback { feedback_type, user_id, item_id, value, .. } = row;
-    Happened { user_id, item_id, feedback_type, value, time }
+    Event { user_id, item_id, feedback_type, value, time }
 }
 
 fn explained(group: String, items: Vec<Scored>, why: Why) -> Explained {

@@ -193,6 +193,7 @@ impl<'de, T, F: Fn(Record) -> Result<T, Refused>> Visitor<'de> for &mut Rows<F> 
 }
 
 fn value(body: &[u8]) -> Result<Value, Refused> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body); // a byte order mark
     serde_json::from_slice(body).map_err(|error| Refused::invalid(format!("invalid JSON: {error}")))
 }
 

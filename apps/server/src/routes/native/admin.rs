@@ -96,8 +96,9 @@ pub(super) async fn import(
     let transfers = &admin.tools.transfers;
     let counts =
         transfers.read(transfers.place(&admin.request)?, transfers.paced(payload), read).await?;
-    if let Some(recommend) = &admin.tools.recommend {
-        recommend.reload(); // what is in memory does not know of the new rows
+    if let Some(recommend) = admin.tools.recommend.clone() {
+        // What is in memory does not know of the new rows.
+        web::block(move || recommend.reload()).await??;
     }
     Ok(HttpResponse::Ok().json(counts?))
 }

@@ -18,7 +18,7 @@ async fn a_user_is_added_changed_and_removed() -> Result<()> {
     app.read("bob", &["i"]).await?;
     let gone = json!({ "RowAffected": 1 });
     assert_eq!(app.send("DELETE", "/api/user/bob", &json!(null)).await?, gone);
-    let missing = (404, "bob: user not found".to_owned());
+    let missing = (404, "user bob not found".to_owned());
     assert_eq!(text(app.get("/api/user/bob")).await?, missing);
     assert_eq!(app.fetch("/api/user/bob/feedback").await?, json!([]));
     assert_eq!(app.send("DELETE", "/api/user/bob", &json!(null)).await?, gone);
@@ -45,9 +45,9 @@ async fn an_item_is_added_changed_and_removed() -> Result<()> {
     assert_eq!(app.fetch("/api/item/i").await?["IsHidden"], true);
     assert_eq!(app.fetch("/api/latest").await?, json!([]), "hidden items are in no list");
     app.send("DELETE", "/api/item/i", &json!(null)).await?;
-    assert_eq!(text(app.get("/api/item/i")).await?, (404, "i: item not found".into()));
+    assert_eq!(text(app.get("/api/item/i")).await?, (404, "item i not found".into()));
     let put = app.client.put(format!("{}/api/item/i/category/d", app.url));
-    assert_eq!(text(put).await?, (500, "i: item not found".into()));
+    assert_eq!(text(put).await?, (500, "item i not found".into()));
     Ok(())
 }
 

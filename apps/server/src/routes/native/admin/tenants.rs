@@ -45,8 +45,8 @@ pub(in super::super) async fn create(admin: Admin, payload: web::Payload) -> Ans
 pub(in super::super) async fn remove(admin: Admin, name: web::Path<String>) -> Answer {
     let (store, name) = (admin.tools.store.clone(), name.into_inner());
     let was_there = web::block(move || store.remove_tenant(&name)).await??;
-    if let Some(recommend) = &admin.tools.recommend {
-        recommend.reload();
+    if let Some(recommend) = admin.tools.recommend.clone() {
+        web::block(move || recommend.reload()).await??;
     }
     Ok(HttpResponse::Ok().json(json!({ "removed": was_there })))
 }

@@ -15,11 +15,14 @@ use crate::{
     config::ServerConfig,
     error::ServiceError,
     input::{Plus, decode},
-    recommend::{Recommendations, Shop},
+    recommend::{Recommendations, TenantIndex},
 };
 
+/// Rows of one answer at most; pages lead to the others.
+pub(super) const MAX_N: usize = 10_000;
+
 /// A caller who was let in.
-pub(super) struct Visitor {
+pub(super) struct RequestContext {
     pub(super) request: HttpRequest,
     pub(super) service: Arc<Recommendations>,
     pub(super) params: Params,
@@ -28,7 +31,7 @@ pub(super) struct Visitor {
     row_limit: usize,
 }
 
-impl FromRequest for Visitor {
+impl FromRequest for RequestContext {
     type Error = Refused;
     type Future = Ready<Result<Self, Refused>>;
 
@@ -37,7 +40,7 @@ impl FromRequest for Visitor {
     }
 }
 
-impl Visitor {
+impl RequestContext {
     fn admit(request: &HttpRequest) -> Result<Self, Refused> {
         let service = data::<Recommendations>(request).clone().into_inner();
         let tenant = segment(request, "tenant")?.unwrap_or_else(|| DEFAULT_TENANT.into());
@@ -63,10 +66,10 @@ impl Visitor {
         segment(&self.request, name)
     }
 
-    /// The offset and the number of items that are asked for.
+    /// The offset and the number of rows that are asked for, [`MAX_N`] at most.
     pub(super) fn place(&self) -> Result<(usize, usize), Refused> {
         let n = self.params.number("n")?.unwrap_or(self.service.settings.default_n);
-        Ok((self.params.number("offset")?.unwrap_or(0), n))
+        Ok((self.params.number("offset")?.unwrap_or(0), n.min(MAX_N)))
     }
 
     /// Reads the body.
@@ -90,10 +93,10 @@ impl Visitor {
     pub(super) async fn block<T, F>(&self, work: F) -> Result<T, Refused>
     where
         T: Send + 'static,
-        F: FnOnce(&Recommendations, &Arc<Shop>) -> Result<T, Refused> + Send + 'static,
+        F: FnOnce(&Recommendations, &Arc<TenantIndex>) -> Result<T, Refused> + Send + 'static,
     {
         let (service, tenant) = (Arc::clone(&self.service), self.tenant.clone());
-        let work = move || work(&service, &service.shop(&tenant)?);
+        let work = move || work(&service, &service.index(&tenant)?);
         let done = self.service.pool.run(work).await;
         done.inspect_err(|error| {
             if *error == ServiceError::Busy {

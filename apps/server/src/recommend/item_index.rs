@@ -3,103 +3,135 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use dragoman_store::Item;
 
-use super::{features, popularity::Popularity};
+use super::{
+    features,
+    popularity::Popularity,
+    vectors::{self, Vectors},
+    words::Words,
+};
+
+/// How long the number of a deleted item is not given to another: longer than any request that may
+/// still hold it.
+const QUARANTINE: Duration = Duration::from_secs(120);
 
 /// An item as lists and filters see it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Entry {
     pub(crate) id: Arc<str>,
     /// What a person would call it.
     pub(crate) title: Arc<str>,
     /// Neither hidden nor deleted.
     pub(crate) is_shown: bool,
-    /// When it appeared, in seconds since 1970; 0 if unknown.
+    /// When it appeared, in seconds since 1970; long before any date if unknown.
     pub(crate) time: i64,
     /// Numbers of its categories, ascending.
     pub(crate) categories: Box<[u32]>,
     /// Numbers of its labels, ascending.
     pub(crate) labels: Box<[u32]>,
+    /// Its labels that are vectors.
+    pub(crate) vectors: Vectors,
+    /// How many items were added before it: it tells apart two items that had the same number.
+    pub(crate) serial: u64,
 }
 
-/// All items by number; numbers are never used again.
+/// All items by number.
 #[derive(Debug, Default)]
-pub(crate) struct Catalogue {
+pub(crate) struct ItemIndex {
     entries: Vec<Entry>,
     numbers: HashMap<Arc<str>, u32>,
-    words: HashMap<Arc<str>, u32>,
-    names: Vec<Arc<str>>,
+    /// Numbers of deleted items, and since when.
+    free: VecDeque<(Instant, u32)>,
+    words: Words,
     latest: BTreeSet<(Reverse<i64>, Arc<str>, u32)>,
     popularity: Popularity,
     changes: u64,
+    serial: u64,
 }
 
-impl Catalogue {
-    /// A catalogue whose popularity fades by half in `half_life` seconds.
+impl ItemIndex {
+    /// An index whose popularity fades by half in `half_life` seconds.
     pub(crate) fn new(half_life: f64) -> Self {
         Self { popularity: Popularity::new(half_life), ..Self::default() }
+    }
+
+    /// An empty index in the place of this one: what was counted goes on.
+    pub(crate) fn renewed(&self, half_life: f64) -> Self {
+        Self { changes: self.changes + 1, serial: self.serial, ..Self::new(half_life) }
     }
 
     /// Adds `item`, or changes what is known of it; returns its number.
     pub(crate) fn put(&mut self, item: &Item) -> u32 {
         let id: Arc<str> = item.item_id.as_str().into();
-        let mut categories: Vec<u32> =
-            item.categories.iter().map(|word| self.word(&format!("c:{word}"))).collect();
-        let texts = features::flatten(&item.labels);
-        let mut labels: Vec<u32> =
-            texts.iter().map(|word| self.word(&format!("l:{word}"))).collect();
-        for numbers in [&mut categories, &mut labels] {
-            numbers.sort_unstable();
-            numbers.dedup();
-        }
-        let entry = Entry {
+        let categories = item.categories.iter().map(|word| format!("c:{word}"));
+        let labels = features::flatten(&item.labels).into_iter().map(|word| format!("l:{word}"));
+        let mut entry = Entry {
             title: features::title(item).into(),
             is_shown: !item.is_hidden,
-            time: if item.timestamp.is_zero() { 0 } else { item.timestamp.seconds },
-            categories: categories.into(),
-            labels: labels.into(),
+            time: item.timestamp.seconds,
+            categories: self.words.acquire(categories),
+            labels: self.words.acquire(labels),
+            vectors: vectors::of(&item.labels),
             id: Arc::clone(&id),
+            serial: self.serial,
         };
         self.changes += 1;
         let number = match self.numbers.get(&id) {
             Some(&number) => {
+                entry.serial = self.entries[number as usize].serial;
                 self.retire(number);
-                self.entries[number as usize] = entry;
                 number
             }
             None => {
-                let number = u32::try_from(self.entries.len()).expect("fewer than 4 billion items");
+                let number = self.new_number();
                 self.numbers.insert(Arc::clone(&id), number);
-                self.entries.push(entry);
-                self.popularity.grow(self.entries.len());
+                self.serial += 1;
                 number
             }
         };
-        let entry = &self.entries[number as usize];
         if entry.is_shown {
             self.latest.insert((Reverse(entry.time), id, number));
         }
+        self.entries[number as usize] = entry;
         number
     }
 
-    /// Takes `id` out of all lists.
+    /// A number that no item has, of an empty entry.
+    fn new_number(&mut self) -> u32 {
+        if let Some((since, number)) = self.free.front()
+            && since.elapsed() >= QUARANTINE
+        {
+            let number = *number;
+            self.free.pop_front();
+            return number;
+        }
+        self.entries.push(Entry::default());
+        self.popularity.grow(self.entries.len());
+        u32::try_from(self.entries.len() - 1).expect("fewer than 4 billion items")
+    }
+
+    /// Forgets the item `id`.
     pub(crate) fn remove(&mut self, id: &str) {
-        if let Some(&number) = self.numbers.get(id) {
+        if let Some(number) = self.numbers.remove(id) {
+            self.popularity.forget(number, &id.into());
             self.retire(number);
-            self.entries[number as usize].is_shown = false;
-            self.popularity.forget(number, id);
+            self.free.push_back((Instant::now(), number));
             self.changes += 1;
         }
     }
 
+    /// Takes the entry of a number out of the lists and empties it.
     fn retire(&mut self, number: u32) {
-        let Entry { time, id, .. } = &self.entries[number as usize];
-        self.latest.remove(&(Reverse(*time), Arc::clone(id), number));
+        let entry = std::mem::take(&mut self.entries[number as usize]);
+        self.words.release(&entry.categories);
+        self.words.release(&entry.labels);
+        self.latest.remove(&(Reverse(entry.time), entry.id, number));
     }
 
     /// The number of the item `id`.
@@ -112,19 +144,24 @@ impl Catalogue {
         &self.entries[number as usize]
     }
 
-    /// All items by number, removed ones too.
+    /// All items by number; those of deleted items are empty.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// How many categories and labels have numbers.
+    /// Numbers of categories and labels are below this.
     pub(crate) fn words(&self) -> usize {
-        self.names.len()
+        self.words.len()
     }
 
     /// Counts the changes of items.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// How many items were ever added.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// Notes `weight` of events with the item `number` at `time`; negative takes them back.
@@ -148,14 +185,14 @@ impl Catalogue {
         self.popularity.ranked().filter(|&number| self.entry(number).is_shown)
     }
 
-    /// The number of a category, if an item ever had it.
+    /// The number of a category, if an item has it.
     pub(crate) fn category(&self, name: &str) -> Option<u32> {
-        self.words.get(format!("c:{name}").as_str()).copied()
+        self.words.get(&format!("c:{name}"))
     }
 
-    /// The number of a flattened label, if an item ever had it.
+    /// The number of a flattened label, if an item has it.
     pub(crate) fn label(&self, name: &str) -> Option<u32> {
-        self.words.get(format!("l:{name}").as_str()).copied()
+        self.words.get(&format!("l:{name}"))
     }
 
     /// Categories of the shown items, with how many items have each.
@@ -164,29 +201,39 @@ impl Catalogue {
         for entry in self.entries.iter().filter(|entry| entry.is_shown) {
             entry.categories.iter().for_each(|&word| *counts.entry(word).or_default() += 1);
         }
-        counts.into_iter().map(|(word, count)| (self.category_name(word), count)).collect()
+        counts.into_iter().map(|(word, count)| (self.word(word).to_owned(), count)).collect()
     }
 
     /// Names of the categories of the item `number`.
     pub(crate) fn categories_of(&self, number: u32) -> Vec<String> {
-        self.entry(number).categories.iter().map(|&word| self.category_name(word)).collect()
+        self.entry(number).categories.iter().map(|&word| self.word(word).to_owned()).collect()
     }
 
-    fn category_name(&self, word: u32) -> String {
-        let name = &self.names[word as usize];
-        name.strip_prefix("c:").unwrap_or(name).to_owned()
+    /// A category or a label by its number.
+    fn word(&self, number: u32) -> &str {
+        self.words.name(number).get(2..).unwrap_or_default()
     }
 
-    /// Items whose identifier or title has `text` in it, whatever the case, at most `n`.
+    /// The first `n` shown items by identifier that have every word of `text`, in any case and in
+    /// any order, in their identifier, title, categories or labels.
     pub(crate) fn search(&self, text: &str, n: usize) -> Vec<u32> {
         let text = text.to_lowercase();
-        let is_found = |entry: &&Entry| {
-            entry.is_shown
-                && (entry.id.to_lowercase().contains(&text)
-                    || entry.title.to_lowercase().contains(&text))
+        let wanted: Vec<&str> = text.split_whitespace().collect();
+        let is_found = |entry: &Entry| {
+            let mut all = format!("{}\n{}", entry.id, entry.title);
+            for &word in entry.categories.iter().chain(&entry.labels) {
+                all.push('\n');
+                all.push_str(self.word(word));
+            }
+            let all = all.to_lowercase();
+            wanted.iter().all(|word| all.contains(word))
         };
-        let found = self.entries.iter().filter(is_found).take(n);
-        found.filter_map(|entry| self.number(&entry.id)).collect()
+        let numbered = self.entries.iter().zip(0u32..);
+        let shown = numbered.filter(|(entry, _)| entry.is_shown && is_found(entry));
+        let mut found: Vec<(&Arc<str>, u32)> =
+            shown.map(|(entry, number)| (&entry.id, number)).collect();
+        found.sort_unstable();
+        found.into_iter().take(n).map(|(_, number)| number).collect()
     }
 
     /// How alike two items are by categories and labels: shared words by all words, 0 to 1.
@@ -196,17 +243,6 @@ impl Catalogue {
         let all =
             a.categories.len() + a.labels.len() + b.categories.len() + b.labels.len() - shared;
         if all == 0 { 0.0 } else { shared as f32 / all as f32 }
-    }
-
-    fn word(&mut self, text: &str) -> u32 {
-        if let Some(&number) = self.words.get(text) {
-            return number;
-        }
-        let number = u32::try_from(self.names.len()).expect("fewer than 4 billion words");
-        let text: Arc<str> = text.into();
-        self.words.insert(Arc::clone(&text), number);
-        self.names.push(text);
-        number
     }
 }
 
@@ -243,13 +279,13 @@ mod tests {
         }
     }
 
-    fn ids(catalogue: &Catalogue, numbers: impl Iterator<Item = u32>) -> Vec<String> {
+    fn ids(catalogue: &ItemIndex, numbers: impl Iterator<Item = u32>) -> Vec<String> {
         numbers.map(|number| catalogue.entry(number).id.to_string()).collect()
     }
 
     #[test]
     fn lists_follow_changes() {
-        let mut catalogue = Catalogue::new(100.0);
+        let mut catalogue = ItemIndex::new(100.0);
         let a = catalogue.put(&item("a", 1, &["x"]));
         let b = catalogue.put(&item("b", 2, &["x", "y"]));
         catalogue.put(&item("c", 2, &[]));
@@ -275,23 +311,45 @@ mod tests {
 
     #[test]
     fn likeness_is_the_share_of_words() {
-        let mut catalogue = Catalogue::new(100.0);
+        let mut catalogue = ItemIndex::new(100.0);
         let a = catalogue.put(&item("a", 1, &["x", "y"]));
         let b = catalogue.put(&item("b", 2, &["y", "z"]));
         assert!(
             (catalogue.likeness(a, b) - 2.0 / 4.0).abs() < 1e-6,
-            "y and the shop of x, y, z, shop"
+            "y and the index of x, y, z, index"
         );
         assert!((catalogue.likeness(a, a) - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn a_search_looks_at_identifiers_and_titles() {
-        let mut catalogue = Catalogue::new(100.0);
+        let mut catalogue = ItemIndex::new(100.0);
         catalogue.put(&Item { comment: "Blue Lamp".into(), ..item("i1", 1, &[]) });
         catalogue.put(&item("lamp-2", 1, &[]));
-        catalogue.put(&item("chair", 1, &[]));
+        catalogue.put(&item("chair", 1, &["Sea Blue"]));
         assert_eq!(catalogue.search("LAMP", 10).len(), 2);
         assert_eq!(catalogue.search("lamp", 1).len(), 1);
+        let found = |text: &str| ids(&catalogue, catalogue.search(text, 10).into_iter());
+        assert_eq!(found("lamp  BLUE"), ["i1"], "words in any order");
+        assert_eq!(found("blue"), ["chair", "i1"], "categories count, in the order of identifiers");
+        assert_eq!(found("shop:x chair"), ["chair"], "so do labels");
+    }
+
+    #[test]
+    fn deleted_items_and_old_labels_are_forgotten() {
+        let mut catalogue = ItemIndex::new(100.0);
+        for round in 0..1000 {
+            let labels = json!({ "round": round.to_string() });
+            catalogue.put(&Item { labels, ..item("a", 1, &[]) });
+        }
+        assert!(catalogue.words() <= 3, "{} words for one label", catalogue.words());
+        let a = catalogue.number("a").expect("it was put");
+        catalogue.touch(a, 1.0, 1000);
+        catalogue.remove("a");
+        assert_eq!((catalogue.number("a"), catalogue.latest().count()), (None, 0));
+        assert_eq!((catalogue.popular().count(), catalogue.label("round:999")), (0, None));
+        let again = catalogue.put(&item("a", 1, &[]));
+        assert!(again != a && catalogue.entry(again).serial > 0, "the old number is in quarantine");
+        assert_eq!(ids(&catalogue, catalogue.latest()), ["a"]);
     }
 }

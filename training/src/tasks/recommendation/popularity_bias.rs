@@ -8,14 +8,14 @@ const MOMENTS: usize = 256;
 
 /// The popularity of all items at some moments, as logits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fashion {
+pub(super) struct PopularityBias {
     /// Ascending; what holds from each until the next.
     moments: Vec<i64>,
     /// One row for each moment, `(R, V)`; empty if popularity counts nothing.
     table: Vec<f32>,
 }
 
-impl Fashion {
+impl PopularityBias {
     /// Counts the events of the thirty days before each of some moments of `log`, between which as
     /// many events lie; without times, all events.
     pub(super) fn new(log: &Interactions, config: &RecommendationConfig) -> Self {
@@ -33,16 +33,16 @@ impl Fashion {
             return Self { moments: vec![i64::MIN], table: logits(trends.counts()) };
         }
         let step = events.len().div_ceil(MOMENTS);
-        let mut fashion = Self::default();
+        let mut popularity_bias = Self::default();
         for (place, &(time, item)) in events.iter().enumerate() {
             if place % step == 0 {
                 trends.advance(time);
-                fashion.moments.push(time);
-                fashion.table.extend(logits(trends.counts()));
+                popularity_bias.moments.push(time);
+                popularity_bias.table.extend(logits(trends.counts()));
             }
             trends.add(item, time);
         }
-        fashion
+        popularity_bias
     }
 
     /// The rows, `(R, V)`; none if popularity counts nothing.
@@ -75,14 +75,14 @@ mod tests {
             events,
         );
         let config = RecommendationConfig { popularity: 1.0, ..Default::default() };
-        let fashion = Fashion::new(&log, &config);
+        let popularity_bias = PopularityBias::new(&log, &config);
         let row = |time: i64| -> Vec<f32> {
-            let start = fashion.row(time) as usize * 2;
-            fashion.table().map(|table| table[start..start + 2].to_vec()).unwrap_or_default()
+            let start = popularity_bias.row(time) as usize * 2;
+            popularity_bias.table().map(|table| table[start..start + 2].to_vec()).unwrap_or_default()
         };
         assert_eq!(row(0), [0.0, 0.0]);
         assert_eq!(row(3 * day), [3f32.ln(), 0.0]);
         assert_eq!(row(90 * day), [0.0, 0.0]);
-        assert!(Fashion::new(&log, &RecommendationConfig::default()).table().is_none());
+        assert!(PopularityBias::new(&log, &RecommendationConfig::default()).table().is_none());
     }
 }
