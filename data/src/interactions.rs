@@ -5,9 +5,11 @@
 //! how its users behaved.
 
 mod build;
+mod columns;
 pub mod describe;
 mod events;
 mod format;
+mod rows;
 mod sequences;
 pub mod split;
 mod table;
@@ -20,6 +22,7 @@ use dragoman_core::recommend::{Event, Item};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use columns::ColumnNames;
 pub use format::Format;
 
 use self::build::Builder;
@@ -51,11 +54,23 @@ pub struct Interactions {
     pub has_times: bool,
 }
 
+/// Opens a file of lines, which may be packed as `.gz` or `.zst`.
+pub fn open(path: &Path) -> Result<Box<dyn std::io::BufRead + Send>> {
+    Ok(crate::corpus::input::open(path)?.into_reader())
+}
+
 impl Interactions {
     /// Reads the log at `path`, a file or a folder, whose format follows from its names; malformed
     /// lines are counted in the second part.
     pub fn load(path: &Path) -> Result<(Self, Faults)> {
         Self::load_as(Format::detect(path)?, path)
+    }
+
+    /// The same where the columns of events have the names `columns`.
+    pub fn load_with(path: &Path, columns: &ColumnNames) -> Result<(Self, Faults)> {
+        let mut builder = Builder::new(columns.clone());
+        Format::detect(path)?.read(path, &mut builder)?;
+        builder.finish(path)
     }
 
     /// Reads the log at `path` in a format that the caller knows.

@@ -52,7 +52,7 @@ pub(crate) fn interactions(
     admin_key: Option<&str>,
 ) -> anyhow::Result<Interactions> {
     let rows = match place.starts_with("http://") || place.starts_with("https://") {
-        true => read(BufReader::new(snapshot(place, tenant, admin_key)?)),
+        true => read(BufReader::new(snapshot(place, Some(tenant), admin_key)?)),
         false => of_folder(Path::new(place), tenant),
     };
     let log = rows.with_context(|| format!("reading what `{place}` gathered"))?.log();
@@ -86,8 +86,12 @@ fn of_folder(folder: &Path, tenant: &str) -> anyhow::Result<Rows> {
     Ok(rows)
 }
 
-/// The snapshot that a running server hands out to whoever has its admin key.
-fn snapshot(url: &str, tenant: &str, admin_key: Option<&str>) -> anyhow::Result<impl Read> {
+/// The snapshot that a running server gives to whoever has its admin key, of one tenant or of all.
+pub(crate) fn snapshot(
+    url: &str,
+    tenant: Option<&str>,
+    admin_key: Option<&str>,
+) -> anyhow::Result<impl Read + use<>> {
     let Some(key) = admin_key else {
         bail!("a server's store wants its admin key: `--admin-key KEY` or DRAGOMAN_ADMIN_KEY");
     };
@@ -97,14 +101,17 @@ fn snapshot(url: &str, tenant: &str, admin_key: Option<&str>) -> anyhow::Result<
         .build()
         .new_agent();
     let address = format!("{}/admin/store", url.trim_end_matches('/'));
-    let request = agent.get(&address).query("tenant", tenant);
+    let mut request = agent.get(&address);
+    if let Some(tenant) = tenant {
+        request = request.query("tenant", tenant);
+    }
     let reply = request
         .header("Authorization", format!("Bearer {key}"))
         .call()
         .with_context(|| format!("asking {address}"))?;
     let status = reply.status();
     if status == 400 {
-        bail!("{address} knows no tenant `{tenant}`");
+        bail!("{address} knows no tenant `{}`", tenant.unwrap_or("default"));
     }
     ensure!(
         status == 200,

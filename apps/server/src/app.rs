@@ -62,6 +62,7 @@ struct Tools {
     translation: web::Data<TranslationService>,
     recommend: Option<web::Data<Recommendations>>,
     access: web::Data<Access>,
+    store: web::Data<Store>,
     bodies: web::Data<Bodies>,
     reader: web::Data<Reader>,
     transfers: web::Data<Transfers>,
@@ -104,7 +105,8 @@ impl Tools {
             recommender: web::Data::new(models.recommender),
             translation: web::Data::new(translation),
             recommend: recommend.map(web::Data::from),
-            access: web::Data::new(Access::new(&config, store)),
+            access: web::Data::new(Access::new(&config, store.clone())),
+            store: web::Data::new(store),
             bodies: web::Data::from(bodies),
             reader: web::Data::new(reader),
             transfers: web::Data::new(transfers),
@@ -124,6 +126,7 @@ impl Tools {
             .app_data(self.recommender.clone())
             .app_data(self.translation.clone())
             .app_data(self.access.clone())
+            .app_data(self.store.clone())
             .app_data(self.bodies.clone())
             .app_data(self.reader.clone())
             .app_data(self.transfers.clone())

@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::JoinHandle,
 };
 
@@ -16,6 +19,8 @@ type Waiter = Sender<Result<(), sled::Error>>;
 #[derive(Debug)]
 pub(crate) struct Committer {
     waiters: Option<Sender<Waiter>>,
+    /// Why the last flush failed; none if it did not.
+    failure: Arc<Mutex<Option<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -25,10 +30,17 @@ impl Committer {
         db.flush()?; // makes the file
         let log = File::open(dir.join("db"))?;
         let (waiters, queue) = channel();
+        let failure = Arc::<Mutex<Option<String>>>::default();
+        let failed = Arc::clone(&failure);
         let thread = std::thread::Builder::new()
             .name("store-flush".into())
-            .spawn(move || serve(&db, &log, &queue))?;
-        Ok(Self { waiters: Some(waiters), thread: Some(thread) })
+            .spawn(move || serve(&db, &log, &queue, &failed))?;
+        Ok(Self { waiters: Some(waiters), failure, thread: Some(thread) })
+    }
+
+    /// Why the last flush failed, if it did.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Blocks until everything written before this call is on disk.
@@ -42,10 +54,17 @@ impl Committer {
 }
 
 /// Flushes for whoever waits; while one flush runs, the next group gathers.
-fn serve(db: &sled::Db, log: &File, queue: &Receiver<Waiter>) {
+fn serve(
+    db: &sled::Db,
+    log: &File,
+    queue: &Receiver<Waiter>,
+    failure: &Mutex<Option<String>>,
+) {
     while let Ok(first) = queue.recv() {
         let group: Vec<Waiter> = std::iter::once(first).chain(queue.try_iter()).collect();
         let result = flush(db, log);
+        let reason = result.as_ref().err().map(ToString::to_string);
+        *failure.lock().unwrap_or_else(PoisonError::into_inner) = reason;
         if let Err(error) = &result {
             tracing::error!(%error, rows = group.len(), "the store cannot write");
         }

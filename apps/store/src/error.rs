@@ -27,6 +27,13 @@ pub enum Error {
     )]
     Schema { path: PathBuf, found: u32 },
 
+    /// The files of the store are damaged.
+    #[error(
+        "the store `{}` is damaged: {reason}; save what can be read with `dragoman store --store {} \
+         salvage DIR`, or restore a backup", path.display(), path.display()
+    )]
+    Damaged { path: PathBuf, reason: String },
+
     /// A row cannot be read back.
     #[error("the store is damaged: {0}; restore it from an export")]
     Corrupt(String),

@@ -7,6 +7,8 @@
 //!
 //! - `suggestions`: better translations that users offered, keyed by the time they came;
 //! - `keys`: API keys and their limits, keyed by the key's SHA-256;
+//! [`Store::check`] looks at every row, and [`Store::salvage`] saves what a damaged store still has.
+//!
 //! - `tenants`, and `recommend:NAME` for each: users, items and feedback, see [`Tenant`].
 //!
 //! ```
@@ -29,6 +31,7 @@ mod keys;
 mod suggestions;
 mod recommend;
 mod snapshot;
+mod damage;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -38,6 +41,7 @@ use std::{
 
 use crate::{clock::Clock, commit::Committer};
 
+pub use damage::Report;
 pub use error::{Error, Result};
 pub use keys::{ApiKey, KeyLimits};
 pub use recommend::{
@@ -82,8 +86,7 @@ impl Store {
     /// Opens the store in `dir`, or makes it.
     pub fn open(dir: &Path) -> Result<Self> {
         fs_err::create_dir_all(dir)?;
-        let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES);
-        let db = config.open().map_err(|error| Error::opening(dir, error))?;
+        let db = damage::open(dir)?;
         check_schema(&db, dir)?;
         let suggestions = db.open_tree("suggestions")?;
         let keys = db.open_tree("keys")?;
@@ -107,6 +110,11 @@ impl Store {
         let store = Self { inner: Arc::new(inner) };
         store.count_tenant_keys()?;
         Ok(store)
+    }
+
+    /// Why the store cannot write, such as a full disk; none while it can.
+    pub fn failure(&self) -> Option<String> {
+        self.inner.committer.failure()
     }
 }
 

@@ -1,14 +1,19 @@
 //! Puts a log together from what the readers find, line by line.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
+    io::{BufRead, Read},
     path::{Path, PathBuf},
 };
 
 use dragoman_core::recommend::{Event, Item};
 
-use super::{Interactions, User};
+use super::{ColumnNames, Interactions, User};
 use crate::{Error, Result, corpus::Faults, corpus::input};
+
+/// Bytes of the longest line.
+const LONGEST_LINE: u64 = 4 << 20;
 
 /// A log in the making; identifiers have numbers in the order in which they were met.
 #[derive(Debug, Default)]
@@ -18,6 +23,12 @@ pub(super) struct Builder {
     kinds: Numbers<String>,
     histories: Vec<Vec<Event>>,
     faults: Faults,
+    /// Which column of events is what.
+    pub(super) columns: ColumnNames,
+    /// Why the file as a whole cannot be read.
+    refused: Option<String>,
+    /// The tenant of the lines that name one.
+    tenant: Option<String>,
 }
 
 /// Things with identifiers, numbered.
@@ -58,22 +69,62 @@ impl<T> Numbers<T> {
 }
 
 impl Builder {
-    /// Reads a file line by line: what `read` refuses is counted as a fault.
+    /// A builder for events in columns of these names.
+    pub(super) fn new(columns: ColumnNames) -> Self {
+        Self { columns, ..Self::default() }
+    }
+
+    /// Says that the file that is read makes no sense as a whole.
+    pub(super) fn refuse(&mut self, reason: &str) {
+        self.refused.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Notes the tenant of a line; identifiers of two tenants mean different things.
+    pub(super) fn one_tenant(&mut self, tenant: Option<&str>) -> Result<(), String> {
+        let Some(tenant) = tenant else { return Ok(()) };
+        let known = self.tenant.get_or_insert_with(|| tenant.to_owned());
+        match known == tenant {
+            true => Ok(()),
+            false => Err(format!(
+                "it is of the tenant `{tenant}`, and those before of `{known}`; export one with `--tenant`"
+            )),
+        }
+    }
+
+    /// Reads a file line by line: what `read` refuses is counted as a fault. Lines that are not
+    /// UTF-8 are read as ISO 8859-1 in files of older MovieLens sets.
     pub(super) fn each_line(
         &mut self,
         path: &Path,
         mut read: impl FnMut(&mut Self, usize, &str) -> Result<(), String>,
     ) -> Result<()> {
-        for (number, line) in input::open(path)? {
-            let line = line.map_err(|error| Error::Interactions {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            })?;
-            let read = match &line {
-                Some(text) if text.trim().is_empty() => Ok(()),
-                Some(text) => read(self, number, text.trim_start_matches('\u{feff}')),
-                None => Err("not UTF-8".to_owned()),
+        let is_latin = matches!(input::extension(path).as_deref(), Some("dat" | "item" | "user"));
+        let failed = |reason: String| Error::Interactions { path: path.to_owned(), reason };
+        let mut reader = input::open(path)?.into_reader();
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            let mut limited = reader.by_ref().take(LONGEST_LINE);
+            let length = limited.read_until(b'\n', &mut bytes);
+            match length.map_err(|error| failed(error.to_string()))? as u64 {
+                0 => break,
+                LONGEST_LINE => {
+                    return Err(failed(format!("line {number} is too long; this is no log")));
+                }
+                _ => {}
+            }
+            let line = match std::str::from_utf8(&bytes) {
+                Ok(line) => Ok(Cow::Borrowed(line)),
+                Err(_) if is_latin => Ok(bytes.iter().copied().map(char::from).collect()),
+                Err(_) => Err("not UTF-8".to_owned()),
             };
+            let read = line.and_then(|line: Cow<'_, str>| {
+                let line = line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}');
+                if line.trim().is_empty() { Ok(()) } else { read(self, number, line) }
+            });
+            if let Some(reason) = self.refused.take() {
+                return Err(failed(reason));
+            }
             if let Err(reason) = read {
                 self.faults.add(path, number, &reason);
             }

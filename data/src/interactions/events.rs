@@ -6,16 +6,12 @@ use serde_json::{Map, Value};
 
 use super::{
     build::{Builder, Row},
-    table::{Separator, column, plain_name},
-    time,
+    columns::{ColumnNames, Role},
+    rows::{self, Kind},
+    table::Separator,
+    things, time,
 };
 use crate::Result;
-
-const USER: [&str; 4] = ["user", "userid", "uid", "username"];
-const ITEM: [&str; 7] = ["item", "itemid", "iid", "movieid", "productid", "gameid", "bookid"];
-const KIND: [&str; 5] = ["kind", "feedbacktype", "eventtype", "event", "type"];
-const VALUE: [&str; 5] = ["value", "rating", "weight", "hours", "score"];
-const TIME: [&str; 4] = ["time", "timestamp", "date", "datetime"];
 
 /// Which column is what.
 struct Columns {
@@ -31,14 +27,22 @@ struct Columns {
 pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) -> Result<()> {
     let mut layout: Option<(Separator, Option<Columns>)> = None;
     builder.each_line(path, |builder, _, line| {
-        let is_first = layout.is_none();
-        let (separator, columns) = layout.get_or_insert_with(|| {
+        let Some((separator, columns)) = &layout else {
             let separator = Separator::of(extension, line);
-            (separator, Columns::of(&separator.split(line)))
-        });
+            let first = separator.split(line);
+            let columns = builder.columns.is_header(&first).then(|| Columns::of(&first, builder));
+            let columns = columns.transpose();
+            if let Err(reason) = &columns {
+                builder.refuse(reason); // no line after it can be understood
+            }
+            let (_, columns) = layout.insert((separator, columns?));
+            return match columns {
+                Some(_) => Ok(()),
+                None => builder.event(by_place(&first)?),
+            };
+        };
         let fields = separator.split(line);
         match columns {
-            Some(_) if is_first => Ok(()),
             Some(columns) => builder.event(columns.row(&fields)?),
             None => builder.event(by_place(&fields)?),
         }
@@ -46,15 +50,23 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
 }
 
 impl Columns {
-    /// The columns of a header, if the line is one: it names a user and an item.
-    fn of(titles: &[String]) -> Option<Self> {
-        Some(Self {
-            user: column(titles, &USER)?,
-            item: column(titles, &ITEM)?,
-            kind: column(titles, &KIND),
-            value: column(titles, &VALUE),
-            time: column(titles, &TIME),
-        })
+    /// The columns of a header.
+    fn of(titles: &[String], builder: &mut Builder) -> Result<Self, String> {
+        let names = &builder.columns;
+        let needed = |role| names.find(titles, role)?.ok_or_else(|| names.missing(titles, role));
+        let columns = Self {
+            user: needed(Role::User)?,
+            item: needed(Role::Item)?,
+            kind: names.find(titles, Role::Kind)?,
+            value: names.find(titles, Role::Value)?,
+            time: names.find(titles, Role::Time)?,
+        };
+        let unused = names.unused(titles);
+        if !unused.is_empty() {
+            let unused = unused.join(", ");
+            tracing::warn!("columns that say nothing of an event are left out: {unused}");
+        }
+        Ok(columns)
     }
 
     fn row(&self, fields: &[String]) -> Result<Row, String> {
@@ -70,7 +82,7 @@ impl Columns {
             item: needed(self.item)?,
             kind: field(self.kind)?.unwrap_or_default(),
             value: field(self.value)?.map_or(Ok(1.0), |text| value(&text))?,
-            time: field(self.time)?.map_or(Ok(0), |text| time::parse(&text))?,
+            time: field(self.time)?.map_or(Ok(0), |text| time::parse(text.trim_end_matches(" UTC")))?,
         })
     }
 }
@@ -102,27 +114,43 @@ fn value(text: &str) -> Result<f32, String> {
 }
 
 /// Reads one JSON object a line, under the names of the columns above in any case; those of Gorse
-/// (`FeedbackType`, `UserId`, `ItemId`, `Value`, `Timestamp`) are among them.
+/// (`FeedbackType`, `UserId`, `ItemId`, `Value`, `Timestamp`) are among them. Lines that describe
+/// items and users, as in a store's export, may stand between them.
 pub(super) fn read_jsonl(path: &Path, builder: &mut Builder) -> Result<()> {
     builder.each_line(path, |builder, _, line| {
         let object: Map<String, Value> =
             serde_json::from_str(line).map_err(|error| error.to_string())?;
-        builder.event(row(&object)?)
+        builder.one_tenant(object.get("tenant").and_then(Value::as_str))?;
+        match rows::kind(&object) {
+            Kind::Other => Ok(()),
+            Kind::Thing(what) => things::read_object(&object, what, builder),
+            Kind::Event => {
+                let row = row(&object, &builder.columns)?;
+                let Some(events) = rows::events(&object) else { return builder.event(row) };
+                events.into_iter().try_for_each(|(time, value)| {
+                    let value = if value == 0.0 { 1.0 } else { value };
+                    builder.event(Row { value, time: time::parse(&time)?, ..row.clone() })
+                })
+            }
+        }
     })
 }
 
-fn row(object: &Map<String, Value>) -> Result<Row, String> {
-    let field = |names: &[&str]| {
-        let found = object.iter().find(|(name, _)| names.contains(&plain_name(name).as_str()));
+fn row(object: &Map<String, Value>, names: &ColumnNames) -> Result<Row, String> {
+    let field = |role| {
+        // An export says of every line what it is, in a field that is called as the kind may be.
+        let mut fields = object.iter().filter(|(name, _)| names.is_named(name, role));
+        let kinds = || fields.clone().find(|(name, _)| name.as_str() != "kind");
+        let found = kinds().or_else(|| fields.next());
         found.map(|(_, value)| value).filter(|value| !value.is_null()).map(text)
     };
-    let needed = |names: &[&str], what| field(names).ok_or_else(|| format!("it has no {what}"));
+    let needed = |role: Role| field(role).ok_or_else(|| format!("it has no {}", role.name()));
     Ok(Row {
-        user: needed(&USER, "user")?,
-        item: needed(&ITEM, "item")?,
-        kind: field(&KIND).unwrap_or_default(),
-        value: field(&VALUE).map_or(Ok(1.0), |text| value(&text))?,
-        time: field(&TIME).map_or(Ok(0), |text| time::parse(&text))?,
+        user: needed(Role::User)?,
+        item: needed(Role::Item)?,
+        kind: field(Role::Kind).unwrap_or_default(),
+        value: field(Role::Value).map_or(Ok(1.0), |text| value(&text))?,
+        time: field(Role::Time).map_or(Ok(0), |text| time::parse(text.trim_end_matches(" UTC")))?,
     })
 }
 

@@ -48,9 +48,9 @@ impl Format {
             fs_err::metadata(path)?;
             return match input::extension(path).as_deref() {
                 Some("inter") => Ok(Self::RecBole),
-                Some("tsv" | "csv" | "jsonl" | "dat") => Ok(Self::Events),
+                Some("tsv" | "csv" | "jsonl" | "json" | "dat" | "data") => Ok(Self::Events),
                 Some("txt") => Ok(Self::Sequences),
-                _ => Err(unknown(path, "its name ends in none of .tsv .csv .jsonl .inter .txt")),
+                _ => Err(unknown(path, "its name ends in none of .tsv .csv .jsonl .dat .inter .txt")),
             };
         }
         let names = files(path)?;
@@ -154,14 +154,14 @@ fn sequence_lines(folder: &Path) -> Result<Option<PathBuf>> {
 
 fn events_of(path: &Path, builder: &mut Builder) -> Result<()> {
     match input::extension(path).as_deref() {
-        Some("jsonl") => events::read_jsonl(path, builder),
+        Some("jsonl" | "json") => events::read_jsonl(path, builder),
         extension => events::read_table(path, extension.unwrap_or_default(), builder),
     }
 }
 
 fn things_of(path: &Path, what: Things, builder: &mut Builder) -> Result<()> {
     match input::extension(path).as_deref() {
-        Some("jsonl") => things::read_jsonl(path, what, builder),
+        Some("jsonl" | "json") => things::read_jsonl(path, what, builder),
         _ => things::read_table(path, what, builder),
     }
 }
@@ -171,7 +171,7 @@ fn things_of(path: &Path, what: Things, builder: &mut Builder) -> Result<()> {
 fn folder(path: &Path, events: &[&str], builder: &mut Builder) -> Result<()> {
     let is_text = |file: &PathBuf| {
         let extension = input::extension(file);
-        extension.is_some_and(|name| ["csv", "dat", "tsv", "jsonl"].contains(&name.as_str()))
+        extension.is_some_and(|name| ["csv", "dat", "tsv", "jsonl", "json"].contains(&name.as_str()))
     };
     for file in files(path)?.iter().filter(|file| is_text(file)) {
         match stem(file).as_str() {

@@ -180,3 +180,66 @@ fn what_is_no_log_says_what_would_be_one() -> Result<()> {
     assert!("spss".parse::<Format>().is_err_and(|error| error.to_string().contains("recbole")));
     Ok(())
 }
+
+#[test]
+fn columns_stand_in_any_order_under_the_names_of_the_shop() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let text = "when,what,who,page\r\n300,tea,anna,7\r\n100,mug,anna,8\r\n";
+    write(folder.path(), "log.csv.gz", &format!("\u{feff}{text}"))?;
+    let path = folder.path().join("log.csv.gz");
+    let names = "user=who, item=what,time=when".parse().map_err(anyhow::Error::msg)?;
+    let (log, faults) = Interactions::load_with(&path, &names)?;
+    assert_eq!((shown(&log), faults.count), (vec!["anna: mug//1@100 tea//1@300".into()], 0));
+
+    let names = "user=whom,item=what".parse().map_err(anyhow::Error::msg)?;
+    let error = Interactions::load_with(&path, &names).expect_err("no such column").to_string();
+    assert!(error.contains("`whom`") && error.contains("`who`"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_header_without_a_user_is_refused_and_not_read_by_position() -> Result<()> {
+    let files = [("events.csv", "timestamp,account_no,event,itemid\n1433221332117,257597,view,355908\n")];
+    let error = load(&files).expect_err("nobody knows the user").to_string();
+    assert!(error.contains("--columns user=account_no"), "{error}");
+    let shop = [(
+        "events.csv",
+        "timestamp,visitorid,event,itemid,transactionid\n1433221332117,7,view,9,\n",
+    )];
+    assert_eq!(shown(&load(&shop)?.0), ["7: 9/view/1@1433221332"]);
+    let reviews = [(
+        "events.jsonl",
+        r#"{"reviewerID":"A","asin":"B0","overall":4.0,"unixReviewTime":1433221332}"#,
+    )];
+    assert_eq!(shown(&load(&reviews)?.0), ["A: B0//4@1433221332"]);
+    Ok(())
+}
+
+#[test]
+fn old_movielens_files_are_latin() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    fs_err::write(folder.path().join("ratings.dat"), "1::2::5::978300760\n")?;
+    fs_err::write(folder.path().join("movies.dat"), b"2::L'\xE9t\xE9 (1999)::Drama\n")?;
+    let (log, faults) = Interactions::load(folder.path())?;
+    assert_eq!((log.items[0].title.as_str(), faults.count), ("L'été", 0));
+    Ok(())
+}
+
+#[test]
+fn an_export_of_the_store_is_a_log() -> Result<()> {
+    let text = r#"{"kind":"store","schema":2}
+        {"kind":"suggestion","q":"a","s":"b","source":"en","target":"de","at":1}
+        {"kind":"user","UserId":"u","Labels":{"plan":"free"},"Comment":""}
+        {"kind":"item","ItemId":"a","IsHidden":false,"Categories":["x"],"Timestamp":"0001-01-01T00:00:00Z","Labels":{"embedding":[1,2]},"Comment":"Tea"}
+        {"kind":"item","ItemId":"b","IsHidden":false,"Categories":[],"Timestamp":"1970-01-01T00:01:00Z","Labels":null,"Comment":""}
+        {"kind":"feedback","FeedbackType":"read","UserId":"u","ItemId":"a","Value":3.0,"Timestamp":"1970-01-01T00:00:05Z","Updated":"1970-01-01T00:00:09Z","Labels":null,"Comment":"","Events":[["1970-01-01T00:00:05Z",1.0],["1970-01-01T00:00:09Z",2.0]]}
+        {"kind":"feedback","tenant":"x","FeedbackType":"buy","UserId":"u","ItemId":"a","Value":1.0,"Timestamp":"1970-01-01T00:00:07Z"}
+        {"kind":"feedback","tenant":"y","FeedbackType":"buy","UserId":"u","ItemId":"a","Value":1.0,"Timestamp":"1970-01-01T00:00:07Z"}"#;
+    let (log, faults) = load(&[("events.jsonl", text)])?;
+    assert_eq!(shown(&log), ["u: a/read/1@5 a/buy/1@7 a/read/2@9"]);
+    assert_eq!((log.users[0].labels.as_slice(), log.items.len()), (["plan:free".into()].as_slice(), 2));
+    assert_eq!((log.items[0].title.as_str(), log.items[0].labels.len()), ("Tea", 0));
+    assert_eq!((log.items[0].time, log.items[1].time), (0, 60));
+    assert_eq!(faults.count, 1, "one of another tenant: {faults:?}");
+    Ok(())
+}

@@ -20,7 +20,7 @@ const CATEGORIES: [&str; 7] =
 const TIME: [&str; 2] = ["timestamp", "time"];
 
 /// What a table without a header holds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Things {
     Items,
     Users,
@@ -125,35 +125,48 @@ pub(super) fn read_jsonl(path: &Path, what: Things, builder: &mut Builder) -> Re
     builder.each_line(path, |builder, _, line| {
         let object: Map<String, Value> =
             serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let field = |names: &[&str]| {
-            let found = object.iter().find(|(name, _)| names.contains(&plain_name(name).as_str()));
-            found.map(|(_, value)| value).filter(|value| !value.is_null())
-        };
-        let id = |names: &[&str]| field(names).map(text).unwrap_or_default();
-        let mut labels = Vec::new();
-        flatten("", field(&["labels"]).unwrap_or(&Value::Null), &mut labels);
-        match what {
-            Things::Users => builder.user(User { id: id(&["id", "userid"]), labels }),
-            Things::Items => builder.item(Item {
-                id: id(&["id", "itemid"]),
-                title: field(&TITLE).map(text).unwrap_or_default(),
-                categories: field(&CATEGORIES)
-                    .and_then(Value::as_array)
-                    .map_or_else(Vec::new, |names| names.iter().map(text).collect()),
-                labels,
-                time: match field(&TIME) {
-                    Some(moment) => time::parse(&text(moment))?,
-                    None => 0,
-                },
-            }),
-        }
+        read_object(&object, what, builder)
     })
+}
+
+/// Reads an item or a user.
+pub(super) fn read_object(
+    object: &Map<String, Value>,
+    what: Things,
+    builder: &mut Builder,
+) -> Result<(), String> {
+    let field = |names: &[&str]| {
+        let found = object.iter().find(|(name, _)| names.contains(&plain_name(name).as_str()));
+        found.map(|(_, value)| value).filter(|value| !value.is_null())
+    };
+    let id = |names: &[&str]| field(names).map(text).unwrap_or_default();
+    let mut labels = Vec::new();
+    flatten("", field(&["labels"]).unwrap_or(&Value::Null), &mut labels);
+    match what {
+        Things::Users => builder.user(User { id: id(&["id", "userid"]), labels }),
+        Things::Items => builder.item(Item {
+            id: id(&["id", "itemid"]),
+            title: field(&TITLE).map(text).unwrap_or_default(),
+            categories: field(&CATEGORIES)
+                .and_then(Value::as_array)
+                .map_or_else(Vec::new, |names| names.iter().map(text).collect()),
+            labels,
+            time: match field(&TIME).map(text) {
+                Some(moment) if !moment.is_empty() && !moment.starts_with("0001-") => {
+                    time::parse(&moment)?
+                }
+                _ => 0,
+            },
+        }),
+    }
 }
 
 /// Labels of any shape as text: `{"a": {"b": ["x", 1]}}` is `a.b:x` and `a.b:1`.
 fn flatten(path: &str, value: &Value, labels: &mut Vec<String>) {
     match value {
         Value::Null => {}
+        // A list of numbers is a vector of another model, and no list of words.
+        Value::Array(list) if list.len() > 1 && list.iter().all(Value::is_number) => {}
         Value::Array(values) => values.iter().for_each(|value| flatten(path, value, labels)),
         Value::Object(fields) => {
             for (name, value) in fields {

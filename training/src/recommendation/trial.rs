@@ -1,7 +1,7 @@
 //! Users at a moment, and what they did then.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
 };
 
@@ -86,7 +86,9 @@ impl Trial {
             let history = before.get(number).map_or(&[][..], Vec::as_slice);
             let event = |item| Event { item, kind: 0, value: 1.0, time: now };
             let history: Vec<_> = history.iter().filter_map(lookup).map(event).collect();
-            let targets = targets.iter().map(|id| lookup(id).unwrap_or(u32::MAX)).collect();
+            let mut seen = HashSet::new();
+            let targets = targets.iter().filter(|id| seen.insert(id.as_str()));
+            let targets = targets.map(|id| lookup(id).unwrap_or(u32::MAX)).collect();
             let groups = vec!["all".to_owned(), activity(history.len())];
             cases.push(Case { history, targets, labels: Vec::new(), now, groups });
         }
@@ -317,7 +319,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let (histories, targets) = (folder.path().join("h.txt"), folder.path().join("t.txt"));
         fs_err::write(&histories, "0 1\n\n2 nobody\n")?;
-        fs_err::write(&targets, "2\n3\n77\n")?;
+        fs_err::write(&targets, "2 2\n3\n77 77\n")?; // said twice, a target counts once
         let trial = Trial::of_lines(log(&[(0, 0, 0)]), &histories, &targets, false)?;
         let shown: Vec<_> =
             trial.cases.iter().map(|case| (case.history.len(), case.targets.clone())).collect();

@@ -1,13 +1,16 @@
 //! `dragoman store`
 
 use std::{
-    io::{self, BufReader, BufWriter},
-    path::PathBuf,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use dragoman_store::{DEFAULT_TENANT, KeyLimits, Store};
+use dragoman_data::interactions::{ColumnNames, Interactions, open};
+use dragoman_store::{
+    Counts, DEFAULT_TENANT, Feedback, Item, KeyLimits, Mode, Report, Store, Tenant, Timestamp, User,
+};
 
 use super::serve::default_store;
 
@@ -30,15 +33,45 @@ enum What {
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
     },
-    /// Read what `export` wrote, or users, items and feedback that Gorse exported; what is there
-    /// already stays once
+    /// Read what `export` wrote, users, items and feedback that Gorse exported, or a log of events;
+    /// what is there already stays once
     Import {
-        /// File to read, or `-` for the standard input
+        /// File of JSON Lines, perhaps packed as .gz or .zst, or `-` for the standard input; or a log
+        /// as `train recommendation` reads it: a table, or a folder of MovieLens or RecBole
         file: PathBuf,
+
+        /// Names of the columns of a table's events, such as `user=visitor,item=sku,time=seen_at`;
+        /// usual names are known
+        #[arg(long, value_name = "PART=NAME,…")]
+        columns: Option<ColumnNames>,
+
+        /// Type of the feedback of a log whose events have none
+        #[arg(long, value_name = "NAME", default_value = "read")]
+        feedback_type: String,
 
         /// Tenant for rows that name none
         #[arg(long, value_name = "NAME", default_value = DEFAULT_TENANT)]
         tenant: String,
+    },
+    /// Write a backup: all rows as JSON Lines, of the folder or of a running server; `import` reads it
+    Backup {
+        /// File to write; it appears when it is complete
+        file: PathBuf,
+
+        /// Address of the running server that has the store open, such as `http://127.0.0.1:5000`
+        #[arg(long, value_name = "URL")]
+        server: Option<String>,
+
+        /// Key of the server's admin API
+        #[arg(long, value_name = "KEY", env = "DRAGOMAN_ADMIN_KEY", hide_env_values = true)]
+        admin_key: Option<String>,
+    },
+    /// Look at every row, and say which cannot be read
+    Check,
+    /// Save what can be read of a damaged store to a new one
+    Salvage {
+        /// Folder of the new store
+        to: PathBuf,
     },
     /// Make a new API key
     AddKey {
@@ -71,8 +104,18 @@ impl StoreCommand {
             Some(folder) => folder,
             None => default_store()?,
         };
+        let what = match self.what {
+            What::Check => return say(&Store::check(&folder)?),
+            What::Salvage { to } => return say(&Store::salvage(&folder, &to)?),
+            What::Backup { file, server, admin_key } => {
+                let server = server.as_deref().map(|url| (url, admin_key.as_deref()));
+                return backup(&folder, &file, server);
+            }
+            what => what,
+        };
         let store = Store::open(&folder).context("opening the store")?;
-        match self.what {
+        match what {
+            What::Check | What::Salvage { .. } | What::Backup { .. } => {}
             What::Export { tenant } => {
                 let writer = BufWriter::new(io::stdout().lock());
                 let counts = match tenant {
@@ -81,13 +124,14 @@ impl StoreCommand {
                 };
                 eprintln!("{counts}");
             }
-            What::Import { file, tenant } => {
-                let counts = match file.as_os_str() == "-" {
-                    true => store.import_into(&tenant, io::stdin().lock())?,
-                    false => {
-                        let file = BufReader::new(fs_err::File::open(file)?);
-                        store.import_into(&tenant, file)?
-                    }
+            What::Import { file, columns, feedback_type, tenant } => {
+                let counts = if file.as_os_str() == "-" {
+                    store.import_into(&tenant, io::stdin().lock())?
+                } else if !file.is_dir() && columns.is_none() && is_json_lines(&file) {
+                    store.import_into(&tenant, open(&file)?)?
+                } else {
+                    let columns = columns.unwrap_or_default();
+                    import_log(&store.tenant(&tenant)?, &file, (&columns, &feedback_type))?
                 };
                 eprintln!("{counts}");
             }
@@ -105,6 +149,157 @@ impl StoreCommand {
                 anyhow::ensure!(store.remove_key(&key)?, "the store does not know this key");
             }
         }
+        Ok(())
+    }
+}
+
+/// Says what is in a store, and fails if some rows cannot be read.
+fn say(report: &Report) -> anyhow::Result<()> {
+    println!("{}", report.counts);
+    for reason in &report.first {
+        println!("{reason}");
+    }
+    anyhow::ensure!(report.bad == 0, "{} rows cannot be read", report.bad);
+    Ok(())
+}
+
+/// Writes a backup of the store in `folder`, or of the one that a server has open, into `file`.
+fn backup(
+    folder: &Path,
+    file: &Path,
+    server: Option<(&str, Option<&str>)>,
+) -> anyhow::Result<()> {
+    let mut name = file.file_name().context("the backup needs a file")?.to_owned();
+    name.push(".partial");
+    let partial = file.with_file_name(name);
+    let mut writer = BufWriter::new(fs_err::File::create(&partial)?);
+    let lines = match server {
+        None => {
+            let store = Store::open(folder).context(
+                "opening the store; while a server has it open, name the server: `--server URL`",
+            )?;
+            eprintln!("{}", store.export(&mut writer)?);
+            None
+        }
+        Some((url, admin_key)) => Some(io::copy(
+            &mut crate::stored::snapshot(url, None, admin_key)?,
+            &mut writer,
+        )?),
+    };
+    writer.flush()?;
+    writer.get_ref().sync_all()?;
+    fs_err::rename(&partial, file)?;
+    if let Some(bytes) = lines {
+        eprintln!("{bytes} bytes of JSON Lines");
+    }
+    Ok(())
+}
+
+/// Whether a file is read line by line as JSON: any that is not called as a table is.
+fn is_json_lines(file: &Path) -> bool {
+    let name = file.to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    ![".csv", ".tsv", ".dat", ".data", ".inter", ".txt"].iter().any(|end| name.ends_with(end))
+}
+
+/// Rows written together.
+const CHUNK: usize = 1000;
+
+/// Reads a log of events into `tenant`, with what it says of users and items.
+fn import_log(
+    tenant: &Tenant,
+    path: &Path,
+    (columns, feedback_type): (&ColumnNames, &str),
+) -> anyhow::Result<Counts> {
+    let (log, faults) = Interactions::load_with(path, columns)?;
+    for fault in &faults.first {
+        eprintln!("skipped {fault}");
+    }
+    anyhow::ensure!(
+        log.has_times,
+        "the events of `{}` have no times, and a store keeps events by time; name the column with \
+         `--columns time=NAME`",
+        path.display()
+    );
+    let writer = tenant.deferred();
+    let labels = |labels: &[String]| match labels {
+        [] => serde_json::Value::Null,
+        labels => labels.into(),
+    };
+    // What the log says nothing of is made by its feedback, or stays as it is.
+    let users = log.users.iter().filter(|user| !user.labels.is_empty()).map(|user| User {
+        user_id: user.id.clone(),
+        labels: labels(&user.labels),
+        comment: String::new(),
+    });
+    let users: Vec<User> = users.collect();
+    users.chunks(CHUNK).try_for_each(|users| writer.put_users(users))?;
+    let is_described = |item: &&dragoman_core::recommend::Item| {
+        !(item.title.is_empty() && item.categories.is_empty() && item.labels.is_empty())
+    };
+    let items = log.items.iter().filter(is_described).map(|item| Item {
+        item_id: item.id.clone(),
+        categories: item.categories.clone(),
+        labels: labels(&item.labels),
+        comment: item.title.clone(),
+        timestamp: if item.time == 0 { Timestamp::ZERO } else { Timestamp::from_seconds(item.time) },
+        is_hidden: false,
+    });
+    let items: Vec<Item> = items.collect();
+    items.chunks(CHUNK).try_for_each(|items| writer.put_items(items))?;
+    let mut rows = Vec::with_capacity(CHUNK);
+    for (user, history) in log.users.iter().zip(&log.histories) {
+        for event in history {
+            let kind = log.kinds[event.kind as usize].as_str();
+            rows.push(Feedback {
+                feedback_type: if kind.is_empty() { feedback_type } else { kind }.into(),
+                user_id: user.id.clone(),
+                item_id: log.items[event.item as usize].id.clone(),
+                value: event.value.into(),
+                timestamp: Timestamp::from_seconds(event.time),
+                ..Feedback::default()
+            });
+            if rows.len() == CHUNK {
+                writer.put_feedback(&std::mem::take(&mut rows), Mode::Merge, (true, true))?;
+            }
+        }
+    }
+    writer.put_feedback(&rows, Mode::Merge, (true, true))?;
+    tenant.commit()?;
+    Ok(Counts {
+        users: users.len(),
+        items: items.len(),
+        feedback: log.len(),
+        ..Counts::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_imported_with_its_columns_and_a_second_time_changes_nothing() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("shop.csv");
+        fs_err::write(&file, "seen_at,sku,who\n1700000000,tea,anna\n1700000009,mug,anna\n1700000009,mug,ben\n")?;
+        let store = Store::open(&folder.path().join("store"))?;
+        let tenant = store.tenant(DEFAULT_TENANT)?;
+        let columns = "user=who,time=seen_at".parse().map_err(anyhow::Error::msg)?;
+        for _ in 0..2 {
+            let counts = import_log(&tenant, &file, (&columns, "view"))?;
+            assert_eq!((counts.feedback, counts.items, counts.users), (3, 0, 0));
+            assert_eq!((tenant.count_feedback()?, tenant.events().count()), (3, 3));
+        }
+        let row = tenant.feedback("view", "anna", "tea")?.context("it was imported")?;
+        assert_eq!((row.value, row.timestamp.seconds), (1.0, 1_700_000_000));
+        assert!(!is_json_lines(&file) && is_json_lines(Path::new("a/dump.jsonl.gz")));
+
+        let undated = folder.path().join("undated.csv");
+        fs_err::write(&undated, "who,sku\nanna,tea\n")?;
+        let columns = "user=who".parse().map_err(anyhow::Error::msg)?;
+        let error = import_log(&tenant, &undated, (&columns, "view")).expect_err("no times");
+        assert!(error.to_string().contains("--columns time="), "{error}");
         Ok(())
     }
 }

@@ -6,17 +6,17 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
 use super::*;
-use crate::{ServerConfig, metrics::Metrics};
+use crate::{config::RecommendationConfig, metrics::Metrics};
 
 const USERS: u32 = 8;
 const ITEMS: u32 = 12;
 
 fn service(store: &Store) -> anyhow::Result<Recommendations> {
-    let config = ServerConfig {
+    let config = RecommendationConfig {
         positive_feedback: vec!["read>0".into(), "buy".into(), "view".into()],
         negative_feedback: vec!["read<0".into()],
         feedback_weights: vec!["buy=3".into(), "view=0.3".into()],
-        ..ServerConfig::default()
+        ..RecommendationConfig::default()
     };
     let metrics = Metrics::new().recommend;
     Ok(Recommendations::new(&config, store.clone(), RecommenderHandle::default(), metrics)?)

@@ -31,7 +31,8 @@ use crate::{
 /// best, how the cheap scorers are set, and how all are mixed. Where the mixture is learned from
 /// earlier windows, too, a model learns before each, for as many passes as the first one was best
 /// after. A last one then learns from all that the protocol does not keep, for as many passes; it
-/// takes settings and mixture over. `dev` stands for events that the protocol would keep, and for
+/// takes settings and mixture over. A budget of minutes is for all of them together: each gets its
+/// share by the events that it learns from. `dev` stands for events that the protocol would keep, and for
 /// the first model alone.
 pub fn train(
     config: &TrainConfig,
@@ -56,29 +57,74 @@ pub fn train(
         Some(_) => paths.out.join("validation"),
         None => paths.out.clone(),
     };
+    let earlier = if config.blend.enabled { earlier } else { &[] };
+    let mut time = TimePlan::new(config.run.budget.minutes, [trial].into_iter().chain(earlier), &last);
+    let config = &time.grant(config);
     let task = RecommendationTask::new(config, &scorers, &trial.train, Some(trial.clone()))?;
     let chosen = run(config, task, &out, paths.quiet, control)?;
+    time.spend(chosen.seconds);
     if chosen.ended != Ended::Finished {
         return Ok(chosen);
     }
     let as_long = |log: &Interactions| as_long(config, &chosen, trial.train.len(), log.len());
     let mut models = Vec::new();
-    for (number, window) in (1..).zip(earlier).take_while(|_| config.blend.enabled) {
-        let config = as_long(&window.train);
+    for (number, window) in (1..).zip(earlier) {
+        let config = time.grant(&as_long(&window.train));
         let task = RecommendationTask::new(&config, &scorers, &window.train, None)?;
         let out = paths.out.join("windows").join(number.to_string());
         let summary = run(&config, task, &out, paths.quiet, control)?;
         if summary.ended != Ended::Finished {
             return Ok(summary);
         }
+        time.spend(summary.seconds);
         models.extend(summary.model.map(|path| (path, window)));
     }
     let blend = mix(config, trial, &chosen, &models)?;
     let Some(last) = last else { return Ok(chosen) };
-    let config = as_long(&last);
+    let config = time.grant(&as_long(&last));
     let mut task = RecommendationTask::new(&config, &scorers, &last, None)?;
     task.blend = blend;
     run(&config, task, &paths.out, paths.quiet, control)
+}
+
+/// The minutes of a budget, shared by the stages that are to come.
+struct TimePlan {
+    /// Minutes for all stages; 0 is no limit.
+    minutes: f64,
+    /// Seconds that the stages took so far.
+    spent: f64,
+    /// Events of the stages to come, the next one last.
+    stages: Vec<usize>,
+}
+
+impl TimePlan {
+    fn new<'a>(
+        minutes: f64,
+        windows: impl Iterator<Item = &'a Trial>,
+        last: &Option<Interactions>,
+    ) -> Self {
+        let mut stages: Vec<usize> = windows.map(|window| window.train.len()).collect();
+        stages.extend(last.as_ref().map(Interactions::len));
+        stages.reverse();
+        Self { minutes, spent: 0.0, stages }
+    }
+
+    /// `config` with the minutes of the next stage: its share by events of what is left.
+    fn grant(&mut self, config: &TrainConfig) -> TrainConfig {
+        let all: usize = self.stages.iter().sum();
+        let events = self.stages.pop().unwrap_or(all);
+        let mut config = config.clone();
+        if self.minutes > 0.0 {
+            // A stage that found nothing left makes a step at least.
+            let left = (self.minutes - self.spent / 60.0).max(self.minutes / 1000.0);
+            config.run.budget.minutes = left * events as f64 / all.max(1) as f64;
+        }
+        config
+    }
+
+    fn spend(&mut self, seconds: f64) {
+        self.spent += seconds;
+    }
 }
 
 /// Settings for a run over another number of events that ends after as many passes as were best in
@@ -152,4 +198,25 @@ fn mix(
     };
     save_recommendation(path, parts, &params, DType::F32)?;
     Ok(blend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_stages_together_take_the_minutes_of_the_budget() {
+        let mut config = TrainConfig::default();
+        config.run.budget.minutes = 10.0;
+        let mut time = TimePlan { minutes: 10.0, spent: 0.0, stages: vec![500, 100, 400] };
+        let mut granted = Vec::new();
+        for took in [4.0, 0.5, 5.5] {
+            granted.push(time.grant(&config).run.budget.minutes);
+            time.spend(60.0 * took);
+        }
+        assert_eq!(granted, [4.0, 1.0, 5.5], "what a stage leaves goes to those after it");
+        let mut unlimited = TimePlan { minutes: 0.0, spent: 0.0, stages: vec![1, 1] };
+        config.run.budget.minutes = 0.0;
+        assert_eq!(unlimited.grant(&config).run.budget.minutes, 0.0);
+    }
 }

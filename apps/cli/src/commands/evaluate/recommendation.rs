@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use dragoman_core::directory::Files;
-use dragoman_data::{corpus::Faults, interactions::Interactions};
+use dragoman_data::{
+    corpus::Faults,
+    interactions::{ColumnNames, Interactions},
+};
 use dragoman_training::metrics::significance::Bootstrap;
 use dragoman_training::recommendation::{
     Evaluation, Options, Protocol,
@@ -20,6 +23,11 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "PATH", required_unless_present = "histories")]
     data: Option<PathBuf>,
 
+    /// Names of the columns of a table's events, such as `user=visitor,item=sku,time=seen_at`; usual
+    /// names are known
+    #[arg(long, value_name = "PART=NAME,…", requires = "data")]
+    columns: Option<ColumnNames>,
+
     /// Model directory; give it again for more models side by side
     #[arg(long, value_name = "DIR")]
     model: Vec<PathBuf>,
@@ -28,7 +36,7 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "NAME", requires = "model")]
     catalogue: Option<String>,
 
-    /// How past and future are told apart; `loo` leaks the future, as papers do
+    /// How the log is split into past and future; `loo` leaks the future, as papers do
     #[arg(long, value_enum, default_value_t = Split::Time)]
     protocol: Split,
 
@@ -37,7 +45,7 @@ pub(super) struct Recommendation {
     quantile: f64,
 
     /// Leave the baselines out
-    #[arg(long)]
+    #[arg(long, requires = "model")]
     no_baselines: bool,
 
     /// Recommend again what a user has met, and count it as a target
@@ -99,7 +107,7 @@ impl Recommendation {
             successive: self.successive,
             bootstrap: Bootstrap { resamples: self.resamples as usize, ..Default::default() },
         };
-        let log = self.data.as_deref().map(load).transpose()?;
+        let log = self.data.as_deref().map(|path| load(path, self.columns.as_ref())).transpose()?;
         let evaluation = match (&self.histories, &self.targets) {
             (Some(histories), Some(targets)) => {
                 self.of_lines(log.as_ref(), (histories, targets), &options, &models)?
@@ -142,8 +150,9 @@ impl Recommendation {
     }
 }
 
-fn load(path: &Path) -> anyhow::Result<Interactions> {
-    let (log, Faults { count, first }) = Interactions::load(path)?;
+fn load(path: &Path, columns: Option<&ColumnNames>) -> anyhow::Result<Interactions> {
+    let columns = columns.cloned().unwrap_or_default();
+    let (log, Faults { count, first }) = Interactions::load_with(path, &columns)?;
     if count > 0 {
         tracing::warn!("{count} malformed lines were left out, the first of them:");
         first.iter().for_each(|fault| tracing::warn!("{fault}"));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use dragoman_data::interactions::Interactions;
+use dragoman_data::interactions::{ColumnNames, Interactions};
 use dragoman_training::{
     control::Ended,
     recommendation::trial::Trial,
@@ -24,6 +24,11 @@ pub(super) struct Recommendation {
     /// sequences.txt
     #[arg(long, value_name = "PATH", required_unless_present = "from_store")]
     data: Option<PathBuf>,
+
+    /// Names of the columns of a table's events, such as `user=visitor,item=sku,time=seen_at`; usual
+    /// names are known
+    #[arg(long, value_name = "PART=NAME,…", requires = "data")]
+    columns: Option<ColumnNames>,
 
     /// What the service gathered, in place of `--data`: the folder of a store that no server has
     /// open, or the address of a running server, such as `http://127.0.0.1:5000`
@@ -126,7 +131,8 @@ impl Recommendation {
             return stored(place, &self.tenant, self.admin_key.as_deref());
         }
         let Some(data) = &self.data else { bail!("name a log with `--data PATH`") };
-        let (log, faults) = Interactions::load(data)?;
+        let columns = self.columns.clone().unwrap_or_default();
+        let (log, faults) = Interactions::load_with(data, &columns)?;
         for fault in &faults.first {
             eprintln!("skipped {fault}");
         }

@@ -26,6 +26,7 @@ impl Record {
         limit: usize,
         read: impl Fn(Self) -> Result<T, Refused>,
     ) -> Result<Vec<T>, Refused> {
+        let body = unmarked(body);
         let mut rows = Rows { limit, read, refused: None };
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let parsed = deserializer.deserialize_any(&mut rows);
@@ -193,8 +194,12 @@ impl<'de, T, F: Fn(Record) -> Result<T, Refused>> Visitor<'de> for &mut Rows<F> 
 }
 
 fn value(body: &[u8]) -> Result<Value, Refused> {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body); // a byte order mark
-    serde_json::from_slice(body).map_err(|error| Refused::invalid(format!("invalid JSON: {error}")))
+    serde_json::from_slice(unmarked(body)).map_err(|error| Refused::invalid(format!("invalid JSON: {error}")))
+}
+
+/// A body without the byte order mark that some clients send.
+fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
 fn wrong(name: &str, wanted: &str, found: &Value) -> Refused {

@@ -1,7 +1,6 @@
 //! What users of such services have reported: each kind of fault once.
 
 use anyhow::Result;
-use dragoman_server::ServerConfig;
 use serde_json::{Value, json};
 
 use super::ids;
@@ -59,11 +58,8 @@ async fn what_is_excluded_is_taken_as_it_is() -> Result<()> {
 
 #[actix_web::test]
 async fn feedback_counts_with_the_value_that_it_has_now() -> Result<()> {
-    let app = TestApp::configured(ServerConfig {
-        positive_feedback: vec!["seen>0".into()],
-        negative_feedback: vec!["seen<0".into()],
-        ..ServerConfig::default()
-    })?;
+    let meaning = "positive_feedback = 'seen>0'\nnegative_feedback = 'seen<0'";
+    let app = TestApp::configured(settings(meaning)?)?;
     app.stock(&[("p", &[]), ("q", &[])]).await?;
     let row = |user: &str, value: f64| {
         json!([{ "FeedbackType": "seen", "UserId": user, "ItemId": "p", "Value": value,
