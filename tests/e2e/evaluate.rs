@@ -66,6 +66,31 @@ fn leave_one_out_says_that_it_leaks_and_files_of_lines_are_scored() -> Result<()
 }
 
 #[test]
+fn a_target_that_is_named_twice_counts_once() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let path = |name: &str| dir.path().join(name);
+    fs_err::write(path("log.tsv"), log())?;
+    fs_err::write(path("histories.txt"), "i1 i2 i3\ni4 i5\n")?;
+    let mut reports = Vec::new();
+    for targets in ["i4 i9\ni6\n", "i4 i9 i4 i4\ni6 i6\n"] {
+        fs_err::write(path("targets.txt"), targets)?;
+        let mut command = evaluate()?;
+        for (option, name) in [
+            ("--data", "log.tsv"),
+            ("--histories", "histories.txt"),
+            ("--targets", "targets.txt"),
+            ("--json", "out.json"),
+        ] {
+            command = command.args([option.as_ref(), path(name).as_os_str()]);
+        }
+        command.stdout()?;
+        reports.push(serde_json::from_str::<Value>(&fs_err::read_to_string(path("out.json"))?)?);
+    }
+    assert_eq!(reports[0]["systems"], reports[1]["systems"]);
+    Ok(())
+}
+
+#[test]
 fn mistakes_are_named() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let [data, text] = ["log.tsv", "seq.txt"].map(|name| dir.path().join(name));
@@ -82,6 +107,9 @@ fn mistakes_are_named() -> Result<()> {
         (on(&text)?, "--protocol loo"),
         (on(&data)?.args(["--histories", "x"]), "--targets"),
         (on(&data)?.args(["--resamples", "0"]), "--resamples"),
+        (on(&data)?.args(["--no-baselines"]), "--model"),
+        (on(&data)?.args(["--columns", "user=nobody"]), "`nobody`"),
+        (on(&data)?.args(["--columns", "who=user"]), "`who`"),
     ] {
         let error = command.failure()?;
         assert!(error.contains(named), "{named}: {error}");

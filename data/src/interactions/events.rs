@@ -30,7 +30,7 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
         let Some((separator, columns)) = &layout else {
             let separator = Separator::of(extension, line);
             let first = separator.split(line);
-            let columns = builder.columns.is_header(&first).then(|| Columns::of(&first, builder));
+            let columns = builder.columns.is_header(&first).then(|| Columns::of(&first, &builder.columns));
             let columns = columns.transpose();
             if let Err(reason) = &columns {
                 builder.refuse(reason); // no line after it can be understood
@@ -51,8 +51,7 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
 
 impl Columns {
     /// The columns of a header.
-    fn of(titles: &[String], builder: &mut Builder) -> Result<Self, String> {
-        let names = &builder.columns;
+    fn of(titles: &[String], names: &ColumnNames) -> Result<Self, String> {
         let needed = |role| names.find(titles, role)?.ok_or_else(|| names.missing(titles, role));
         let columns = Self {
             user: needed(Role::User)?,

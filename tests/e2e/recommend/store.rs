@@ -42,6 +42,30 @@ async fn what_gorse_exported_is_imported_served_and_exported_again() -> Result<(
     Ok(())
 }
 
+#[tokio::test]
+async fn a_backup_is_made_while_the_server_runs_and_what_is_damaged_is_saved() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (folder, backup) = (dir.path().join("store"), dir.path().join("backup.jsonl"));
+    let options = Options { store: Some(folder.clone()), ..Options::default() };
+    let app = TestApp::start(options.env("DRAGOMAN_ADMIN_KEY", "let me in")).await?;
+    let rows: Vec<Value> = (0..50).map(|i| json!({ "ItemId": format!("i{i}") })).collect();
+    app.post("/api/items").json(&rows).send().await?.error_for_status()?;
+    let file = backup.to_string_lossy().into_owned();
+    let error = store(&folder, &["backup", &file])?.failure()?;
+    assert!(error.contains("--server"), "{error}");
+    let remote = ["backup", &file, "--server", &app.url, "--admin-key", "let me in"];
+    store(&folder, &remote)?.stdout()?;
+    drop(app);
+
+    assert!(store(&folder, &["check"])?.stdout()?.contains("50 items"));
+    let again = dir.path().join("again");
+    store(&again, &["import", &file])?.stdout()?;
+    assert!(store(&again, &["check"])?.stdout()?.contains("50 items"));
+    let saved = dir.path().join("saved").to_string_lossy().into_owned();
+    assert!(store(&again, &["salvage", &saved])?.stdout()?.contains("50 items"));
+    Ok(())
+}
+
 #[test]
 fn tenants_are_made_listed_and_removed() -> Result<()> {
     let dir = tempfile::tempdir()?;
