@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::ids;
-use crate::harness::{TestApp, text};
+use crate::harness::{TestApp, settings, text};
 
 /// `text` as a part of an address.
 fn encoded(text: &str) -> String {
