@@ -61,9 +61,15 @@ impl ItemIndex {
         Self { popularity: Popularity::new(half_life), ..Self::default() }
     }
 
-    /// An empty index in the place of this one: what was counted goes on.
+    /// An empty index in the place of this one. What was counted goes on, and the numbers of this
+    /// one are those of deleted items: whoever still holds one finds an empty entry.
     pub(crate) fn renewed(&self, half_life: f64) -> Self {
-        Self { changes: self.changes + 1, serial: self.serial, ..Self::new(half_life) }
+        let (changes, serial) = (self.changes + 1, self.serial);
+        let mut renewed = Self { changes, serial, ..Self::new(half_life) };
+        renewed.entries.resize_with(self.entries.len(), Entry::default);
+        renewed.popularity.grow(self.entries.len());
+        renewed.free = (0..).take(self.entries.len()).map(|number| (Instant::now(), number)).collect();
+        renewed
     }
 
     /// Adds `item`, or changes what is known of it; returns its number.
@@ -214,26 +220,28 @@ impl ItemIndex {
         self.words.name(number).get(2..).unwrap_or_default()
     }
 
-    /// The first `n` shown items by identifier that have every word of `text`, in any case and in
-    /// any order, in their identifier, title, categories or labels.
+    /// The first `n` shown items that have every word of `text`, in any case and in any order, in
+    /// their identifier, title, categories or labels. Those with the whole text in identifier or title
+    /// come first; each part is in the order of identifiers.
     pub(crate) fn search(&self, text: &str, n: usize) -> Vec<u32> {
         let text = text.to_lowercase();
         let wanted: Vec<&str> = text.split_whitespace().collect();
-        let is_found = |entry: &Entry| {
-            let mut all = format!("{}\n{}", entry.id, entry.title);
+        let rank = |entry: &Entry| {
+            let mut all = format!("{}\n{}", entry.id, entry.title).to_lowercase();
+            let is_whole = all.contains(&text);
             for &word in entry.categories.iter().chain(&entry.labels) {
                 all.push('\n');
-                all.push_str(self.word(word));
+                all.push_str(&self.word(word).to_lowercase());
             }
-            let all = all.to_lowercase();
-            wanted.iter().all(|word| all.contains(word))
+            let is_found = is_whole || wanted.iter().all(|word| all.contains(word));
+            is_found.then_some(!is_whole)
         };
-        let numbered = self.entries.iter().zip(0u32..);
-        let shown = numbered.filter(|(entry, _)| entry.is_shown && is_found(entry));
-        let mut found: Vec<(&Arc<str>, u32)> =
-            shown.map(|(entry, number)| (&entry.id, number)).collect();
+        let shown = self.entries.iter().zip(0u32..).filter(|(entry, _)| entry.is_shown);
+        let mut found: Vec<(bool, &Arc<str>, u32)> = shown
+            .filter_map(|(entry, number)| Some((rank(entry)?, &entry.id, number)))
+            .collect();
         found.sort_unstable();
-        found.into_iter().take(n).map(|(_, number)| number).collect()
+        found.into_iter().take(n).map(|(_, _, number)| number).collect()
     }
 
     /// How alike two items are by categories and labels: shared words by all words, 0 to 1.

@@ -104,8 +104,10 @@ impl TenantIndex {
         let _alone = self.writing();
         let empty = self.items().renewed(self.settings.half_life);
         let lists = Lists::read(&self.tenant, &self.settings, empty)?;
-        *self.lists.write().unwrap_or_else(PoisonError::into_inner) = lists;
-        self.neighbours.clear();
+        self.change(|old| {
+            *old = lists;
+            self.neighbours.clear(); // their numbers are of the old lists
+        });
         Ok(())
     }
 
