@@ -99,7 +99,11 @@ pub(crate) struct List {
 
 impl Recommendations {
     /// Makes a list of `index`. Blocks.
-    pub(crate) fn recommend(&self, index: &Arc<TenantIndex>, request: &ListRequest) -> Result<List, ApiError> {
+    pub(crate) fn recommend(
+        &self,
+        index: &Arc<TenantIndex>,
+        request: &ListRequest,
+    ) -> Result<List, ApiError> {
         let now = Timestamp::now();
         let context = UserContext::read(index, &self.settings, &request.audience, now)?;
         let (group, of_group) = match &request.audience {
@@ -115,7 +119,8 @@ impl Recommendations {
 
         let (page, numbers) = {
             let catalogue = index.items();
-            let compiled = request.filter.compile(&catalogue, &context.seen(&catalogue, &self.settings));
+            let compiled =
+                request.filter.compile(&catalogue, &context.seen(&catalogue, &self.settings));
             let candidates = scores.candidates(&catalogue, &compiled);
             let order = Order {
                 boost: (!request.boost.is_empty()).then(|| request.boost.weights(&catalogue)),

@@ -54,12 +54,7 @@ impl Committer {
 }
 
 /// Flushes for whoever waits; while one flush runs, the next group gathers.
-fn serve(
-    db: &sled::Db,
-    log: &File,
-    queue: &Receiver<Waiter>,
-    failure: &Mutex<Option<String>>,
-) {
+fn serve(db: &sled::Db, log: &File, queue: &Receiver<Waiter>, failure: &Mutex<Option<String>>) {
     while let Ok(first) = queue.recv() {
         let group: Vec<Waiter> = std::iter::once(first).chain(queue.try_iter()).collect();
         let result = flush(db, log);

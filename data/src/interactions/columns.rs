@@ -31,18 +31,44 @@ impl Role {
     fn known(self) -> &'static [&'static str] {
         match self {
             Self::User => &[
-                "user", "userid", "uid", "username", "visitor", "visitorid", "customer",
-                "customerid", "reviewerid", "member", "memberid",
+                "user",
+                "userid",
+                "uid",
+                "username",
+                "visitor",
+                "visitorid",
+                "customer",
+                "customerid",
+                "reviewerid",
+                "member",
+                "memberid",
             ],
             Self::Item => &[
-                "item", "itemid", "iid", "movieid", "productid", "gameid", "bookid", "asin",
-                "parentasin", "product", "articleid", "trackid", "sku",
+                "item",
+                "itemid",
+                "iid",
+                "movieid",
+                "productid",
+                "gameid",
+                "bookid",
+                "asin",
+                "parentasin",
+                "product",
+                "articleid",
+                "trackid",
+                "sku",
             ],
             Self::Kind => &["kind", "feedbacktype", "eventtype", "event", "type"],
             Self::Value => &["value", "rating", "weight", "hours", "score", "overall", "stars"],
-            Self::Time => {
-                &["time", "timestamp", "date", "datetime", "eventtime", "unixreviewtime", "createdat"]
-            }
+            Self::Time => &[
+                "time",
+                "timestamp",
+                "date",
+                "datetime",
+                "eventtime",
+                "unixreviewtime",
+                "createdat",
+            ],
         }
     }
 }
@@ -64,7 +90,9 @@ impl FromStr for ColumnNames {
             let found = Role::ALL.into_iter().find(|known| known.name() == role);
             match (found, column.trim()) {
                 (Some(role), column) if !column.is_empty() => names.push((role, column.to_owned())),
-                (Some(_), _) => return Err(format!("`{pair}` names no column; write `{role}=NAME`")),
+                (Some(_), _) => {
+                    return Err(format!("`{pair}` names no column; write `{role}=NAME`"));
+                }
                 (None, _) => {
                     let known = Role::ALL.map(Role::name).join(", ");
                     return Err(format!("`{role}` is no part of an event; there are {known}"));
@@ -82,11 +110,14 @@ impl ColumnNames {
             let is_known = |title: &String| role.known().contains(&plain_name(title).as_str());
             return Ok(titles.iter().position(is_known));
         };
-        let is_wanted =
-            |title: &String| title == wanted || plain_name(title) == plain_name(wanted);
+        let is_wanted = |title: &String| title == wanted || plain_name(title) == plain_name(wanted);
         let place = titles.iter().position(is_wanted);
         place.map(Some).ok_or_else(|| {
-            format!("there is no column `{wanted}` for the {}; there are {}", role.name(), listed(titles))
+            format!(
+                "there is no column `{wanted}` for the {}; there are {}",
+                role.name(),
+                listed(titles)
+            )
         })
     }
 
@@ -115,11 +146,12 @@ impl ColumnNames {
         };
         let like = |title: &&String| {
             let name = plain_name(title);
-            role.known().iter().any(|known| known.len() > 2 && (name.contains(known) || known.contains(name.as_str())))
+            role.known().iter().any(|known| {
+                known.len() > 2 && (name.contains(known) || known.contains(name.as_str()))
+            })
         };
         let role = role.name();
-        let suggested =
-            titles.iter().filter(free).find(like).or_else(|| titles.iter().find(free));
+        let suggested = titles.iter().filter(free).find(like).or_else(|| titles.iter().find(free));
         let suggested = suggested.map_or("NAME", String::as_str);
         format!(
             "none of the columns {} is known as the {role}; name it with `--columns {role}={suggested}`",
@@ -129,7 +161,8 @@ impl ColumnNames {
 
     /// The titles of columns that say nothing of an event.
     pub(super) fn unused(&self, titles: &[String]) -> Vec<String> {
-        let is_used = |title: &&String| Role::ALL.into_iter().any(|role| self.is_named(title, role));
+        let is_used =
+            |title: &&String| Role::ALL.into_iter().any(|role| self.is_named(title, role));
         titles.iter().filter(|title| !is_used(title)).cloned().collect()
     }
 }

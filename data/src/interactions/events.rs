@@ -30,7 +30,8 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
         let Some((separator, columns)) = &layout else {
             let separator = Separator::of(extension, line);
             let first = separator.split(line);
-            let columns = builder.columns.is_header(&first).then(|| Columns::of(&first, &builder.columns));
+            let columns =
+                builder.columns.is_header(&first).then(|| Columns::of(&first, &builder.columns));
             let columns = columns.transpose();
             if let Err(reason) = &columns {
                 builder.refuse(reason); // no line after it can be understood
@@ -81,7 +82,8 @@ impl Columns {
             item: needed(self.item)?,
             kind: field(self.kind)?.unwrap_or_default(),
             value: field(self.value)?.map_or(Ok(1.0), |text| value(&text))?,
-            time: field(self.time)?.map_or(Ok(0), |text| time::parse(text.trim_end_matches(" UTC")))?,
+            time: field(self.time)?
+                .map_or(Ok(0), |text| time::parse(text.trim_end_matches(" UTC")))?,
         })
     }
 }

@@ -50,7 +50,9 @@ impl Format {
                 Some("inter") => Ok(Self::RecBole),
                 Some("tsv" | "csv" | "jsonl" | "json" | "dat" | "data") => Ok(Self::Events),
                 Some("txt") => Ok(Self::Sequences),
-                _ => Err(unknown(path, "its name ends in none of .tsv .csv .jsonl .dat .inter .txt")),
+                _ => {
+                    Err(unknown(path, "its name ends in none of .tsv .csv .jsonl .dat .inter .txt"))
+                }
             };
         }
         let names = files(path)?;
@@ -171,7 +173,8 @@ fn things_of(path: &Path, what: Things, builder: &mut Builder) -> Result<()> {
 fn folder(path: &Path, events: &[&str], builder: &mut Builder) -> Result<()> {
     let is_text = |file: &PathBuf| {
         let extension = input::extension(file);
-        extension.is_some_and(|name| ["csv", "dat", "tsv", "jsonl", "json"].contains(&name.as_str()))
+        extension
+            .is_some_and(|name| ["csv", "dat", "tsv", "jsonl", "json"].contains(&name.as_str()))
     };
     for file in files(path)?.iter().filter(|file| is_text(file)) {
         match stem(file).as_str() {

@@ -199,7 +199,8 @@ fn columns_stand_in_any_order_under_the_names_of_the_shop() -> Result<()> {
 
 #[test]
 fn a_header_without_a_user_is_refused_and_not_read_by_position() -> Result<()> {
-    let files = [("events.csv", "timestamp,account_no,event,itemid\n1433221332117,257597,view,355908\n")];
+    let files =
+        [("events.csv", "timestamp,account_no,event,itemid\n1433221332117,257597,view,355908\n")];
     let error = load(&files).expect_err("nobody knows the user").to_string();
     assert!(error.contains("--columns user=account_no"), "{error}");
     let shop = [(
@@ -237,7 +238,10 @@ fn an_export_of_the_store_is_a_log() -> Result<()> {
         {"kind":"feedback","tenant":"y","FeedbackType":"buy","UserId":"u","ItemId":"a","Value":1.0,"Timestamp":"1970-01-01T00:00:07Z"}"#;
     let (log, faults) = load(&[("events.jsonl", text)])?;
     assert_eq!(shown(&log), ["u: a/read/1@5 a/buy/1@7 a/read/2@9"]);
-    assert_eq!((log.users[0].labels.as_slice(), log.items.len()), (["plan:free".into()].as_slice(), 2));
+    assert_eq!(
+        (log.users[0].labels.as_slice(), log.items.len()),
+        (["plan:free".into()].as_slice(), 2)
+    );
     assert_eq!((log.items[0].title.as_str(), log.items[0].labels.len()), ("Tea", 0));
     assert_eq!((log.items[0].time, log.items[1].time), (0, 60));
     assert_eq!(faults.count, 1, "one of another tenant: {faults:?}");

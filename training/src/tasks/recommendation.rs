@@ -46,8 +46,8 @@ pub(crate) use members::{Members, Reader};
 
 use self::{
     dev::Validation,
+    learners::{Learner, NO_SEGMENT, TrainingBatch, weigh},
     popularity_bias::PopularityBias,
-    learners::{Learner, TrainingBatch, NO_SEGMENT, weigh},
 };
 use crate::{
     Error, Result,
@@ -375,7 +375,8 @@ impl Task for RecommendationTask {
             scale: 1.0 / part.labels as f32,
             precision: self.config.precision,
         };
-        let rows: Vec<u32> = batch.times.iter().map(|&time| self.popularity_bias.row(time)).collect();
+        let rows: Vec<u32> =
+            batch.times.iter().map(|&time| self.popularity_bias.row(time)).collect();
         let bias = self.popularity_bias.table().map(|table| LogitBias { table, rows: &rows });
         let labels = ItemLabels { items: &batch.items, weights: &batch.weights, bias };
         let (mut total, sums) = match self.negatives(part) {
@@ -400,7 +401,8 @@ impl Task for RecommendationTask {
 
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {
         let Some((trial, features)) = &self.dev else { return Ok(None) };
-        let validation = Validation { trial, features, profiler: &self.profiler, route: self.route };
+        let validation =
+            Validation { trial, features, profiler: &self.profiler, route: self.route };
         validation.evaluate(&self.model, control)
     }
 

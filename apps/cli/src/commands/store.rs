@@ -164,11 +164,7 @@ fn say(report: &Report) -> anyhow::Result<()> {
 }
 
 /// Writes a backup of the store in `folder`, or of the one that a server has open, into `file`.
-fn backup(
-    folder: &Path,
-    file: &Path,
-    server: Option<(&str, Option<&str>)>,
-) -> anyhow::Result<()> {
+fn backup(folder: &Path, file: &Path, server: Option<(&str, Option<&str>)>) -> anyhow::Result<()> {
     let mut name = file.file_name().context("the backup needs a file")?.to_owned();
     name.push(".partial");
     let partial = file.with_file_name(name);
@@ -181,10 +177,9 @@ fn backup(
             eprintln!("{}", store.export(&mut writer)?);
             None
         }
-        Some((url, admin_key)) => Some(io::copy(
-            &mut crate::stored::snapshot(url, None, admin_key)?,
-            &mut writer,
-        )?),
+        Some((url, admin_key)) => {
+            Some(io::copy(&mut crate::stored::snapshot(url, None, admin_key)?, &mut writer)?)
+        }
     };
     writer.flush()?;
     writer.get_ref().sync_all()?;
@@ -242,7 +237,11 @@ fn import_log(
         categories: item.categories.clone(),
         labels: labels(&item.labels),
         comment: item.title.clone(),
-        timestamp: if item.time == 0 { Timestamp::ZERO } else { Timestamp::from_seconds(item.time) },
+        timestamp: if item.time == 0 {
+            Timestamp::ZERO
+        } else {
+            Timestamp::from_seconds(item.time)
+        },
         is_hidden: false,
     });
     let items: Vec<Item> = items.collect();
@@ -266,12 +265,7 @@ fn import_log(
     }
     writer.put_feedback(&rows, Mode::Merge, (true, true))?;
     tenant.commit()?;
-    Ok(Counts {
-        users: users.len(),
-        items: items.len(),
-        feedback: log.len(),
-        ..Counts::default()
-    })
+    Ok(Counts { users: users.len(), items: items.len(), feedback: log.len(), ..Counts::default() })
 }
 
 #[cfg(test)]
@@ -279,10 +273,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_imported_with_its_columns_and_a_second_time_changes_nothing() -> anyhow::Result<()> {
+    fn a_table_is_imported_with_its_columns_and_a_second_time_changes_nothing() -> anyhow::Result<()>
+    {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("shop.csv");
-        fs_err::write(&file, "seen_at,sku,who\n1700000000,tea,anna\n1700000009,mug,anna\n1700000009,mug,ben\n")?;
+        fs_err::write(
+            &file,
+            "seen_at,sku,who\n1700000000,tea,anna\n1700000009,mug,anna\n1700000009,mug,ben\n",
+        )?;
         let store = Store::open(&folder.path().join("store"))?;
         let tenant = store.tenant(DEFAULT_TENANT)?;
         let columns = "user=who,time=seen_at".parse().map_err(anyhow::Error::msg)?;

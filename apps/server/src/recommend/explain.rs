@@ -11,7 +11,7 @@ use dragoman_store::Timestamp;
 use super::{
     Recommendations, TenantIndex,
     link::Link,
-    score::{UserContext, Scores},
+    score::{Scores, UserContext},
 };
 use crate::error::ApiError;
 

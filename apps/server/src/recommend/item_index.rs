@@ -68,7 +68,8 @@ impl ItemIndex {
         let mut renewed = Self { changes, serial, ..Self::new(half_life) };
         renewed.entries.resize_with(self.entries.len(), Entry::default);
         renewed.popularity.grow(self.entries.len());
-        renewed.free = (0..).take(self.entries.len()).map(|number| (Instant::now(), number)).collect();
+        renewed.free =
+            (0..).take(self.entries.len()).map(|number| (Instant::now(), number)).collect();
         renewed
     }
 
@@ -237,9 +238,8 @@ impl ItemIndex {
             is_found.then_some(!is_whole)
         };
         let shown = self.entries.iter().zip(0u32..).filter(|(entry, _)| entry.is_shown);
-        let mut found: Vec<(bool, &Arc<str>, u32)> = shown
-            .filter_map(|(entry, number)| Some((rank(entry)?, &entry.id, number)))
-            .collect();
+        let mut found: Vec<(bool, &Arc<str>, u32)> =
+            shown.filter_map(|(entry, number)| Some((rank(entry)?, &entry.id, number))).collect();
         found.sort_unstable();
         found.into_iter().take(n).map(|(_, _, number)| number).collect()
     }

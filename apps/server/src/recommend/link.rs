@@ -44,7 +44,13 @@ impl Link {
                 to_model[number as usize] = u32::try_from(index).unwrap_or(NONE);
             }
         }
-        Self { model, to_model, to_tenant, serial: catalogue.serial(), popularity: Mutex::default() }
+        Self {
+            model,
+            to_model,
+            to_tenant,
+            serial: catalogue.serial(),
+            popularity: Mutex::default(),
+        }
     }
 
     /// The model's index of the item `number` of `items`, if it knows it.

@@ -134,14 +134,13 @@ impl Recommendations {
                 by_vectors(index, number, (Distance::Euclidean, EMBEDDING)),
                 Vec::new(),
             ]),
-            Named::Vectors { distance, path } => {
-                by_vectors(index, number, (*distance, path))
-            }
+            Named::Vectors { distance, path } => by_vectors(index, number, (*distance, path)),
             _ => self.by_users(index, item)?,
         };
         let catalogue = index.items();
         let compiled = filter.compile(&catalogue, &seen);
-        let candidates = candidates.into_iter().filter(|one| compiled.passes(&catalogue, one.number));
+        let candidates =
+            candidates.into_iter().filter(|one| compiled.passes(&catalogue, one.number));
         let page = rank::page(&catalogue, candidates.collect(), &Order::default(), place);
         let scored = |one: Candidate| Scored {
             id: catalogue.entry(one.number).id.to_string(),
@@ -164,7 +163,11 @@ impl Recommendations {
     }
 
     /// How similar the model finds each item, if it knows the item `number`.
-    fn by_model(&self, index: &Arc<TenantIndex>, number: u32) -> Result<Option<Vec<Candidate>>, ApiError> {
+    fn by_model(
+        &self,
+        index: &Arc<TenantIndex>,
+        number: u32,
+    ) -> Result<Option<Vec<Candidate>>, ApiError> {
         let Some(link) = index.link(self.model.current_of(index.tenant.name())) else {
             return Ok(None);
         };

@@ -9,10 +9,9 @@ use dragoman_core::recommend::{Event as ModelEvent, Ranking};
 use dragoman_store::{Event, Timestamp};
 
 use super::{
-    Audience, Recommendations, Recommender, Settings, TenantIndex,
-    item_index::{Entry, ItemIndex},
-    features,
+    Audience, Recommendations, Recommender, Settings, TenantIndex, features,
     filter::CompiledFilter,
+    item_index::{Entry, ItemIndex},
     link::Link,
     queue::{Asked, Failed},
     rank::{Candidate, hash},
@@ -191,10 +190,7 @@ impl Recommendations {
         }
         let recent: Vec<u32> = recent.iter().filter_map(|id| catalogue.number(id)).collect();
         let content = alike(&catalogue, &recent);
-        Ok(Scores::Live {
-            scores: blend(&catalogue, &together, &content),
-            from,
-        })
+        Ok(Scores::Live { scores: blend(&catalogue, &together, &content), from })
     }
 }
 

@@ -100,7 +100,9 @@ impl Settings {
     ) -> Result<bool, StoreError> {
         let Event { user_id, item_id, feedback_type, value, .. } = event;
         let value = match self.depends_on_value(feedback_type) {
-            true => tenant.feedback(feedback_type, user_id, item_id)?.map_or(*value, |row| row.value),
+            true => {
+                tenant.feedback(feedback_type, user_id, item_id)?.map_or(*value, |row| row.value)
+            }
             false => *value,
         };
         Ok(says(self, feedback_type, value))

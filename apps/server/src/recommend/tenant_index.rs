@@ -10,9 +10,7 @@ mod linking;
 use std::{
     collections::{BTreeMap, HashSet},
     num::NonZeroUsize,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicBool,
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicBool},
 };
 
 use dragoman_store::{
@@ -217,9 +215,8 @@ impl TenantIndex {
     ) -> Result<usize> {
         let count = {
             let _alone = self.writing();
-            let is_of_item = |event: &Result<Event>| {
-                event.as_ref().map_or(true, |event| event.item_id == item)
-            };
+            let is_of_item =
+                |event: &Result<Event>| event.as_ref().map_or(true, |event| event.item_id == item);
             let liked = self.liked_events(self.tenant.history(user).filter(is_of_item))?;
             let (count, gone) = self.deferred.delete_feedback(kind, user, item)?;
             self.uncount(&liked, &gone);

@@ -182,7 +182,10 @@ fn feedback_brings_a_deleted_item_back_into_the_lists() -> anyhow::Result<()> {
         assert!(is_shown);
         assert_same(&live, &store, "with the item")?;
         index.delete_item("i1")?;
-        assert_eq!((index.items().number("i1"), store.tenant("default")?.events().count()), (None, 0));
+        assert_eq!(
+            (index.items().number("i1"), store.tenant("default")?.events().count()),
+            (None, 0)
+        );
         assert_same(&live, &store, "without it")?;
     }
     Ok(())

@@ -60,9 +60,8 @@ impl Distance {
         if a.len() != b.len() {
             return None;
         }
-        let sum = |term: fn(f32, f32) -> f32| -> f32 {
-            a.iter().zip(b).map(|(&a, &b)| term(a, b)).sum()
-        };
+        let sum =
+            |term: fn(f32, f32) -> f32| -> f32 { a.iter().zip(b).map(|(&a, &b)| term(a, b)).sum() };
         let distance = match self {
             Self::Euclidean => sum(|a, b| (a - b) * (a - b)).sqrt(),
             Self::Cosine => {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{
-    Feedback, FeedbackKey, Event, Item, MAX_BYTES, Tenant, User, check_id,
+    Event, Feedback, FeedbackKey, Item, MAX_BYTES, Tenant, User, check_id,
     codec::{FEEDBACK, HISTORY, ITEM, Key, Parts, USER, plain},
     draft::Draft,
     events::number,
@@ -154,7 +154,8 @@ impl Tenant {
     /// How many rows there are.
     pub fn count_feedback(&self) -> Result<usize> {
         let keys = self.tree.range(vec![FEEDBACK]..vec![FEEDBACK + 1]).keys();
-        keys.map(|key| Ok(key.map(drop)?)).try_fold(0, |count, key: Result<()>| key.map(|()| count + 1))
+        keys.map(|key| Ok(key.map(drop)?))
+            .try_fold(0, |count, key: Result<()>| key.map(|()| count + 1))
     }
 
     /// The rows of `user`, of all kinds or of one.
@@ -515,8 +516,7 @@ mod tests {
             (1..=5).map(|i| row("read", "u", &i.to_string(), 1.0, i)).collect();
         tenant.put_feedback(&rows, Mode::Add, BOTH)?;
         let until = Timestamp::from_seconds(3);
-        let found: Vec<Event> =
-            tenant.history_before("u", Some(until)).collect::<Result<_>>()?;
+        let found: Vec<Event> = tenant.history_before("u", Some(until)).collect::<Result<_>>()?;
         assert_eq!(found.iter().map(|event| event.time.seconds).collect::<Vec<_>>(), [3, 2, 1]);
         Ok(())
     }

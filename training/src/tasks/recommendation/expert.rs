@@ -9,8 +9,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Cursor, Validation, PopularityBias, Learner, TrainingBatch, Objective, RecommendationTask, TrainConfig,
-    members::Members, spread,
+    Cursor, Learner, Objective, PopularityBias, RecommendationTask, TrainConfig, TrainingBatch,
+    Validation, members::Members, spread,
 };
 use crate::{Result, control::Control, recommendation::trial::Trial, task::Evaluation};
 
@@ -101,7 +101,8 @@ impl Members {
             batch.inputs.routes.fill(0);
             for gate in loaded.model.forward(&batch.inputs, &vectors, &context)?.gates {
                 let shares = softmax(&gate, D::Minus1)?.to_vec2::<f32>()?;
-                let counted = shares.iter().zip(&batch.weights).filter(|(_, weight)| **weight > 0.0);
+                let counted =
+                    shares.iter().zip(&batch.weights).filter(|(_, weight)| **weight > 0.0);
                 for (shares, _) in counted {
                     sums.iter_mut().zip(shares).for_each(|(sum, x)| *sum += f64::from(*x));
                 }

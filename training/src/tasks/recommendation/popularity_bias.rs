@@ -78,7 +78,10 @@ mod tests {
         let popularity_bias = PopularityBias::new(&log, &config);
         let row = |time: i64| -> Vec<f32> {
             let start = popularity_bias.row(time) as usize * 2;
-            popularity_bias.table().map(|table| table[start..start + 2].to_vec()).unwrap_or_default()
+            popularity_bias
+                .table()
+                .map(|table| table[start..start + 2].to_vec())
+                .unwrap_or_default()
         };
         assert_eq!(row(0), [0.0, 0.0]);
         assert_eq!(row(3 * day), [3f32.ln(), 0.0]);

@@ -58,7 +58,8 @@ pub fn train(
         None => paths.out.clone(),
     };
     let earlier = if config.blend.enabled { earlier } else { &[] };
-    let mut time = TimePlan::new(config.run.budget.minutes, [trial].into_iter().chain(earlier), &last);
+    let mut time =
+        TimePlan::new(config.run.budget.minutes, [trial].into_iter().chain(earlier), &last);
     let config = &time.grant(config);
     let task = RecommendationTask::new(config, &scorers, &trial.train, Some(trial.clone()))?;
     let chosen = run(config, task, &out, paths.quiet, control)?;

@@ -12,10 +12,10 @@ use futures_util::StreamExt;
 use serde::Serialize;
 
 use super::{
+    context::{RequestContext, data},
     feedback,
     record::Record,
     reply::{Answer, Refused, success},
-    context::{RequestContext, data},
 };
 use crate::{
     recommend::{Recommendations, TenantIndex},

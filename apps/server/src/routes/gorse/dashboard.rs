@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use serde::Serialize;
 
-use super::{reply::Answer, context::RequestContext};
+use super::{context::RequestContext, reply::Answer};
 
 /// Counts of a tenant.
 #[derive(Debug, Serialize)]

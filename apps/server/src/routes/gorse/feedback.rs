@@ -7,10 +7,10 @@ use dragoman_store::{Feedback, FeedbackKey, Mode, Timestamp};
 use serde::Serialize;
 
 use super::{
+    context::RequestContext,
     cursor,
     record::Record,
     reply::{Answer, Refused, success},
-    context::RequestContext,
 };
 use crate::recommend::{Expression, Recommendations, TenantIndex};
 
@@ -112,9 +112,8 @@ pub(super) async fn get(context: RequestContext) -> Answer {
 pub(super) async fn delete(context: RequestContext) -> Answer {
     let (user, item) = (context.path("user")?, context.path("item")?);
     let kind = context.optional("kind")?;
-    let count = context.block(move |_, index| {
-        Ok(index.delete_feedback(kind.as_deref(), (&user, &item))?)
-    });
+    let count =
+        context.block(move |_, index| Ok(index.delete_feedback(kind.as_deref(), (&user, &item))?));
     success(count.await?)
 }
 

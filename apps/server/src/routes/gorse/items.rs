@@ -5,10 +5,10 @@ use dragoman_store::Item;
 use serde::Serialize;
 
 use super::{
+    context::RequestContext,
     cursor,
     record::Record,
     reply::{Answer, Refused, success},
-    context::RequestContext,
 };
 
 /// A page of items.
@@ -76,7 +76,10 @@ pub(super) async fn delete_category(context: RequestContext) -> Answer {
 }
 
 /// Changes an item that has to be there: upstream answers 500 when it is not.
-async fn change(context: RequestContext, change: impl FnOnce(&mut Item) + Send + 'static) -> Answer {
+async fn change(
+    context: RequestContext,
+    change: impl FnOnce(&mut Item) + Send + 'static,
+) -> Answer {
     let id = context.path("item")?;
     let changed = context.block(move |_, index| {
         let is_there = index.change_item(&id, change)?;

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use actix_web::http::header;
 
 use super::{
-    reply::{Answer, Refused, scores},
     context::RequestContext,
+    reply::{Answer, Refused, scores},
 };
 use crate::recommend::Named;
 

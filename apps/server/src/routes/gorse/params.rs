@@ -92,8 +92,9 @@ mod tests {
 
     #[test]
     fn parameters_are_read_as_clients_write_them() -> Result<(), Refused> {
-        let params =
-            Params::parse("n=3&category=a%20b&category=c&Cursor=x%3D&exclude=1,2&exclude=3&empty=&f=0.5")?;
+        let params = Params::parse(
+            "n=3&category=a%20b&category=c&Cursor=x%3D&exclude=1,2&exclude=3&empty=&f=0.5",
+        )?;
         assert_eq!(params.number("n")?, Some(3));
         assert_eq!(params.number("offset")?, None);
         assert_eq!((params.cursor(), params.get("empty")), (Some("x="), None));

@@ -1,16 +1,16 @@
 //! `/recommend` and `/session/recommend`
 
 use actix_web::{HttpResponse, http::header::HeaderName, web};
-use dragoman_store::{Feedback, Event, Mode, Timestamp};
+use dragoman_store::{Event, Feedback, Mode, Timestamp};
 use serde::Serialize;
 
 use super::{
+    context::RequestContext,
     feedback,
     record::Record,
     reply::{Answer, Refused, Score, scores},
-    context::RequestContext,
 };
-use crate::recommend::{Audience, Because, List, Recommender, Scored, Why, ListRequest};
+use crate::recommend::{Audience, Because, List, ListRequest, Recommender, Scored, Why};
 
 /// Says in which group a user is.
 const GROUP: HeaderName = HeaderName::from_static("x-recommend-group");
@@ -97,11 +97,7 @@ pub(super) async fn session(context: RequestContext, payload: web::Payload) -> A
 }
 
 /// The list for `audience`, of `most` items at most.
-async fn list(
-    context: &RequestContext,
-    audience: Audience,
-    most: usize,
-) -> Result<List, Refused> {
+async fn list(context: &RequestContext, audience: Audience, most: usize) -> Result<List, Refused> {
     let params = &context.params;
     let (offset, n) = context.place()?;
     let recommender = match params.get("recommender") {
@@ -127,7 +123,11 @@ async fn list(
 }
 
 /// Notes as feedback that the items were shown, if the call asks for it.
-async fn write_back(context: &RequestContext, user: String, items: &[Scored]) -> Result<(), Refused> {
+async fn write_back(
+    context: &RequestContext,
+    user: String,
+    items: &[Scored],
+) -> Result<(), Refused> {
     let delay = context.params.duration("write-back-delay")?;
     let Some(kind) = context.params.get("write-back-type") else { return Ok(()) };
     let timestamp = Timestamp::now().plus_nanos(delay);

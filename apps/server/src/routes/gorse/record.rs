@@ -194,7 +194,8 @@ impl<'de, T, F: Fn(Record) -> Result<T, Refused>> Visitor<'de> for &mut Rows<F> 
 }
 
 fn value(body: &[u8]) -> Result<Value, Refused> {
-    serde_json::from_slice(unmarked(body)).map_err(|error| Refused::invalid(format!("invalid JSON: {error}")))
+    serde_json::from_slice(unmarked(body))
+        .map_err(|error| Refused::invalid(format!("invalid JSON: {error}")))
 }
 
 /// A body without the byte order mark that some clients send.

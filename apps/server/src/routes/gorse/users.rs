@@ -5,10 +5,10 @@ use dragoman_store::User;
 use serde::Serialize;
 
 use super::{
+    context::RequestContext,
     cursor,
     record::Record,
     reply::{Answer, Refused, success},
-    context::RequestContext,
 };
 
 /// Users looked at for `q` at most, from the start of the list.

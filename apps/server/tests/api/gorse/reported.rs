@@ -114,7 +114,8 @@ async fn a_hidden_item_is_in_no_list_and_comes_back_to_all() -> Result<()> {
     assert!(!hidden.iter().any(names_b), "{hidden:?}");
     assert_eq!(app.fetch("/api/item/b").await?["Labels"], json!({ "letter": "b" }));
     app.send("PATCH", "/api/item/b", &json!({ "IsHidden": false })).await?;
-    let ids_of = |lists: &[Value]| lists.iter().map(|l| format!("{:?}", ids(l))).collect::<Vec<_>>();
+    let ids_of =
+        |lists: &[Value]| lists.iter().map(|l| format!("{:?}", ids(l))).collect::<Vec<_>>();
     assert_eq!(ids_of(&lists().await?), ids_of(&before));
     Ok(())
 }
@@ -151,7 +152,8 @@ async fn a_feed_ends_when_everything_was_seen() -> Result<()> {
 #[actix_web::test]
 async fn categories_are_what_people_write() -> Result<()> {
     let app = TestApp::start()?;
-    let names = ["日本_二手", "C & C++", "20% off", "Home/Garden", "a=b;c", " two  blanks ", "it's \"so\""];
+    let names =
+        ["日本_二手", "C & C++", "20% off", "Home/Garden", "a=b;c", " two  blanks ", "it's \"so\""];
     for (number, name) in names.iter().enumerate() {
         let item = json!({ "ItemId": format!("i{number}"), "Categories": [name] });
         app.send("POST", "/api/item", &item).await?;
