@@ -35,7 +35,7 @@ use crate::{
     detector::Detector,
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
-    params::{Container, Param, ParamStore, Stored},
+    params::{Container, Param, ParamStore, Stored, restored},
     register::{ExpertEntry, Register},
     vocabulary::{TOKENIZER_FILE as TOKENIZER, Vocabulary},
 };
@@ -217,7 +217,7 @@ impl Files {
     /// All weights, under the names that the model knows them by.
     fn tensors(&self, register: &Register) -> Result<BTreeMap<String, Tensor>> {
         let shared = self.read_checked(SHARED, &register.shared_sha256)?;
-        let mut tensors = quantised::restored(self.parse(SHARED, &shared)?.into_iter().collect())?;
+        let mut tensors = restored(self.parse(SHARED, &shared)?.into_iter().collect())?;
         for expert in &register.experts {
             let own = self.expert_tensors(expert)?.into_iter();
             tensors.extend(own.map(|(name, value)| (weight_name(&expert.name, &name), value)));

@@ -111,9 +111,11 @@ impl Store {
     }
 
     fn look(&self, report: &mut Report) -> Result<()> {
-        let mut counts = Counts::default();
-        counts.suggestions = report.note(self.suggestions())?;
-        counts.keys = report.note(self.keys())?;
+        let mut counts = Counts {
+            suggestions: report.note(self.suggestions())?,
+            keys: report.note(self.keys())?,
+            ..Counts::default()
+        };
         for name in self.tenants()? {
             let tenant: Tenant = self.tenant(&name)?;
             counts.users += report.note(tenant.users(""))?;

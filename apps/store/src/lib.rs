@@ -7,9 +7,9 @@
 //!
 //! - `suggestions`: better translations that users offered, keyed by the time they came;
 //! - `keys`: API keys and their limits, keyed by the key's SHA-256;
-//! [`Store::check`] looks at every row, and [`Store::salvage`] saves what a damaged store still has.
-//!
 //! - `tenants`, and `recommend:NAME` for each: users, items and feedback, see [`Tenant`].
+//!
+//! [`Store::check`] looks at every row, and [`Store::salvage`] saves what a damaged store still has.
 //!
 //! ```
 //! use dragoman_store::{Store, Suggestion};
