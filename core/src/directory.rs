@@ -228,7 +228,7 @@ impl Files {
     /// The weights in the file of one expert, under the names they have there.
     pub fn expert_tensors(&self, expert: &ExpertEntry) -> Result<BTreeMap<String, Tensor>> {
         let content = self.read_checked(&expert.file, &expert.sha256)?;
-        crate::params::restored(self.parse(&expert.file, &content)?.into_iter().collect())
+        restored(self.parse(&expert.file, &content)?.into_iter().collect())
     }
 
     /// Writes the files that `register` names, as they are, into the folder `out`, and the register

@@ -174,7 +174,7 @@ fn feedback_brings_a_deleted_item_back_into_the_lists() -> anyhow::Result<()> {
         ..Feedback::default()
     };
     for _ in 0..3 {
-        index.put_feedback(&[row.clone()], Mode::Add)?;
+        index.put_feedback(std::slice::from_ref(&row), Mode::Add)?;
         let is_shown = {
             let items = index.items();
             items.number("i1").is_some_and(|number| items.entry(number).is_shown)

@@ -239,7 +239,7 @@ fn check_logits(
     let layout = Ragged::contiguous(&[source.len()]);
     let encoded = loaded.model.encode(source, &layout, &[0.into()], &context)?;
     let mut cache = loaded.model.start(&encoded, &context)?;
-    let rows = StepRows { sentences: &[0], routes: &[0] };
+    let rows = StepRows { sentences: &[0], routes: &[0.into()] };
     let mut most = 0f32;
     let inputs = std::iter::once(&frame.start[0]).chain(given);
     for (id, expected) in inputs.zip(&expected) {
@@ -277,7 +277,7 @@ fn found(
     };
     let starts = [frame.start.clone()];
     let outputs = loaded.vocabulary.outputs();
-    let sentences = Sentences { routes: &[0], starts: &starts, outputs };
+    let sentences = Sentences { routes: &[0.into()], starts: &starts, outputs };
     let mut found = search(&loaded.model, &encoded, &sentences, &config, &context)?;
     Ok(found.swap_remove(0))
 }
