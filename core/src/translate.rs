@@ -112,6 +112,13 @@ pub trait Translate: Send + Sync {
     /// Translates `jobs` as one batch, and answers in their order; blocks and is CPU-bound.
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>>;
 
+    /// How many [placeholders](crate::tokenizer::placeholder) the model copies from `source` into
+    /// `target`, from the first on: it knows a token for each. None for most models.
+    fn placeholders(&self, source: &str, target: &str) -> usize {
+        let _ = (source, target);
+        0
+    }
+
     /// What happened in the memory of experts, where there is one.
     fn memory(&self) -> Option<MemoryStats> {
         None

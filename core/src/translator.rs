@@ -451,6 +451,10 @@ impl Translate for Translator {
         best
     }
 
+    fn placeholders(&self, _: &str, _: &str) -> usize {
+        self.vocabulary.placeholders()
+    }
+
     fn added(&self) -> BTreeMap<String, u64> {
         self.model.added()
     }

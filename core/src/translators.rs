@@ -135,6 +135,12 @@ impl Translate for Translators {
         self.models[first.model].detect_domain(text, &first.source, &first.target)
     }
 
+    fn placeholders(&self, source: &str, target: &str) -> usize {
+        let path = self.path(source, target).unwrap_or_default();
+        let known = |part: &Part| self.models[part.model].placeholders(&part.source, &part.target);
+        path.iter().map(known).min().unwrap_or(0)
+    }
+
     fn added(&self) -> BTreeMap<String, u64> {
         let mut sums = BTreeMap::new();
         for (name, rows) in self.models.iter().flat_map(|model| model.added()) {

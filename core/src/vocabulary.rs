@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Result,
-    tokenizer::{END, Tokenizer},
+    tokenizer::{END, NUM_PLACEHOLDERS, Tokenizer},
 };
 
 pub use pieces::{FramePart, LanguageOf, Pieces, PiecesConfig, SideConfig, VOCABULARY_FILE};
@@ -79,6 +79,11 @@ pub trait Vocabulary: Debug + Send + Sync {
     /// Decodes a target, leaving out special tokens and ids outside the vocabulary.
     fn decode(&self, ids: &[u32]) -> String;
 
+    /// How many [placeholders](crate::tokenizer::placeholder) are a token each, from the first on.
+    fn placeholders(&self) -> usize {
+        0
+    }
+
     /// Names the token `id`, for display.
     fn token(&self, side: Side, id: u32) -> Option<String>;
 
@@ -107,6 +112,10 @@ pub trait Vocabulary: Debug + Send + Sync {
 
 /// Ours: the tag of the target's language before both sides, `</s>` behind the source.
 impl Vocabulary for Tokenizer {
+    fn placeholders(&self) -> usize {
+        if self.has_placeholders() { NUM_PLACEHOLDERS } else { 0 }
+    }
+
     fn size(&self) -> usize {
         self.vocab_size()
     }

@@ -40,8 +40,12 @@ pub(crate) fn translate(
     texts: &[&str],
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translated>> {
-    let options =
-        Options { source: wish.source.clone(), target: wish.target.clone(), ..Options::default() };
+    let options = Options {
+        source: wish.source.clone(),
+        target: wish.target.clone(),
+        placeholders: translator.placeholders(&wish.source, &wish.target),
+        ..Options::default()
+    };
     let mut texts: Vec<Text> = (texts.iter())
         .map(|text| Text {
             session: Session::new(text, &options),

@@ -148,7 +148,7 @@ fn prepare(
                 (source.to_owned(), Some(best))
             }
         };
-        let session = Session::new(text, &order.options(&source));
+        let session = Session::new(text, &order.options(&source, model));
         if !session.is_empty() && !model.model.can_translate(&source, &order.target) {
             return Err(no_route(&source, &order.target));
         }
@@ -191,11 +191,12 @@ impl Prepared {
 }
 
 impl Order {
-    fn options(&self, source: &str) -> Options {
+    fn options(&self, source: &str, model: &Loaded) -> Options {
         Options {
             source: source.to_owned(),
             target: self.target.clone(),
             format: if self.is_html { Format::Html } else { Format::Text },
+            placeholders: model.model.placeholders(source, &self.target),
             ..Options::default()
         }
     }

@@ -78,7 +78,12 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             kind: Kind::Amount,
             form: Figure,
             regex: leak(behind_number),
-            accept: whole,
+            accept: |text, at| {
+                // The sign may be the first of what follows: a formula, a variable.
+                let is_free =
+                    !behind(text, at.end).is_some_and(|c| c.is_alphanumeric() || "{(_".contains(c));
+                is_free.then_some(at).and_then(|at| whole(text, at))
+            },
         },
         when(
             Kind::Amount,
