@@ -88,7 +88,7 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
         when(
             Kind::Amount,
             Figure,
-            r"[±≈~≤≥<>−-]?[ \u{a0}]?\d(?:[\d.,]*\d)?[ \u{a0}\u{202f}]?(?:°[ \u{a0}]?[CFK]\b|°|‰|µm|μm|Ω|²|³|m²|m³|km²|km/h|m/s|kg/m³)|[±≈≤≥−]\d(?:[\d.,]*\d)?",
+            r"[±≈≤≥−-]?[ \u{a0}]?\d(?:[\d.,]*\d)?[ \u{a0}\u{202f}]?(?:°[ \u{a0}]?[CFK]\b|°|‰|µm|μm|Ω|²|³|m²|m³|km²|km/h|m/s|kg/m³)|[±≈≤≥−]\d(?:[\d.,]*\d)?",
             whole,
         ),
         when(Kind::Amount, Noun, r"(?:§§?|№|#|¶|©)[ \u{a0}]?\d{1,9}(?:[a-z]\b)?", |_, at| {
