@@ -1,7 +1,9 @@
 //! The life of an expert: looked at before it is trained, taught more, undone, carried to another copy.
 
+use std::path::Path;
+
 use anyhow::Result;
-use dragoman_e2e::model;
+use dragoman_e2e::{Dragoman, model};
 use serde_json::Value;
 
 use super::{copy, corpora, expert, outputs, translated};
@@ -34,7 +36,12 @@ fn a_domain_is_exported_imported_updated_and_all_of_it_undone() -> Result<()> {
     expert("export", &["domain.house", &file], &teacher)?.stdout()?;
     let said = expert("import", &[&file], &other)?.stdout()?;
     assert!(said.contains("domain.house") && said.contains("written for this test"), "{said}");
-    let house = |model| outputs(model, "2", &["--domain", "house"]);
+    let lines: String = corpora::house().iter().map(|(english, _)| format!("{english}\n")).collect();
+    let house = |model: &Path| -> Result<String> {
+        let args = ["translate", "--json", "--from", "en", "--to", "de", "--domain", "house"];
+        let command = Dragoman::new(args)?.args(["--model".as_ref(), model.as_os_str()]);
+        command.stdin(lines.clone()).stdout()
+    };
     assert_eq!(house(&other)?, house(&teacher)?, "it says what it said");
     assert_eq!(outputs(&other, "2", &[])?, fresh, "old routes are as they were");
     let error = expert("import", &[&file], &other)?.failure()?;
@@ -93,15 +100,16 @@ fn merging_two_domains_is_judged_with_the_domains_on() -> Result<()> {
     let work = tempfile::tempdir()?;
     let model = work.path().join("model");
     copy(&learned.join("model"), &model)?;
-    // A second domain of the same shape that has learned nonsense.
-    let wrong: Vec<_> =
-        corpora::house().into_iter().map(|(a, _)| (a, "Nein, danke sehr.".to_string())).collect();
+    // A second domain of the same shape that has learned nonsense: other sentences' translations.
+    let house = corpora::house();
+    let other = house.iter().cycle().skip(17);
+    let wrong: Vec<_> = house.iter().zip(other).map(|(a, b)| (a.0.clone(), b.1.clone())).collect();
     let data = corpora::write(work.path(), "en-de.wrong", &wrong)?.display().to_string();
     let run = work.path().join("run").display().to_string();
     let args = ["domain.wrong", "--data", &data, "--work", &run, "--steps", "60", "--quiet"];
     let args = [&args[..], &["--pairs", "en-de", "--width", "128", "--max-drop", "100"]].concat();
     expert("add", &args, &model)?.stdout()?;
-    let dev = corpora::write(work.path(), "en-de", &corpora::house())?.display().to_string();
+    let dev = corpora::write(work.path(), "en-de", &house)?.display().to_string();
     let args = ["domain.house", "domain.wrong", "--dev", &dev, "--max-drop=-100"];
     let error = expert("merge", &args, &model)?.failure()?;
     let number = |after: &str| -> Option<f64> {
