@@ -79,6 +79,11 @@ impl HtmlDocument {
             return;
         }
         let marks = &marks[inner(|i| (&marks[i].at, &marks[i].role), marks.len(), &range)];
+        let mut range = range;
+        if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
+            // Markup that begins inside may end behind the signs at the end.
+            range = range.start.min(first.at.start)..range.end.max(last.at.end);
+        }
         let mut raw = run.raw(&range);
         if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
             raw = raw.start.min(first.raw.start)..raw.end.max(last.raw.end);
