@@ -36,7 +36,8 @@ fn a_domain_is_exported_imported_updated_and_all_of_it_undone() -> Result<()> {
     expert("export", &["domain.house", &file], &teacher)?.stdout()?;
     let said = expert("import", &[&file], &other)?.stdout()?;
     assert!(said.contains("domain.house") && said.contains("written for this test"), "{said}");
-    let lines: String = corpora::house().iter().map(|(english, _)| format!("{english}\n")).collect();
+    let lines: String =
+        corpora::house().iter().map(|(english, _)| format!("{english}\n")).collect();
     let house = |model: &Path| -> Result<String> {
         let args = ["translate", "--json", "--from", "en", "--to", "de", "--domain", "house"];
         let command = Dragoman::new(args)?.args(["--model".as_ref(), model.as_os_str()]);
