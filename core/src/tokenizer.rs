@@ -248,8 +248,10 @@ impl Tokenizer {
         }
         let mut json: Value = serde_json::from_slice(&self.json).expect("a tokenizer is JSON");
         for (code, id) in grown.tags {
-            let old = self.token(id).unwrap_or_default();
-            rename_special(&mut json, id, &old, tag_token(&code));
+            let (old, new) = (self.token(id).unwrap_or_default(), tag_token(&code));
+            if old != new {
+                rename_special(&mut json, id, &old, new);
+            }
         }
         if !self.has_placeholders() {
             let vocab = json["model"]["vocab"].as_object_mut();

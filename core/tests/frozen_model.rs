@@ -9,7 +9,7 @@ use dragoman_core::{
     kernels::{counters, matmul::Precision},
     models::translation::{Batch, Example, TranslationModel},
     params::ParamStore,
-    register::{ExpertEntry, ExpertKind, Register},
+    register::{ExpertEntry, ExpertKind, Register, RowRoute},
 };
 
 #[test]
@@ -33,7 +33,7 @@ fn frozen_weights_cost_no_products() -> Result<()> {
     };
     let pairs = [("en".to_string(), "de".to_string())];
     let example = Example {
-        route: 1.into(),
+        route: RowRoute { route: 0, domains: 1 }, // with the domain
         source: vec![9, 10, 7],
         target: vec![2, 11],
         labels: vec![11, 7],
