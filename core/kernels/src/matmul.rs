@@ -1,7 +1,7 @@
 //! Products of row-major matrices: the three that a linear layer needs.
 //!
 //! ```
-//! use dragoman_core::kernels::matmul::{Epilogue, Precision, matmul_nt};
+//! use dragoman_kernels::matmul::{Epilogue, Precision, matmul_nt};
 //!
 //! let (xs, weight) = ([1.0, 2.0], [3.0, 4.0, 5.0, 6.0]); // (1, 2), (2, 2)
 //! let mut ys = [0.0; 2];

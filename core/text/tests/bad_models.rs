@@ -85,7 +85,21 @@ const WORDS: &[&str] = &[
 fn any_text() -> impl Strategy<Value = Vec<&'static str>> {
     let word = proptest::sample::select(WORDS);
     let piece = proptest::sample::select(PIECES);
-    proptest::collection::vec(prop_oneof![3 => word, 1 => piece], 1..25)
+    proptest::collection::vec(prop_oneof![3 => word, 1 => piece], 1..25).prop_map(apart)
+}
+
+/// Puts a word between digits that would follow each other: nobody could say where a telephone number
+/// ends that has another number behind it.
+fn apart(parts: Vec<&'static str>) -> Vec<&'static str> {
+    let mut out: Vec<&'static str> = Vec::new();
+    for part in parts {
+        let ends = out.last().is_some_and(|last| last.ends_with(|c: char| c.is_ascii_digit()));
+        if ends && part.starts_with(|c: char| c.is_ascii_digit() || "+$:".contains(c)) {
+            out.push("and");
+        }
+        out.push(part);
+    }
+    out
 }
 
 /// A model that translates every word into itself with an end, if it does not do worse.

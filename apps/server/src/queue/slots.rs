@@ -21,6 +21,8 @@ pub(crate) struct Slots {
     /// For newcomers, when the others are taken.
     reserve: Arc<Semaphore>,
     size: usize,
+    /// Slots that one newcomer gets of the reserve at most.
+    head: usize,
     /// Requests that hold slots.
     requests: Arc<AtomicUsize>,
 }
@@ -41,7 +43,9 @@ impl Slots {
     /// `size` slots, some of them for newcomers.
     pub(crate) fn new(size: usize) -> Self {
         let reserve = size / RESERVE;
+        let head = (reserve / 2).clamp(1, HEAD);
         Self {
+            head,
             shared: Arc::new(Semaphore::new(size - reserve)),
             reserve: Arc::new(Semaphore::new(reserve)),
             size: size - reserve,
@@ -58,7 +62,9 @@ impl Slots {
             let Some(slot) = self.another() else { break };
             slots.push(slot);
         }
-        while slots.len() < wanted.min(HEAD) {
+        // Who found shared slots leaves the reserve to those who find none.
+        let of_reserve = if slots.is_empty() { wanted.min(self.head) } else { 0 };
+        while slots.len() < of_reserve {
             let Ok(slot) = Arc::clone(&self.reserve).try_acquire_owned() else { break };
             slots.push(Slot { _permit: slot });
         }
