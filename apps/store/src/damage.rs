@@ -276,7 +276,7 @@ mod tests {
         for _ in 0..100 {
             match Store::check(dir) {
                 Err(Error::InUse { .. }) => {
-                    std::thread::sleep(std::time::Duration::from_millis(20))
+                    std::thread::sleep(std::time::Duration::from_millis(20));
                 }
                 other => return other,
             }
