@@ -1,7 +1,7 @@
 //! Update rules, with a memory that can be saved and read back.
 //!
 //! An update rule is a file: a struct that implements [`Optimizer`], a variant of
-//! [`Rule`](crate::config::Rule) with its settings, and a line in [`new`].
+//! [`Rule`] with its settings, and a line in [`new`].
 
 pub mod adamw;
 pub mod muon;
