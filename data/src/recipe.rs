@@ -33,7 +33,7 @@ pub const HELD_OUT: &str = "held-out";
 pub struct Recipe {
     /// How the vocabulary is learned; its languages are those of the corpora, if none are named.
     pub tokenizer: TokenizerConfig,
-    /// A `tokenizer.json` that is extended ([`Tokenizer::extended`]) instead of learning a new one, so
+    /// A `tokenizer.json` that is extended ([`dragoman_core::tokenizer::Tokenizer::extended`]) instead of learning a new one, so
     /// that training can go on from the weights of its model.
     pub tokenizer_from: Option<PathBuf>,
     /// How often pairs are drawn in training, by the label of their corpus (its folder); 1 where
