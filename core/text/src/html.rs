@@ -6,7 +6,7 @@
 mod runs;
 mod tokens;
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use self::runs::{Mark, Run};
 use crate::{
@@ -32,8 +32,8 @@ struct Place {
     raw: Range<usize>,
     /// Where each of its spans is.
     spans: Vec<Range<usize>>,
-    /// Spans that are written otherwise: a bare `<` may stand before a letter in the translation.
-    bare: Vec<Option<String>>,
+    /// Which spans are bare signs: a `<` that is text becomes a tag before a letter.
+    bare: Vec<bool>,
 }
 
 /// The text that a reader of `html` sees, for guessing its language.
@@ -98,7 +98,7 @@ impl HtmlDocument {
         let bare = |mark: &&Mark| {
             let text = &run.text[mark.at.clone()];
             let is_sign = !text.is_empty() && !text.contains(char::is_alphanumeric);
-            (is_sign && self.html[mark.raw.clone()] == *text).then(|| escape(text))
+            is_sign && self.html[mark.raw.clone()] == *text
         };
         let bare = marks.iter().map(bare).collect();
         self.places.push(Place { raw, spans, bare });
@@ -113,22 +113,61 @@ impl Document for HtmlDocument {
     fn write(&self, sentences: &[&Rewritten]) -> String {
         let mut out = String::with_capacity(self.html.len() * 5 / 4);
         let mut at = 0;
-        for (place, rewritten) in self.places.iter().zip(sentences) {
+        for (i, (place, rewritten)) in self.places.iter().zip(sentences).enumerate() {
             let Rewritten::Items(items) = rewritten else { continue };
+            if is_unchanged(&self.sentences[i], items) {
+                continue; // a bare `&` stays bare
+            }
             out.push_str(&self.html[at..place.raw.start]);
             at = place.raw.end;
-            for item in items {
-                match item {
-                    Item::Prose(text) => out.push_str(&escape(text)),
-                    Item::Span(span) => match &place.bare[*span] {
-                        Some(text) => out.push_str(text),
-                        None => out.push_str(&self.html[place.spans[*span].clone()]),
-                    },
-                }
+            // Written from behind, because what follows a bare sign says whether it must be escaped.
+            let mut parts: Vec<Cow<'_, str>> = Vec::with_capacity(items.len());
+            let mut next = self.html[at..].chars().next();
+            for item in items.iter().rev() {
+                let part = match item {
+                    Item::Prose(text) => escape(text).into(),
+                    Item::Span(span) => {
+                        let raw = &self.html[place.spans[*span].clone()];
+                        match place.bare[*span] && begins_markup(raw, next) {
+                            true => escape(raw).into(),
+                            false => Cow::Borrowed(raw),
+                        }
+                    }
+                };
+                next = part.chars().next().or(next);
+                parts.push(part);
             }
+            out.extend(parts.iter().rev().map(AsRef::as_ref));
         }
         out.push_str(&self.html[at..]);
         out
+    }
+}
+
+/// Whether `items` say what `sentence` says, span for span.
+fn is_unchanged(sentence: &Sentence, items: &[Item]) -> bool {
+    let (mut rest, mut next) = (sentence.text.as_str(), 0);
+    for item in items {
+        let text = match item {
+            Item::Prose(text) => text,
+            Item::Span(span) if *span == next => {
+                next += 1;
+                &sentence.text[sentence.spans[*span].at.clone()]
+            }
+            Item::Span(_) => return false,
+        };
+        let Some(behind) = rest.strip_prefix(text) else { return false };
+        rest = behind;
+    }
+    rest.is_empty() && next == sentence.spans.len()
+}
+
+/// Whether the sign `raw` begins a tag or a reference when `next` stands behind it.
+fn begins_markup(raw: &str, next: Option<char>) -> bool {
+    match raw.chars().next_back() {
+        Some('<') => next.is_some_and(|c| c.is_alphabetic() || "/!?".contains(c)),
+        Some('&') => next.is_some_and(|c| c.is_alphanumeric() || c == '#'),
+        _ => false,
     }
 }
 
