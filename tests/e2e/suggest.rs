@@ -118,3 +118,39 @@ fn an_import_names_the_line_that_is_no_row() -> Result<()> {
     assert!(error.contains("/no/such/file"), "{error}");
     Ok(())
 }
+
+#[tokio::test]
+async fn suggestions_are_looked_through_with_a_server_and_without() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let options = Options { store: Some(dir.path().into()), ..Options::default() };
+    let app = TestApp::start(options.env("DRAGOMAN_ADMIN_KEY", "let me in")).await?;
+    for i in [1, 2, 3, 2] {
+        assert_eq!(app.json("/suggest", &suggestion(i)).await?.0, 200);
+    }
+    let look = |place: &str, args: &[&str]| {
+        Ok::<_, anyhow::Error>(
+            Dragoman::new(["suggestion", "--store", place, "--admin-key", "let me in"])?.args(args),
+        )
+    };
+    let listed = look(&app.url, &["list"])?.stdout()?;
+    let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows.len(), 3, "{listed}");
+    assert_eq!(rows[1][1..], ["pending", "en-de", "-", "line 2", "Zeile \"2\" 🙂"]);
+    look(&app.url, &["approve", rows[0][0]])?.stdout()?;
+    look(&app.url, &["reject", rows[1][0]])?.stdout()?;
+    look(&app.url, &["delete", rows[2][0]])?.stdout()?;
+    let wrong = look(&app.url, &["approve", "5"])?.failure()?;
+    assert!(wrong.contains("no suggestion 5"), "{wrong}");
+    let busy = look(&dir.path().to_string_lossy(), &["list"])?.failure()?;
+    assert!(busy.contains("the server's address"), "{busy}");
+    let refused = Dragoman::new(["suggestion", "list", "--store", &app.url])?.failure()?;
+    assert!(refused.contains("--admin-key"), "{refused}");
+
+    drop(app);
+    let place = dir.path().to_string_lossy().into_owned();
+    let left = look(&place, &["list"])?.stdout()?;
+    assert_eq!(left.matches("approved").count() + left.matches("rejected").count(), 2, "{left}");
+    look(&place, &["delete", rows[0][0]])?.stdout()?;
+    assert_eq!(look(&place, &["list", "--status", "approved"])?.stdout()?, "");
+    Ok(())
+}

@@ -17,6 +17,12 @@ export const PAGES = [
   { name: "docs", path: "docs", title: "API" },
 ];
 
+/** Pages for whoever runs the server, named at the foot alone. */
+const FOR_KEEPERS = [
+  { path: "suggestions", title: "Suggestions" },
+  { path: "metrics", title: "Metrics" },
+];
+
 const STAR = `<svg viewBox="0 0 32 32" aria-hidden="true">
   <path d="M16 1l4.4 4.4h6.2v6.2L31 16l-4.4 4.4v6.2h-6.2L16 31l-4.4-4.4H5.4v-6.2L1 16l4.4-4.4V5.4h6.2z"/>
   <circle cx="16" cy="16" r="4.6"/>
@@ -37,7 +43,7 @@ class Masthead extends HTMLElement {
 class Colophon extends HTMLElement {
   connectedCallback() {
     const others = PAGES.filter(({ name }) => name !== this.getAttribute("page"));
-    const links = [...others, { path: "metrics", title: "Metrics" }].map(link);
+    const links = [...others, ...FOR_KEEPERS].map(link);
     const list = element("ul", {}, ...links.map((node) => element("li", {}, node)));
     this.replaceChildren(element("footer", { className: "colophon" }, ...this.children, list, languageMenu()));
   }

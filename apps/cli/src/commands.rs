@@ -11,6 +11,8 @@ mod model;
 mod serve;
 #[cfg(feature = "server")]
 mod store;
+#[cfg(feature = "server")]
+mod suggestion;
 mod train;
 mod translate;
 
@@ -38,6 +40,8 @@ enum Command {
     #[cfg(feature = "server")]
     Store(store::StoreCommand),
     #[cfg(feature = "server")]
+    Suggestion(suggestion::SuggestionCommand),
+    #[cfg(feature = "server")]
     Demo(demo::Demo),
 }
 
@@ -56,6 +60,8 @@ impl Cli {
             Command::Inspect(command) => command.run(),
             #[cfg(feature = "server")]
             Command::Store(command) => command.run(),
+            #[cfg(feature = "server")]
+            Command::Suggestion(command) => command.run(),
             #[cfg(feature = "server")]
             Command::Demo(command) => command.run(),
         }

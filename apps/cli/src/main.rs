@@ -6,6 +6,8 @@ mod detect;
 mod texts;
 #[cfg(feature = "server")]
 mod stored;
+#[cfg(feature = "server")]
+mod suggested;
 mod commands;
 
 use std::io::IsTerminal;

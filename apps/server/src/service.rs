@@ -132,13 +132,16 @@ impl TranslationService {
 
     /// Remembers a better translation; when this returns it is on disk.
     pub(crate) async fn suggest(&self, mut suggestion: Suggestion) -> Result<(), ServiceError> {
-        let known = self.languages(&self.model());
+        let model = self.model();
+        let known = self.languages(&model);
+        known_domains(suggestion.domain.iter().cloned().collect(), &model)?;
         suggestion.target = resolve(&known, &suggestion.target)?;
         if !is_auto(&suggestion.source) {
             suggestion.source = resolve(&known, &suggestion.source)?;
         }
         let store = self.store.clone();
-        Ok(web::block(move || store.suggest(&suggestion)).await??)
+        web::block(move || store.suggest(&suggestion)).await??;
+        Ok(())
     }
 
     /// Checks a request, in upstream's order.

@@ -49,7 +49,7 @@ pub use recommend::{
     UserPatch, Written,
 };
 pub use snapshot::Counts;
-pub use suggestions::Suggestion;
+pub use suggestions::{Status, Suggestion};
 pub use timestamp::{BadTime, Timestamp};
 
 /// Version of the layout that this code writes.
@@ -72,6 +72,7 @@ struct Inner {
     committer: Arc<Committer>,
     clock: Clock,
     suggestions: sled::Tree,
+    known: suggestions::Known,
     keys: sled::Tree,
     tenants: sled::Tree,
     /// Tenants that were asked for, so that all who write to one share its lock.
@@ -101,6 +102,7 @@ impl Store {
             committer,
             clock,
             suggestions,
+            known: suggestions::Known::default(),
             keys,
             tenants,
             open,

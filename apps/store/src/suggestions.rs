@@ -1,4 +1,10 @@
-//! Better translations that users offered.
+//! Better translations that users offered, and what the keeper of the server thinks of them.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    sync::{Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +24,34 @@ pub struct Suggestion {
     pub source: String,
     /// Code of the language of `s`.
     pub target: String,
+    /// The domain whose translation it is meant to better; none is the general one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Whether it may be learned from.
+    #[serde(default, skip_serializing_if = "Status::is_pending")]
+    pub status: Status,
     /// When it came, in microseconds since 1970; the store sets it.
     #[serde(default)]
     pub at: u64,
+}
+
+/// What the keeper of the server decided about a suggestion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nobody has looked at it yet.
+    #[default]
+    Pending,
+    /// It is right.
+    Approved,
+    /// It is wrong: nothing learns from it.
+    Rejected,
+}
+
+impl Status {
+    fn is_pending(&self) -> bool {
+        *self == Self::Pending
+    }
 }
 
 impl Suggestion {
@@ -31,24 +62,85 @@ impl Suggestion {
         source: impl Into<String>,
         target: impl Into<String>,
     ) -> Self {
-        Self { q: q.into(), s: s.into(), source: source.into(), target: target.into(), at: 0 }
+        let (domain, status, at) = Default::default();
+        let (source, target) = (source.into(), target.into());
+        Self { q: q.into(), s: s.into(), source, target, domain, status, at }
+    }
+}
+
+/// Hashes of the suggestions that are stored, so that none is stored twice; read at the first use.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    hashes: Mutex<Option<HashSet<u64>>>,
+    hasher: RandomState,
+}
+
+impl Known {
+    fn hash(&self, suggestion: &Suggestion) -> u64 {
+        let Suggestion { q, s, source, target, domain, .. } = suggestion;
+        self.hasher.hash_one((q, s, source, target, domain))
     }
 }
 
 impl Store {
-    /// Adds a suggestion; when this returns it is on disk. Blocks.
-    pub fn suggest(&self, suggestion: &Suggestion) -> Result<()> {
+    /// Adds a suggestion, unless it is stored already; returns whether it is new. When this returns it is
+    /// on disk. Blocks.
+    pub fn suggest(&self, suggestion: &Suggestion) -> Result<bool> {
+        let known = &self.inner.known;
+        let hash = known.hash(suggestion);
+        {
+            let mut hashes = known.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+            if hashes.is_none() {
+                let all = self.suggestions().filter_map(Result::ok);
+                *hashes = Some(all.map(|suggestion| known.hash(&suggestion)).collect());
+            }
+            if !hashes.get_or_insert_default().insert(hash) {
+                return Ok(false);
+            }
+        }
         let at = self.inner.clock.tick();
-        self.put_suggestion(&Suggestion { at, ..suggestion.clone() })?;
-        self.inner.committer.commit()
+        let written = self
+            .put_suggestion(&Suggestion { at, ..suggestion.clone() })
+            .and_then(|()| self.inner.committer.commit());
+        if written.is_err() {
+            self.forget(hash);
+        }
+        written.map(|()| true)
+    }
+
+    /// Decides about the suggestion that came at `at`, and returns it; none is stored under another time.
+    pub fn judge_suggestion(&self, at: u64, status: Status) -> Result<Option<Suggestion>> {
+        let Some(value) = self.inner.suggestions.get(at.to_be_bytes())? else { return Ok(None) };
+        let suggestion = Suggestion { at, status, ..read(&value)? };
+        self.put_suggestion(&suggestion)?;
+        self.inner.committer.commit()?;
+        Ok(Some(suggestion))
+    }
+
+    /// Forgets the suggestion that came at `at`; returns whether there was one.
+    pub fn remove_suggestion(&self, at: u64) -> Result<bool> {
+        let Some(value) = self.inner.suggestions.remove(at.to_be_bytes())? else {
+            return Ok(false);
+        };
+        if let Ok(suggestion) = read(&value) {
+            self.forget(self.inner.known.hash(&suggestion));
+        }
+        self.inner.committer.commit()?;
+        Ok(true)
+    }
+
+    fn forget(&self, hash: u64) {
+        let mut hashes = self.inner.known.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hashes) = hashes.as_mut() {
+            hashes.remove(&hash);
+        }
     }
 
     /// All suggestions, oldest first.
     pub fn suggestions(&self) -> impl Iterator<Item = Result<Suggestion>> + use<> {
         self.inner.suggestions.iter().map(|row| {
             let (key, value) = row?;
-            let mut suggestion: Suggestion = serde_json::from_slice(&value)
-                .map_err(|error| Error::corrupt(format!("a suggestion: {error}")))?;
+            let mut suggestion = read(&value)?;
             suggestion.at = time_of(&key).unwrap_or(suggestion.at);
             Ok(suggestion)
         })
@@ -63,6 +155,10 @@ impl Store {
         self.inner.suggestions.insert(suggestion.at.to_be_bytes(), value)?;
         Ok(())
     }
+}
+
+fn read(value: &[u8]) -> Result<Suggestion> {
+    serde_json::from_slice(value).map_err(|error| Error::corrupt(format!("a suggestion: {error}")))
 }
 
 #[cfg(test)]
@@ -112,6 +208,42 @@ mod tests {
         let store = Store::open(dir.path())?;
         let result = store.suggest(&Suggestion::new("x".repeat(MAX_BYTES), "s", "en", "de"));
         assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_suggestion_is_stored_once_and_can_come_again_when_it_was_removed() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let row = Suggestion::new("Hello", "Servus", "en", "de");
+        let legal = Suggestion { domain: Some("law".into()), ..row.clone() };
+        for is_new in [true, false] {
+            let store = Store::open(dir.path())?;
+            assert_eq!(store.suggest(&row)?, is_new);
+            assert!(!store.suggest(&row)?);
+            assert_eq!(store.suggest(&legal)?, is_new);
+        }
+        let store = Store::open(dir.path())?;
+        let stored: Vec<Suggestion> = store.suggestions().collect::<Result<_>>()?;
+        assert_eq!(stored.len(), 2);
+        assert!(store.remove_suggestion(stored[0].at)?);
+        assert!(!store.remove_suggestion(stored[0].at)?);
+        assert!(store.suggest(&row)? && !store.suggest(&legal)?);
+        Ok(())
+    }
+
+    #[test]
+    fn decisions_last() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let store = Store::open(dir.path())?;
+        store.suggest(&Suggestion::new("Hello", "Servus", "en", "de"))?;
+        let at = store.suggestions().next().expect("it was stored")?.at;
+        assert_eq!(store.judge_suggestion(at + 1, Status::Approved)?, None);
+        let judged = store.judge_suggestion(at, Status::Approved)?.expect("it is stored");
+        assert_eq!((judged.q.as_str(), judged.status, judged.at), ("Hello", Status::Approved, at));
+        drop(store);
+        let stored: Vec<Suggestion> =
+            Store::open(dir.path())?.suggestions().collect::<Result<_>>()?;
+        assert_eq!(stored, [judged]);
         Ok(())
     }
 }

@@ -76,6 +76,28 @@ async fn the_translation_page_fits_every_screen() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_page_of_suggestions_fits_every_screen() -> Result<()> {
+    let test = "the_page_of_suggestions_fits_every_screen";
+    let options = Options::default().env("DRAGOMAN_ADMIN_KEY", "let me in");
+    visit_with(test, Desktop, options, async |page| {
+        page.open("suggestions").await?;
+        let long = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen".repeat(2);
+        let send = "const [text, done] = arguments;
+            fetch('suggest', {
+                method: 'POST',
+                headers: { 'Content-Type': 'application/json' },
+                body: JSON.stringify({ q: 'Badge', s: text, source: 'en', target: 'de' }),
+            }).then(({ ok }) => done(ok))";
+        ensure!(page.client.execute_async(send, vec![json!(long)]).await? == json!(true));
+        page.write("key", "let me in").await?;
+        page.eval("document.getElementById('key-form').requestSubmit()").await?;
+        page.until("return document.querySelectorAll('.suggestion').length === 1").await?;
+        check(page, test).await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_recommendation_page_fits_every_screen() -> Result<()> {
     let test = "the_recommendation_page_fits_every_screen";
     visit(test, Desktop, async |page| {
@@ -96,7 +118,7 @@ async fn the_recommendation_page_fits_every_screen() -> Result<()> {
 async fn the_other_pages_fit_every_screen() -> Result<()> {
     let test = "the_other_pages_fit_every_screen";
     visit_with(test, Desktop, Options { bundled: true, ..Options::default() }, async |page| {
-        for path in ["experts", "docs"] {
+        for path in ["experts", "docs", "suggestions"] {
             page.open(path).await?;
             check(page, test).await?;
         }

@@ -9,7 +9,7 @@ use super::{visit, visit_with};
 #[tokio::test]
 async fn no_request_leaves_the_server() -> Result<()> {
     visit("no_request_leaves_the_server", Desktop, async |page| {
-        for path in ["#en/de/Good%20morning.", "docs", "experts", "recommend"] {
+        for path in ["#en/de/Good%20morning.", "docs", "experts", "recommend", "suggestions"] {
             page.open(path).await?;
             let requests = "const all = performance.getEntriesByType('resource');
                 const away = all.filter(({ name }) => new URL(name).origin !== location.origin);
@@ -80,7 +80,7 @@ async fn the_interface_speaks_the_languages_of_the_model() -> Result<()> {
             let choose =
                 format!("localStorage.setItem('dragoman.interface', JSON.stringify('{language}'))");
             page.eval(&choose).await?;
-            for path in ["", "recommend", "experts", "docs"] {
+            for path in ["", "recommend", "experts", "docs", "suggestions"] {
                 page.open(path).await?;
                 let missing = "const done = arguments[0];
                     import(new URL('static/i18n.js', location.href)).then((strings) => {
@@ -122,6 +122,43 @@ async fn a_card_tells_where_an_added_expert_comes_from() -> Result<()> {
             .filter((node) => node.getClientRects().length > 1).length";
         ensure!(page.eval(broken).await? == json!(0), "a name or a date is broken");
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_keeper_looks_through_suggestions() -> Result<()> {
+    let test = "the_keeper_looks_through_suggestions";
+    let options = Options::default().env("DRAGOMAN_ADMIN_KEY", "let me in");
+    visit_with(test, Desktop, options, async |page| {
+        page.open("suggestions").await?;
+        let send = "const done = arguments[0];
+            Promise.all(['Hi.', 'Hello.'].map((q) => fetch('suggest', {
+                method: 'POST',
+                headers: { 'Content-Type': 'application/json' },
+                body: JSON.stringify({ q, s: 'Servus.', source: 'en', target: 'de' }),
+            }))).then((replies) => done(replies.every(({ ok }) => ok)))";
+        ensure!(page.client.execute_async(send, vec![]).await? == json!(true));
+
+        let count = "document.querySelectorAll('.suggestion').length";
+        let enter = async |key: &str| {
+            page.write("key", key).await?;
+            page.eval("document.getElementById('key-form').requestSubmit()").await
+        };
+        enter("guess").await?;
+        page.until("return document.getElementById('notice').textContent !== ''").await?;
+        enter("let me in").await?;
+        page.until(&format!("return {count} === 2")).await?;
+        page.eval("document.querySelector('.suggestion button').click()").await?; // approves
+        page.until(&format!("return {count} === 1")).await?;
+        let filter = "[...document.querySelectorAll('#filter button')]";
+        let labels = page.eval(&format!("return {filter}.map((one) => one.textContent)")).await?;
+        ensure!(labels == json!(["Pending 1", "Approved 1", "Rejected 0"]), "{labels}");
+        page.eval(&format!("{filter}[1].click()")).await?;
+        page.until(&format!("return {filter}[1].ariaPressed === 'true' && {count} === 1")).await?;
+        page.eval("[...document.querySelectorAll('.suggestion button')].at(-1).click()").await?;
+        page.until(&format!("return {count} === 0")).await?;
+        page.until("return document.querySelector('#suggestions .empty') !== null").await
     })
     .await
 }

@@ -33,6 +33,8 @@ pub(super) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig
             .service(page("/", pages::index))
             .service(page("/docs", pages::docs))
             .service(page("/docs/", pages::without_slash))
+            .service(page("/suggestions", pages::suggestions))
+            .service(page("/suggestions/", pages::without_slash))
             .service(page("/recommend", pages::recommend))
             .service(page("/recommend/", pages::without_slash))
             .service(get("/static/{path:.*}", pages::file));
@@ -57,7 +59,15 @@ fn configure_admin(services: &mut web::ServiceConfig) {
     let store = resource("/admin/store").route(get_route(admin::export));
     let tenants = resource("/admin/tenants").route(get_route(admin::tenants::list));
     let tenant = resource("/admin/tenants/{name}");
+    let suggestions = resource("/admin/suggestions").route(get_route(admin::suggestions::list));
+    let suggestion = resource("/admin/suggestions/{id}");
     services
+        .service(suggestions)
+        .service(
+            suggestion
+                .route(web::put().to(admin::suggestions::judge))
+                .route(web::delete().to(admin::suggestions::remove)),
+        )
         .service(store.route(web::post().to(admin::import)))
         .service(tenants.route(web::post().to(admin::tenants::create)))
         .service(tenant.route(web::delete().to(admin::tenants::remove)))

@@ -68,3 +68,73 @@ async fn the_store_moves_over_the_admin_api() -> Result<()> {
     assert!(status == 400 && reply["error"].to_string().contains("line 1"), "{reply}");
     Ok(())
 }
+
+#[actix_web::test]
+async fn the_keeper_decides_about_suggestions() -> Result<()> {
+    let app = TestApp::configured(settings("admin_key = 'open sesame'")?)?;
+    for q in ["one", "two", "three", "two"] {
+        let body = json!({ "q": q, "s": "drei", "source": "en", "target": "de" });
+        assert_eq!(app.json("/suggest", &body).await?.0, 200);
+    }
+    let list = async |query: &str| {
+        let request = app.get(&format!("/admin/suggestions{query}"));
+        answer(request.bearer_auth("open sesame")).await
+    };
+    let texts = |reply: &serde_json::Value| -> Vec<String> {
+        let rows = reply["suggestions"].as_array().cloned().unwrap_or_default();
+        rows.iter().map(|row| row["q"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let (status, all) = list("").await?;
+    assert_eq!((status, texts(&all)), (200, ["three", "two", "one"].map(String::from).to_vec()));
+    assert_eq!(all["suggestions"][0]["status"], "pending");
+    let ids: Vec<u64> = (0..3).filter_map(|i| all["suggestions"][i]["id"].as_u64()).collect();
+
+    let judge = async |id: &str, body: serde_json::Value| {
+        let request = app
+            .client
+            .put(format!("{}/admin/suggestions/{id}", app.url))
+            .bearer_auth("open sesame");
+        answer(request.body(body.to_string())).await
+    };
+    let (status, judged) = judge(&ids[1].to_string(), json!({ "status": "approved" })).await?;
+    assert_eq!((status, &judged["q"], &judged["status"]), (200, &json!("two"), &json!("approved")));
+    judge(&ids[2].to_string(), json!({ "status": "rejected" })).await?;
+    assert_eq!(texts(&list("?status=approved").await?.1), ["two"]);
+    assert_eq!(texts(&list("?limit=1").await?.1), ["three"]);
+    assert_eq!(texts(&list(&format!("?limit=1&before={}", ids[0])).await?.1), ["two"]);
+    let counts = json!({ "pending": 1, "approved": 1, "rejected": 1 });
+    assert_eq!(list("?limit=0").await?.1, json!({ "suggestions": [], "counts": counts }));
+
+    for (id, body) in [
+        ("5", json!({ "status": "approved" })),
+        ("x", json!({ "status": "approved" })),
+        (&*ids[0].to_string(), json!({ "status": "perhaps" })),
+        (&*ids[0].to_string(), json!({})),
+    ] {
+        let (status, reply) = judge(id, body).await?;
+        assert!(status == 400 && reply["error"].is_string(), "{status} {reply}");
+    }
+    let remove = async |id: u64| {
+        let request = app.client.delete(format!("{}/admin/suggestions/{id}", app.url));
+        answer(request.bearer_auth("open sesame")).await
+    };
+    assert_eq!(remove(ids[0]).await?, (200, json!({ "removed": true })));
+    assert_eq!(remove(ids[0]).await?, (200, json!({ "removed": false })));
+    assert_eq!(app.get("/admin/suggestions").send().await?.status(), 401);
+    assert_eq!(
+        app.client.delete(format!("{}/admin/suggestions/1", app.url)).send().await?.status(),
+        401
+    );
+    Ok(())
+}
+
+#[actix_web::test]
+async fn a_suggestion_for_a_domain_that_is_not_there_is_refused() -> Result<()> {
+    let app = TestApp::start()?;
+    let body =
+        json!({ "q": "Hello", "s": "Hallo", "source": "en", "target": "de", "domain": "law" });
+    let (status, reply) = app.json("/suggest", &body).await?;
+    assert!(status == 400 && reply["error"].to_string().contains("law"), "{reply}");
+    assert_eq!(app.store.suggestions().count(), 0);
+    Ok(())
+}

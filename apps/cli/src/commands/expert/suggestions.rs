@@ -1,30 +1,30 @@
 //! Corpora made of what users suggested, for `dragoman expert add --from-store`.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
-use anyhow::{Context, bail};
-use dragoman_store::{Store, Suggestion};
+use anyhow::bail;
+use dragoman_store::{Status, Suggestion};
 
-/// How long a server may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(60);
+use crate::suggested::Suggestions;
 
 /// Writes the suggestions of `store`, a folder or the address of a running server, into `folder`,
 /// a file for each direction, and returns the files.
 ///
-/// Suggestions whose source language was not said are left out, and so is what names no languages: a
-/// row may come from anybody.
+/// Suggestions that were rejected or whose source language was not said are left out, and so is what names
+/// no languages: a row may come from anybody.
 pub(super) fn corpora(
     store: &str,
     admin_key: Option<&str>,
     folder: &Path,
 ) -> anyhow::Result<Vec<String>> {
-    let suggestions = match store.starts_with("http://") || store.starts_with("https://") {
-        true => of_server(store, admin_key)?,
-        false => of_folder(Path::new(store))?,
-    };
+    let suggestions = Suggestions::open(store, admin_key)?.list(None)?;
     let mut files: BTreeMap<(String, String), String> = BTreeMap::new();
-    let mut unknown = 0;
-    for Suggestion { q, s, source, target, .. } in suggestions {
+    let (mut unknown, mut rejected) = (0, 0);
+    for Suggestion { q, s, source, target, status, .. } in suggestions {
+        if status == Status::Rejected {
+            rejected += 1;
+            continue;
+        }
         if source == "auto" {
             unknown += 1;
             continue;
@@ -49,6 +49,9 @@ pub(super) fn corpora(
     if unknown > 0 {
         eprintln!("{unknown} suggestions are left out: the language of their source was not said");
     }
+    if rejected > 0 {
+        eprintln!("{rejected} suggestions are left out: they were rejected");
+    }
     if files.is_empty() {
         bail!("`{store}` holds no suggestions to learn from");
     }
@@ -67,52 +70,10 @@ fn is_code(code: &str) -> bool {
     (2..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-fn of_folder(folder: &Path) -> anyhow::Result<Vec<Suggestion>> {
-    if !folder.is_dir() {
-        bail!("there is no store in `{}`", folder.display());
-    }
-    let store = Store::open(folder).with_context(|| {
-        format!(
-            "opening the store `{}`; while a server has it open, give the server's address instead",
-            folder.display()
-        )
-    })?;
-    Ok(store.suggestions().collect::<Result<_, _>>()?)
-}
-
-fn of_server(url: &str, admin_key: Option<&str>) -> anyhow::Result<Vec<Suggestion>> {
-    let Some(key) = admin_key else {
-        bail!("a server's store wants its admin key: `--admin-key KEY` or DRAGOMAN_ADMIN_KEY");
-    };
-    let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        .http_status_as_error(false)
-        .build()
-        .new_agent();
-    let address = format!("{}/admin/store", url.trim_end_matches('/'));
-    let mut reply = agent
-        .get(&address)
-        .header("Authorization", format!("Bearer {key}"))
-        .call()
-        .with_context(|| format!("asking {address}"))?;
-    let status = reply.status();
-    if status != 200 {
-        bail!("{address} answers {status}; is the admin key right, and set on the server?");
-    }
-    let text = reply.body_mut().with_config().limit(256 << 20).read_to_string()?;
-    let mut suggestions = Vec::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let mut row: serde_json::Value = serde_json::from_str(line).context("reading the store")?;
-        if row["kind"] == "suggestion" {
-            row.as_object_mut().map(|row| row.shift_remove("kind"));
-            suggestions.push(serde_json::from_value(row).context("reading a suggestion")?);
-        }
-    }
-    Ok(suggestions)
-}
-
 #[cfg(test)]
 mod tests {
+    use dragoman_store::Store;
+
     use super::*;
 
     #[test]
@@ -124,6 +85,9 @@ mod tests {
         for (source, q) in rows {
             store.suggest(&row(source, q))?;
         }
+        store.suggest(&row("en", "wrong"))?;
+        let last = store.suggestions().last().expect("it was stored")?;
+        store.judge_suggestion(last.at, Status::Rejected)?;
         drop(store);
         let place = dir.path().join("store").display().to_string();
         let files = corpora(&place, None, &dir.path().join("out"))?;

@@ -18,6 +18,7 @@ pub(super) async fn suggest(call: Call, payload: web::Payload) -> Answer {
     call.admit(&fields, 1).await?;
     let field = |name| fields.required(name);
     let suggestion = Suggestion::new(field("q")?, field("s")?, field("source")?, field("target")?);
-    call.service.suggest(suggestion).await?;
+    let domain = fields.text("domain")?.filter(|domain| !domain.is_empty()).map(str::to_owned);
+    call.service.suggest(Suggestion { domain, ..suggestion }).await?;
     Ok(HttpResponse::Ok().json(json!({ "success": true })))
 }

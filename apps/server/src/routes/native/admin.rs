@@ -1,6 +1,7 @@
-//! `/admin`: what the store holds, tenants and keys, while the server holds the store's lock.
+//! `/admin`: what the store holds, suggestions, tenants and keys, while the server holds the store's lock.
 
 pub(super) mod keys;
+pub(super) mod suggestions;
 pub(super) mod tenants;
 
 use std::{

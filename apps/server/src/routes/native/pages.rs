@@ -39,6 +39,11 @@ pub(super) async fn recommend(request: HttpRequest) -> HttpResponse {
     serve(&request, "recommend.html")
 }
 
+/// `GET /suggestions`: the keeper's page.
+pub(super) async fn suggestions(request: HttpRequest) -> HttpResponse {
+    serve(&request, "suggestions.html")
+}
+
 /// `GET /experts`, for browsers.
 pub(super) async fn experts(request: HttpRequest) -> HttpResponse {
     serve(&request, "experts.html")
