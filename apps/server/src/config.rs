@@ -4,6 +4,7 @@
 //! environment variable is `DRAGOMAN_` and the name in capitals.
 
 mod environment;
+mod gorse;
 mod names;
 mod print;
 mod read;

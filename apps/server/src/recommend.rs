@@ -14,6 +14,7 @@ mod words;
 mod item_index;
 mod filter;
 mod boost;
+mod caps;
 mod rank;
 mod neighbours;
 mod model;
@@ -35,6 +36,7 @@ pub use features::{flatten as flatten_labels, item as describe_item};
 pub use model::{LoadedRecommender, RecommenderHandle};
 
 pub(crate) use boost::Boost;
+pub(crate) use caps::Caps;
 pub(crate) use explain::{Because, Why};
 pub(crate) use expression::Expression;
 pub(crate) use features::check as check_labels;
@@ -75,6 +77,7 @@ pub(crate) struct ListRequest {
     pub(crate) offset: usize,
     pub(crate) n: usize,
     pub(crate) boost: Boost,
+    pub(crate) caps: Caps,
     /// Weight of being unlike what stands above, 0 to 1.
     pub(crate) diversity: f32,
     /// Strength of exploration.
@@ -127,6 +130,7 @@ impl Recommendations {
                 explore: request.explore,
                 seed: request.seed.unwrap_or_else(|| context.seed(&request.audience)),
                 diversity: request.diversity,
+                caps: request.caps.clone(),
             };
             let page = rank::page(&catalogue, candidates, &order, (request.offset, request.n));
             let scored = |one: &rank::Candidate| Scored {

@@ -46,6 +46,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", env = "DRAGOMAN_CONFIG")]
     config: Option<PathBuf>,
 
+    /// Settings of Gorse, its `config.toml`, in place of `--config`; what has no meaning here is named
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    gorse_config: Option<PathBuf>,
+
     /// Model directory to serve: one that recommends, and any number that translate, of which the
     /// first that knows a pair translates it [default: the bundled translation model]
     #[arg(long = "model", value_name = "DIR", env = "DRAGOMAN_MODEL", value_delimiter = ',')]
@@ -118,9 +122,16 @@ impl Serve {
     }
 
     fn settings(&self) -> anyhow::Result<ServerConfig> {
-        let mut config = match &self.config {
-            Some(path) => ServerConfig::from_toml(path)?,
-            None => ServerConfig::default(),
+        let mut config = match (&self.config, &self.gorse_config) {
+            (Some(path), _) => ServerConfig::from_toml(path)?,
+            (None, Some(path)) => {
+                let (config, warnings) = ServerConfig::from_gorse(path)?;
+                for warning in warnings {
+                    warn!("{warning}");
+                }
+                config
+            }
+            (None, None) => ServerConfig::default(),
         };
         // `vars` would panic on a variable of somebody else's that is not text.
         let text = |(name, value): (OsString, OsString)| {

@@ -202,6 +202,12 @@ impl ItemIndex {
         self.words.get(&format!("l:{name}"))
     }
 
+    /// The flattened label with this number.
+    pub(crate) fn label_text(&self, number: u32) -> &str {
+        let word = self.words.name(number);
+        word.strip_prefix("l:").unwrap_or(word)
+    }
+
     /// Categories of the shown items, with how many items have each.
     pub(crate) fn categories(&self) -> BTreeMap<String, usize> {
         let mut counts: HashMap<u32, usize> = HashMap::new();

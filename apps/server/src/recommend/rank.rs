@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{boost::Weights, item_index::ItemIndex};
+use super::{boost::Weights, caps::Caps, item_index::ItemIndex};
 
 /// The best items among which diversity chooses; fixed, so that pages of one list fit together.
 const POOL: usize = 500;
@@ -33,6 +33,8 @@ pub(crate) struct Order {
     pub(crate) seed: u64,
     /// Weight of being unlike what stands above, 0 to 1.
     pub(crate) diversity: f32,
+    /// How many items of a kind the list may hold.
+    pub(crate) caps: Caps,
 }
 
 /// Sorts `candidates`, and returns those from `offset` on, `n` at most.
@@ -45,14 +47,23 @@ pub(crate) fn page(
     if order.boost.is_some() || order.explore > 0.0 {
         shift(catalogue, &mut candidates, order);
     }
-    let end = offset.saturating_add(n).min(candidates.len());
-    let sorted = if order.diversity > 0.0 { end.max(POOL) } else { end };
+    let mut end = offset.saturating_add(n).min(candidates.len());
+    let sorted = match order.diversity > 0.0 {
+        _ if !order.caps.is_empty() => candidates.len(),
+        true => end.max(POOL),
+        false => end,
+    };
     let by_rank = |a: &Candidate, b: &Candidate| compare(catalogue, a, b);
     if sorted > 0 && sorted < candidates.len() {
         candidates.select_nth_unstable_by(sorted - 1, by_rank);
         candidates.truncate(sorted);
     }
     candidates.sort_unstable_by(by_rank);
+    if !order.caps.is_empty() {
+        let mut has_place = order.caps.judge(catalogue);
+        candidates.retain(|one| has_place(one.number));
+        end = end.min(candidates.len());
+    }
     lower_tiers(&mut candidates);
     if order.diversity > 0.0 {
         diversify(catalogue, &mut candidates, order.diversity, end.min(POOL));

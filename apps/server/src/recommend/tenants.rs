@@ -58,6 +58,11 @@ impl Recommendations {
         Ok(this)
     }
 
+    /// What everything is kept in.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The tenant `name`. The first call reads its items, while those for other tenants go on. Blocks.
     pub(crate) fn index(&self, name: &str) -> Result<Arc<TenantIndex>, dragoman_store::Error> {
         let known = self.indexes.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();

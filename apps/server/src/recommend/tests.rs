@@ -39,6 +39,7 @@ fn lists(service: &Recommendations) -> anyhow::Result<Vec<(String, Vec<String>)>
             offset: 0,
             n: 100,
             boost: Boost::default(),
+            caps: Caps::default(),
             diversity: 0.3,
             explore: 0.2,
             seed: Some(1),

@@ -6,6 +6,7 @@
 mod bulk;
 mod cursor;
 mod dashboard;
+mod dump;
 mod duration;
 mod feedback;
 mod health;
@@ -78,6 +79,31 @@ fn system(services: &mut web::ServiceConfig) {
         .service(at("/dashboard/stats").route(web::get().to(dashboard::stats)))
         .service(at("/dashboard/feedback-types").route(web::get().to(dashboard::feedback_types)))
         .service(at("/dashboard/categories").route(web::get().to(dashboard::categories)))
+        .service(at("/dashboard/config").route(web::get().to(dashboard::config)))
+        .service(at("/dashboard/users").route(web::get().to(dashboard::users)))
+        .service(at("/dashboard/user/{user}").route(web::get().to(dashboard::user)))
+        .service(at("/dashboard/user/{user}/feedback").route(web::get().to(dashboard::feedback)))
+        .service(
+            at("/dashboard/user/{user}/feedback/{kind}").route(web::get().to(dashboard::feedback)),
+        )
+        .service(at("/dashboard/latest").route(web::get().to(dashboard::latest)))
+        .service(
+            at("/dashboard/non-personalized/{name}").route(web::get().to(dashboard::everybody)),
+        )
+        .service(at("/dashboard/recommend/{user}").route(web::get().to(dashboard::recommend)))
+        .service(
+            at("/dashboard/recommend/{user}/{recommender}")
+                .route(web::get().to(dashboard::recommend)),
+        )
+        .service(
+            at("/dashboard/item-to-item/{name}/{item}").route(web::get().to(dashboard::near_item)),
+        )
+        .service(
+            at("/dashboard/user-to-user/{name}/{user}").route(web::get().to(dashboard::near_user)),
+        )
+        .service(at("/dump").route(web::get().to(dump::dump)))
+        .service(at("/restore").route(web::post().to(dump::restore)))
+        .service(at("/purge").route(web::post().to(dump::purge)))
         .service(
             at("/bulk/{rows}")
                 .route(web::get().to(bulk::export))
@@ -146,6 +172,7 @@ fn lists_routes(services: &mut web::ServiceConfig) {
                 services.service(at(path).route(handler()));
             }
         };
+    services.service(at("/recommend").route(web::post().to(recommend::many)));
     let recommend = || web::get().to(recommend::recommend);
     get(services, ["/recommend/{user}", "/recommend/{user}/{category}"], recommend);
     let old = ["/intermediate/recommend/{user}", "/intermediate/recommend/{user}/{category}"];

@@ -1,9 +1,19 @@
 //! What Gorse's dashboard and its old clients ask of a server.
 
 use actix_web::HttpResponse;
+use dragoman_store::{Event, Feedback, Item, Timestamp, User};
 use serde::Serialize;
+use serde_json::json;
 
-use super::{context::RequestContext, reply::Answer};
+use super::{
+    context::{RequestContext, data},
+    cursor, lists, recommend as personal,
+    reply::{Answer, Refused},
+};
+use crate::{
+    config::ServerConfig,
+    recommend::{Scored, TenantIndex},
+};
 
 /// Counts of a tenant.
 #[derive(Debug, Serialize)]
@@ -47,4 +57,164 @@ pub(super) async fn feedback_types(context: RequestContext) -> Answer {
 /// Measurements of version 0.4, of which there are none: `/metrics` has ours.
 pub(super) async fn measurements(_visitor: RequestContext) -> Answer {
     Ok(HttpResponse::Ok().json(Vec::<()>::new()))
+}
+
+/// A user with when it was last heard of.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ActiveUser {
+    #[serde(flatten)]
+    user: User,
+    last_active_time: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UserPage {
+    cursor: String,
+    users: Vec<ActiveUser>,
+}
+
+/// An item or a user of a list, with its place in it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Placed<T> {
+    #[serde(flatten)]
+    row: T,
+    score: f64,
+}
+
+/// Feedback with the item it is about.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FeedbackOnItem {
+    feedback_type: String,
+    user_id: String,
+    item: Item,
+    value: f64,
+    timestamp: Timestamp,
+    comment: String,
+}
+
+/// The settings that decide about lists, under Gorse's names.
+pub(super) async fn config(context: RequestContext) -> Answer {
+    let config = &data::<ServerConfig>(&context.request).recommendation;
+    Ok(HttpResponse::Ok().json(json!({
+        "server": {
+            "default_n": config.default_n,
+            "auto_insert_user": config.auto_insert_user,
+            "auto_insert_item": config.auto_insert_item,
+        },
+        "recommend": {
+            "data_source": {
+                "positive_feedback_types": config.positive_feedback,
+                "negative_feedback_types": config.negative_feedback,
+            },
+            "replacement": { "enable_replacement": config.recommend_replacement },
+        },
+    })))
+}
+
+/// Lists users with when they were last heard of.
+pub(super) async fn users(context: RequestContext) -> Answer {
+    let (_, n) = context.place()?;
+    let start = context.params.cursor().map(cursor::decode).transpose()?.unwrap_or_default();
+    let page = context.block(move |_, index| {
+        let users = index.tenant.users(&start).take(n.saturating_add(1));
+        let mut users = users.collect::<Result<Vec<User>, _>>()?;
+        let next = users.drain(n.min(users.len())..).next();
+        let cursor = next.map(|user| cursor::encode(&user.user_id)).unwrap_or_default();
+        let users = users.into_iter().map(|user| active(index, user)).collect::<Result<_, _>>()?;
+        Ok(UserPage { cursor, users })
+    });
+    Ok(HttpResponse::Ok().json(page.await?))
+}
+
+/// Shows a user with when it was last heard of.
+pub(super) async fn user(context: RequestContext) -> Answer {
+    let id = context.path("user")?;
+    let user = context.block(move |_, index| {
+        let user = index.tenant.user(&id)?;
+        let user = user.ok_or_else(|| Refused::not_found(format!("user {id} not found")))?;
+        active(index, user)
+    });
+    Ok(HttpResponse::Ok().json(user.await?))
+}
+
+fn active(index: &TenantIndex, user: User) -> Result<ActiveUser, Refused> {
+    let last: Option<Event> = index.tenant.history(&user.user_id).next().transpose()?;
+    Ok(ActiveUser { user, last_active_time: last.map(|event| event.time) })
+}
+
+/// What a user did, the newest first, with the items it is about.
+pub(super) async fn feedback(context: RequestContext) -> Answer {
+    let (user, kind) = (context.path("user")?, context.optional("kind")?);
+    let (offset, n) = context.place()?;
+    let rows = context.block(move |_, index| {
+        let mut rows = index.tenant.feedback_of_user(&user, kind.as_deref())?;
+        let now = Timestamp::now();
+        rows.retain(|row| row.timestamp <= now);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.timestamp));
+        let rows = rows.into_iter().skip(offset).take(n);
+        rows.map(|row| on_item(index, row)).collect::<Result<Vec<_>, _>>()
+    });
+    Ok(HttpResponse::Ok().json(rows.await?))
+}
+
+fn on_item(index: &TenantIndex, row: Feedback) -> Result<FeedbackOnItem, Refused> {
+    let Feedback { feedback_type, user_id, item_id, value, timestamp, comment, .. } = row;
+    let unknown = || Item { item_id: item_id.clone(), ..Item::default() };
+    let item = index.tenant.item(&item_id)?.unwrap_or_else(unknown);
+    Ok(FeedbackOnItem { feedback_type, user_id, item, value, timestamp, comment })
+}
+
+/// The latest items, as they are.
+pub(super) async fn latest(context: RequestContext) -> Answer {
+    let list = lists::list_of_everybody(&context, "latest").await?;
+    with_items(&context, list).await
+}
+
+/// A list for everybody, with the items as they are.
+pub(super) async fn everybody(context: RequestContext) -> Answer {
+    let list = lists::list_of_everybody(&context, &context.path("name")?).await?;
+    with_items(&context, list).await
+}
+
+/// A list of a user, with the items as they are.
+pub(super) async fn recommend(context: RequestContext) -> Answer {
+    let list = personal::list_of(&context, context.optional("recommender")?).await?;
+    with_items(&context, list).await
+}
+
+/// Items near an item, as they are.
+pub(super) async fn near_item(context: RequestContext) -> Answer {
+    let list = lists::list_near_item(&context).await?;
+    with_items(&context, list).await
+}
+
+/// Users near a user, as they are.
+pub(super) async fn near_user(context: RequestContext) -> Answer {
+    let list = lists::list_near_user(&context).await?;
+    let users = context.block(move |_, index| {
+        let mut users = Vec::with_capacity(list.len());
+        for Scored { id, score } in list {
+            let unknown = || User { user_id: id.clone(), ..User::default() };
+            let row = index.tenant.user(&id)?.unwrap_or_else(unknown);
+            users.push(Placed { row, score });
+        }
+        Ok(users)
+    });
+    Ok(HttpResponse::Ok().json(users.await?))
+}
+
+async fn with_items(context: &RequestContext, list: Vec<Scored>) -> Answer {
+    let items = context.block(move |_, index| {
+        let mut items = Vec::with_capacity(list.len());
+        for Scored { id, score } in list {
+            let Some(row) = index.tenant.item(&id)? else { continue };
+            items.push(Placed { row, score });
+        }
+        Ok(items)
+    });
+    Ok(HttpResponse::Ok().json(items.await?))
 }

@@ -1,6 +1,6 @@
 //! Lists that are not made for one user.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use actix_web::http::header;
 
@@ -8,33 +8,26 @@ use super::{
     context::RequestContext,
     reply::{Answer, Refused, scores},
 };
-use crate::recommend::Named;
+use crate::recommend::{Named, Recommendations, Scored, TenantIndex};
 
 /// The latest items.
 pub(super) async fn latest(context: RequestContext) -> Answer {
-    of_everybody(context, Named::Latest).await
+    of_everybody(context, "latest").await
 }
 
 /// The most popular items.
 pub(super) async fn popular(context: RequestContext) -> Answer {
-    of_everybody(context, Named::Popular).await
+    of_everybody(context, "popular").await
 }
 
 /// A list by its name.
 pub(super) async fn everybody(context: RequestContext) -> Answer {
     let name = context.path("name")?;
-    let known = Named::of_everybody(context.service.settings.resolve(&name));
-    let known = known.ok_or_else(|| unknown(&name, "`popular` and `latest`"))?;
-    of_everybody(context, known).await
+    of_everybody(context, &name).await
 }
 
-async fn of_everybody(context: RequestContext, name: Named) -> Answer {
-    let filter = context.params.filter(context.optional("category")?);
-    let (place, user) = (context.place()?, context.params.get("user-id").map(str::to_owned));
-    let list = context.block(move |service, index| {
-        Ok(service.everybody(index, (&name, &filter), user.as_deref(), place)?)
-    });
-    let mut reply = scores(list.await?)?;
+async fn of_everybody(context: RequestContext, name: &str) -> Answer {
+    let mut reply = scores(list_of_everybody(&context, name).await?)?;
     let now = header::HttpDate::from(SystemTime::now().max(SystemTime::UNIX_EPOCH)).to_string();
     if let Ok(now) = header::HeaderValue::from_str(&now) {
         reply.headers_mut().insert(header::LAST_MODIFIED, now);
@@ -42,8 +35,28 @@ async fn of_everybody(context: RequestContext, name: Named) -> Answer {
     Ok(reply)
 }
 
+/// The list for everybody that is called `name`.
+pub(super) async fn list_of_everybody(
+    context: &RequestContext,
+    name: &str,
+) -> Result<Vec<Scored>, Refused> {
+    let known = Named::of_everybody(context.service.settings.resolve(name));
+    let name = known.ok_or_else(|| unknown(name, "`popular` and `latest`"))?;
+    let filter = context.params.filter(context.optional("category")?);
+    let (place, user) = (context.place()?, context.params.get("user-id").map(str::to_owned));
+    let list = move |service: &Recommendations, index: &Arc<TenantIndex>| {
+        Ok(service.everybody(index, (&name, &filter), user.as_deref(), place)?)
+    };
+    context.block(list).await
+}
+
 /// Items near an item.
 pub(super) async fn near_item(context: RequestContext) -> Answer {
+    scores(list_near_item(&context).await?)
+}
+
+/// The items near that of the path.
+pub(super) async fn list_near_item(context: &RequestContext) -> Result<Vec<Scored>, Refused> {
     let item = context.path("item")?;
     let name = context.optional("name")?.unwrap_or_else(|| "neighbors".into());
     let list = Named::of_item(context.service.settings.resolve(&name));
@@ -51,21 +64,25 @@ pub(super) async fn near_item(context: RequestContext) -> Answer {
     let known = list.ok_or_else(|| unknown(&name, known))?;
     let filter = context.params.filter(context.optional("category")?);
     let (place, user) = (context.place()?, context.params.get("user-id").map(str::to_owned));
-    let list = context.block(move |service, index| {
+    let list = move |service: &Recommendations, index: &Arc<TenantIndex>| {
         Ok(service.near_item(index, (&known, &item), (&filter, user.as_deref()), place)?)
-    });
-    scores(list.await?)
+    };
+    context.block(list).await
 }
 
 /// Users near a user.
 pub(super) async fn near_user(context: RequestContext) -> Answer {
+    scores(list_near_user(&context).await?)
+}
+
+/// The users near that of the path.
+pub(super) async fn list_near_user(context: &RequestContext) -> Result<Vec<Scored>, Refused> {
     let user = context.path("user")?;
     let name = context.optional("name")?.unwrap_or_else(|| "neighbors".into());
     let known = Named::of_user(context.service.settings.resolve(&name));
     known.ok_or_else(|| unknown(&name, "`neighbors`"))?;
     let place = context.place()?;
-    let list = context.block(move |service, index| Ok(service.near_user(index, &user, place)?));
-    scores(list.await?)
+    context.block(move |service, index| Ok(service.near_user(index, &user, place)?)).await
 }
 
 fn unknown(name: &str, known: &str) -> Refused {

@@ -18,6 +18,9 @@ const GROUP: HeaderName = HeaderName::from_static("x-recommend-group");
 /// Items of a list at most that are written back as feedback: a GET is no import.
 const MAX_WRITTEN: usize = 1000;
 
+/// Users whose lists are made in one call at most.
+const MAX_USERS: usize = 1000;
+
 /// The answer with `explain=true`, which Gorse does not have.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -78,10 +81,49 @@ pub(super) async fn recommend(context: RequestContext) -> Answer {
     Ok(reply.json(list.items.into_iter().map(|item| item.id).collect::<Vec<_>>()))
 }
 
+/// The list of a user, among those of many.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OfUser {
+    user_id: String,
+    group: String,
+    items: Vec<Score>,
+}
+
+/// Recommends to each user that the body names, with the parameters of a single list.
+pub(super) async fn many(context: RequestContext, payload: web::Payload) -> Answer {
+    let body = context.body(payload).await?;
+    let users: Vec<String> = serde_json::from_slice(&body).map_err(|error| {
+        Refused::invalid(format!("the body must be a list of identifiers of users: {error}"))
+    })?;
+    if users.len() > MAX_USERS {
+        let count = users.len();
+        return Err(Refused::invalid(format!(
+            "these are {count} users; at most {MAX_USERS} are taken at once"
+        )));
+    }
+    let mut lists = Vec::with_capacity(users.len());
+    for user in users {
+        let list = list(&context, Audience::User(user.clone()), MAX_WRITTEN).await?;
+        let items = list.items.into_iter().map(Score::from).collect();
+        lists.push(OfUser { user_id: user, group: list.group, items });
+    }
+    Ok(HttpResponse::Ok().json(lists))
+}
+
 /// Recommends to a user, always with scores.
 pub(super) async fn scored(context: RequestContext) -> Answer {
-    let user = context.path("user")?;
-    scores(list(&context, Audience::User(user), usize::MAX).await?.items)
+    scores(list_of(&context, None).await?)
+}
+
+/// The list of the user of the path, by `recommender` or by what the parameters say.
+pub(super) async fn list_of(
+    context: &RequestContext,
+    recommender: Option<String>,
+) -> Result<Vec<Scored>, Refused> {
+    let audience = Audience::User(context.path("user")?);
+    let recommender = recommender.as_deref().or(context.params.get("recommender"));
+    Ok(list_by(context, audience, usize::MAX, recommender).await?.items)
 }
 
 /// Recommends to somebody of whom only the body is known.
@@ -98,9 +140,18 @@ pub(super) async fn session(context: RequestContext, payload: web::Payload) -> A
 
 /// The list for `audience`, of `most` items at most.
 async fn list(context: &RequestContext, audience: Audience, most: usize) -> Result<List, Refused> {
+    list_by(context, audience, most, context.params.get("recommender")).await
+}
+
+async fn list_by(
+    context: &RequestContext,
+    audience: Audience,
+    most: usize,
+    recommender: Option<&str>,
+) -> Result<List, Refused> {
     let params = &context.params;
     let (offset, n) = context.place()?;
-    let recommender = match params.get("recommender") {
+    let recommender = match recommender {
         None => None,
         Some(name) => Some(Recommender::parse(name).ok_or_else(|| {
             let known = "`model`, `live`, `popular` and `latest`";
@@ -113,6 +164,7 @@ async fn list(context: &RequestContext, audience: Audience, most: usize) -> Resu
         offset,
         n: n.min(most),
         boost: params.read("boost")?,
+        caps: params.read("cap")?,
         diversity: params.fraction("diversity", 1.0)?,
         explore: params.fraction("explore", 10.0)?,
         seed: params.number("seed")?.map(|seed| seed as u64),

@@ -94,3 +94,90 @@ async fn lists_outlive_a_restart() -> Result<()> {
     assert_eq!(again.fetch("/api/recommend/u").await?, json!(["b"]));
     Ok(())
 }
+
+#[actix_web::test]
+async fn lists_of_many_users_are_made_in_one_call() -> Result<()> {
+    let app = TestApp::start()?;
+    app.stock(&[("a", &["x"]), ("b", &["x"]), ("c", &["y"])]).await?;
+    app.read("u", &["a"]).await?;
+    let request = app.post("/api/recommend?n=2&category=x").json(&json!(["u", "nobody"]));
+    let (status, lists) = crate::harness::answer(request).await?;
+    assert_eq!(status, 200, "{lists}");
+    assert_eq!((&lists[0]["UserId"], ids_of(&lists[0])), (&json!("u"), vec!["b".to_owned()]));
+    assert_eq!((&lists[1]["UserId"], ids_of(&lists[1]).len()), (&json!("nobody"), 2));
+    for body in [json!({}), json!([1]), json!(vec!["u"; 1001])] {
+        assert_eq!(text(app.post("/api/recommend").json(&body)).await?.0, 400);
+    }
+    Ok(())
+}
+
+fn ids_of(list: &serde_json::Value) -> Vec<String> {
+    ids(&list["Items"]).into_iter().map(|id| id.to_string()).collect()
+}
+
+#[actix_web::test]
+async fn a_list_is_capped_by_kind() -> Result<()> {
+    let app = TestApp::start()?;
+    app.stock(&[("a", &["x"]), ("b", &["x"]), ("c", &["y"]), ("d", &["x"])]).await?;
+    let list = app.fetch("/api/recommend/u?cap=category*1").await?;
+    assert_eq!(list, json!(["d", "c"]), "the latest of each");
+    let rest = app.fetch("/api/recommend/u?cap=category*2&offset=1").await?;
+    assert_eq!(rest, json!(["c", "b"]), "pages fit together");
+    let (status, reason) = text(app.get("/api/recommend/u?cap=category")).await?;
+    assert!(status == 400 && reason.contains("cap"), "{reason}");
+    Ok(())
+}
+
+#[actix_web::test]
+async fn the_dashboard_shows_rows_as_they_are() -> Result<()> {
+    let app = TestApp::start()?;
+    app.stock(&[("a", &["x"]), ("b", &["x"])]).await?;
+    app.read("u", &["a"]).await?;
+    app.read("v", &["a", "b"]).await?;
+    let users = app.fetch("/api/dashboard/users?n=1").await?;
+    assert_eq!(users["Users"][0]["UserId"], "u");
+    assert!(users["Users"][0]["LastActiveTime"].is_string() && users["Cursor"] != "", "{users}");
+    assert_eq!(app.fetch("/api/dashboard/user/v").await?["UserId"], "v");
+    assert_eq!(text(app.get("/api/dashboard/user/w")).await?.0, 404);
+    let feedback = app.fetch("/api/dashboard/user/u/feedback/read").await?;
+    assert_eq!(feedback[0]["Item"]["ItemId"], "a", "{feedback}");
+    assert_eq!(app.fetch("/api/dashboard/user/u/feedback/buy").await?, json!([]));
+    for (path, id) in [
+        ("latest", "b"),
+        ("non-personalized/popular", "a"),
+        ("recommend/u", "b"),
+        ("recommend/u/latest", "b"),
+        ("item-to-item/neighbors/a", "b"),
+    ] {
+        let list = app.fetch(&format!("/api/dashboard/{path}")).await?;
+        assert_eq!(list[0]["ItemId"], *id, "{path}: {list}");
+        assert!(list[0]["Categories"].is_array() && list[0]["Score"].is_number(), "{list}");
+    }
+    let near = app.fetch("/api/dashboard/user-to-user/neighbors/u").await?;
+    assert_eq!(near[0]["UserId"], "v", "{near}");
+    let config = app.fetch("/api/dashboard/config").await?;
+    assert_eq!(config["server"]["default_n"], 10, "{config}");
+    Ok(())
+}
+
+#[actix_web::test]
+async fn a_tenant_is_dumped_purged_and_restored() -> Result<()> {
+    let app = TestApp::start()?;
+    app.stock(&[("a", &["x"]), ("b", &["x"])]).await?;
+    app.read("u", &["a"]).await?;
+    let (status, dump) = text(app.get("/api/dump")).await?;
+    assert!(status == 200 && dump.lines().count() >= 4, "{dump}");
+    let purge = async |list: &str| text(app.post("/api/purge").form(&[("check_list", list)])).await;
+    assert_eq!(purge("").await?.0, 400);
+    assert_eq!(purge("everything").await?.0, 400);
+    assert_eq!(purge("delete_feedback").await?.0, 200);
+    assert_eq!(app.fetch("/api/recommend/u").await?, json!(["b", "a"]), "nothing was read");
+    assert_eq!(purge("delete_users,delete_items,delete_feedback,delete_cache").await?.0, 200);
+    assert_eq!(app.fetch("/api/latest").await?, json!([]));
+    let stats = app.fetch("/api/dashboard/stats").await?;
+    assert_eq!((&stats["NumUsers"], &stats["NumFeedback"]), (&json!(0), &json!(0)), "{stats}");
+    assert_eq!(text(app.post("/api/restore").body(dump.clone())).await?.0, 200);
+    assert_eq!(app.fetch("/api/recommend/u").await?, json!(["b"]), "what was read is out");
+    assert_eq!(text(app.get("/api/dump")).await?.1, dump);
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Reads the `config.toml` of Gorse 0.4 and 0.5 for our settings.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::{ServerConfig, section};
+use crate::{Error, Result};
+
+/// Gorse's keys that have a setting of ours with the same meaning.
+const KNOWN: &[(&str, &str)] = &[
+    ("server.default_n", "default_n"),
+    ("server.api_key", "recommend_api_key"),
+    ("server.auto_insert_user", "auto_insert_user"),
+    ("server.auto_insert_item", "auto_insert_item"),
+    ("master.http_port", "port"),
+    ("master.http_host", "host"),
+    ("master.http_cors_domains", "allowed_origins"),
+    ("master.admin_api_key", "admin_key"),
+    ("recommend.data_source.positive_feedback_types", "positive_feedback"),
+    ("recommend.data_source.negative_feedback_types", "negative_feedback"),
+    ("recommend.replacement.enable_replacement", "recommend_replacement"),
+    ("recommend.context_size", "history_limit"),
+];
+
+/// Gorse's keys and tables that mean nothing here, with the reason.
+const WITHOUT_MEANING: &[(&str, &str)] = &[
+    ("database", "the store is a folder; `--store` names it"),
+    ("master", "there is one process, without a cluster of workers"),
+    ("server.clock_error", "there is one clock"),
+    ("server.cache_expire", "lists are made when they are asked for, from what is stored then"),
+    ("server", "it has no part here"),
+    ("recommend.cache_size", "lists are made when they are asked for and have any length"),
+    ("recommend.cache_expire", "lists are made when they are asked for, from what is stored then"),
+    ("recommend.active_user_ttl", "no list is made ahead, so nobody has to be active"),
+    (
+        "recommend.data_source.read_feedback_types",
+        "whatever a user had to do with an item keeps it out of the user's lists",
+    ),
+    ("recommend.data_source", "it has no part here"),
+    ("recommend.popular", "popularity fades by half in `popularity_half_life` hours"),
+    ("recommend.collaborative", "`dragoman train recommendation` makes the model"),
+    ("recommend.collaborative-filtering", "`dragoman train recommendation` makes the model"),
+    ("recommend.ranker", "`dragoman train recommendation` learns how to blend the scorers"),
+    ("recommend.user_neighbors", "neighbours come from what users did, at once"),
+    ("recommend.item_neighbors", "neighbours come from the model, from users and from content"),
+    ("recommend.offline", "no list is made ahead"),
+    ("recommend.online", "what fills a short list is decided by the score of each item"),
+    ("recommend.fallback", "what fills a short list is decided by the score of each item"),
+    ("recommend.replacement", "a list that repeats items does not lower their scores"),
+    ("recommend.search", "the search looks at identifiers, titles, categories and labels"),
+    ("recommend.external", "other recommenders are not called"),
+    ("recommend", "it has no part here"),
+    ("tracing", "the log goes to the standard error; `DRAGOMAN_LOG` says how much"),
+    ("oidc", "pages and API are guarded by keys"),
+    ("openai", "no language model is called"),
+    ("blob", "models are folders; `--model` names them"),
+];
+
+/// Gorse's kinds of item-to-item recommenders with the list of ours that is made alike.
+const NEAR_ITEM: &[(&str, &str)] =
+    &[("embedding", "embedding"), ("tags", "content"), ("users", "users"), ("auto", "neighbors")];
+
+impl ServerConfig {
+    /// Reads the settings of Gorse at `path`; a warning for each key without a meaning here.
+    pub fn from_gorse(path: &Path) -> Result<(Self, Vec<String>)> {
+        let text = fs_err::read_to_string(path)?;
+        let refuse = |reason| Error::Config { name: path.display().to_string(), reason };
+        Self::parse_gorse(&text).map_err(refuse)
+    }
+
+    fn parse_gorse(text: &str) -> Result<(Self, Vec<String>), String> {
+        let gorse: Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let (mut ours, mut warnings) = (Table::new(), Vec::new());
+        let mut aliases = Vec::new();
+        for (key, value) in flattened(gorse) {
+            if let Some((_, name)) = KNOWN.iter().find(|(known, _)| *known == key) {
+                let is_unset = value.as_str().is_some_and(str::is_empty);
+                if !is_unset {
+                    let section = section(name).expect("the names are those of settings");
+                    let fields = ours.entry(section).or_insert_with(|| Table::new().into());
+                    fields.as_table_mut().expect("a section").insert((*name).into(), value);
+                }
+            } else if let Some(named) = named_lists(&key, &value, &mut warnings) {
+                aliases.extend(named);
+            } else {
+                warnings.push(format!("`{key}` of Gorse has no meaning here: {}", reason(&key)));
+            }
+        }
+        if !aliases.is_empty() {
+            let fields = ours.entry("recommendation").or_insert_with(|| Table::new().into());
+            let aliases = aliases.into_iter().map(Value::from).collect::<Vec<_>>();
+            let fields = fields.as_table_mut().expect("a section");
+            fields.insert("recommender_aliases".into(), aliases.into());
+        }
+        let config: Self = Value::Table(ours).try_into().map_err(|error| format!("{error}"))?;
+        config.check()?;
+        Ok((config, warnings))
+    }
+}
+
+/// The keys of all tables with the names of the tables before them; lists of tables stay whole.
+fn flattened(table: Table) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(inner) => {
+                let inner = flattened(inner).into_iter();
+                all.extend(inner.map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
+            value => all.push((name, value)),
+        }
+    }
+    all
+}
+
+/// Why `key` means nothing here.
+fn reason(key: &str) -> &'static str {
+    let is_of = |known: &str| key == known || key.starts_with(&format!("{known}."));
+    let known = WITHOUT_MEANING.iter().find(|(known, _)| is_of(known));
+    known.map_or("Dragoman does not know it", |(_, reason)| reason)
+}
+
+/// The recommenders that a list of tables names, as aliases of ours; none when `key` is no such list.
+fn named_lists(key: &str, value: &Value, warnings: &mut Vec<String>) -> Option<Vec<String>> {
+    let kind = key.strip_prefix("recommend.")?;
+    if !["non-personalized", "item-to-item", "user-to-user"].contains(&kind) {
+        return None;
+    }
+    let mut aliases = Vec::new();
+    for table in value.as_array()?.iter().filter_map(Value::as_table) {
+        let text = |name: &str| table.get(name).and_then(Value::as_str).unwrap_or_default();
+        let name = text("name");
+        let ours = match kind {
+            "non-personalized" => Some("popular"),
+            "user-to-user" => Some("neighbors"),
+            _ => NEAR_ITEM.iter().find(|(known, _)| *known == text("type")).map(|(_, ours)| *ours),
+        };
+        let Some(ours) = ours else {
+            warnings.push(format!(
+                "`{key}`: the recommender `{name}` of type `{}` has no like here",
+                text("type")
+            ));
+            continue;
+        };
+        if kind == "non-personalized" {
+            warnings.push(format!(
+                "`{key}`: `{name}` is served as `popular`, whatever its score and filter are"
+            ));
+        }
+        // `item.Labels.embedding` of Gorse is the label `embedding` here.
+        let path = text("column").trim_start_matches("item.Labels.").to_owned();
+        let ours = match (ours, path.as_str()) {
+            ("embedding", path) if !path.is_empty() => format!("embedding:{path}"),
+            _ => ours.to_owned(),
+        };
+        if name != ours {
+            aliases.push(format!("{name}={ours}"));
+        }
+    }
+    Some(aliases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gorse_says_is_understood_or_named() -> anyhow::Result<()> {
+        let text = r#"
+            [database]
+            data_store = "redis://localhost:6379"
+            [master]
+            http_port = 8088
+            dashboard_user_name = "admin"
+            [server]
+            default_n = 20
+            api_key = "secret"
+            cache_expire = "10s"
+            [recommend]
+            cache_size = 100
+            [recommend.data_source]
+            positive_feedback_types = ["star", "read>=3"]
+            read_feedback_types = ["read"]
+            [[recommend.non-personalized]]
+            name = "most_starred_weekly"
+            score = "count(feedback)"
+            [[recommend.item-to-item]]
+            name = "near"
+            type = "embedding"
+            column = "item.Labels.vector"
+            [[recommend.item-to-item]]
+            name = "talk"
+            type = "chat"
+            [recommend.replacement]
+            enable_replacement = true
+            positive_replacement_decay = 0.8
+            [wonder]
+            land = 1
+        "#;
+        let (config, warnings) = ServerConfig::parse_gorse(text).map_err(anyhow::Error::msg)?;
+        assert_eq!(config.http.port, 8088);
+        let of = &config.recommendation;
+        assert_eq!((of.default_n, of.recommend_api_key.as_deref()), (20, Some("secret")));
+        assert_eq!(of.positive_feedback, ["star", "read>=3"]);
+        assert!(of.recommend_replacement);
+        assert_eq!(
+            of.recommender_aliases,
+            ["most_starred_weekly=popular", "near=embedding:vector"]
+        );
+        for key in [
+            "database.data_store",
+            "master.dashboard_user_name",
+            "server.cache_expire",
+            "recommend.cache_size",
+            "recommend.data_source.read_feedback_types",
+            "recommend.replacement.positive_replacement_decay",
+            "`talk` of type `chat`",
+            "`most_starred_weekly`",
+            "`wonder.land` of Gorse has no meaning here: Dragoman does not know it",
+        ] {
+            assert!(warnings.iter().any(|warning| warning.contains(key)), "{key}: {warnings:#?}");
+        }
+        assert_eq!(warnings.len(), 9, "{warnings:#?}");
+        Ok(())
+    }
+
+    #[test]
+    fn settings_that_cannot_be_read_are_named() {
+        for (text, name) in [
+            ("[server]\ndefault_n = 0", "default_n"),
+            ("[server]\ndefault_n = 'x'", "default_n"),
+            ("[server", "server"),
+        ] {
+            let error = ServerConfig::parse_gorse(text).expect_err(text);
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}
