@@ -102,6 +102,39 @@ async fn what_a_server_gathered_becomes_the_model_that_it_serves() -> Result<()>
 }
 
 #[tokio::test]
+async fn a_server_trains_its_model_again_by_itself() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let store = dir.path().join("store");
+    let demo = ["demo", "recommend", "--users", "60", "--items", "60", "--store"];
+    Dragoman::new(demo)?.args([&store]).stdout()?;
+    train(dir.path(), &store.to_string_lossy(), (5, "3e-3"))?.stdout()?;
+
+    let model = dir.path().join("model").to_string_lossy().into_owned();
+    let config = dir.path().join("5.toml").to_string_lossy().into_owned();
+    let options = || {
+        Options { store: Some(store.clone()), ..Options::default() }
+            .arg("--model")
+            .arg(&model)
+            .arg("--retrain-every")
+            .arg("2s")
+            .arg("--retrain-config")
+            .arg(&config)
+    };
+    let refused = options().command(dir.path())?.failure()?;
+    ensure!(refused.contains("DRAGOMAN_ADMIN_KEY"), "{refused}");
+    let app = TestApp::start(options().env("DRAGOMAN_ADMIN_KEY", "let me in")).await?;
+    for _ in 0..600 {
+        if app.log().contains("trained again") {
+            let list: Value = app.get("/api/recommend/u0000?n=3").send().await?.json().await?;
+            assert_eq!(list.as_array().map(Vec::len), Some(3));
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("the server did not train its model again:\n{}", app.log())
+}
+
+#[tokio::test]
 async fn two_models_that_translate_are_served_together() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let copy = dir.path().join("copy");

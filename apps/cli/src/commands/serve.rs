@@ -1,5 +1,7 @@
 //! `dragoman serve`
 
+mod retrain;
+
 use std::{
     ffi::OsString,
     net::TcpListener,
@@ -19,6 +21,7 @@ use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig};
 use dragoman_store::Store;
 use tracing::{info, warn};
 
+use self::retrain::{RetrainArgs, Retraining};
 use crate::models::{self, SearchArgs};
 
 /// How often the register of a model folder is looked at.
@@ -61,6 +64,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     search: SearchArgs,
+
+    #[command(flatten)]
+    retrain: RetrainArgs,
 }
 
 impl Serve {
@@ -83,6 +89,10 @@ impl Serve {
             format!("listening on {host}:{port}; {}", advice(host))
         })?;
         let url = format!("http://{}{}/", listener.local_addr()?, config.prefix());
+        let recommender = self.recommender()?;
+        let plan =
+            self.retrain.plan(recommender.as_deref(), &url, config.keys.admin_key.as_deref())?;
+        let _retrainer = plan.map(Retraining::start).transpose()?; // until the server ends
         serve(config, listener, models, store, &url).context("serving")
     }
 
@@ -119,6 +129,16 @@ impl Serve {
             watch(folder, open, |_| ())?;
         }
         Ok(models)
+    }
+
+    /// The folder of the model that recommends, if one is served.
+    fn recommender(&self) -> anyhow::Result<Option<PathBuf>> {
+        for folder in &self.models {
+            if let ModelConfig::Recommendation(_) = Files::Folder(folder.clone()).config()? {
+                return Ok(Some(folder.clone()));
+            }
+        }
+        Ok(None)
     }
 
     fn settings(&self) -> anyhow::Result<ServerConfig> {

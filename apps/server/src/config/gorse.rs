@@ -19,6 +19,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("master.admin_api_key", "admin_key"),
     ("recommend.data_source.positive_feedback_types", "positive_feedback"),
     ("recommend.data_source.negative_feedback_types", "negative_feedback"),
+    ("recommend.data_source.item_ttl", "item_ttl"),
     ("recommend.replacement.enable_replacement", "recommend_replacement"),
     ("recommend.context_size", "history_limit"),
 ];
@@ -182,6 +183,7 @@ mod tests {
             [recommend.data_source]
             positive_feedback_types = ["star", "read>=3"]
             read_feedback_types = ["read"]
+            item_ttl = 30
             [[recommend.non-personalized]]
             name = "most_starred_weekly"
             score = "count(feedback)"
@@ -203,7 +205,7 @@ mod tests {
         let of = &config.recommendation;
         assert_eq!((of.default_n, of.recommend_api_key.as_deref()), (20, Some("secret")));
         assert_eq!(of.positive_feedback, ["star", "read>=3"]);
-        assert!(of.recommend_replacement);
+        assert!(of.recommend_replacement && of.item_ttl == 30.0);
         assert_eq!(
             of.recommender_aliases,
             ["most_starred_weekly=popular", "near=embedding:vector"]

@@ -153,6 +153,8 @@ pub struct RecommendationConfig {
     pub history_limit: usize,
     /// Hours in which popularity fades by half.
     pub popularity_half_life: f64,
+    /// Days after its timestamp when an item leaves all lists; 0 for never.
+    pub item_ttl: f64,
     /// Groups of users to compare, as `name=recommender:share`, with `model`, `live`, `popular` or
     /// `latest`; empty for one group.
     #[serde(deserialize_with = "list")]
@@ -260,6 +262,7 @@ impl Default for RecommendationConfig {
             recommend_replacement: false,
             history_limit: 200,
             popularity_half_life: 24.0 * 21.0,
+            item_ttl: 0.0,
             recommend_groups: Vec::new(),
             recommender_aliases: Vec::new(),
         }

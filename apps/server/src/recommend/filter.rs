@@ -1,6 +1,6 @@
 //! Which items may be in a list.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, str::FromStr};
 
 use super::item_index::ItemIndex;
 
@@ -11,9 +11,43 @@ pub(crate) struct Filter {
     pub(crate) categories: Vec<String>,
     /// Flattened labels that an item must have, all of them; `!` before one means must not.
     pub(crate) labels: Vec<String>,
+    /// Numbers that the labels of an item must be within, all of them.
+    pub(crate) ranges: Vec<Range>,
     /// Identifiers of items that are not wanted.
     pub(crate) exclude: Vec<String>,
+    /// When an item must have appeared, or later, in seconds since 1970; an item without a time passes.
+    pub(crate) oldest: Option<i64>,
 }
+
+/// Numbers that a label may be, such as `price:10..20`; either end may be missing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Range {
+    path: String,
+    least: f64,
+    most: f64,
+}
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = || format!("`range` does not understand `{text}`; write `price:10..20`");
+        let (path, ends) = text.rsplit_once(':').ok_or_else(refuse)?;
+        let (least, most) = ends.split_once("..").ok_or_else(refuse)?;
+        let number = |text: &str, none: f64| match text.trim() {
+            "" => Ok(none),
+            text => text.parse().ok().filter(|number: &f64| !number.is_nan()).ok_or_else(refuse),
+        };
+        let (least, most) = (number(least, f64::NEG_INFINITY)?, number(most, f64::INFINITY)?);
+        match path.is_empty() || least > most {
+            true => Err(refuse()),
+            false => Ok(Self { path: path.to_owned(), least, most }),
+        }
+    }
+}
+
+/// Times before this, in the year 1, are those of items without one.
+const BEFORE_ANY: i64 = -60_000_000_000;
 
 /// A filter in the numbers of a catalogue.
 #[derive(Debug)]
@@ -21,6 +55,9 @@ pub(crate) struct CompiledFilter {
     categories: Vec<u32>,
     labels: Vec<u32>,
     without: Vec<u32>,
+    /// For each range, the labels that are within it.
+    within: Vec<HashSet<u32>>,
+    oldest: Option<i64>,
     /// Whether each item is excluded; those behind the end are not.
     excluded: Vec<bool>,
     /// Whether no item can pass, because none ever had what is asked for.
@@ -34,6 +71,8 @@ impl Filter {
             categories: Vec::new(),
             labels: Vec::new(),
             without: Vec::new(),
+            within: Vec::new(),
+            oldest: self.oldest,
             excluded: vec![false; catalogue.entries().len()],
             is_closed: false,
         };
@@ -54,6 +93,9 @@ impl Filter {
                 (None, None) => compiled.is_closed = true,
             }
         }
+        for Range { path, least, most } in &self.ranges {
+            compiled.within.push(catalogue.labels_within(path, *least..=*most));
+        }
         compiled
     }
 }
@@ -68,6 +110,8 @@ impl CompiledFilter {
             && self.categories.iter().all(|word| has(&entry.categories, word))
             && self.labels.iter().all(|word| has(&entry.labels, word))
             && !self.without.iter().any(|word| has(&entry.labels, word))
+            && self.within.iter().all(|words| entry.labels.iter().any(|word| words.contains(word)))
+            && self.oldest.is_none_or(|oldest| entry.time >= oldest || entry.time < BEFORE_ANY)
             && !self.excluded.get(number as usize).is_some_and(|&excluded| excluded)
     }
 }
@@ -111,5 +155,34 @@ mod tests {
         assert_eq!(passing(labels(&["!colour:green"]), &[]), [red, blue]);
         let exclude = Filter { exclude: words(&["blue", "unknown"]), ..Filter::default() };
         assert_eq!(passing(exclude, &[]), [red]);
+    }
+
+    #[test]
+    fn ranges_and_ages_are_kept_within() -> Result<(), String> {
+        let mut catalogue = ItemIndex::new(1.0);
+        let mut put = |id: &str, price: f64, time: &str| {
+            catalogue.put(&Item {
+                item_id: id.into(),
+                labels: json!({ "price": price, "size": { "cm": 10 } }),
+                timestamp: time.parse().unwrap_or_default(),
+                ..Item::default()
+            })
+        };
+        let all = [put("a", 5.0, "2020-01-01"), put("b", 12.5, "2024-01-01"), put("c", 20.0, "")];
+        let passing = |ranges: &[&str], oldest| -> Result<Vec<usize>, String> {
+            let ranges = ranges.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+            let filter = Filter { ranges, oldest, ..Filter::default() };
+            let compiled = filter.compile(&catalogue, &HashSet::new());
+            Ok((0..3).filter(|&i| compiled.passes(&catalogue, all[i])).collect())
+        };
+        assert_eq!(passing(&["price:10..20"], None)?, [1, 2]);
+        assert_eq!(passing(&["price:..12.5"], None)?, [0, 1]);
+        assert_eq!(passing(&["price:13..", "size.cm:10..10"], None)?, [2]);
+        assert_eq!(passing(&["weight:1.."], None)?, [0usize; 0]);
+        assert_eq!(passing(&[], Some(1_600_000_000))?, [1, 2], "an item without a time is not old");
+        for bad in ["price", "price:3", "price:5..1", ":1..2", "price:a..b", "price:nan.."] {
+            assert!(bad.parse::<Range>().is_err(), "{bad}");
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,8 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    ops::RangeInclusive,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -200,6 +201,17 @@ impl ItemIndex {
     /// The number of a flattened label, if an item has it.
     pub(crate) fn label(&self, name: &str) -> Option<u32> {
         self.words.get(&format!("l:{name}"))
+    }
+
+    /// The numbers of the labels at `path` whose values are numbers in `range`.
+    pub(crate) fn labels_within(&self, path: &str, range: RangeInclusive<f64>) -> HashSet<u32> {
+        let is_within = |word: &str| {
+            let value = word.strip_prefix("l:").and_then(|word| word.strip_prefix(path));
+            let value = value.and_then(|rest| rest.strip_prefix(':'));
+            value.and_then(|value| value.parse().ok()).is_some_and(|value| range.contains(&value))
+        };
+        let numbers = 0..u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        numbers.filter(|&number| is_within(self.words.name(number))).collect()
     }
 
     /// The flattened label with this number.

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) history: usize,
     /// Seconds in which popularity fades by half.
     pub(crate) half_life: f64,
+    /// Seconds after which an item is in no list any more; 0 for never.
+    ttl: f64,
     pub(crate) groups: Groups,
     aliases: HashMap<String, String>,
 }
@@ -47,6 +49,9 @@ impl Settings {
         if config.popularity_half_life <= 0.0 || !config.popularity_half_life.is_finite() {
             return Err("`popularity_half_life` must be a positive number of hours".into());
         }
+        if config.item_ttl < 0.0 || !config.item_ttl.is_finite() {
+            return Err("`item_ttl` must be a number of days, or 0 for never".into());
+        }
         let aliases = pairs("recommender_aliases", &config.recommender_aliases)?;
         Ok(Self {
             default_n: config.default_n,
@@ -57,6 +62,7 @@ impl Settings {
             replacement: config.recommend_replacement,
             history: config.history_limit,
             half_life: config.popularity_half_life * 3600.0,
+            ttl: config.item_ttl * 86_400.0,
             groups: Groups::parse(&config.recommend_groups)?,
             aliases: aliases.into_iter().collect(),
         })
@@ -113,6 +119,11 @@ impl Settings {
         self.weights.get(kind).copied().unwrap_or(1.0).max(0.0)
     }
 
+    /// When an item must have appeared, or later, to be in a list at `now`; in seconds since 1970.
+    pub(crate) fn oldest(&self, now: i64) -> Option<i64> {
+        (self.ttl > 0.0).then(|| now.saturating_sub(self.ttl as i64))
+    }
+
     /// What `name` stands for: another recommender's name, or its own.
     pub(crate) fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
@@ -159,6 +170,7 @@ mod tests {
                 "recommend_groups",
             ),
             (RecommendationConfig { popularity_half_life: 0.0, ..base() }, "popularity_half_life"),
+            (RecommendationConfig { item_ttl: -1.0, ..base() }, "item_ttl"),
         ] {
             let error = Settings::new(&config).expect_err(name);
             assert!(error.contains(name), "{error}");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
-use dragoman_store::DEFAULT_TENANT;
+use dragoman_store::{DEFAULT_TENANT, Timestamp};
 
 use super::{params::Params, record::Record, reply::Refused};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     config::ServerConfig,
     error::ServiceError,
     input::{Plus, decode},
-    recommend::{Recommendations, TenantIndex},
+    recommend::{Filter, Recommendations, TenantIndex},
 };
 
 /// Rows of one answer at most; pages lead to the others.
@@ -64,6 +64,13 @@ impl RequestContext {
     /// The part of the path that is called `name`, where the route has one.
     pub(super) fn optional(&self, name: &str) -> Result<Option<String>, Refused> {
         segment(&self.request, name)
+    }
+
+    /// What the call and the settings ask of the items of a list.
+    pub(super) fn filter(&self) -> Result<Filter, Refused> {
+        let filter = self.params.filter(self.optional("category")?)?;
+        let oldest = self.service.settings.oldest(Timestamp::now().seconds);
+        Ok(Filter { oldest, ..filter })
     }
 
     /// The offset and the number of rows that are asked for, [`MAX_N`] at most.

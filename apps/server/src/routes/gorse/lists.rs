@@ -42,7 +42,7 @@ pub(super) async fn list_of_everybody(
 ) -> Result<Vec<Scored>, Refused> {
     let known = Named::of_everybody(context.service.settings.resolve(name));
     let name = known.ok_or_else(|| unknown(name, "`popular` and `latest`"))?;
-    let filter = context.params.filter(context.optional("category")?);
+    let filter = context.filter()?;
     let (place, user) = (context.place()?, context.params.get("user-id").map(str::to_owned));
     let list = move |service: &Recommendations, index: &Arc<TenantIndex>| {
         Ok(service.everybody(index, (&name, &filter), user.as_deref(), place)?)
@@ -62,7 +62,7 @@ pub(super) async fn list_near_item(context: &RequestContext) -> Result<Vec<Score
     let list = Named::of_item(context.service.settings.resolve(&name));
     let known = "`neighbors`, `users`, `content`, `embedding` and `cosine`";
     let known = list.ok_or_else(|| unknown(&name, known))?;
-    let filter = context.params.filter(context.optional("category")?);
+    let filter = context.filter()?;
     let (place, user) = (context.place()?, context.params.get("user-id").map(str::to_owned));
     let list = move |service: &Recommendations, index: &Arc<TenantIndex>| {
         Ok(service.near_item(index, (&known, &item), (&filter, user.as_deref()), place)?)

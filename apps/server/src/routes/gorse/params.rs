@@ -76,13 +76,16 @@ impl Params {
         self.get("cursor").or_else(|| self.get("Cursor"))
     }
 
-    /// Categories, labels and exclusions, each value one of them as it is; `category` is one more
-    /// category from the path.
-    pub(super) fn filter(&self, category: Option<String>) -> Filter {
+    /// Categories, labels, ranges and exclusions, each value one of them as it is; `category` is one
+    /// more category from the path.
+    pub(super) fn filter(&self, category: Option<String>) -> Result<Filter, Refused> {
         let list = |name| self.all(name).map(str::to_owned).collect::<Vec<_>>();
         let mut categories = list("category");
         categories.extend(category);
-        Filter { categories, labels: list("label"), exclude: list("exclude") }
+        let ranges = self.all("range").map(|text| text.parse().map_err(Refused::invalid));
+        let ranges = ranges.collect::<Result<_, _>>()?;
+        let (labels, exclude) = (list("label"), list("exclude"));
+        Ok(Filter { categories, labels, ranges, exclude, oldest: None })
     }
 }
 
@@ -98,7 +101,7 @@ mod tests {
         assert_eq!(params.number("n")?, Some(3));
         assert_eq!(params.number("offset")?, None);
         assert_eq!((params.cursor(), params.get("empty")), (Some("x="), None));
-        let filter = params.filter(Some("d".into()));
+        let filter = params.filter(Some("d".into()))?;
         assert_eq!(filter.categories, ["a b", "c", "d"]);
         assert_eq!(filter.exclude, ["1,2", "3"], "identifiers may have commas");
         assert!((params.fraction("f", 1.0)? - 0.5).abs() < f32::EPSILON);

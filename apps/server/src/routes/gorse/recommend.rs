@@ -160,7 +160,7 @@ async fn list_by(
     };
     let request = ListRequest {
         audience,
-        filter: params.filter(context.optional("category")?),
+        filter: context.filter()?,
         offset,
         n: n.min(most),
         boost: params.read("boost")?,

@@ -181,3 +181,22 @@ async fn a_tenant_is_dumped_purged_and_restored() -> Result<()> {
     assert_eq!(text(app.get("/api/dump")).await?.1, dump);
     Ok(())
 }
+
+#[actix_web::test]
+async fn lists_keep_within_ranges_and_ages() -> Result<()> {
+    let app = TestApp::configured(settings("item_ttl = 10000")?)?;
+    let item = |id: &str, price: f64, time: &str| json!({ "ItemId": id, "Labels": { "price": price }, "Timestamp": time });
+    let items = [
+        item("a", 5.0, "2020-01-01T00:00:00Z"),
+        item("b", 12.5, "2020-01-02T00:00:00Z"),
+        item("old", 12.0, "1980-01-01T00:00:00Z"),
+    ];
+    assert_eq!(text(app.post("/api/items").json(&items)).await?.0, 200);
+    assert_eq!(app.fetch("/api/recommend/u").await?, json!(["b", "a"]));
+    assert_eq!(ids(&app.fetch("/api/latest").await?), ["b", "a"]);
+    assert_eq!(app.fetch("/api/recommend/u?range=price:10..").await?, json!(["b"]));
+    assert_eq!(ids(&app.fetch("/api/latest?range=price:..10&range=price:1..").await?), ["a"]);
+    let (status, reason) = text(app.get("/api/latest?range=price")).await?;
+    assert!(status == 400 && reason.contains("price:10..20"), "{reason}");
+    Ok(())
+}
