@@ -208,7 +208,7 @@ mod tests {
         assert!(of.recommend_replacement && of.item_ttl == 30.0);
         assert_eq!(
             of.recommender_aliases,
-            ["most_starred_weekly=popular", "near=embedding:vector"]
+            ["near=embedding:vector", "most_starred_weekly=popular"]
         );
         for key in [
             "database.data_store",

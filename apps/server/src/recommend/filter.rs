@@ -118,7 +118,7 @@ impl CompiledFilter {
 
 #[cfg(test)]
 mod tests {
-    use dragoman_store::Item;
+    use dragoman_store::{Item, Timestamp};
     use serde_json::json;
 
     use super::*;
@@ -164,7 +164,7 @@ mod tests {
             catalogue.put(&Item {
                 item_id: id.into(),
                 labels: json!({ "price": price, "size": { "cm": 10 } }),
-                timestamp: time.parse().unwrap_or_default(),
+                timestamp: Timestamp::parse(time).unwrap_or_default(),
                 ..Item::default()
             })
         };
