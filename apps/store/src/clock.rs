@@ -21,7 +21,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// A clock that goes on after `key`.
-    pub(crate) fn after(key: Option<sled::IVec>) -> Self {
+    pub(crate) fn after(key: Option<Vec<u8>>) -> Self {
         let last = key.and_then(|key| time_of(&key)).filter(|last| *last < LAST).unwrap_or(0);
         Self { last: AtomicU64::new(last) }
     }
@@ -57,10 +57,10 @@ mod tests {
     #[test]
     fn ticks_are_later_and_later_even_after_a_key_of_the_future() {
         let future = u64::MAX / 2;
-        let clock = Clock::after(Some(future.to_be_bytes().to_vec().into()));
+        let clock = Clock::after(Some(future.to_be_bytes().to_vec()));
         let ticks: Vec<u64> = (0..3).map(|_| clock.tick()).collect();
         assert_eq!(ticks, [future + 1, future + 2, future + 3]);
-        let clock = Clock::after(Some(u64::MAX.to_be_bytes().to_vec().into()));
+        let clock = Clock::after(Some(u64::MAX.to_be_bytes().to_vec()));
         assert!(clock.tick() < clock.tick(), "the last key of all leaves room for others");
     }
 }

@@ -1,46 +1,36 @@
 //! Group commit: one thread flushes, and one flush serves all who wait for it.
 
 use std::{
-    path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
-use fs_err::File;
+use crate::{Error, Result, engine::Database};
 
-use crate::{Error, Result};
+/// How long after a failure the store is opened anew, the first time and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
-type Waiter = Sender<Result<(), sled::Error>>;
+/// How often the thread looks whether a write failed that nobody waits for.
+const LOOK: Duration = Duration::from_millis(250);
+
+type Waiter = Sender<Result<(), String>>;
 
 /// Puts on disk what was written so far.
 #[derive(Debug)]
 pub(crate) struct Committer {
     waiters: Option<Sender<Waiter>>,
-    /// Why the last flush failed; none if it did not.
-    failure: Arc<Mutex<Option<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Committer {
-    /// Starts the flusher of `db` in `dir`; it owns `db` and closes it.
-    pub(crate) fn start(db: sled::Db, dir: &Path) -> Result<Self> {
-        db.flush()?; // makes the file
-        let log = File::open(dir.join("db"))?;
+    /// Starts the flusher of `database`.
+    pub(crate) fn start(database: Database) -> Result<Self> {
         let (waiters, queue) = channel();
-        let failure = Arc::<Mutex<Option<String>>>::default();
-        let failed = Arc::clone(&failure);
         let thread = std::thread::Builder::new()
             .name("store-flush".into())
-            .spawn(move || serve(&db, &log, &queue, &failed))?;
-        Ok(Self { waiters: Some(waiters), failure, thread: Some(thread) })
-    }
-
-    /// Why the last flush failed, if it did.
-    pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            .spawn(move || serve(&database, &queue))?;
+        Ok(Self { waiters: Some(waiters), thread: Some(thread) })
     }
 
     /// Blocks until everything written before this call is on disk.
@@ -49,31 +39,44 @@ impl Committer {
         let waiters = self.waiters.as_ref().expect("only dropping takes the channel");
         let gone = || Error::corrupt("the thread that writes it has ended");
         waiters.send(waiter).map_err(|_| gone())?;
-        Ok(answer.recv().map_err(|_| gone())??)
+        answer.recv().map_err(|_| gone())?.map_err(Error::Engine)
     }
 }
 
-/// Flushes for whoever waits; while one flush runs, the next group gathers.
-fn serve(db: &sled::Db, log: &File, queue: &Receiver<Waiter>, failure: &Mutex<Option<String>>) {
-    while let Ok(first) = queue.recv() {
-        let group: Vec<Waiter> = std::iter::once(first).chain(queue.try_iter()).collect();
-        let result = flush(db, log);
-        let reason = result.as_ref().err().map(ToString::to_string);
-        *failure.lock().unwrap_or_else(PoisonError::into_inner) = reason;
-        if let Err(error) = &result {
-            tracing::error!(%error, rows = group.len(), "the store cannot write");
+/// Flushes for whoever waits; while one flush runs, the next group gathers. A store that failed is
+/// opened anew as soon as its disk takes writes again.
+fn serve(database: &Database, queue: &Receiver<Waiter>) {
+    let mut retry = RETRY.0;
+    let mut next = Instant::now();
+    loop {
+        match queue.recv_timeout(LOOK) {
+            Ok(first) => {
+                let group: Vec<Waiter> = std::iter::once(first).chain(queue.try_iter()).collect();
+                let result = database.flush().map_err(|error| match error {
+                    Error::Engine(reason) => reason,
+                    error => error.to_string(),
+                });
+                for waiter in group {
+                    let _ = waiter.send(result.clone()); // who no longer waits needs no answer
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
-        for waiter in group {
-            let _ = waiter.send(result.clone()); // who no longer waits needs no answer
+        if database.failure().is_some() && Instant::now() >= next {
+            match database.recover() {
+                Ok(()) => {
+                    tracing::info!("the store can write again");
+                    retry = RETRY.0;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the store still cannot write");
+                    retry = (retry * 2).min(RETRY.1);
+                }
+            }
+            next = Instant::now() + retry;
         }
     }
-}
-
-/// sled's own flush asks Linux for `sync_file_range`, which reaches neither the file's metadata nor
-/// the cache of the disk; fsync does.
-fn flush(db: &sled::Db, log: &File) -> Result<(), sled::Error> {
-    db.flush()?;
-    Ok(log.sync_all()?)
 }
 
 impl Drop for Committer {

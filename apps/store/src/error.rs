@@ -1,9 +1,6 @@
 //! What can go wrong in the store.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +51,20 @@ pub enum Error {
     #[error("there is no tenant `{0}`; make it with `dragoman store add-tenant {0}`")]
     UnknownTenant(String),
 
-    /// The folder could not be opened, read or written.
-    #[error("{}: {source}", path.display())]
-    Open { path: PathBuf, source: sled::Error },
+    /// The folder could not be opened.
+    #[error("{}: {reason}", path.display())]
+    Open { path: PathBuf, reason: String },
 
-    /// sled failed.
-    #[error(transparent)]
-    Sled(#[from] sled::Error),
+    /// Another engine than the one that was asked for keeps the store.
+    #[error(
+        "{found} keeps the store `{}`, and not {asked}; leave the engine out, or move the store with \
+         `dragoman store --store {} migrate --to {asked}`", path.display(), path.display()
+    )]
+    OtherEngine { path: PathBuf, found: crate::EngineKind, asked: crate::EngineKind },
+
+    /// The engine could not read or write, as on a full disk.
+    #[error("the store cannot read or write: {0}")]
+    Engine(String),
 }
 
 /// `std::result::Result` with this crate's [`enum@Error`].
@@ -78,15 +82,5 @@ fn more(bad: usize, kept: &crate::Counts) -> String {
 impl Error {
     pub(crate) fn corrupt(reason: impl Into<String>) -> Self {
         Self::Corrupt(reason.into())
-    }
-
-    /// The error of opening `dir`; sled tells a lock from other I/O errors by its text alone.
-    pub(crate) fn opening(dir: &Path, source: sled::Error) -> Self {
-        match &source {
-            sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
-                Self::InUse { path: dir.into() }
-            }
-            _ => Self::Open { path: dir.into(), source },
-        }
     }
 }

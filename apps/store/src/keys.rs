@@ -93,11 +93,14 @@ impl Store {
         if self.has_tenant_keys(DEFAULT_TENANT) {
             self.close_default()?;
         }
-        let by_text = self.inner.keys.remove(fingerprint(key))?;
-        let by_hash = self.inner.keys.remove(key)?;
+        let mut was = false;
+        for name in [fingerprint(key).as_str(), key] {
+            was |= self.inner.keys.contains(name)?;
+            self.inner.keys.remove(name)?;
+        }
         self.count_tenant_keys()?;
         self.inner.committer.commit()?;
-        Ok(by_text.is_some() || by_hash.is_some())
+        Ok(was)
     }
 
     /// All keys, in the order of their hashes.
@@ -118,7 +121,7 @@ impl Store {
 
     /// Notes that the default tenant has had keys, uncommitted.
     pub(crate) fn close_default(&self) -> Result<()> {
-        self.inner.db.open_tree("meta")?.insert(CLOSED, &[1])?;
+        self.inner.meta.insert(CLOSED, [1])?;
         self.inner.is_default_closed.store(true, Ordering::Relaxed);
         Ok(())
     }

@@ -1,9 +1,10 @@
-//! What the services remember, in a folder of sled.
+//! What the services remember, in a folder.
 //!
 //! [`Store::open`] opens the folder; a write returns when it is on disk, however many writers
-//! share that flush. Layout: a tree a kind of row, and a tree `meta` with the
-//! version of the layout. Rows are JSON; [`Store::export`] and [`Store::import`] move them as JSON
-//! Lines.
+//! share that flush. A storage engine holds the rows, sled or redb ([`EngineKind`]);
+//! [`Store::migrate`] moves a store from one to the other. Layout: a tree for each kind of row, and
+//! a tree `meta` with the version of the layout. Rows are JSON; [`Store::export`] and
+//! [`Store::import`] move them as JSON Lines.
 //!
 //! - `suggestions`: better translations that users offered, keyed by the time they came;
 //! - `keys`: API keys and their limits, keyed by the key's SHA-256;
@@ -23,15 +24,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod error;
+mod engine;
 mod clock;
 mod commit;
-mod error;
 mod timestamp;
 mod keys;
 mod suggestions;
 mod recommend;
 mod snapshot;
 mod damage;
+mod migrate;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -39,11 +42,17 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
-use crate::{clock::Clock, commit::Committer};
+use crate::{
+    clock::Clock,
+    commit::Committer,
+    engine::{Database, Tree},
+};
 
 pub use damage::Report;
+pub use engine::EngineKind;
 pub use error::{Error, Result};
 pub use keys::{ApiKey, KeyLimits};
+pub use migrate::Migrated;
 pub use recommend::{
     Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Item, ItemPatch, Mode, Tenant, User,
     UserPatch, Written,
@@ -57,9 +66,6 @@ pub use timestamp::{BadTime, Timestamp};
 /// 1: suggestions and keys. 2: tenants with users, items and feedback beside them.
 const SCHEMA: u32 = 2;
 
-/// Pages that sled keeps in memory, in bytes.
-const CACHE_BYTES: u64 = 64 << 20;
-
 /// The folder, open for this process alone; clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -68,13 +74,14 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    db: sled::Db,
+    database: Database,
     committer: Arc<Committer>,
     clock: Clock,
-    suggestions: sled::Tree,
+    meta: Tree,
+    suggestions: Tree,
     known: suggestions::Known,
-    keys: sled::Tree,
-    tenants: sled::Tree,
+    keys: Tree,
+    tenants: Tree,
     /// Tenants that were asked for, so that all who write to one share its lock.
     open: Mutex<HashMap<String, Tenant>>,
     /// Tenants that have keys.
@@ -84,23 +91,30 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the store in `dir`, or makes it.
+    /// Opens the store in `dir`, with the engine that keeps it, or makes one of the usual engine.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::open_with(dir, None)
+    }
+
+    /// Opens the store in `dir`, or makes it; one that another engine than `engine` keeps is refused.
+    pub fn open_with(dir: &Path, engine: Option<EngineKind>) -> Result<Self> {
         fs_err::create_dir_all(dir)?;
-        let db = damage::open(dir)?;
-        check_schema(&db, dir)?;
-        let suggestions = db.open_tree("suggestions")?;
-        let keys = db.open_tree("keys")?;
-        let tenants = db.open_tree("tenants")?;
+        let database = Database::open(dir, engine)?;
+        let meta = database.tree("meta");
+        check_schema(&meta, dir)?;
+        let suggestions = database.tree("suggestions");
+        let keys = database.tree("keys");
+        let tenants = database.tree("tenants");
         let clock = Clock::after(suggestions.last()?.map(|(key, _)| key));
-        let committer = Arc::new(Committer::start(db.clone(), dir)?);
+        let committer = Arc::new(Committer::start(database.clone())?);
         committer.commit()?;
         let (open, tenant_keys) = Default::default();
-        let is_default_closed = db.open_tree("meta")?.contains_key(keys::CLOSED)?.into();
+        let is_default_closed = meta.contains(keys::CLOSED)?.into();
         let inner = Inner {
-            db,
+            database,
             committer,
             clock,
+            meta,
             suggestions,
             known: suggestions::Known::default(),
             keys,
@@ -114,28 +128,31 @@ impl Store {
         Ok(store)
     }
 
+    /// Which engine keeps it.
+    pub fn engine(&self) -> EngineKind {
+        self.inner.database.kind()
+    }
+
     /// Why the store cannot write, such as a full disk; none while it can.
+    ///
+    /// It writes again by itself once the reason is gone.
     pub fn failure(&self) -> Option<String> {
-        self.inner.committer.failure()
+        self.inner.database.failure()
     }
 }
 
 /// Notes the layout's version in a new store, brings an older one up to it, and refuses a later one.
-fn check_schema(db: &sled::Db, dir: &Path) -> Result<()> {
-    let meta = db.open_tree("meta")?;
+fn check_schema(meta: &Tree, dir: &Path) -> Result<()> {
     let found = match meta.get("schema")? {
         None => 0,
-        Some(found) => <[u8; 4]>::try_from(found.as_ref())
+        Some(found) => <[u8; 4]>::try_from(found.as_slice())
             .map(u32::from_be_bytes)
             .map_err(|_| Error::corrupt("the version of the layout is not a number"))?,
     };
     match found {
         SCHEMA => Ok(()),
         // 2 adds trees to 1 and changes none: they are made when they are opened.
-        0 | 1 => {
-            meta.insert("schema", &SCHEMA.to_be_bytes())?;
-            Ok(())
-        }
+        0 | 1 => meta.insert("schema", SCHEMA.to_be_bytes()),
         found => Err(Error::Schema { path: dir.into(), found }),
     }
 }

@@ -28,7 +28,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Result, commit::Committer};
+use crate::{
+    Error, Result,
+    commit::Committer,
+    engine::{Rows, Tree},
+};
 
 pub use events::Event;
 pub use feedback::{Change, Mode, Written};
@@ -49,7 +53,7 @@ const MAX_ID: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Tenant {
     name: Arc<str>,
-    tree: sled::Tree,
+    tree: Tree,
     committer: Arc<Committer>,
     /// Held while rows are read, changed and written.
     writing: Arc<Mutex<()>>,
@@ -58,7 +62,7 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    fn new(name: &str, tree: sled::Tree, committer: Arc<Committer>) -> Self {
+    fn new(name: &str, tree: Tree, committer: Arc<Committer>) -> Self {
         Self { name: name.into(), tree, committer, writing: Arc::default(), is_deferred: false }
     }
 
@@ -163,12 +167,8 @@ impl Tenant {
         self.rows(USER, start).map(|row| plain_id(&row?.0))
     }
 
-    fn rows(
-        &self,
-        kind: u8,
-        start: &str,
-    ) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec)>> + use<> {
-        self.tree.range(plain(kind, start)..vec![kind + 1]).map(|row| Ok(row?))
+    fn rows(&self, kind: u8, start: &str) -> Rows {
+        self.tree.range(plain(kind, start), vec![kind + 1])
     }
 
     /// Lets `fill` draft changes, applies them as one, and waits until they are on disk.

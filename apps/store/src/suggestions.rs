@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, Store, clock::time_of};
 
-/// The largest suggestion, in bytes of JSON: sled keeps larger values in files of their own.
+/// The largest suggestion, in bytes of JSON.
 const MAX_BYTES: usize = 64 << 10;
 
 /// A text and how someone would translate it.
@@ -119,9 +119,8 @@ impl Store {
 
     /// Forgets the suggestion that came at `at`; returns whether there was one.
     pub fn remove_suggestion(&self, at: u64) -> Result<bool> {
-        let Some(value) = self.inner.suggestions.remove(at.to_be_bytes())? else {
-            return Ok(false);
-        };
+        let Some(value) = self.inner.suggestions.get(at.to_be_bytes())? else { return Ok(false) };
+        self.inner.suggestions.remove(at.to_be_bytes())?;
         if let Ok(suggestion) = read(&value) {
             self.forget(self.inner.known.hash(&suggestion));
         }
@@ -152,8 +151,7 @@ impl Store {
         if value.len() > MAX_BYTES {
             return Err(Error::TooLarge { size: value.len(), limit: MAX_BYTES });
         }
-        self.inner.suggestions.insert(suggestion.at.to_be_bytes(), value)?;
-        Ok(())
+        self.inner.suggestions.insert(suggestion.at.to_be_bytes(), value)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A process that is killed loses nothing that it acknowledged.
+//! A process that is killed loses nothing that it acknowledged, whichever engine keeps the store.
 
 use std::{
     io::{BufRead, BufReader},
@@ -6,42 +6,90 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use dragoman_store::{Store, Suggestion};
+use dragoman_store::{DEFAULT_TENANT, EngineKind, Feedback, Mode, Store, Suggestion, Timestamp};
 
 const DIR: &str = "DRAGOMAN_TEST_STORE_OF_THE_CHILD";
 
+/// Runs this binary's `child` on the store in `dir`, collects what it acknowledges, and kills it after
+/// `count` lines.
+fn acknowledged(
+    child: &str,
+    dir: &tempfile::TempDir,
+    round: usize,
+    count: usize,
+) -> Result<Vec<String>> {
+    let mut process = Command::new(std::env::current_exe()?)
+        .args(["--ignored", "--exact", child, "--nocapture"])
+        .env(DIR, dir.path())
+        .env("ROUND", round.to_string())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = BufReader::new(process.stdout.take().context("stdout is piped")?);
+    let mut lines = Vec::new();
+    // The test harness may print before the first row on the same line.
+    for line in output.lines() {
+        let line = line?;
+        if let Some(at) = line.find("row ") {
+            lines.push(line[at..].to_owned());
+        }
+        if lines.len() >= count {
+            break;
+        }
+    }
+    process.kill()?; // SIGKILL
+    process.wait()?;
+    Ok(lines)
+}
+
 #[test]
 fn rows_acknowledged_before_a_kill_are_there_after_it() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let mut acknowledged = Vec::new();
-    for round in 0..3 {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["--ignored", "--exact", "child_that_writes_until_it_is_killed", "--nocapture"])
-            .env(DIR, dir.path())
-            .env("ROUND", round.to_string())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = BufReader::new(child.stdout.take().context("stdout is piped")?);
-        // The test harness may print before the first row on the same line.
-        for line in output.lines() {
-            let line = line?;
-            if let Some(at) = line.find("row ") {
-                acknowledged.push(line[at..].to_owned());
-            }
-            if acknowledged.len() >= 50 * (round + 1) {
-                break;
-            }
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir()?;
+        drop(Store::open_with(dir.path(), Some(kind))?);
+        let mut written = Vec::new();
+        for round in 0..3 {
+            written.extend(acknowledged("child_that_writes_until_it_is_killed", &dir, round, 50)?);
         }
-        child.kill()?; // SIGKILL
-        child.wait()?;
+        let store = Store::open_with(dir.path(), Some(kind))?;
+        let found: Vec<String> =
+            store.suggestions().map(|row| row.map(|row| row.q)).collect::<Result<_, _>>()?;
+        ensure!(written.len() == 150, "the children wrote {} rows", written.len());
+        for row in &written {
+            ensure!(found.contains(row), "{kind}: `{row}` was acknowledged and is lost");
+        }
     }
+    Ok(())
+}
 
-    let store = Store::open(dir.path())?;
-    let found: Vec<String> =
-        store.suggestions().map(|row| row.map(|row| row.q)).collect::<Result<_, _>>()?;
-    ensure!(acknowledged.len() == 150, "the children wrote {} rows", acknowledged.len());
-    for row in &acknowledged {
-        ensure!(found.contains(row), "`{row}` was acknowledged and is lost");
+#[test]
+fn an_event_is_in_all_orders_after_a_kill_or_in_none() -> Result<()> {
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir()?;
+        drop(Store::open_with(dir.path(), Some(kind))?);
+        let mut written = Vec::new();
+        for round in 0..3 {
+            written.extend(acknowledged("child_that_writes_events", &dir, round, 40)?);
+            let report = Store::check(dir.path())?;
+            ensure!(report.bad == 0, "{kind}: {report:?}");
+        }
+        let tenant = Store::open(dir.path())?.tenant(DEFAULT_TENANT)?;
+        let (mut by_time, mut by_user, mut by_item) = (0, 0, 0);
+        for event in tenant.events() {
+            event?;
+            by_time += 1;
+        }
+        for user in tenant.user_ids("") {
+            by_user += tenant.history(&user?).count();
+        }
+        for item in tenant.items("") {
+            by_item += tenant.events_of_item(&item?.item_id).count();
+        }
+        ensure!(by_time == by_user && by_time == by_item, "{by_time}, {by_user}, {by_item}");
+        for line in &written {
+            let item = line.strip_prefix("row ").context("its mark")?;
+            let user = item.split('.').next().unwrap_or_default();
+            ensure!(tenant.feedback("read", user, item)?.is_some(), "{kind}: `{line}` is lost");
+        }
     }
     Ok(())
 }
@@ -60,6 +108,35 @@ fn child_that_writes_until_it_is_killed() -> Result<()> {
                     let row = format!("row {round}.{writer}.{i}");
                     store.suggest(&Suggestion::new(&row, "s", "en", "de")).expect("disk");
                     println!("{row}"); // only now is it acknowledged
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+#[test]
+#[ignore = "the other test runs it as a child process"]
+fn child_that_writes_events() -> Result<()> {
+    let Ok(dir) = std::env::var(DIR) else { return Ok(()) };
+    let round = std::env::var("ROUND")?;
+    let tenant = Store::open(dir.as_ref())?.tenant(DEFAULT_TENANT)?;
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (tenant, round) = (tenant.clone(), &round);
+            scope.spawn(move || {
+                for i in 0.. {
+                    let item_id = format!("{writer}.{round}.{i}");
+                    let row = Feedback {
+                        feedback_type: "read".into(),
+                        user_id: writer.to_string(),
+                        item_id: item_id.clone(),
+                        value: 1.0,
+                        timestamp: Timestamp::from_seconds(i),
+                        ..Feedback::default()
+                    };
+                    tenant.put_feedback(&[row], Mode::Add, (true, true)).expect("disk");
+                    println!("row {item_id}");
                 }
             });
         }

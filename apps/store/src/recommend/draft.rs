@@ -6,16 +6,16 @@ use super::{
     Event,
     codec::{BY_ITEM, BY_TIME, FEEDBACK, HISTORY, Key},
 };
-use crate::Result;
+use crate::{Result, engine::Tree};
 
 /// Rows to write and to remove.
 pub(super) struct Draft<'a> {
-    tree: &'a sled::Tree,
+    tree: &'a Tree,
     rows: HashMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(tree: &'a sled::Tree) -> Self {
+    pub(super) fn new(tree: &'a Tree) -> Self {
         Self { tree, rows: HashMap::new() }
     }
 
@@ -23,7 +23,7 @@ impl<'a> Draft<'a> {
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self.rows.get(key) {
             Some(value) => Ok(value.clone()),
-            None => Ok(self.tree.get(key)?.map(|value| value.to_vec())),
+            None => self.tree.get(key),
         }
     }
 
@@ -31,7 +31,7 @@ impl<'a> Draft<'a> {
     pub(super) fn contains(&self, key: &[u8]) -> Result<bool> {
         match self.rows.get(key) {
             Some(value) => Ok(value.is_some()),
-            None => Ok(self.tree.contains_key(key)?),
+            None => self.tree.contains(key),
         }
     }
 
@@ -69,14 +69,9 @@ impl<'a> Draft<'a> {
 
     /// Writes all as one, and leaves the draft empty.
     pub(super) fn apply(&mut self) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in self.rows.drain() {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        Ok(self.tree.apply_batch(batch)?)
+        let mut rows: Vec<_> = self.rows.drain().collect();
+        rows.sort_unstable(); // neighbours are written one after another
+        self.tree.apply(rows)
     }
 }
 

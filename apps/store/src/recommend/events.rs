@@ -36,7 +36,7 @@ impl Tenant {
         let prefix = || Key::new(HISTORY).id(user);
         let end = until.map_or_else(|| prefix().end(), |until| prefix().time(until).end());
         let user = user.to_owned();
-        self.tree.range(prefix().build()..end).rev().map(move |row| {
+        self.tree.range(prefix().build(), end).rev().map(move |row| {
             let (key, value) = row?;
             let mut parts = Parts::of(&key);
             parts.id()?;
@@ -60,7 +60,7 @@ impl Tenant {
         let prefix = || Key::new(BY_ITEM).id(item);
         let end = until.map_or_else(|| prefix().end(), |until| prefix().time(until).end());
         let item = item.to_owned();
-        self.tree.range(prefix().build()..end).rev().map(move |row| {
+        self.tree.range(prefix().build(), end).rev().map(move |row| {
             let (key, value) = row?;
             let mut parts = Parts::of(&key);
             parts.id()?;
@@ -72,7 +72,7 @@ impl Tenant {
 
     /// What was done at all, newest first.
     pub fn events(&self) -> impl Iterator<Item = Result<Event>> + use<> {
-        self.tree.range(vec![BY_TIME]..vec![BY_TIME + 1]).rev().map(|row| {
+        self.tree.range(vec![BY_TIME], vec![BY_TIME + 1]).rev().map(|row| {
             let (key, value) = row?;
             let mut parts = Parts::of(&key);
             let (time, user_id) = (parts.time()?, parts.id()?);

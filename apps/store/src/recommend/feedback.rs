@@ -153,9 +153,8 @@ impl Tenant {
 
     /// How many rows there are.
     pub fn count_feedback(&self) -> Result<usize> {
-        let keys = self.tree.range(vec![FEEDBACK]..vec![FEEDBACK + 1]).keys();
-        keys.map(|key| Ok(key.map(drop)?))
-            .try_fold(0, |count, key: Result<()>| key.map(|()| count + 1))
+        let mut rows = self.tree.range(vec![FEEDBACK], vec![FEEDBACK + 1]);
+        rows.try_fold(0, |count, row| row.map(|_| count + 1))
     }
 
     /// The rows of `user`, of all kinds or of one.
@@ -221,7 +220,7 @@ impl Tenant {
     pub fn feedback_types(&self) -> Result<Vec<String>> {
         let mut kinds = Vec::new();
         let mut start = vec![FEEDBACK];
-        while let Some(row) = self.tree.range(start..vec![FEEDBACK + 1]).next() {
+        while let Some(row) = self.tree.range(start, vec![FEEDBACK + 1]).next() {
             let kind = Parts::of(&row?.0).id()?;
             start = Key::new(FEEDBACK).id(&kind).end();
             kinds.push(kind);
@@ -241,7 +240,7 @@ impl Tenant {
         start: Vec<u8>,
         end: Vec<u8>,
     ) -> impl Iterator<Item = Result<Feedback>> + use<> {
-        self.tree.range(start..end).map(|row| {
+        self.tree.range(start, end).map(|row| {
             let (key, value) = row?;
             decode(key_of(&key)?, &value)
         })

@@ -75,7 +75,7 @@ impl Tenant {
         }
         let key = Key::new(HISTORY).id(&row.user_id).time(row.timestamp);
         let value = self.tree.get(key.id(&row.item_id).id(&row.feedback_type).build())?;
-        Ok(value.is_some_and(|value| *value == row.value.to_be_bytes()))
+        Ok(value.is_some_and(|value| value == row.value.to_be_bytes()))
     }
 
     /// Writes `rows`, uncommitted; a row that is there already stays once.

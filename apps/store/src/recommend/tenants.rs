@@ -19,7 +19,7 @@ impl Store {
         if let Some(tenant) = open.get(name) {
             return Ok(tenant.clone());
         }
-        let tree = self.inner.db.open_tree(format!("{TREE}{name}"))?;
+        let tree = self.inner.database.tree(&format!("{TREE}{name}"));
         let tenant = Tenant::new(name, tree, self.inner.committer.clone());
         open.insert(name.into(), tenant.clone());
         Ok(tenant)
@@ -36,7 +36,7 @@ impl Store {
         if name == DEFAULT_TENANT || self.has_tenant(name)? {
             return Ok(false);
         }
-        self.inner.tenants.insert(name, &[])?;
+        self.inner.tenants.insert(name, [])?;
         self.inner.committer.commit()?;
         Ok(true)
     }
@@ -67,14 +67,14 @@ impl Store {
     pub fn tenants(&self) -> Result<Vec<String>> {
         let mut names = vec![DEFAULT_TENANT.to_owned()];
         for row in self.inner.tenants.iter() {
-            let name = String::from_utf8(row?.0.to_vec());
+            let name = String::from_utf8(row?.0);
             names.push(name.map_err(|_| Error::corrupt("the name of a tenant is not text"))?);
         }
         Ok(names)
     }
 
     pub(crate) fn has_tenant(&self, name: &str) -> Result<bool> {
-        Ok(self.inner.tenants.contains_key(name)?)
+        self.inner.tenants.contains(name)
     }
 }
 

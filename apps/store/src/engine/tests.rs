@@ -1,0 +1,173 @@
+//! What every engine must do, checked against a map in memory.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Store;
+
+type Map = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// One step of a random history.
+#[derive(Debug, Clone)]
+enum Step {
+    Apply(usize, Vec<(Vec<u8>, Option<Vec<u8>>)>),
+    Clear(usize),
+    Range(usize, Vec<u8>, Option<Vec<u8>>),
+    Flush,
+    Reopen,
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(vec![0u8, 1, b'a', b'b', 254, 255]), 0..4)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let row = (bytes(), prop::option::weighted(0.7, bytes()));
+    prop_oneof![
+        6 => (0..2usize, prop::collection::vec(row, 1..8)).prop_map(|(tree, rows)| Step::Apply(tree, rows)),
+        1 => (0..2usize).prop_map(Step::Clear),
+        4 => (0..2usize, bytes(), prop::option::of(bytes())).prop_map(|(tree, from, to)| Step::Range(tree, from, to)),
+        1 => Just(Step::Flush),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+fn name(tree: usize) -> &'static str {
+    ["one", "two:ö"][tree]
+}
+
+fn follow(kind: EngineKind, steps: &[Step]) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut database = Some(Database::open(dir.path(), Some(kind))?);
+    let mut maps = [Map::new(), Map::new()];
+    for step in steps {
+        let tree = |i: usize| database.as_ref().expect("it is open").tree(name(i));
+        match step {
+            Step::Apply(i, rows) => {
+                tree(*i).apply(rows.clone())?;
+                for (key, value) in rows {
+                    match value {
+                        Some(value) => drop(maps[*i].insert(key.clone(), value.clone())),
+                        None => drop(maps[*i].remove(key)),
+                    }
+                }
+            }
+            Step::Clear(i) => {
+                tree(*i).clear()?;
+                maps[*i].clear();
+            }
+            Step::Range(i, from, to) => {
+                let to = to.clone().unwrap_or_else(|| vec![255; 9]);
+                let found: Vec<Row> =
+                    tree(*i).range(from.clone(), to.clone()).collect::<Result<_>>()?;
+                let is_in = |key: &Vec<u8>| key >= from && *key < to;
+                let expected: Vec<Row> = maps[*i]
+                    .iter()
+                    .filter(|(key, _)| is_in(key))
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
+                anyhow::ensure!(found == expected, "{kind}: {found:?}, not {expected:?}");
+                let mut back: Vec<Row> =
+                    tree(*i).range(from.clone(), to).rev().collect::<Result<_>>()?;
+                back.reverse();
+                anyhow::ensure!(back == expected, "{kind}, backwards: {back:?}, not {expected:?}");
+                anyhow::ensure!(
+                    tree(*i).get(from)? == maps[*i].get(from).cloned(),
+                    "{kind}: {from:?}"
+                );
+            }
+            Step::Flush => database.as_ref().expect("it is open").flush()?,
+            Step::Reopen => {
+                database.take().expect("it is open").flush()?;
+                database = Some(Database::open(dir.path(), None)?);
+            }
+        }
+    }
+    let database = database.expect("it is open");
+    for (i, map) in maps.iter().enumerate() {
+        let found: Map = database.tree(name(i)).iter().collect::<Result<_>>()?;
+        anyhow::ensure!(found == *map, "{kind}: {found:?}, not {map:?}");
+        let last = database.tree(name(i)).last()?;
+        anyhow::ensure!(last == map.last_key_value().map(|(k, v)| (k.clone(), v.clone())));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn an_engine_is_a_sorted_map_that_lasts(steps in prop::collection::vec(step(), 1..40)) {
+        for kind in EngineKind::ALL {
+            follow(kind, &steps).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        }
+    }
+}
+
+#[test]
+fn writers_and_readers_of_one_tree_see_whole_batches() -> anyhow::Result<()> {
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir()?;
+        let database = Database::open(dir.path(), Some(kind))?;
+        std::thread::scope(|scope| {
+            for writer in 0..4u8 {
+                let (tree, database) = (database.tree("t"), database.clone());
+                scope.spawn(move || {
+                    for i in 0..50u8 {
+                        // Two rows of a batch always have the same value.
+                        let rows = [0, 1].map(|side| (vec![writer, side], Some(vec![i])));
+                        tree.apply(rows.to_vec()).expect("it can be written");
+                        if i % 10 == 0 {
+                            database.flush().expect("it can be flushed");
+                        }
+                    }
+                });
+            }
+        });
+        let found: Vec<Row> = database.tree("t").iter().collect::<Result<_>>()?;
+        assert_eq!(found.len(), 8, "{kind}");
+        assert!(found.iter().all(|(_, value)| *value == [49]), "{kind}: {found:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_database_that_is_opened_anew_keeps_what_no_flush_had_written() -> anyhow::Result<()> {
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir()?;
+        let database = Database::open(dir.path(), Some(kind))?;
+        let tree = database.tree("t");
+        tree.insert("flushed", "1")?;
+        database.flush()?;
+        tree.insert("waiting", "2")?;
+        tree.remove("flushed")?;
+        let mut reader = tree.iter();
+        assert!(reader.next().is_some());
+        drop(reader);
+        database.recover()?;
+        assert_eq!(tree.get("waiting")?.as_deref(), Some(b"2".as_slice()), "{kind}");
+        assert_eq!(tree.get("flushed")?, None, "{kind}");
+        tree.insert("later", "3")?;
+        database.flush()?;
+        drop((tree, database));
+        let keys: Vec<_> =
+            Database::open(dir.path(), None)?.tree("t").iter().collect::<Result<_>>()?;
+        assert_eq!(keys.len(), 2, "{kind}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_folder_of_another_engine_or_of_none_that_we_know_is_refused() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    assert_eq!(EngineKind::of(dir.path())?, None);
+    drop(Store::open_with(dir.path(), Some(EngineKind::Redb))?);
+    assert_eq!(Store::open(dir.path())?.engine(), EngineKind::Redb);
+    let error = Store::open_with(dir.path(), Some(EngineKind::Sled)).expect_err("redb keeps it");
+    assert!(error.to_string().contains("migrate --to sled"), "{error}");
+    fs::write(dir.path().join(MARKER), "rocks\n")?;
+    let error = Store::open(dir.path()).expect_err("nobody knows it").to_string();
+    assert!(error.contains("`rocks`"), "{error}");
+    Ok(())
+}
