@@ -28,27 +28,48 @@ fn suggestions(export: &str) -> Result<Vec<Value>> {
 
 #[tokio::test]
 async fn suggestions_outlive_a_killed_server() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let mut expected = Vec::new();
-    for round in 0..2 {
-        let options = Options { store: Some(dir.path().into()), ..Options::default() };
-        let mut app = TestApp::start(options).await?;
-        for i in 0..5 {
-            let row = suggestion(round * 5 + i);
-            assert_eq!(app.json("/suggest", &row).await?, (200, json!({ "success": true })));
-            expected.push(row);
+    for engine in ["sled", "redb"] {
+        let dir = tempfile::tempdir()?;
+        let mut expected = Vec::new();
+        for round in 0..2 {
+            let options = Options { store: Some(dir.path().into()), ..Options::default() }
+                .env("DRAGOMAN_STORE_ENGINE", engine);
+            let mut app = TestApp::start(options).await?;
+            for i in 0..5 {
+                let row = suggestion(round * 5 + i);
+                assert_eq!(app.json("/suggest", &row).await?, (200, json!({ "success": true })));
+                expected.push(row);
+            }
+            app.signal("KILL")?; // the moment after the last answer
+            app.wait()?;
         }
-        app.signal("KILL")?; // the moment after the last answer
-        app.wait()?;
-    }
-    let export = store(dir.path(), &["export"])?.stdout()?;
-    assert_eq!(suggestions(&export)?, expected);
+        let export = store(dir.path(), &["export"])?.stdout()?;
+        assert_eq!(suggestions(&export)?, expected);
 
-    let other = tempfile::tempdir()?;
-    for _ in 0..2 {
-        store(other.path(), &["import", "-"])?.stdin(export.clone()).stdout()?;
+        let other = tempfile::tempdir()?;
+        for _ in 0..2 {
+            store(other.path(), &["import", "-"])?.stdin(export.clone()).stdout()?;
+        }
+        let again = store(other.path(), &["export"])?.stdout()?;
+        assert_eq!(again, export, "imported twice, there once");
     }
-    assert_eq!(store(other.path(), &["export"])?.stdout()?, export, "imported twice, there once");
+    Ok(())
+}
+
+#[test]
+fn a_store_is_moved_to_another_engine() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let line = r#"{"kind":"suggestion","q":"a","s":"b","source":"en","target":"de"}"#;
+    store(dir.path(), &["import", "-"])?.stdin(line).stdout()?;
+    let before = store(dir.path(), &["export"])?.stdout()?;
+    let refused = store(dir.path(), &["export", "--store-engine", "redb"])?.failure()?;
+    assert!(refused.contains("sled keeps the store") && refused.contains("--to redb"), "{refused}");
+    let moved = store(dir.path(), &["migrate", "--to", "redb"])?.stdout()?;
+    assert!(moved.contains("redb keeps it now: 2 rows"), "{moved}");
+    assert_eq!(store(dir.path(), &["export", "--store-engine", "redb"])?.stdout()?, before);
+    assert!(dir.path().join("store.redb").exists() && !dir.path().join("db").exists());
+    let unknown = store(dir.path(), &["migrate", "--to", "rocks"])?.failure()?;
+    assert!(unknown.contains("`rocks` is no storage engine"), "{unknown}");
     Ok(())
 }
 

@@ -30,7 +30,7 @@ pub struct Report {
 impl Store {
     /// Looks at every row of the store in `dir`. Blocks.
     pub fn check(dir: &Path) -> Result<Report> {
-        kind_of(dir)?;
+        kind_of(dir)?.verify(dir)?;
         let store = Self::open(dir)?;
         let mut report = Report::default();
         let looked = quietly(|| store.look(&mut report));

@@ -143,6 +143,14 @@ impl EngineKind {
         }
     }
 
+    /// Compares the files of the store in `dir` with their checksums, where reading does not.
+    pub(crate) fn verify(self, dir: &Path) -> Result<()> {
+        match self {
+            Self::Sled => Ok(()), // it compares whatever it reads
+            Self::Redb => redb::verify(dir),
+        }
+    }
+
     /// How often [`copy_to_save`](Self::copy_to_save) can be tried.
     pub(crate) fn rescues(self) -> usize {
         match self {

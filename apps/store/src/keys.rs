@@ -86,6 +86,21 @@ impl Store {
         self.inner.is_default_closed.load(Ordering::Relaxed) || self.has_tenant_keys(tenant)
     }
 
+    /// Lets the default tenant answer everybody again, and says whether it was closed; as long as it
+    /// has keys it cannot. Blocks.
+    pub fn reopen_default(&self) -> Result<bool> {
+        if self.has_tenant_keys(DEFAULT_TENANT) {
+            return Err(Error::Invalid(format!(
+                "the tenant `{DEFAULT_TENANT}` has keys; remove them first"
+            )));
+        }
+        let was = self.is_closed(DEFAULT_TENANT);
+        self.inner.meta.remove(CLOSED)?;
+        self.inner.committer.commit()?;
+        self.inner.is_default_closed.store(false, Ordering::Relaxed);
+        Ok(was)
+    }
+
     /// Removes the key with this text or this SHA-256, and says whether it was there. Blocks.
     ///
     /// Without its last key, a tenant stays closed.
@@ -198,7 +213,15 @@ mod tests {
         store.remove_key(&key)?;
         assert!(store.is_closed("default"));
         drop(store);
-        assert!(Store::open(dir.path())?.is_closed("default"), "after a restart as well");
+        let store = Store::open(dir.path())?;
+        assert!(store.is_closed("default"), "after a restart as well");
+
+        let key = store.create_key_for(Some("default"), KeyLimits::default())?;
+        assert!(store.reopen_default().is_err(), "it has a key");
+        store.remove_key(&key)?;
+        assert!(store.reopen_default()? && !store.reopen_default()?);
+        drop(store);
+        assert!(!Store::open(dir.path())?.is_closed("default"), "for good");
         Ok(())
     }
 }

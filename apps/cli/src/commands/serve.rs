@@ -1,6 +1,7 @@
 //! `dragoman serve`
 
 mod retrain;
+mod upstream;
 
 use std::{
     ffi::OsString,
@@ -18,10 +19,13 @@ use dragoman_core::{
     translators::Translators,
 };
 use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig};
-use dragoman_store::Store;
+use dragoman_store::{EngineKind, Store};
 use tracing::{info, warn};
 
-use self::retrain::{RetrainArgs, Retraining};
+use self::{
+    retrain::{RetrainArgs, Retraining},
+    upstream::UpstreamFlags,
+};
 use crate::models::{self, SearchArgs};
 
 /// How often the register of a model folder is looked at.
@@ -31,6 +35,8 @@ const WATCH: Duration = Duration::from_millis(300);
 const OTHER_VARIABLES: [&str; 2] = ["DRAGOMAN_LOG", "DRAGOMAN_KERNELS"];
 
 /// Serve the web page and the API
+///
+/// The flags of LibreTranslate work as well, such as `--char-limit 5000` or `--load-only en,de`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Address to listen on [default: 127.0.0.1]
@@ -44,6 +50,11 @@ pub(crate) struct Serve {
     /// Folder for what the services remember [default: in the user's data directory]
     #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE")]
     store: Option<PathBuf>,
+
+    /// Storage engine of a new store, sled or redb; a store that another one keeps is refused
+    /// [default: the one that keeps the store, sled for a new one]
+    #[arg(long, value_name = "NAME", env = "DRAGOMAN_STORE_ENGINE")]
+    store_engine: Option<EngineKind>,
 
     /// Settings of the server, a TOML file; the environment and flags override it
     #[arg(long, value_name = "FILE", env = "DRAGOMAN_CONFIG")]
@@ -67,6 +78,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     retrain: RetrainArgs,
+
+    #[command(flatten)]
+    upstream: UpstreamFlags,
 }
 
 impl Serve {
@@ -81,7 +95,7 @@ impl Serve {
             Some(path) => path.clone(),
             None => default_store()?,
         };
-        let store = Store::open(&store).context("opening the store")?;
+        let store = Store::open_with(&store, self.store_engine).context("opening the store")?;
         let models = self.models()?;
         let address = (config.http.host.as_str(), config.http.port);
         let listener = TcpListener::bind(address).with_context(|| {
@@ -161,6 +175,9 @@ impl Serve {
         let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
         let others = own.chain(OTHER_VARIABLES);
         for warning in config.apply_env(std::env::vars_os().filter_map(text), others)? {
+            warn!("{warning}");
+        }
+        for warning in config.apply_env(self.upstream.0.clone(), [])? {
             warn!("{warning}");
         }
         if let Some(host) = &self.host {

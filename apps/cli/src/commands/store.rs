@@ -9,7 +9,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use dragoman_data::interactions::{ColumnNames, Interactions, open};
 use dragoman_store::{
-    Counts, DEFAULT_TENANT, Feedback, Item, KeyLimits, Mode, Report, Store, Tenant, Timestamp, User,
+    Counts, DEFAULT_TENANT, EngineKind, Feedback, Item, KeyLimits, Migrated, Mode, Report, Store,
+    Tenant, Timestamp, User,
 };
 
 use super::serve::default_store;
@@ -20,6 +21,11 @@ pub(crate) struct StoreCommand {
     /// Folder of the store [default: in the user's data directory]
     #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE", global = true)]
     store: Option<PathBuf>,
+
+    /// Storage engine of a new store, sled or redb; a store that another one keeps is refused
+    /// [default: the one that keeps the store, sled for a new one]
+    #[arg(long, value_name = "NAME", env = "DRAGOMAN_STORE_ENGINE", global = true)]
+    store_engine: Option<EngineKind>,
 
     #[command(subcommand)]
     what: What,
@@ -73,6 +79,12 @@ enum What {
         /// Folder of the new store
         to: PathBuf,
     },
+    /// Move the store to another storage engine; nobody may have it open
+    Migrate {
+        /// The engine, sled or redb
+        #[arg(long, value_name = "NAME")]
+        to: EngineKind,
+    },
     /// Make a new API key
     AddKey {
         /// Tenant of recommendation that it opens; without one it is a key of translation
@@ -91,6 +103,8 @@ enum What {
         /// Its name
         name: String,
     },
+    /// Let the default tenant answer without a key again, after its last one was removed
+    Reopen,
     /// Forget an API key
     RemoveKey {
         /// The key
@@ -107,15 +121,21 @@ impl StoreCommand {
         let what = match self.what {
             What::Check => return say(&Store::check(&folder)?),
             What::Salvage { to } => return say(&Store::salvage(&folder, &to)?),
+            What::Migrate { to } => {
+                let Migrated { from, trees, rows } = Store::migrate(&folder, to)?;
+                let what = if from == to { "keeps it already" } else { "keeps it now" };
+                println!("{to} {what}: {rows} rows in {trees} trees, compared one by one");
+                return Ok(());
+            }
             What::Backup { file, server, admin_key } => {
                 let server = server.as_deref().map(|url| (url, admin_key.as_deref()));
                 return backup(&folder, &file, server);
             }
             what => what,
         };
-        let store = Store::open(&folder).context("opening the store")?;
+        let store = Store::open_with(&folder, self.store_engine).context("opening the store")?;
         match what {
-            What::Check | What::Salvage { .. } | What::Backup { .. } => {}
+            What::Check | What::Salvage { .. } | What::Migrate { .. } | What::Backup { .. } => {}
             What::Export { tenant } => {
                 let writer = BufWriter::new(io::stdout().lock());
                 let counts = match tenant {
@@ -144,6 +164,9 @@ impl StoreCommand {
             What::Tenants => store.tenants()?.iter().for_each(|name| println!("{name}")),
             What::RemoveTenant { name } => {
                 anyhow::ensure!(store.remove_tenant(&name)?, "there is no tenant `{name}`");
+            }
+            What::Reopen => {
+                anyhow::ensure!(store.reopen_default()?, "the default tenant is open already");
             }
             What::RemoveKey { key } => {
                 anyhow::ensure!(store.remove_key(&key)?, "the store does not know this key");

@@ -26,9 +26,14 @@ pub(super) struct Redb {
 impl Redb {
     /// Opens the store in `dir`, or makes it.
     pub(super) fn open(dir: &Path) -> Result<Self> {
+        Self::open_with(dir, false)
+    }
+
+    fn open_with(dir: &Path, is_verified: bool) -> Result<Self> {
         let path = dir.join(FILE);
         let mut builder = Builder::new();
         builder.set_cache_size(usize::try_from(CACHE_BYTES).unwrap_or(usize::MAX));
+        builder.set_check_integrity_on_open(is_verified);
         let damaged = |reason: String| Error::Damaged { path: dir.into(), reason };
         let opened = quietly(|| builder.create(&path)).map_err(damaged)?;
         let db = opened.map_err(|error| match &error {
@@ -112,6 +117,11 @@ impl Engine for Redb {
         write.set_durability(Durability::Immediate).map_err(failed)?;
         write.commit().map_err(failed)
     }
+}
+
+/// Compares every page of the store in `dir` with its checksum.
+pub(super) fn verify(dir: &Path) -> Result<()> {
+    Redb::open_with(dir, true).map(drop)
 }
 
 impl std::fmt::Debug for Redb {
