@@ -252,7 +252,9 @@ fn safetensors(end: u64) -> Vec<u8> {
 fn zipped(is_packed: bool) -> Result<Vec<u8>> {
     let (mut out, mut central) = (Vec::new(), Vec::new());
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n";
-    let array = [b"\x93NUMPY\x01\0", &[header.len() as u8, 0], header.as_bytes(), &[0; 8]].concat();
+    let array: [&[u8]; 4] =
+        [b"\x93NUMPY\x01\0", &[header.len() as u8, 0], header.as_bytes(), &[0; 8]];
+    let array = array.concat();
     let files: [(&str, &[u8]); 3] = [
         ("en_de/metadata.json", b"{\"from_code\": \"en\"}"),
         ("a.npy", &array),

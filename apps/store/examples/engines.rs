@@ -64,7 +64,7 @@ fn measure(kind: EngineKind, folder: &Path, time: Duration, events: u64) -> Resu
         let p =
             |share: f64| latencies[(latencies.len() as f64 * share) as usize].as_secs_f64() * 1e3;
         add(format!("acknowledged writes/s, {writers} writers"), format!("{rate:.0}"));
-        add(format!("… p50 / p99, ms"), format!("{:.1} / {:.1}", p(0.5), p(0.99)));
+        add("… p50 / p99, ms".into(), format!("{:.1} / {:.1}", p(0.5), p(0.99)));
         add(
             "… bytes on disk for each event".into(),
             (bytes(dir.path())? / latencies.len() as u64).to_string(),
@@ -134,7 +134,7 @@ fn measure(kind: EngineKind, folder: &Path, time: Duration, events: u64) -> Resu
                     let row = tenant.feedback("read", &expected.user_id, &expected.item_id);
                     match row {
                         Ok(Some(row)) if row.comment == expected.comment && row.value == 1.0 => {
-                            kept += 1.0
+                            kept += 1.0;
                         }
                         Ok(Some(_)) => wrong += 1,
                         _ => {}
