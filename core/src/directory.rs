@@ -15,12 +15,13 @@
 mod edit;
 mod grow;
 mod recommendation;
+mod upcycle;
 mod vocabulary;
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,7 +36,7 @@ use crate::{
     detector::Detector,
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
-    params::{Container, Param, ParamStore, Stored, restored},
+    params::{Container, Param, ParamStore, Stored, head_len, restored},
     register::{ExpertEntry, Register},
     vocabulary::{TOKENIZER_FILE as TOKENIZER, Vocabulary},
 };
@@ -46,6 +47,7 @@ pub use grow::NewCatalogue;
 pub use recommendation::{
     LoadedRecommendation, RecommendationParts, forget_catalogue, save_recommendation,
 };
+pub use upcycle::Upcycling;
 
 const CONFIG: &str = "config.json";
 const SHARED: &str = "shared.safetensors";
@@ -120,8 +122,13 @@ impl Files {
     /// The content of `name`, if its sha256 is what the register says.
     fn read_checked(&self, name: &str, sha256: &str) -> Result<Cow<'static, [u8]>> {
         let content = self.read(name)?;
-        if sha256_of(&content) == sha256 {
-            return Ok(content);
+        self.check_sum(name, &sha256_of(&content), sha256)?;
+        Ok(content)
+    }
+
+    fn check_sum(&self, name: &str, found: &str, sha256: &str) -> Result<()> {
+        if found == sha256 {
+            return Ok(());
         }
         let reason = format!(
             "is not the file that `{REGISTER}` names (its sha256 differs): truncated, altered, or \
@@ -203,15 +210,28 @@ impl Files {
         Ok(weights)
     }
 
-    /// What the safetensors file `name` holds, if its sha256 is what the register says.
+    /// What the safetensors file `name` holds, if its sha256 is what the register says. Of a file on
+    /// disk only the header stays in memory.
     fn index(&self, name: &str, sha256: &str) -> Result<BTreeMap<String, Stored>> {
-        let content = self.read_checked(name, sha256)?;
-        let container = match (self, &content) {
-            (Self::Folder(path), _) => Container::File(path.join(name)),
-            (Self::Embedded(_), Cow::Borrowed(content)) => Container::Memory(content),
-            (Self::Embedded(_), Cow::Owned(_)) => return Err(self.missing(name)),
+        let (container, head, size) = match self {
+            Self::Folder(folder) => {
+                let path = folder.join(name);
+                let summed = Summed::of(&path);
+                let summed = summed.map_err(|error| match error.kind() {
+                    std::io::ErrorKind::NotFound => self.missing(name),
+                    _ => error.into(),
+                })?;
+                self.check_sum(name, &summed.sha256, sha256)?;
+                (Container::File(path), Cow::Owned(summed.head), summed.size)
+            }
+            Self::Embedded(_) => match self.read_checked(name, sha256)? {
+                Cow::Borrowed(content) => {
+                    (Container::Memory(content), Cow::Borrowed(content), content.len())
+                }
+                Cow::Owned(_) => return Err(self.missing(name)),
+            },
         };
-        Stored::index(container, &content).map_err(|error| self.error(name, error.to_string()))
+        Stored::index(container, &head, size).map_err(|error| self.error(name, error.to_string()))
     }
 
     /// All weights, under the names that the model knows them by.
@@ -242,10 +262,11 @@ impl Files {
         Ok(register.clone())
     }
 
-    /// The type in which the weights are stored.
+    /// The type in which the weights are stored; of those that are whole numbers, that of the others.
     pub fn dtype(&self) -> Result<DType> {
         let shared = self.parse(SHARED, &self.read(SHARED)?)?;
-        Ok(shared.values().next().map_or(DType::F32, Tensor::dtype))
+        let floats = shared.values().map(Tensor::dtype).find(DType::is_float);
+        Ok(floats.unwrap_or(DType::F32))
     }
 
     fn parse(&self, name: &str, content: &[u8]) -> Result<HashMap<String, Tensor>> {
@@ -371,6 +392,43 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
         fs::File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// A safetensors file that was read through once.
+struct Summed {
+    sha256: String,
+    /// From its beginning to the end of its header, if it has one.
+    head: Vec<u8>,
+    size: usize,
+}
+
+impl Summed {
+    /// Longest header that is kept: what says how long it is may be damaged.
+    const LONGEST_HEAD: usize = 1 << 30;
+
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let mut file = fs::File::open(path)?;
+        let (mut hash, mut head, mut size) = (Sha256::new(), Vec::new(), 0);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let count = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            hash.update(&buffer[..count]);
+            size += count;
+            head.extend_from_slice(&buffer[..count.min(Self::wanted(&head, &buffer[..count]))]);
+        }
+        Ok(Self { sha256: format!("{:x}", hash.finalize()), head, size })
+    }
+
+    /// Bytes of the head that are missing, of which `next` follow.
+    fn wanted(head: &[u8], next: &[u8]) -> usize {
+        let begin = if head.is_empty() { next } else { head };
+        head_len(begin).unwrap_or(0).min(Self::LONGEST_HEAD).saturating_sub(head.len())
+    }
 }
 
 fn sha256_of(content: &[u8]) -> String {

@@ -1,5 +1,6 @@
 //! The register of experts and routes, `experts.json`: the only commit point of a model.
 
+mod paths;
 mod recommendation;
 
 use std::{collections::BTreeMap, path::Path};
@@ -7,6 +8,8 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, recommend::rule::Rule};
+
+pub use paths::Step;
 
 /// Name of the route that the users of a recommendation model take.
 pub const ALL_USERS: &str = "users";

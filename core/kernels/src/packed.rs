@@ -1,5 +1,7 @@
 //! Weights packed once, for inference: in single precision, bfloat16 or int8.
 
+use std::{borrow::Cow, ops::Range};
+
 pub use super::gemm::{Epilogue, Packing};
 use super::{
     cpu::{self, Variant},
@@ -26,6 +28,22 @@ impl PackedMatrix {
     /// overflow.
     pub fn new(weight: &[f32], n: usize, k: usize, packing: impl Into<Packing>) -> Self {
         Self::new_as(cpu::variant(), weight, n, k, packing.into())
+    }
+
+    /// Packs a weight `(N, K)` of which `read` gives some rows at a time, in order: at no time are all
+    /// of them in memory as floats.
+    ///
+    /// # Errors
+    /// Fails when `read` does.
+    ///
+    /// # Panics
+    /// As [`PackedMatrix::new`], when `read` gives another number of values.
+    pub fn from_rows<'a, E>(
+        (n, k): (usize, usize),
+        packing: impl Into<Packing>,
+        read: impl FnMut(Range<usize>) -> Result<Cow<'a, [f32]>, E>,
+    ) -> Result<Self, E> {
+        Panels::from_rows(cpu::variant(), packing.into(), (n, k), read).map(Self)
     }
 
     fn new_as(variant: Variant, weight: &[f32], n: usize, k: usize, packing: Packing) -> Self {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use candle::Tensor;
 
 use crate::{
-    Result, cache::StepRows, config::SearchDefaults, context::Context, moe::LayerRouting,
-    params::Param, ragged::Ragged, register::RowRoute,
+    Result, cache::StepRows, config::SearchDefaults, context::Context, kernels::packed::Packing,
+    moe::LayerRouting, params::Param, ragged::Ragged, register::RowRoute,
 };
 
 /// A model that encodes sources once and decodes targets token by token.
@@ -33,6 +33,11 @@ pub trait EncoderDecoder: std::fmt::Debug + Send + Sync {
     /// How hypotheses are scored and when a beam ends, unless something else is asked for.
     fn search_defaults(&self) -> SearchDefaults {
         SearchDefaults::default()
+    }
+
+    /// In what weights are kept and multiplied, unless something else is asked for.
+    fn default_packing(&self) -> Packing {
+        Packing::Bf16
     }
 
     /// Whether what comes out for a sentence may depend on the sentences beside it, as where tokens

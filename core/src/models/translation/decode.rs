@@ -11,6 +11,7 @@ use crate::{
     config::SearchDefaults,
     context::Context,
     decoding::{Decoder, Encoded, EncoderDecoder, Output},
+    kernels::packed::Packing,
     params::Param,
     ragged::Ragged,
     register::RowRoute,
@@ -45,6 +46,13 @@ impl EncoderDecoder for TranslationModel {
 
     fn search_defaults(&self) -> SearchDefaults {
         self.config.architecture.search.unwrap_or_default()
+    }
+
+    fn default_packing(&self) -> Packing {
+        match self.config.architecture.search {
+            Some(_) => Packing::Int8, // a model of another suite
+            None => Packing::Bf16,
+        }
     }
 
     fn mixes_sentences(&self) -> bool {
