@@ -175,7 +175,7 @@ impl Translate for OnDemand {
     }
 
     fn can_translate(&self, source: &str, target: &str) -> bool {
-        self.register.path(source, target).is_ok()
+        self.register.leads(source, target)
     }
 
     fn is_direct(&self, source: &str, target: &str) -> bool {

@@ -200,3 +200,81 @@ fn a_licence_that_forbids_uses_is_shown_and_must_be_accepted() -> Result<()> {
     assert!(listed.contains("small100\n") && listed.contains("MPL-2.0"), "{listed}");
     Ok(())
 }
+
+/// What the model in `folder` makes of some texts, with scores.
+fn answers(folder: &Path, more: &[&str]) -> Result<String> {
+    Dragoman::new(["translate", "--from", "nl", "--to", "en", "--json", "--alternatives", "1"])?
+        .args(["--model".as_ref(), folder.as_os_str()])
+        .args(more)
+        .stdin("a b c\nc c a\nb\n")
+        .stdout()
+}
+
+#[test]
+fn an_imported_model_learns_domains_and_is_the_same_without_them() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let package = packed_package(folder.path())?;
+    let model = folder.path().join("model");
+    Dragoman::new(["model", "import", "--out"])?.args([&model, &package]).stdout()?;
+    let (before, shared) = (answers(&model, &[])?, fs_err::read(model.join("shared.safetensors"))?);
+
+    let mut pairs = String::new();
+    for i in 0..81 {
+        let words = [i / 27, i / 9 % 3, i / 3 % 3, i % 3].map(|word| ["a", "b", "c"][word]);
+        let [one, two, three, four] = words;
+        pairs += &format!("{one} {two} {three} {four}\t{four} {three} {two} {one}\n");
+    }
+    let data = folder.path().join("nl-en.tsv");
+    fs_err::write(&data, pairs)?;
+    for (name, more) in [("domain.full", &[][..]), ("domain.low", &["--lora", "2"])] {
+        let learn = ["expert", "add", name, "--steps", "5", "--max-drop", "100", "--quiet"];
+        Dragoman::new(learn)?
+            .args(["--model".as_ref(), model.as_os_str()])
+            .args(["--data".as_ref(), data.as_os_str()])
+            .args(["--work".as_ref(), folder.path().join(name).as_os_str()])
+            .args(more)
+            .stdout()?;
+        assert_eq!(answers(&model, &[])?, before, "with {name} in the model");
+        let short = name.trim_start_matches("domain.");
+        assert_eq!(answers(&model, &["--domain", short])?.lines().count(), 3);
+    }
+    assert_eq!(fs_err::read(model.join("shared.safetensors"))?, shared);
+    Ok(())
+}
+
+#[test]
+fn an_imported_model_made_sparse_translates_as_before() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let package = packed_package(folder.path())?;
+    let (dense, sparse) = (folder.path().join("dense"), folder.path().join("sparse"));
+    Dragoman::new(["model", "import", "--out"])?.args([&dense, &package]).stdout()?;
+    let upcycle = ["model", "upcycle", "--experts", "4", "--every", "1", "--out"];
+    Dragoman::new(upcycle)?.args([&sparse, &dense]).stdout()?;
+    let text = |answers: String| -> Result<Vec<Value>> {
+        let line = |line: &str| Ok(serde_json::from_str::<Value>(line)?["translatedText"].take());
+        answers.lines().map(line).collect()
+    };
+    assert_eq!(text(answers(&sparse, &[])?)?, text(answers(&dense, &[])?)?);
+    let checked = Dragoman::new(["model", "check"])?.args([&sparse]).stdout()?;
+    assert_eq!(checked, "every file is whole: 4 experts, 1 routes\n");
+    Ok(())
+}
+
+#[test]
+fn a_check_says_what_the_precision_of_a_model_costs() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let package = packed_package(folder.path())?;
+    let (model, dev) = (folder.path().join("model"), folder.path().join("dev.tsv"));
+    Dragoman::new(["model", "import", "--out"])?.args([&model, &package]).stdout()?;
+    fs_err::write(&dev, "a b c\tc b a\nb b\ta\n")?;
+    let printed = Dragoman::new(["model", "check"])?
+        .args([&model])
+        .args(["--dev".as_ref(), dev.as_os_str()])
+        .stdout()?;
+    let rows: Vec<&str> = printed.lines().skip(3).collect();
+    assert_eq!(rows.len(), 3, "{printed}");
+    assert!(rows[0].starts_with("f32") && rows[0].contains("+0.00  0.0000 of"), "{printed}");
+    assert!(rows[2].starts_with("int8") && rows[2].ends_with("(default of this model)"), "{printed}");
+    assert!(!rows[2].contains(" 0.0000 of"), "int8 rounds: {printed}");
+    Ok(())
+}

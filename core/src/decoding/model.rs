@@ -6,7 +6,7 @@ use candle::Tensor;
 
 use crate::{
     Result, cache::StepRows, config::SearchDefaults, context::Context, kernels::packed::Packing,
-    moe::LayerRouting, params::Param, ragged::Ragged, register::RowRoute,
+    moe::LayerRouting, ops, params::Param, ragged::Ragged, register::RowRoute,
 };
 
 /// A model that encodes sources once and decodes targets token by token.
@@ -66,6 +66,17 @@ pub trait Decoder {
 
     /// Logits `(R, V)` of the hidden states of a step.
     fn logits(&self, hidden: &Tensor, context: &Context) -> Result<Tensor>;
+
+    /// Runs `f` on the logits, which need no tensor of their own: at every step they are many, and used
+    /// once.
+    fn with_logits(
+        &self,
+        hidden: &Tensor,
+        context: &Context,
+        f: &mut dyn FnMut(&[f32]),
+    ) -> Result<()> {
+        Ok(ops::with_values(&self.logits(hidden, context)?, f)?)
+    }
 
     /// Keeps `parents` as the new rows; one may become several, or none.
     fn reorder(&mut self, parents: &[usize]);

@@ -10,6 +10,7 @@ use crate::{
         counters,
         matmul::{self, Epilogue, Precision},
         packed::Packing,
+        scratch::Scratch,
     },
     params::Param,
 };
@@ -22,6 +23,27 @@ pub fn linear(
     context: &Context,
 ) -> Result<Tensor> {
     linear_as((context.precision, context.packing), xs, weight, bias, context)
+}
+
+/// Runs `f` on what [`linear`] gives, in a buffer that the next call uses again: fresh memory for a large
+/// result costs more than the product. For inference alone.
+pub fn with_product(
+    xs: &Tensor,
+    weight: &Param,
+    bias: Option<&Param>,
+    context: &Context,
+    f: &mut dyn FnMut(&[f32]),
+) -> Result<()> {
+    if !context.uses_kernels(xs.device()) || context.is_training() {
+        return Ok(slices::with_values(&linear(xs, weight, bias, context)?, f)?);
+    }
+    let matrix = weight.packed(context.packing)?;
+    let bias = bias.map(Param::values).transpose()?;
+    let epilogue = Epilogue { bias: bias.as_ref().map(|bias| bias.as_slice()), ..Epilogue::NONE };
+    let mut product = Scratch::words(xs.dim(0)? * matrix.n());
+    slices::with_values(xs, |xs| matrix.matmul_nt(xs, product.floats_mut(), &epilogue))?;
+    f(product.floats());
+    Ok(())
 }
 
 /// The same with products in this precision: gates choose in float32 whatever the rest of the

@@ -42,6 +42,17 @@ impl Register {
         Err(Error::NoRoute { from: source.into(), to: target.into() })
     }
 
+    /// Whether something leads from `source` to `target`; quick where nothing does, for lists of all pairs.
+    pub fn leads(&self, source: &str, target: &str) -> bool {
+        let is_known = |language: &str| {
+            self.routes.iter().any(|route| {
+                [&route.source, &route.target].into_iter().chain(&route.between).any(|l| l == language)
+            })
+        };
+        self.route(source, target).is_some()
+            || (is_known(source) && is_known(target) && self.path(source, target).is_ok())
+    }
+
     /// The step from one language to another, if a route leads there.
     fn step(&self, source: &str, target: &str) -> Option<Step> {
         let route = self.route(source, target)?;

@@ -217,7 +217,7 @@ impl GroupedFfn<'_> {
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {
             let part = (tile.rows.clone(), tile.columns.clone());
-            product.run_part(part, up, &Epilogue::NONE, |stripe| stripe.for_each(back));
+            product.run_part(part, (up, None), &Epilogue::NONE, |stripe| stripe.for_each(back));
         }
     }
 
@@ -359,7 +359,7 @@ impl Second<'_> {
         // task.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {
-            product.run_part(part, out, epilogue, |_| ());
+            product.run_part(part, (out, None), epilogue, |_| ());
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     decoding::{Decoder, Encoded, EncoderDecoder, Output},
     kernels::packed::Packing,
+    ops,
     params::Param,
     ragged::Ragged,
     register::RowRoute,
@@ -81,6 +82,16 @@ impl Decoder for Decoding<'_> {
 
     fn logits(&self, hidden: &Tensor, context: &Context) -> Result<Tensor> {
         self.model.logits(hidden, context)
+    }
+
+    fn with_logits(
+        &self,
+        hidden: &Tensor,
+        context: &Context,
+        f: &mut dyn FnMut(&[f32]),
+    ) -> Result<()> {
+        let (weight, bias) = (self.model.output_weight(), self.model.output_bias());
+        ops::with_product(hidden, weight, bias, context, f)
     }
 
     fn reorder(&mut self, parents: &[usize]) {
