@@ -14,6 +14,7 @@
 
 mod edit;
 mod grow;
+mod join;
 mod recommendation;
 mod upcycle;
 mod vocabulary;
@@ -44,6 +45,7 @@ use crate::{
 pub use crate::params::{Bits, quantise};
 pub use edit::Edit;
 pub use grow::NewCatalogue;
+pub use join::join_copies;
 pub use recommendation::{
     LoadedRecommendation, RecommendationParts, forget_catalogue, save_recommendation,
 };

@@ -155,7 +155,7 @@ fn take_network(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{
         directory::save_translation,
@@ -165,7 +165,8 @@ mod tests {
         translator::{Translator, TranslatorOptions},
     };
 
-    fn dense(folder: &Path) -> Result<()> {
+    /// Writes a small dense model.
+    pub(in crate::directory) fn dense(folder: &Path) -> Result<()> {
         let tokenizer = Tokenizer::from_pieces(&["en", "de"], &[" ".into()], Vec::new())?;
         let config = TranslationConfig {
             vocab_size: tokenizer.vocab_size(),

@@ -3,6 +3,7 @@
 mod check;
 mod get;
 mod import;
+mod merge;
 mod public;
 mod upcycle;
 
@@ -32,6 +33,7 @@ enum What {
     Get(get::Get),
     Check(check::Check),
     Upcycle(upcycle::Upcycle),
+    Merge(merge::Merge),
 }
 
 /// Write the bundled model into a new folder, to change or to serve it there
@@ -56,6 +58,7 @@ impl Model {
             What::Get(command) => command.run(),
             What::Check(command) => command.run(),
             What::Upcycle(command) => command.run(),
+            What::Merge(command) => command.run(),
         }
     }
 }
