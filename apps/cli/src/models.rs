@@ -42,8 +42,8 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_name = "MIB", env = "DRAGOMAN_EXPERT_MEMORY")]
     pub(crate) expert_memory: Option<u32>,
 
-    /// Numbers that weights are kept in and multiplied [default: bf16, and int8 for models of other
-    /// suites]
+    /// Numbers that weights are kept in and multiplied: int8 takes one byte a weight, bf16 two, f32 four
+    /// [default: bf16, and int8 for models of other suites]
     #[arg(long, value_enum, env = "DRAGOMAN_PRECISION")]
     pub(crate) precision: Option<PrecisionArg>,
 }
@@ -51,11 +51,8 @@ pub(crate) struct SearchArgs {
 /// What weights are kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PrecisionArg {
-    /// Whole numbers with a scale for each row: a byte a weight, and the fastest
     Int8,
-    /// bfloat16: two bytes a weight
     Bf16,
-    /// Single precision: four bytes a weight
     F32,
 }
 
