@@ -126,7 +126,7 @@ impl LogitRows {
         let count = rows.len() / self.width;
         let (mut values, mut columns) = (vec![0.0; count * k], vec![0; count * k]);
         let mut sums = vec![0.0; count];
-        let body = |(((row, values), columns), sum): (((&[f32], &mut [f32]), &mut [u32]), &mut f32)| {
+        let body = |row: &[f32], values: &mut [f32], columns: &mut [u32], sum: &mut f32| {
             row_top_k(row, self.first_output, values, columns);
             *sum = row_sums(&row[self.first_output..]).log_sum_exp();
         };
@@ -136,13 +136,13 @@ impl LogitRows {
                 .zip(values.chunks_exact_mut(k))
                 .zip(columns.chunks_exact_mut(k))
                 .zip(&mut sums)
-                .for_each(body),
+                .for_each(|(((row, values), columns), sum)| body(row, values, columns, sum)),
             false => rows
                 .par_chunks_exact(self.width)
                 .zip(values.par_chunks_exact_mut(k))
                 .zip(columns.par_chunks_exact_mut(k))
                 .zip(&mut sums)
-                .for_each(body),
+                .for_each(|(((row, values), columns), sum)| body(row, values, columns, sum)),
         }
         (values, columns, sums)
     }
