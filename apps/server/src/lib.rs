@@ -57,4 +57,4 @@ pub use config::{
 pub use detect::{Detected, Detector};
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};
-pub use recommend::{LoadedRecommender, RecommenderHandle, describe_item, flatten_labels};
+pub use recommend::{LoadedRecommender, RecommenderHandle};
