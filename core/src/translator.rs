@@ -11,7 +11,7 @@ use crate::{
         EncoderDecoder,
         search::{Hypothesis as Found, SearchConfig, Sentences, TokenVisits, search},
     },
-    detector::Detector,
+    detector::DomainDetector,
     directory::{Files, Loaded},
     kernels::matmul::Precision,
     memory::{ExpertMemory, MemoryStats},
@@ -57,7 +57,7 @@ pub struct Translator {
     options: TranslatorOptions,
     memory: Option<ExpertMemory>,
     prefetcher: Option<Prefetcher>,
-    detectors: Vec<Detector>,
+    detectors: Vec<DomainDetector>,
 }
 
 /// A route with the languages that it leads from and to.
