@@ -62,6 +62,7 @@ fn configure_admin(services: &mut web::ServiceConfig) {
     let suggestions = resource("/admin/suggestions").route(get_route(admin::suggestions::list));
     let suggestion = resource("/admin/suggestions/{id}");
     services
+        .app_data(web::QueryConfig::default().error_handler(|error, _| reply::unclear(&error)))
         .service(suggestions)
         .service(
             suggestion
