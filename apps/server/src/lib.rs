@@ -45,13 +45,14 @@ mod queue;
 mod batcher;
 mod translate;
 mod service;
+mod documents;
 mod recommend;
 mod routes;
 mod app;
 
 pub use app::{Models, check, run};
 pub use config::{
-    HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig, QueueConfig,
+    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig, QueueConfig,
     RecommendationConfig, ServerConfig, TranslationConfig,
 };
 pub use detect::{Detected, Detector};
