@@ -178,9 +178,8 @@ fn answers(
     segments: &[Segment],
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translation>> {
-    let job = |segment: &Segment| {
-        wish.job(segment.segment.clone(), texts[segment.text].domains.clone())
-    };
+    let job =
+        |segment: &Segment| wish.job(segment.segment.clone(), texts[segment.text].domains.clone());
     ask(translator, segments.iter().map(job).collect())
 }
 

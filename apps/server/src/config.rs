@@ -18,8 +18,8 @@ use toml::{Table, Value};
 use crate::{Error, Result};
 
 pub use sections::{
-    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig, QueueConfig,
-    RecommendationConfig, TranslationConfig,
+    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
+    QueueConfig, RecommendationConfig, TranslationConfig,
 };
 
 /// Settings of a server; every field has a default.

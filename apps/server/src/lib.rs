@@ -52,8 +52,8 @@ mod app;
 
 pub use app::{Models, check, run};
 pub use config::{
-    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig, QueueConfig,
-    RecommendationConfig, ServerConfig, TranslationConfig,
+    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
+    QueueConfig, RecommendationConfig, ServerConfig, TranslationConfig,
 };
 pub use detect::{Detected, Detector};
 pub use error::{Error, Result};

@@ -28,7 +28,8 @@ async fn a_document_is_translated_and_can_be_downloaded() -> Result<()> {
         let text = page.eval(result).await?;
         ensure!(text == json!("{\"a\": \"Guten Morgen.\"}"), "{text}");
         page.eval("document.querySelector('#document-list button').click()").await?;
-        let count = page.eval("return document.querySelectorAll('#document-list li').length").await?;
+        let count =
+            page.eval("return document.querySelectorAll('#document-list li').length").await?;
         ensure!(count == json!(0), "it is still listed");
         Ok(())
     })

@@ -30,7 +30,9 @@ pub(super) fn among(arguments: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     if let Some(missing) =
         arguments.iter().find(|name| looks_like_one(name) && !Path::new(name).exists())
     {
-        bail!("no file `{missing}`; to translate these words, add others, or send them to the standard input");
+        bail!(
+            "no file `{missing}`; to translate these words, add others, or send them to the standard input"
+        );
     }
     if !files.is_empty()
         && let Some(other) = arguments.iter().find(|name| !is_file(name))
@@ -79,7 +81,9 @@ impl Translate {
                 None => file.with_file_name(name),
                 Some(out) if out.is_dir() => out.join(name),
                 Some(out) if files.len() == 1 => out.clone(),
-                Some(out) => bail!("`--out {}` is no folder, and there are several documents", out.display()),
+                Some(out) => {
+                    bail!("`--out {}` is no folder, and there are several documents", out.display())
+                }
             };
             if place == *file {
                 bail!("{}: would replace the document itself", place.display());

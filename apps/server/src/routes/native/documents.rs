@@ -57,10 +57,7 @@ pub(super) async fn create(
 }
 
 /// Says how far a job is.
-pub(super) async fn status(
-    documents: web::Data<DocumentService>,
-    id: web::Path<String>,
-) -> Answer {
+pub(super) async fn status(documents: web::Data<DocumentService>, id: web::Path<String>) -> Answer {
     let Ok(id) = Uuid::try_parse(&id) else { return Ok(unknown()) };
     Ok(match documents.status(id) {
         Some(status) => HttpResponse::Ok().json(described(id, &status)),
@@ -69,10 +66,7 @@ pub(super) async fn status(
 }
 
 /// Hands out the translated document.
-pub(super) async fn result(
-    documents: web::Data<DocumentService>,
-    id: web::Path<String>,
-) -> Answer {
+pub(super) async fn result(documents: web::Data<DocumentService>, id: web::Path<String>) -> Answer {
     let Ok(id) = Uuid::try_parse(&id) else { return Ok(unknown()) };
     if let Some(found) = documents.result(id) {
         return Ok(attachment(&found.name, found.bytes));
@@ -80,15 +74,14 @@ pub(super) async fn result(
     Ok(match documents.status(id).map(|status| status.state) {
         None => unknown(),
         Some(State::Failed(error)) => return Err(Refused::from(error)),
-        Some(_) => HttpResponse::Conflict().json(json!({ "error": "the document is not done yet" })),
+        Some(_) => {
+            HttpResponse::Conflict().json(json!({ "error": "the document is not done yet" }))
+        }
     })
 }
 
 /// Stops a job, and forgets it and its result.
-pub(super) async fn remove(
-    documents: web::Data<DocumentService>,
-    id: web::Path<String>,
-) -> Answer {
+pub(super) async fn remove(documents: web::Data<DocumentService>, id: web::Path<String>) -> Answer {
     let id = Uuid::try_parse(&id).ok();
     Ok(match id.is_some_and(|id| documents.remove(id)) {
         true => HttpResponse::NoContent().finish(),
