@@ -257,9 +257,9 @@ fn bad_model(mut state: u64, badness: u64) -> impl FnMut(&str) -> String {
         for word in text.split_whitespace() {
             match next() {
                 n if n < badness => {}
-                n if n < 2 * badness => words.extend([word.to_owned(), word.to_owned()]),
+                n if n < 2 * badness => words.extend([word, word].map(str::to_owned)),
                 n if n < 3 * badness => {
-                    words.extend(["&<x>{}\"\\ ' : #,;".to_owned(), word.to_owned()])
+                    words.extend(["&<x>{}\"\\ ' : #,;".to_owned(), word.to_owned()]);
                 }
                 _ => words.push(format!("{word}t")),
             }
