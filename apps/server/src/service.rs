@@ -37,7 +37,7 @@ pub(crate) struct TranslationService {
 }
 
 /// What a request asks for, as it came in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct TranslationRequest {
     pub(crate) texts: Vec<String>,
     /// Whether the texts came as an array, whose length has a limit.
@@ -241,14 +241,10 @@ impl TranslationRequest {
     fn of_document(text: String, source: &str, target: &str, domains: Vec<String>) -> Self {
         Self {
             texts: vec![text],
-            is_array: false,
             source: source.to_owned(),
             target: target.to_owned(),
-            format: None,
-            num_alternatives: 0,
             domains,
-            trace: false,
-            char_limit: None,
+            ..Self::default()
         }
     }
 }

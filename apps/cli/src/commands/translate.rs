@@ -74,11 +74,11 @@ pub(crate) struct Translate {
 
 impl Translate {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let documents = files::among(&self.text)?;
         let translator = self.model.open()?;
         self.check(&translator)?;
         let detector = (self.from == "auto").then(Detector::new).transpose()?;
         let detector = detector.as_ref();
+        let documents = files::among(&self.text)?;
         if !documents.is_empty() {
             return self.translate_files(&documents, &translator, detector);
         }
