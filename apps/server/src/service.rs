@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use dragoman_store::{Store, Suggestion};
+use dragoman_text::{Rewritten, Sentence};
 
 use crate::{
     batcher::Batcher,
@@ -12,8 +13,10 @@ use crate::{
     error::{Result, ServiceError},
     languages,
     model::{Loaded, ModelHandle},
-    translate::{Domains, Done, Order, translate},
+    translate::{self, Domains, Done, Order, translate},
 };
+
+pub(crate) use crate::translate::DocumentOrder;
 
 /// Alternatives at most, whatever is asked and allowed: one request must not hold all cores.
 const MAX_ALTERNATIVES: usize = 20;
@@ -34,7 +37,7 @@ pub(crate) struct TranslationService {
 }
 
 /// What a request asks for, as it came in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct TranslationRequest {
     pub(crate) texts: Vec<String>,
     /// Whether the texts came as an array, whose length has a limit.
@@ -121,6 +124,38 @@ impl TranslationService {
         translate(order, &model, Arc::new(known), &self.detector, &self.batcher).await
     }
 
+    /// Says whether a document can be translated between two languages, before it is read.
+    pub(crate) fn check_pair(&self, source: &str, target: &str) -> Result<(), ServiceError> {
+        let model = self.model();
+        let known = self.languages(&model);
+        let request = TranslationRequest::of_document(String::new(), source, target, Vec::new());
+        self.order(request, &model, &known).map(drop)
+    }
+
+    /// Decides on languages and domains for a document, of which `sample` is some text.
+    pub(crate) async fn order_document(
+        &self,
+        sample: String,
+        source: &str,
+        target: &str,
+        domains: Vec<String>,
+    ) -> Result<DocumentOrder, ServiceError> {
+        let model = self.model();
+        let known = self.languages(&model);
+        let request = TranslationRequest::of_document(sample, source, target, domains);
+        let order = self.order(request, &model, &known)?;
+        translate::order_document(order, &model, Arc::new(known), &self.detector).await
+    }
+
+    /// Translates some sentences of a document.
+    pub(crate) async fn translate_sentences(
+        &self,
+        order: &DocumentOrder,
+        sentences: &[Sentence],
+    ) -> Result<Vec<Rewritten>, ServiceError> {
+        translate::translate_sentences(order, sentences, &self.batcher).await
+    }
+
     /// Guesses the language of `text`, best first.
     pub(crate) async fn detect(&self, text: String) -> Result<Vec<Detected>, ServiceError> {
         let known = self.languages(&self.model());
@@ -198,6 +233,19 @@ impl TranslationService {
         let Some(limit) = request.char_limit else { return Ok(()) };
         let mut sizes = request.texts.iter().map(|text| text.chars().count());
         sizes.find(|size| *size > limit).map_or(Ok(()), |size| Err(exceeds(size, limit)))
+    }
+}
+
+impl TranslationRequest {
+    /// A request about a document with this text in it.
+    fn of_document(text: String, source: &str, target: &str, domains: Vec<String>) -> Self {
+        Self {
+            texts: vec![text],
+            source: source.to_owned(),
+            target: target.to_owned(),
+            domains,
+            ..Self::default()
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use dragoman_core::translate::{Job, Leg, Translate, Translation};
-use dragoman_text::{Format, Options, Session, html};
+use dragoman_text::{Format, Options, Rewritten, Sentence, Session, html};
 use serde::Serialize;
 
 use crate::{
@@ -113,6 +113,75 @@ pub(crate) async fn translate(
     Ok(web::block(finish).await?)
 }
 
+/// A document on its way: what is known before its sentences are translated.
+pub(crate) struct DocumentOrder {
+    model: Arc<Loaded>,
+    pub(crate) source: String,
+    pub(crate) target: String,
+    /// The guessed language, if it was to be guessed.
+    pub(crate) detected: Option<Detected>,
+    domains: Vec<String>,
+}
+
+/// Decides on languages and domains for a document that `order` describes, by the sample that is its
+/// only text.
+pub(crate) async fn order_document(
+    order: Order,
+    model: &Arc<Loaded>,
+    known: Arc<Vec<String>>,
+    detector: &Arc<Detector>,
+) -> Result<DocumentOrder, ApiError> {
+    let target = order.target.clone();
+    let prepare = {
+        let (model, detector) = (Arc::clone(model), Arc::clone(detector));
+        move || prepare(&order, &model, &known, &detector)
+    };
+    let mut texts = web::block(prepare).await??;
+    let Prepared { source, detected, domains, .. } = texts.remove(0);
+    Ok(DocumentOrder { model: Arc::clone(model), source, target, detected, domains })
+}
+
+/// Translates some sentences of a document.
+pub(crate) async fn translate_sentences(
+    order: &DocumentOrder,
+    sentences: &[Sentence],
+    batcher: &Batcher,
+) -> Result<Vec<Rewritten>, ApiError> {
+    let options = Options {
+        source: order.source.clone(),
+        target: order.target.clone(),
+        placeholders: order.model.model.placeholders(&order.source, &order.target),
+        ..Options::default()
+    };
+    let mut session = Session::of_sentences(sentences, &options);
+    loop {
+        let segments = session.segments();
+        if segments.is_empty() {
+            return Ok(session.rewritten());
+        }
+        let job = |text: String| Job {
+            source: order.source.clone(),
+            target: order.target.clone(),
+            domains: order.domains.clone(),
+            text,
+            num_hypotheses: 1,
+            trace: false,
+        };
+        let jobs = segments.into_iter().map(job).collect();
+        let answers = batcher.translate(&order.model, jobs).await?;
+        let accept = move || {
+            session.accept(&answers.iter().map(hypotheses).collect::<Vec<_>>());
+            session
+        };
+        session = web::block(accept).await?;
+    }
+}
+
+/// The texts of an answer, best first.
+fn hypotheses(answer: &Arc<Translation>) -> Vec<String> {
+    answer.hypotheses.iter().map(|found| found.text.clone()).collect()
+}
+
 /// Gives each of `texts` its share of `answers`. CPU-bound: marks find their places.
 fn accept(
     mut texts: Vec<Prepared>,
@@ -123,10 +192,7 @@ fn accept(
         let (own, others) = answers.split_at(count);
         answers = others;
         text.answers.extend(own.iter().cloned());
-        let texts_of = |answer: &Arc<Translation>| {
-            answer.hypotheses.iter().map(|found| found.text.clone()).collect::<Vec<_>>()
-        };
-        text.session.accept(&own.iter().map(texts_of).collect::<Vec<_>>());
+        text.session.accept(&own.iter().map(hypotheses).collect::<Vec<_>>());
     }
     texts
 }

@@ -8,6 +8,8 @@ mod tokens;
 
 use std::{borrow::Cow, ops::Range};
 
+pub use crate::references::unescape;
+
 use self::runs::{Mark, Run};
 use crate::{
     document::{Document, Item, Rewritten},

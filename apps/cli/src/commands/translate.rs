@@ -1,6 +1,11 @@
 //! `dragoman translate`
 
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
+mod files;
+
+use std::{
+    io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write},
+    path::PathBuf,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -19,10 +24,11 @@ const LINES: usize = 256;
 /// Bytes that are read ahead; what has come is translated when there is no more for now.
 const READ_AHEAD: usize = 64 << 10;
 
-/// Translate text, or each line of the standard input
+/// Translate text, documents, or each line of the standard input
 #[derive(Debug, Args)]
 pub(crate) struct Translate {
-    /// Text to translate; without any, the lines of the standard input
+    /// Text to translate, or names of documents such as `report.docx`; without any, the lines of the
+    /// standard input
     text: Vec<String>,
 
     /// Language to translate from, or `auto`
@@ -40,6 +46,19 @@ pub(crate) struct Translate {
     /// Other ways to translate each text, beside the best
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=15))]
     alternatives: u8,
+
+    /// Folder for translated documents, or a name for one; without it they are put beside their sources, as
+    /// `report.de.docx`
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+
+    /// Replace documents that are there already
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Column of a table to translate, by name or number; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    column: Vec<String>,
 
     /// Show which experts every token visited
     #[arg(long)]
@@ -59,6 +78,10 @@ impl Translate {
         self.check(&translator)?;
         let detector = (self.from == "auto").then(Detector::new).transpose()?;
         let detector = detector.as_ref();
+        let documents = files::among(&self.text)?;
+        if !documents.is_empty() {
+            return self.translate_files(&documents, &translator, detector);
+        }
         let result = match self.text.is_empty() {
             true => self.stream(&translator, detector),
             false => {
