@@ -384,10 +384,13 @@ fn deal(mut members: Vec<usize>, most: usize, length: impl Fn(usize) -> usize) -
     (0..hands).map(hand).collect()
 }
 
-fn unknown_domain(domain: &str, known: &[String]) -> Error {
+/// The error for a domain that is none of `known`.
+pub(crate) fn unknown_domain(domain: &str, known: &[String]) -> Error {
+    let list = || known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let known = match known {
         [] => "no domains".into(),
-        _ => known.join(", "),
+        [_] => format!("the domain {}", list()),
+        _ => format!("the domains {}", list()),
     };
     Error::UnknownDomain { domain: domain.into(), known }
 }

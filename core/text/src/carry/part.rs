@@ -168,7 +168,7 @@ impl Part {
         let read = |source: &str, answer: &str| {
             let target =
                 unmask(source, &without_references(source, answer, context), &words, context)?;
-            Ok(restore(source, &target, &context.options.target))
+            Ok(spaced_as(source, restore(source, &target, &context.options.target)))
         };
         let target = match read(&self.source, best) {
             Ok(target) => target,
@@ -330,6 +330,16 @@ impl Part {
         let is_tree = open.is_none() && levels.is_empty() && count <= MAX_NODES;
         self.fragments = if is_tree { fragments } else { Vec::new() };
         is_tree.then_some(nodes)
+    }
+}
+
+/// `target` with the white space that `source` has at its ends.
+fn spaced_as(source: &str, target: String) -> String {
+    let before = &source[..source.len() - source.trim_start().len()];
+    let behind = &source[source.trim_end().len()..];
+    match before.is_empty() && behind.is_empty() {
+        true => target,
+        false => format!("{before}{target}{behind}"),
     }
 }
 

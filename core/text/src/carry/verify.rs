@@ -40,7 +40,7 @@ pub(super) fn unmask(
             _ => failure.words.push(spelled.word),
         }
     }
-    for spelled in figures(&plain, &mut text, context) {
+    for spelled in figures(source, &plain, &mut text, context) {
         failure.words.push(spelled);
     }
     if !failure.words.is_empty() {
@@ -59,16 +59,36 @@ fn put(text: &mut String, at: usize, spelled: &str, word: usize) {
 
 /// Puts characters in place of the words that the model saw as they are; returns those that are not
 /// there as often as in the source. A number may also be written as the target language does.
-fn figures(plain: &[&Spelled], text: &mut String, context: &Context<'_>) -> Vec<usize> {
+fn figures(
+    source: &str,
+    plain: &[&Spelled],
+    text: &mut String,
+    context: &Context<'_>,
+) -> Vec<usize> {
     let mut lost = Vec::new();
-    // Long ones first: the 5 of 15 is not a 5.
-    let mut order: Vec<&&Spelled> = plain.iter().collect();
-    order.sort_by_key(|spelled| usize::MAX - spelled.text.len());
     let mut others = Vec::new();
-    for spelled in order {
-        match whole(text, &spelled.text).first() {
-            Some(&at) => put(text, at, &spelled.text, spelled.word),
-            None => others.push(*spelled),
+    // Long ones first: the 5 of 15 is not a 5.
+    let mut texts: Vec<&str> = plain.iter().map(|spelled| spelled.text.as_str()).collect();
+    texts.sort_by_key(|text| (usize::MAX - text.len(), *text));
+    texts.dedup();
+    for (i, &wanted) in texts.iter().enumerate() {
+        let same: Vec<&Spelled> =
+            plain.iter().filter(|spelled| spelled.text == wanted).copied().collect();
+        let found = whole(text, wanted);
+        // Where prose says the same, the places are those of the source.
+        let open = |word: usize| {
+            plain.iter().any(|spelled| spelled.word == word && texts[i..].contains(&&*spelled.text))
+        };
+        let places = places_among_equals(source, wanted, &same, |word| {
+            open(word).then(|| context.words[word].text.as_str())
+        });
+        let is_alike = found.len() == places.total;
+        let chosen = |i: usize| if is_alike { places.own.get(i).copied() } else { Some(i) };
+        for (i, spelled) in same.iter().enumerate().rev() {
+            match chosen(i).and_then(|place| found.get(place)) {
+                Some(&at) => put(text, at, wanted, spelled.word),
+                None => others.push(*spelled),
+            }
         }
     }
     // What is left of numbers in the answer must have the values of those that were not found.
@@ -92,6 +112,39 @@ fn figures(plain: &[&Spelled], text: &mut String, context: &Context<'_>) -> Vec<
         }
     }
     lost
+}
+
+/// Where words stand among all that reads the same.
+struct Places {
+    /// The number of each word's place.
+    own: Vec<usize>,
+    /// How many places there are.
+    total: usize,
+}
+
+/// The places of the words `same`, which all read `wanted`, in `source` with those words in it that
+/// have a text.
+fn places_among_equals<'a>(
+    source: &str,
+    wanted: &str,
+    same: &[&Spelled],
+    text_of: impl Fn(usize) -> Option<&'a str>,
+) -> Places {
+    let mut seen = String::with_capacity(source.len());
+    let mut starts = Vec::with_capacity(same.len());
+    for c in source.chars() {
+        let word = mask::number(c);
+        if word.is_some_and(|word| same.iter().any(|spelled| spelled.word == word)) {
+            starts.push(seen.len());
+        }
+        match word.and_then(&text_of) {
+            Some(text) => seen.push_str(text),
+            None => seen.push(c),
+        }
+    }
+    let all = whole(&seen, wanted);
+    let own = starts.iter().filter_map(|start| all.iter().position(|at| at == start)).collect();
+    Places { own, total: all.len() }
 }
 
 /// The stretches of digits in `text`, with the marks between them.
