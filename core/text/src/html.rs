@@ -56,7 +56,7 @@ impl HtmlDocument {
             places: Vec::new(),
             first_attribute: 0,
         };
-        let mut add = |document: &mut Self, mut run: Run| {
+        let add = |document: &mut Self, mut run: Run| {
             let broken = run.add_pieces(pieces::find(&run.text, language));
             document.add_run(&run, &broken, language);
         };

@@ -1,5 +1,7 @@
 //! Whether an answer holds what it must, and nothing that it must not.
 
+use std::collections::HashMap;
+
 use super::{
     mask::{self, Spelled},
     numerals,
@@ -9,6 +11,10 @@ use crate::{
     pieces::{self, Carry, Kind, may_write, value},
     sentence::Role,
 };
+
+/// Letters from which on a source is long enough to compare its length with that of its translation,
+/// where both have an alphabet.
+const LONG_LETTERS: usize = 100;
 
 /// Why an answer was refused.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,7 +54,8 @@ pub(super) fn unmask(
     }
     let is_sound = keeps_order(source, &text, context)
         && explains(source, &text, context)
-        && !repeats(source, &text);
+        && !repeats(source, &text)
+        && !loses_end(source, &text);
     if is_sound { Ok(text) } else { Err(failure) }
 }
 
@@ -313,6 +320,27 @@ fn invented(source: &str, target: &str, context: &Context<'_>) -> Vec<std::ops::
 fn repeats(source: &str, target: &str) -> bool {
     longest_loop(target) > longest_loop(source).max(2)
         || longest_run(target) > longest_run(source).max(3)
+        || most_frequent(target) > most_frequent(source).max(2)
+}
+
+/// Whether so little is left of a long source that its end must be lost.
+fn loses_end(source: &str, target: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).count();
+    let wanted = letters(source);
+    wanted > LONG_LETTERS && 5 * letters(target) < 2 * wanted
+}
+
+/// How many times the most frequent four words in a row stand in `text`.
+fn most_frequent(text: &str) -> usize {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut most = 0;
+    let mut counts: HashMap<&[&str], usize> = HashMap::new();
+    for four in words.windows(4) {
+        let count = counts.entry(four).or_default();
+        *count += 1;
+        most = most.max(*count);
+    }
+    most
 }
 
 /// How many times in a row one to six words repeat.
@@ -404,6 +432,11 @@ mod tests {
         assert!(repeats("a house", "das Haus das Haus das Haus"));
         assert!(!repeats("no no no", "nein nein nein"));
         assert!(repeats("https", "httttttps"));
+        let loop_with_others = "for it was said that he was old, for it was said that he is, for it was said that";
+        assert!(repeats("he was said to be old", loop_with_others));
+        assert!(!repeats("he was said to be old", "for it was said that he was old"));
+        assert!(loses_end(&"one word and another ".repeat(10), "ein Wort und ein anderes"));
+        assert!(!loses_end("one word and another", "ein"));
         assert_eq!(squeezed("a house", "ein Haus ein Haus ein Haus am See"), "ein Haus am See");
         assert_eq!(squeezed("https", "httttttps"), "htttps");
     }
