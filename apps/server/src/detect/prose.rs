@@ -8,7 +8,7 @@ const ENOUGH: (usize, usize) = (12, 3);
 /// `text` without what is not prose, and without quotations and names, where enough is left.
 pub(super) fn prose(text: &str) -> String {
     let bare = without_pieces(text);
-    let own = without_quoted_lines(&bare);
+    let own = without_pieces(&without_quoted_lines(text));
     let own = if is_enough(&own) { own } else { bare };
     let said = without_quotations(&own);
     let said = if is_enough(&said) { said } else { own };
@@ -69,18 +69,21 @@ fn without_quotations(text: &str) -> String {
 /// language's alphabet.
 fn without_names(text: &str) -> String {
     let mut words = Vec::new();
-    let mut begins = true;
-    for word in text.split_whitespace() {
-        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        let mut letters = bare.chars();
-        let is_capital = letters.next().is_some_and(char::is_uppercase);
-        let is_name = is_capital && !begins && letters.clone().any(char::is_lowercase);
-        let is_letter = bare.chars().count() == 1 && !bare.is_ascii();
-        let is_common = !is_name && (!is_letter || matches!(bare, "à" | "è" | "é" | "í" | "ó" | "y" | "á"));
-        if is_common {
-            words.push(word);
+    for line in text.lines() {
+        let mut begins = true;
+        for word in line.split_whitespace() {
+            let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+            let mut letters = bare.chars();
+            let is_capital = letters.next().is_some_and(char::is_uppercase);
+            let is_name = is_capital && !begins && letters.any(char::is_lowercase);
+            let is_letter = bare.chars().count() == 1 && !bare.is_ascii();
+            let is_word = matches!(bare, "à" | "è" | "é" | "í" | "ó" | "á");
+            if !is_name && (!is_letter || is_word) {
+                words.push(word);
+            }
+            begins =
+                word.ends_with(['.', '!', '?', ':', ';', '"', '“', '„', '«', '-', '–', '(']);
         }
-        begins = word.ends_with(['.', '!', '?', ':', ';', '"', '“', '„', '«', '-', '–', '(']);
     }
     words.join(" ")
 }
