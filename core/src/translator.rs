@@ -302,9 +302,12 @@ impl Translator {
             return;
         };
         let (first, second) = text.split_at(middle);
-        let halves = [first.trim_end(), second.trim_start()].into_iter().filter(|half| !half.is_empty());
+        let halves =
+            [first.trim_end(), second.trim_start()].into_iter().filter(|half| !half.is_empty());
         let halves: Vec<&str> = halves.collect();
-        for (ids, half) in self.vocabulary.encode_batch(Side::Source, &halves).into_iter().zip(halves) {
+        for (ids, half) in
+            self.vocabulary.encode_batch(Side::Source, &halves).into_iter().zip(halves)
+        {
             self.cut(task, half, ids, limit, pieces);
         }
     }
@@ -407,12 +410,15 @@ fn middle(text: &str) -> Option<usize> {
     let mut before = text.chars().next()?;
     for (at, c) in text.char_indices().skip(1) {
         let nearest = |best: Option<usize>| match best {
-            Some(best) if best.abs_diff(text.len() / 2) <= at.abs_diff(text.len() / 2) => Some(best),
+            Some(best) if best.abs_diff(text.len() / 2) <= at.abs_diff(text.len() / 2) => {
+                Some(best)
+            }
             _ => Some(at),
         };
         let is_late = 4 * at > text.len() && 4 * at < 3 * text.len();
         let is_eastern = matches!(before, '，' | '；' | '：' | '、' | '。');
-        let is_western = matches!(before, ',' | ';' | ':' | '.' | ')' | '–' | '—') && c.is_whitespace();
+        let is_western =
+            matches!(before, ',' | ';' | ':' | '.' | ')' | '–' | '—') && c.is_whitespace();
         if is_late && (is_eastern || is_western) {
             clause = nearest(clause);
         }

@@ -77,7 +77,8 @@ impl Detector {
         let of = |(text, guesses): (&String, Vec<Detected>)| {
             let best = best(&guesses, known);
             let Some(common) = &common else { return best };
-            let is_unsure = best.confidence > 0.0 && letters(text) < LONG && best.language != *common;
+            let is_unsure =
+                best.confidence > 0.0 && letters(text) < LONG && best.language != *common;
             let own = guesses.iter().find(|guess| guess.language == *common);
             match own.filter(|own| is_unsure && 5.0 * own.confidence > best.confidence) {
                 Some(own) => own.clone(),
@@ -104,7 +105,10 @@ fn best(guesses: &[Detected], known: &[String]) -> Detected {
 }
 
 /// The language that most letters of texts with sure guesses are in.
-fn common_language(guesses: &[Vec<Detected>], letters: impl Iterator<Item = usize>) -> Option<String> {
+fn common_language(
+    guesses: &[Vec<Detected>],
+    letters: impl Iterator<Item = usize>,
+) -> Option<String> {
     let mut counts = std::collections::BTreeMap::<&str, usize>::new();
     for (guesses, letters) in guesses.iter().zip(letters) {
         if guesses[0].confidence >= 80.0 {
@@ -182,7 +186,9 @@ mod tests {
             ("Bedankt", "nl"),
         ] {
             let lower = word.to_lowercase();
-            for form in [word, &lower, &format!("{word}."), &format!("{word}!"), &format!("{word}\n")] {
+            for form in
+                [word, &lower, &format!("{word}."), &format!("{word}!"), &format!("{word}\n")]
+            {
                 assert_eq!(language(form), expected, "{form:?}");
             }
         }
@@ -194,7 +200,10 @@ mod tests {
             ("The name Müller is written with ü in Zürich and in Köln.", "en"),
             ("Our word for the sign “größer als” is not in this list.", "en"),
             ("@jiri@skola.example @novak Bedankt, dat helpt mij echt!", "nl"),
-            ("Der Dienst startet nicht:\n```\nerror: cannot open the file, run it again\n```\nWer weiß Rat?", "de"),
+            (
+                "Der Dienst startet nicht:\n```\nerror: cannot open the file, run it again\n```\nWer weiß Rat?",
+                "de",
+            ),
             ("DAS IST MEIN HUND", "de"),
         ] {
             assert_eq!(language(text), expected, "{text}");
@@ -211,7 +220,9 @@ mod tests {
 
     #[test]
     fn a_text_without_prose_is_english_with_no_confidence() {
-        for text in ["", "  ", "🙂", "123", "https://a.example/b?c=d", "@ada #spring", "v1.20.0-rc.3"] {
+        for text in
+            ["", "  ", "🙂", "123", "https://a.example/b?c=d", "@ada #spring", "v1.20.0-rc.3"]
+        {
             let expected = Detected { confidence: 0.0, language: "en".into() };
             assert_eq!(best(text, KNOWN), expected, "{text}");
         }
@@ -219,7 +230,8 @@ mod tests {
 
     #[test]
     fn short_texts_are_informed_by_their_neighbours() {
-        let texts = ["Der Garten ist heute leider geschlossen.", "Hallo", "Museum", "Bonjour à tous"];
+        let texts =
+            ["Der Garten ist heute leider geschlossen.", "Hallo", "Museum", "Bonjour à tous"];
         let texts: Vec<String> = texts.map(str::to_owned).into();
         let found = Detector::new().detect_all(&texts, &known(KNOWN));
         let found: Vec<&str> = found.iter().map(|found| found.language.as_str()).collect();

@@ -182,7 +182,8 @@ impl HtmlDocument {
     fn copy(&self, range: Range<usize>, written: &[(Range<usize>, String)], out: &mut String) {
         let mut at = range.start;
         let first = written.partition_point(|(place, _)| place.start < range.start);
-        for (place, text) in written[first..].iter().take_while(|(place, _)| place.end <= range.end) {
+        for (place, text) in written[first..].iter().take_while(|(place, _)| place.end <= range.end)
+        {
             out.push_str(&self.html[at..place.start]);
             out.push_str(text);
             at = place.end;
@@ -274,7 +275,10 @@ mod tests {
                         five <img alt='six'></div> SEVEN";
         assert_eq!(translate(html, str::to_uppercase), expected);
         let open = "<div translate=no>One <p translate=yes>two";
-        assert_eq!(translate(open, str::to_uppercase), "<div translate=no>One <p translate=yes>TWO");
+        assert_eq!(
+            translate(open, str::to_uppercase),
+            "<div translate=no>One <p translate=yes>TWO"
+        );
     }
 
     #[test]
@@ -291,7 +295,9 @@ mod tests {
             };
             let mut session = Session::new(html, &options);
             while !session.segments().is_empty() {
-                let say = |text: &String| [text.replace("house", "maison \"d'or\"").replace("name", "nom")];
+                let say = |text: &String| {
+                    [text.replace("house", "maison \"d'or\"").replace("name", "nom")]
+                };
                 let answers: Vec<[String; 1]> = session.segments().iter().map(say).collect();
                 session.accept(&answers);
             }
@@ -300,7 +306,10 @@ mod tests {
         assert_eq!(translated(false), html);
         let with = translated(true);
         assert!(with.contains("placeholder='your nom'") && with.contains("alt='kept'"), "{with}");
-        assert!(with.contains("alt=\"a &#39;red&#39; maison &quot;d&#39;or&quot;\" src='a.png'"), "{with}");
+        assert!(
+            with.contains("alt=\"a &#39;red&#39; maison &quot;d&#39;or&quot;\" src='a.png'"),
+            "{with}"
+        );
         assert!(with.contains("title=\"&lt;b&gt; {x}\""), "{with}");
     }
 

@@ -64,11 +64,12 @@ pub fn in_normal_case<'a>(text: &'a str, language: &str) -> Cow<'a, str> {
 /// Words that have a capital within a text only where all words have one: a name of several words has
 /// none of them.
 const SMALL_IN_TITLES: &[&str] = &[
-    "a", "an", "and", "are", "at", "by", "for", "from", "how", "in", "is", "it", "my", "of", "on", "or",
-    "our", "the", "their", "this", "to", "was", "what", "with", "you", "your", "au", "dans", "de", "des",
-    "du", "en", "est", "et", "la", "le", "les", "pour", "sur", "un", "une", "con", "del", "el", "las",
-    "los", "para", "por", "una", "y", "das", "dem", "den", "der", "die", "ein", "eine", "für", "im",
-    "ist", "mit", "und", "von", "zu", "zur", "een", "het", "met", "op", "van", "voor",
+    "a", "an", "and", "are", "at", "by", "for", "from", "how", "in", "is", "it", "my", "of", "on",
+    "or", "our", "the", "their", "this", "to", "was", "what", "with", "you", "your", "au", "dans",
+    "de", "des", "du", "en", "est", "et", "la", "le", "les", "pour", "sur", "un", "une", "con",
+    "del", "el", "las", "los", "para", "por", "una", "y", "das", "dem", "den", "der", "die", "ein",
+    "eine", "für", "im", "ist", "mit", "und", "von", "zu", "zur", "een", "het", "met", "op", "van",
+    "voor",
 ];
 
 /// Whether every word of `text` begins with a capital, small words too.
@@ -275,11 +276,18 @@ mod tests {
         let normal = |text, language| in_normal_case(text, language).into_owned();
         assert_eq!(normal("How To Feed The Birds", "en"), "How to feed the birds");
         assert_eq!(normal("Der Hund Und Die Katze", "de"), "Der Hund und die Katze");
-        for name in ["New York Times", "The End", "The House of Mr. Smith", "How to feed the birds"] {
+        for name in ["New York Times", "The End", "The House of Mr. Smith", "How to feed the birds"]
+        {
             assert_eq!(normal(name, "en"), name);
         }
-        assert_eq!(restore("Le Chat Et La Souris", "the cat and the mouse", "en"), "The Cat And The Mouse");
-        assert_eq!(restore("The Cat And The Mouse", "le chat et la souris", "fr"), "Le chat et la souris");
+        assert_eq!(
+            restore("Le Chat Et La Souris", "the cat and the mouse", "en"),
+            "The Cat And The Mouse"
+        );
+        assert_eq!(
+            restore("The Cat And The Mouse", "le chat et la souris", "fr"),
+            "Le chat et la souris"
+        );
     }
 
     #[test]

@@ -120,17 +120,67 @@ fn language(script: Script, text: &str) -> &'static str {
 /// Russian, Ukrainian or Bulgarian, where no letter tells them apart.
 fn by_cyrillic_words(text: &str) -> &'static str {
     const WORDS: &[(&str, &[&str])] = &[
-        ("bg", &["и", "на", "да", "се", "не", "за", "от", "са", "съм", "ще", "че", "е", "до", "как", "с", "това", "със"]),
-        ("uk", &["та", "що", "як", "це", "не", "на", "до", "для", "або", "він", "вона", "ми", "ви", "так", "дякую"]),
-        ("ru", &["и", "в", "не", "на", "что", "он", "как", "это", "по", "но", "из", "к", "у", "же", "спасибо", "да", "привет"]),
+        (
+            "bg",
+            &[
+                "и", "на", "да", "се", "не", "за", "от", "са", "съм", "ще", "че", "е", "до", "как",
+                "с", "това", "със",
+            ],
+        ),
+        (
+            "uk",
+            &[
+                "та",
+                "що",
+                "як",
+                "це",
+                "не",
+                "на",
+                "до",
+                "для",
+                "або",
+                "він",
+                "вона",
+                "ми",
+                "ви",
+                "так",
+                "дякую",
+            ],
+        ),
+        (
+            "ru",
+            &[
+                "и",
+                "в",
+                "не",
+                "на",
+                "что",
+                "он",
+                "как",
+                "это",
+                "по",
+                "но",
+                "из",
+                "к",
+                "у",
+                "же",
+                "спасибо",
+                "да",
+                "привет",
+            ],
+        ),
     ];
     let words: Vec<&str> = text.split(|c: char| !c.is_alphabetic()).collect();
     let hits = |list: &[&str]| words.iter().filter(|word| list.contains(word)).count();
     // A hard sign within a word is frequent in Bulgarian.
     let sign = 2 * words.iter().filter(|word| word.trim_end_matches('ъ').contains('ъ')).count();
-    let score = |language: &str, list: &[&str]| hits(list) + if language == "bg" { sign } else { 0 };
+    let score =
+        |language: &str, list: &[&str]| hits(list) + if language == "bg" { sign } else { 0 };
     // The last of equal ones, which is Russian.
-    WORDS.iter().max_by_key(|(language, list)| score(language, list)).map_or("ru", |(found, _)| found)
+    WORDS
+        .iter()
+        .max_by_key(|(language, list)| score(language, list))
+        .map_or("ru", |(found, _)| found)
 }
 
 /// Letters of languages that the detector has no model of; other languages hardly use them.
@@ -149,8 +199,8 @@ const RARE: &[(&str, &[char])] = &[
     (
         "vi",
         &[
-            'ơ', 'ư', 'đ', 'ạ', 'ả', 'ấ', 'ầ', 'ậ', 'ắ', 'ế', 'ề', 'ệ', 'ố', 'ồ', 'ộ', 'ớ', 'ờ', 'ợ', 'ủ',
-            'ụ', 'ứ', 'ừ', 'ự', 'ị', 'ọ', 'ể', 'ổ', 'ở', 'ử', 'ữ', 'ẫ', 'ẽ', 'ũ', 'ĩ',
+            'ơ', 'ư', 'đ', 'ạ', 'ả', 'ấ', 'ầ', 'ậ', 'ắ', 'ế', 'ề', 'ệ', 'ố', 'ồ', 'ộ', 'ớ', 'ờ',
+            'ợ', 'ủ', 'ụ', 'ứ', 'ừ', 'ự', 'ị', 'ọ', 'ể', 'ổ', 'ở', 'ử', 'ữ', 'ẫ', 'ẽ', 'ũ', 'ĩ',
         ],
     ),
 ];

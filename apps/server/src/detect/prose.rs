@@ -81,8 +81,7 @@ fn without_names(text: &str) -> String {
             if !is_name && (!is_letter || is_word) {
                 words.push(word);
             }
-            begins =
-                word.ends_with(['.', '!', '?', ':', ';', '"', '“', '„', '«', '-', '–', '(']);
+            begins = word.ends_with(['.', '!', '?', ':', ';', '"', '“', '„', '«', '-', '–', '(']);
         }
     }
     words.join(" ")
@@ -95,8 +94,14 @@ mod tests {
     #[test]
     fn what_others_wrote_is_left_out() {
         for (text, own) in [
-            ("@ada@social.example Danke, das hat geklappt! https://a.example/b", "Danke, das hat geklappt!"),
-            ("Sie sagte \"see you tomorrow\" und ging dann nach Hause.", "Sie sagte und ging dann nach"),
+            (
+                "@ada@social.example Danke, das hat geklappt! https://a.example/b",
+                "Danke, das hat geklappt!",
+            ),
+            (
+                "Sie sagte \"see you tomorrow\" und ging dann nach Hause.",
+                "Sie sagte und ging dann nach",
+            ),
             ("> I cannot open it\nVersuch es doch noch einmal", "Versuch es doch noch einmal"),
             ("My friend Jürgen moved to Düsseldorf last year.", "My friend moved to last year."),
             ("Guten Tag", "Guten Tag"),

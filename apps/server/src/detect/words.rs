@@ -185,10 +185,26 @@ const LANGUAGES: &[(&str, &str, &str)] = &[
         "i u je na se da za su od s o kao ne što ali iz koji koja sam si smo ste bi ili kako gdje do",
         "bok hvala dobar molim",
     ),
-    ("sl", "in je na se da za so od z kot ne kar ali iz ki sem si smo ste bi kako kje do", "hvala prosim"),
+    (
+        "sl",
+        "in je na se da za so od z kot ne kar ali iz ki sem si smo ste bi kako kje do",
+        "hvala prosim",
+    ),
     ("lt", "ir yra kad su ne tai bet iš į už ar kaip aš tu jis ji mes jie", "labas ačiū prašau"),
-    ("lv", "un ir ka ar no uz par bet tas kā es tu viņš viņa mēs viņi vai nav", "sveiki paldies lūdzu"),
+    (
+        "lv",
+        "un ir ka ar no uz par bet tas kā es tu viņš viņa mēs viņi vai nav",
+        "sveiki paldies lūdzu",
+    ),
     ("et", "ja on ei et see kui ka oma aga ta mis või ma sa me nad kuidas", "tere aitäh palun"),
-    ("is", "og að er í á það sem við en ekki um til með fyrir ég þú hann hún af hvernig", "takk góðan"),
-    ("vi", "và là của có không một cho các với được này trong người để tôi đã bạn khi", "cảm xin chào"),
+    (
+        "is",
+        "og að er í á það sem við en ekki um til með fyrir ég þú hann hún af hvernig",
+        "takk góðan",
+    ),
+    (
+        "vi",
+        "và là của có không một cho các với được này trong người để tôi đã bạn khi",
+        "cảm xin chào",
+    ),
 ];

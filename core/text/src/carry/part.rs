@@ -226,10 +226,12 @@ impl Part {
         if length < LONG || self.cuts >= MAX_CUTS {
             return false;
         }
-        let is_mark = |c: char| matches!(c, ',' | ';' | ':' | '–' | '—' | '，' | '；' | '：' | '、');
+        let is_mark =
+            |c: char| matches!(c, ',' | ';' | ':' | '–' | '—' | '，' | '；' | '：' | '、');
         let behind = self.source.match_indices(is_mark).map(|(at, mark)| at + mark.len());
         let is_end = |&at: &usize| {
-            let ends_word = self.source[at..].starts_with(' ') || !self.source[..at].ends_with([',', ':']);
+            let ends_word =
+                self.source[at..].starts_with(' ') || !self.source[..at].ends_with([',', ':']);
             ends_word && 5 * at > length && 5 * at < 4 * length
         };
         let Some(at) = behind.filter(is_end).min_by_key(|&at| at.abs_diff(length / 2)) else {

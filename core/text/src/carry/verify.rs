@@ -432,7 +432,8 @@ mod tests {
         assert!(repeats("a house", "das Haus das Haus das Haus"));
         assert!(!repeats("no no no", "nein nein nein"));
         assert!(repeats("https", "httttttps"));
-        let loop_with_others = "for it was said that he was old, for it was said that he is, for it was said that";
+        let loop_with_others =
+            "for it was said that he was old, for it was said that he is, for it was said that";
         assert!(repeats("he was said to be old", loop_with_others));
         assert!(!repeats("he was said to be old", "for it was said that he was old"));
         assert!(loses_end(&"one word and another ".repeat(10), "ein Wort und ein anderes"));

@@ -31,7 +31,8 @@ mod tests {
 
     #[test]
     fn values_are_found_within_their_quotation_marks() {
-        let tag = "<img data-x=' title=\"no\"' ALT = \"A house\" src=a.png title='it&#39;s' alt=bare>";
+        let tag =
+            "<img data-x=' title=\"no\"' ALT = \"A house\" src=a.png title='it&#39;s' alt=bare>";
         let found: Vec<&str> = prose(tag).into_iter().map(|at| &tag[at]).collect();
         assert_eq!(found, ["A house", "it&#39;s"]);
     }

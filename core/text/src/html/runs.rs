@@ -278,7 +278,8 @@ pub(super) struct Found {
 /// Finds what of `html` is translated.
 pub(super) fn find(html: &str) -> Found {
     let tokens = read(html);
-    let mut finder = Finder { html, found: Found::default(), run: Run::default(), kept: Vec::new() };
+    let mut finder =
+        Finder { html, found: Found::default(), run: Run::default(), kept: Vec::new() };
     let mut opaque: Option<Opaque> = None;
     // Where elements begin that are translated within others that are not.
     let asked = |token: &Token| matches!(token.kind, TokenKind::Open { translate: Some(true), .. });
@@ -357,7 +358,8 @@ impl Finder<'_> {
     /// Takes note of what a token within an element that is not translated opens or closes; whether the
     /// token is translated nevertheless.
     fn goes_on(&mut self, kind: &TokenKind) -> bool {
-        let is_translated = |kept: &[(String, bool)]| kept.last().is_none_or(|(_, translated)| *translated);
+        let is_translated =
+            |kept: &[(String, bool)]| kept.last().is_none_or(|(_, translated)| *translated);
         let before = is_translated(&self.kept);
         match kind {
             TokenKind::Open { name, translate } if !VOID.contains(&name.as_str()) => {

@@ -51,12 +51,9 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
                 (digits > 6).then_some(at)
             },
         ),
-        when(
-            Kind::Account,
-            Noun,
-            r"\b(?:\d{4}[ -]){3}\d{4}\b|\b\d{7,200}\b",
-            |text, at| (!goes_on(text, at.end)).then_some(at),
-        ),
+        when(Kind::Account, Noun, r"\b(?:\d{4}[ -]){3}\d{4}\b|\b\d{7,200}\b", |text, at| {
+            (!goes_on(text, at.end)).then_some(at)
+        }),
         // Dates and times
         pattern(
             Kind::Date,
@@ -133,7 +130,10 @@ fn goes_on(text: &str, end: usize) -> bool {
         || rest.starts_with(['.', ',', '/', ':', '-', '\'', '’'])
             && begins(&rest[rest.chars().next().map_or(0, char::len_utf8)..], char::is_numeric)
         || unit.starts_with(['°', '%', '€', '£', '¥', '‰', '²', '³'])
-            && !unit.chars().nth(1).is_some_and(|c| c.is_alphanumeric() && c != 'C' || "$({%".contains(c))
+            && !unit
+                .chars()
+                .nth(1)
+                .is_some_and(|c| c.is_alphanumeric() && c != 'C' || "$({%".contains(c))
 }
 
 /// Without a mark at the end; not a part of a longer word with a sign.
