@@ -163,12 +163,12 @@ impl HtmlDocument {
     /// The sentences of attributes that change: where each stands, and what is written there.
     fn written_attributes(&self, sentences: &[&Rewritten]) -> Vec<(Range<usize>, String)> {
         let mut written = Vec::new();
-        for i in self.first_attribute..self.sentences.len() {
-            let Rewritten::Items(items) = sentences[i] else { continue };
-            if is_unchanged(&self.sentences[i], items) {
+        let all = self.sentences.iter().zip(&self.places).zip(sentences);
+        for ((sentence, place), rewritten) in all.skip(self.first_attribute) {
+            let Rewritten::Items(items) = rewritten else { continue };
+            if is_unchanged(sentence, items) {
                 continue;
             }
-            let place = &self.places[i];
             let text = |item: &Item| match item {
                 Item::Prose(text) => escape(text).replace('"', "&quot;").replace('\'', "&#39;"),
                 Item::Span(span) => self.html[place.spans[*span].clone()].to_owned(),
