@@ -51,6 +51,8 @@ pub(crate) struct TranslationRequest {
     /// Names of domains, or `auto` alone.
     pub(crate) domains: Vec<String>,
     pub(crate) trace: bool,
+    /// Whether attributes of HTML that readers see are translated, too.
+    pub(crate) attributes: bool,
     /// Most characters a text may have.
     pub(crate) char_limit: Option<usize>,
 }
@@ -69,9 +71,8 @@ impl TranslationService {
 
     /// Reads what detection needs ahead of the first request, on a thread of its own.
     pub(crate) fn warm(&self) -> std::io::Result<()> {
-        let known = self.languages(&self.model());
         let detector = Arc::clone(&self.detector);
-        let warm = move || detector.warm(&known);
+        let warm = move || detector.warm();
         std::thread::Builder::new().name("detect".into()).spawn(warm).map(drop)
     }
 
@@ -215,8 +216,8 @@ impl TranslationService {
                 "trace is limited to {MAX_TRACE_CHARS} characters, and this has {num_chars}"
             )));
         }
-        let TranslationRequest { texts, trace, .. } = request;
-        Ok(Order { texts, source, target, is_html, num_alternatives, domains, trace })
+        let TranslationRequest { texts, trace, attributes, .. } = request;
+        Ok(Order { texts, source, target, is_html, attributes, num_alternatives, domains, trace })
     }
 
     fn check_sizes(&self, request: &TranslationRequest) -> Result<(), ServiceError> {
@@ -276,7 +277,7 @@ fn known_domains(named: Vec<String>, model: &Loaded) -> Result<Domains, ServiceE
         ))),
         Some(unknown) => Err(ServiceError::invalid(format_args!(
             "domain `{unknown}` is not supported; this model has {}",
-            known.join(", ")
+            known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ))),
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Order {
     pub(crate) source: Option<String>,
     pub(crate) target: String,
     pub(crate) is_html: bool,
+    /// Whether attributes of HTML that readers see are translated, too.
+    pub(crate) attributes: bool,
     pub(crate) num_alternatives: usize,
     pub(crate) domains: Domains,
     pub(crate) trace: bool,
@@ -204,13 +206,23 @@ fn prepare(
     known: &[String],
     detector: &Detector,
 ) -> Result<Vec<Prepared>, ApiError> {
-    let prepare = |text: &String| {
+    let guesses = match &order.source {
+        Some(_) => Vec::new(),
+        None => {
+            let plain = |text: &String| match order.is_html {
+                true => html::visible_text(text),
+                false => text.clone(),
+            };
+            detector.detect_all(&order.texts.iter().map(plain).collect::<Vec<_>>(), known)
+        }
+    };
+    let prepare = |(i, text): (usize, &String)| {
         let (source, detected) = match &order.source {
             Some(source) => (source.clone(), None),
             None => {
-                let plain = if order.is_html { html::visible_text(text) } else { text.clone() };
-                let best = detector.detect(&plain, known).swap_remove(0);
-                let source = languages::resolve(known, &best.language).unwrap_or(&best.language);
+                let best = guesses[i].clone();
+                // What is in no language of the model comes back as it is.
+                let source = languages::resolve(known, &best.language).unwrap_or(&order.target);
                 (source.to_owned(), Some(best))
             }
         };
@@ -221,7 +233,7 @@ fn prepare(
         let (domains, guessed) = order.domains(text, &source, session.is_empty(), model)?;
         Ok(Prepared { source, detected, domains, guessed, session, answers: Vec::new() })
     };
-    order.texts.iter().map(prepare).collect()
+    order.texts.iter().enumerate().map(prepare).collect()
 }
 
 /// The error for a domain that no expert knows in this direction: names those that are known.
@@ -263,7 +275,7 @@ impl Order {
             target: self.target.clone(),
             format: if self.is_html { Format::Html } else { Format::Text },
             placeholders: model.model.placeholders(source, &self.target),
-            ..Options::default()
+            attributes: self.attributes,
         }
     }
 

@@ -42,7 +42,10 @@ impl Session {
         }
         match options.format {
             Format::Text => Self::of(Box::new(PlainText::parse(text, &options.source)), options),
-            Format::Html => Self::of(Box::new(HtmlDocument::parse(text, &options.source)), options),
+            Format::Html => {
+                let document = HtmlDocument::parse(text, &options.source, options.attributes);
+                Self::of(Box::new(document), options)
+            }
         }
     }
 

@@ -50,6 +50,7 @@ fn parse(fields: &Fields, request: &HttpRequest) -> Result<TranslationRequest, S
         num_alternatives,
         domains: domains(fields, request)?,
         trace: fields.flag("trace"),
+        attributes: fields.flag("attributes"),
         char_limit: None,
     })
 }
