@@ -5,7 +5,7 @@ use std::ops::Range;
 use dragoman_text::{
     Role, Sentence, Span,
     pieces::{self, Carry, Piece},
-    sentence::{inner, partners, trimmed},
+    sentence::{partners, trimmed},
     split::{Segment, has_letters, split},
 };
 
@@ -145,15 +145,10 @@ impl Finder<'_> {
             return None;
         }
         let span = |i: usize| (&marks[i].at, &marks[i].role);
-        let mut range = trimmed(text, span, marks.len(), range.clone());
-        let marks = self.marks_at(&range);
-        if !has_words(text, &marks, &range) {
-            return None;
-        }
-        let kept = inner(|i| (&marks[i].at, &marks[i].role), marks.len(), &range);
+        let (range, kept) = trimmed(text, span, marks.len(), range);
         let marks = &marks[kept];
-        if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
-            range = range.start.min(first.at.start)..range.end.max(last.at.end);
+        if !has_words(text, marks, &range) {
+            return None;
         }
         let mut atoms = self.block.atoms_at(&range);
         if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
