@@ -145,7 +145,7 @@ impl Finder<'_> {
             return None;
         }
         let span = |i: usize| (&marks[i].at, &marks[i].role);
-        let (range, kept) = trimmed(text, span, marks.len(), range.clone());
+        let (range, kept) = trimmed(text, span, marks.len(), range);
         let marks = &marks[kept];
         if !has_words(text, marks, &range) {
             return None;

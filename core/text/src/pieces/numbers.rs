@@ -30,12 +30,8 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
         when(
             Kind::Account,
             Noun,
-            r"\b(?:97[89][- ]?)?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dXx]\b|\b97[89]\d{10}\b|\b\d{9}[Xx]\b|\b\d{4}-\d{3}[\dXx]\b",
-            |text, at| {
-                let piece = &text[at.clone()];
-                let is_mixed = piece.contains('-') && piece.contains(' ');
-                (!is_mixed && !goes_on(text, at.end)).then_some(at)
-            },
+            r"\b(?:97[89]-?)?\d{1,5}-\d{1,7}-\d{1,7}-[\dXx]\b|\b(?:97[89] ?)?\d{1,5} \d{1,7} \d{1,7} [\dXx]\b|\b97[89]\d{10}\b|\b\d{9}[Xx]\b|\b\d{4}-\d{3}[\dXx]\b",
+            |text, at| (!goes_on(text, at.end)).then_some(at),
         ),
         when(
             Kind::Account,
