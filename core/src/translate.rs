@@ -97,14 +97,14 @@ pub trait Translate: Send + Sync {
     }
 
     /// The domain that `text` is most likely of, with a probability, among those that cover the way
-    /// from `source` to `target` and can be told from others; none if there are none.
+    /// from `source` to `target` and has a detector; none if there are none.
     fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {
         let _ = (text, source, target);
         None
     }
 
     /// Rows that each added expert has computed since the model was loaded, by name: one for each
-    /// token in each layer. Nobody computes one without being asked.
+    /// token in each layer. It is computed on request only.
     fn added(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
     }

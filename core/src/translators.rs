@@ -10,6 +10,7 @@ use crate::{
     Error, Result,
     memory::MemoryStats,
     translate::{Hypothesis, Job, Translate, Translation},
+    translator::unknown_domain,
 };
 
 /// Models in the order in which they are asked.
@@ -80,7 +81,7 @@ impl Translators {
             let known = self.domains();
             let domain = domain.clone();
             return Err(match known.contains(&domain) {
-                false => Error::UnknownDomain { domain, known: known.join(", ") },
+                false => unknown_domain(&domain, &known),
                 true => {
                     let route = format!("{}-{}", job.source, job.target);
                     Error::DomainOfOtherRoutes { domain, route, routes: "other pairs".into() }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use candle::DType;
 use dragoman_core::{
     context::{Context, Training},
-    directory::{Files, save_translation},
+    directory::{Files, TranslationParts, save_translation},
     kernels::matmul::Precision,
     translate::{Job, Translate},
     translator::{Translator, TranslatorOptions},
@@ -65,7 +65,9 @@ fn a_saved_model_translates_as_before() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let (model, params, register) = model(&config)?;
         let tokenizer = tokenizer()?;
-        save_translation(folder.path(), &config, &register, &params, (&tokenizer, DType::F32))?;
+        let parts =
+            TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
+        save_translation(folder.path(), parts, &params, DType::F32)?;
         let options =
             TranslatorOptions { precision: Precision::F32, ..TranslatorOptions::default() };
         let fresh = Translator::new(model, register, std::sync::Arc::new(tokenizer), options)?;

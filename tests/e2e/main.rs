@@ -3,6 +3,7 @@
 mod fixture;
 mod translate;
 mod errors;
+mod files;
 mod languages;
 mod recommend;
 mod suggest;

@@ -23,6 +23,15 @@ pub(crate) struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     values: Map<String, Value>,
+    upload: Option<Upload>,
+}
+
+/// A file that came as the field `file` of a form.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    /// Its name as the client calls it.
+    pub(crate) name: String,
+    pub(crate) bytes: web::Bytes,
 }
 
 impl Reader {
@@ -39,7 +48,17 @@ impl Reader {
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<Fields, ServiceError> {
-        let body = self.bodies.read(request, payload, self.limit).await?;
+        self.fields_of(request, payload, self.limit).await
+    }
+
+    /// As [`fields`](Self::fields), with a file among them and up to `limit` bytes.
+    pub(crate) async fn fields_of(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        limit: usize,
+    ) -> Result<Fields, ServiceError> {
+        let body = self.bodies.read(request, payload, limit).await?;
         Fields::parse(request, body).await
     }
 }
@@ -80,6 +99,11 @@ impl Fields {
         self.get(name).map(|value| value.as_str().ok_or_else(wrong)).transpose()
     }
 
+    /// The file, if there is one.
+    pub(crate) fn upload(&self) -> Option<&Upload> {
+        self.upload.as_ref()
+    }
+
     /// The text of `name`, which must be given.
     pub(crate) fn required(&self, name: &str) -> Result<&str, ServiceError> {
         self.text(name)?.ok_or_else(|| ServiceError::missing(name))
@@ -98,7 +122,7 @@ impl Fields {
     fn parse_json(body: &[u8]) -> Result<Self, ServiceError> {
         let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let kind = match serde_json::from_slice(body) {
-            Ok(Value::Object(values)) => return Ok(Self { values }),
+            Ok(Value::Object(values)) => return Ok(Self { values, ..Self::default() }),
             Ok(Value::Array(_)) => "a list",
             Ok(Value::String(_)) => "a string",
             Ok(Value::Number(_)) => "a number",
@@ -131,8 +155,14 @@ impl Fields {
             while let Some(chunk) = part.next().await {
                 value.extend_from_slice(&chunk.map_err(ServiceError::invalid)?);
             }
-            if let Some(name) = part.name().map(str::to_owned) {
-                self.add(name, utf8(value)?);
+            let file_name = part.content_disposition().and_then(|part| part.get_filename());
+            match (part.name().map(str::to_owned), file_name) {
+                (Some(name), Some(file_name)) if name == "file" => {
+                    let name = file_name.to_owned();
+                    self.upload.get_or_insert(Upload { name, bytes: value.into() });
+                }
+                (Some(name), _) => self.add(name, utf8(value)?),
+                (None, _) => {}
             }
         }
         Ok(())

@@ -4,7 +4,11 @@ mod gorse;
 mod libretranslate;
 mod native;
 
-use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
+use actix_web::{
+    FromRequest, Handler, HttpResponse, Resource, Responder, Route,
+    http::header::{ContentDisposition, DispositionParam, DispositionType},
+    web,
+};
 
 use crate::ServerConfig;
 
@@ -54,4 +58,17 @@ where
 fn resource(path: &str) -> Resource {
     web::resource([path.to_owned(), format!("{path}/")])
         .default_service(web::to(native::method_not_allowed))
+}
+
+/// A file to be saved under `name`.
+fn attachment(name: &str, bytes: bytes::Bytes) -> HttpResponse {
+    let disposition = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename(name.to_owned())],
+    };
+    HttpResponse::Ok()
+        .insert_header(disposition)
+        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .content_type("application/octet-stream")
+        .body(bytes)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use dragoman_store::{Store, Suggestion};
+use dragoman_text::{Rewritten, Sentence};
 
 use crate::{
     batcher::Batcher,
@@ -12,8 +13,10 @@ use crate::{
     error::{Result, ServiceError},
     languages,
     model::{Loaded, ModelHandle},
-    translate::{Domains, Done, Order, translate},
+    translate::{self, Domains, Done, Order, translate},
 };
+
+pub(crate) use crate::translate::DocumentOrder;
 
 /// Alternatives at most, whatever is asked and allowed: one request must not hold all cores.
 const MAX_ALTERNATIVES: usize = 20;
@@ -34,7 +37,7 @@ pub(crate) struct TranslationService {
 }
 
 /// What a request asks for, as it came in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct TranslationRequest {
     pub(crate) texts: Vec<String>,
     /// Whether the texts came as an array, whose length has a limit.
@@ -48,6 +51,8 @@ pub(crate) struct TranslationRequest {
     /// Names of domains, or `auto` alone.
     pub(crate) domains: Vec<String>,
     pub(crate) trace: bool,
+    /// Whether attributes of HTML that readers see are translated, too.
+    pub(crate) attributes: bool,
     /// Most characters a text may have.
     pub(crate) char_limit: Option<usize>,
 }
@@ -66,9 +71,8 @@ impl TranslationService {
 
     /// Reads what detection needs ahead of the first request, on a thread of its own.
     pub(crate) fn warm(&self) -> std::io::Result<()> {
-        let known = self.languages(&self.model());
         let detector = Arc::clone(&self.detector);
-        let warm = move || detector.warm(&known);
+        let warm = move || detector.warm();
         std::thread::Builder::new().name("detect".into()).spawn(warm).map(drop)
     }
 
@@ -119,6 +123,38 @@ impl TranslationService {
         let known = self.languages(&model);
         let order = self.order(request, &model, &known)?;
         translate(order, &model, Arc::new(known), &self.detector, &self.batcher).await
+    }
+
+    /// Says whether a document can be translated between two languages, before it is read.
+    pub(crate) fn check_pair(&self, source: &str, target: &str) -> Result<(), ServiceError> {
+        let model = self.model();
+        let known = self.languages(&model);
+        let request = TranslationRequest::of_document(String::new(), source, target, Vec::new());
+        self.order(request, &model, &known).map(drop)
+    }
+
+    /// Decides on languages and domains for a document, of which `sample` is some text.
+    pub(crate) async fn order_document(
+        &self,
+        sample: String,
+        source: &str,
+        target: &str,
+        domains: Vec<String>,
+    ) -> Result<DocumentOrder, ServiceError> {
+        let model = self.model();
+        let known = self.languages(&model);
+        let request = TranslationRequest::of_document(sample, source, target, domains);
+        let order = self.order(request, &model, &known)?;
+        translate::order_document(order, &model, Arc::new(known), &self.detector).await
+    }
+
+    /// Translates some sentences of a document.
+    pub(crate) async fn translate_sentences(
+        &self,
+        order: &DocumentOrder,
+        sentences: &[Sentence],
+    ) -> Result<Vec<Rewritten>, ServiceError> {
+        translate::translate_sentences(order, sentences, &self.batcher).await
     }
 
     /// Guesses the language of `text`, best first.
@@ -180,8 +216,8 @@ impl TranslationService {
                 "trace is limited to {MAX_TRACE_CHARS} characters, and this has {num_chars}"
             )));
         }
-        let TranslationRequest { texts, trace, .. } = request;
-        Ok(Order { texts, source, target, is_html, num_alternatives, domains, trace })
+        let TranslationRequest { texts, trace, attributes, .. } = request;
+        Ok(Order { texts, source, target, is_html, attributes, num_alternatives, domains, trace })
     }
 
     fn check_sizes(&self, request: &TranslationRequest) -> Result<(), ServiceError> {
@@ -198,6 +234,19 @@ impl TranslationService {
         let Some(limit) = request.char_limit else { return Ok(()) };
         let mut sizes = request.texts.iter().map(|text| text.chars().count());
         sizes.find(|size| *size > limit).map_or(Ok(()), |size| Err(exceeds(size, limit)))
+    }
+}
+
+impl TranslationRequest {
+    /// A request about a document with this text in it.
+    fn of_document(text: String, source: &str, target: &str, domains: Vec<String>) -> Self {
+        Self {
+            texts: vec![text],
+            source: source.to_owned(),
+            target: target.to_owned(),
+            domains,
+            ..Self::default()
+        }
     }
 }
 
@@ -228,7 +277,7 @@ fn known_domains(named: Vec<String>, model: &Loaded) -> Result<Domains, ServiceE
         ))),
         Some(unknown) => Err(ServiceError::invalid(format_args!(
             "domain `{unknown}` is not supported; this model has {}",
-            known.join(", ")
+            known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ))),
     }
 }

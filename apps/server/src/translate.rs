@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use dragoman_core::translate::{Job, Leg, Translate, Translation};
-use dragoman_text::{Format, Options, Session, html};
+use dragoman_text::{Format, Options, Rewritten, Sentence, Session, html};
 use serde::Serialize;
 
 use crate::{
@@ -27,6 +27,8 @@ pub(crate) struct Order {
     pub(crate) source: Option<String>,
     pub(crate) target: String,
     pub(crate) is_html: bool,
+    /// Whether attributes of HTML that readers see are translated, too.
+    pub(crate) attributes: bool,
     pub(crate) num_alternatives: usize,
     pub(crate) domains: Domains,
     pub(crate) trace: bool,
@@ -113,6 +115,75 @@ pub(crate) async fn translate(
     Ok(web::block(finish).await?)
 }
 
+/// A document on its way: what is known before its sentences are translated.
+pub(crate) struct DocumentOrder {
+    model: Arc<Loaded>,
+    pub(crate) source: String,
+    pub(crate) target: String,
+    /// The guessed language, if it was to be guessed.
+    pub(crate) detected: Option<Detected>,
+    domains: Vec<String>,
+}
+
+/// Decides on languages and domains for a document that `order` describes, by the sample that is its
+/// only text.
+pub(crate) async fn order_document(
+    order: Order,
+    model: &Arc<Loaded>,
+    known: Arc<Vec<String>>,
+    detector: &Arc<Detector>,
+) -> Result<DocumentOrder, ApiError> {
+    let target = order.target.clone();
+    let prepare = {
+        let (model, detector) = (Arc::clone(model), Arc::clone(detector));
+        move || prepare(&order, &model, &known, &detector)
+    };
+    let mut texts = web::block(prepare).await??;
+    let Prepared { source, detected, domains, .. } = texts.remove(0);
+    Ok(DocumentOrder { model: Arc::clone(model), source, target, detected, domains })
+}
+
+/// Translates some sentences of a document.
+pub(crate) async fn translate_sentences(
+    order: &DocumentOrder,
+    sentences: &[Sentence],
+    batcher: &Batcher,
+) -> Result<Vec<Rewritten>, ApiError> {
+    let options = Options {
+        source: order.source.clone(),
+        target: order.target.clone(),
+        placeholders: order.model.model.placeholders(&order.source, &order.target),
+        ..Options::default()
+    };
+    let mut session = Session::of_sentences(sentences, &options);
+    loop {
+        let segments = session.segments();
+        if segments.is_empty() {
+            return Ok(session.rewritten());
+        }
+        let job = |text: String| Job {
+            source: order.source.clone(),
+            target: order.target.clone(),
+            domains: order.domains.clone(),
+            text,
+            num_hypotheses: 1,
+            trace: false,
+        };
+        let jobs = segments.into_iter().map(job).collect();
+        let answers = batcher.translate(&order.model, jobs).await?;
+        let accept = move || {
+            session.accept(&answers.iter().map(hypotheses).collect::<Vec<_>>());
+            session
+        };
+        session = web::block(accept).await?;
+    }
+}
+
+/// The texts of an answer, best first.
+fn hypotheses(answer: &Arc<Translation>) -> Vec<String> {
+    answer.hypotheses.iter().map(|found| found.text.clone()).collect()
+}
+
 /// Gives each of `texts` its share of `answers`. CPU-bound: marks find their places.
 fn accept(
     mut texts: Vec<Prepared>,
@@ -123,10 +194,7 @@ fn accept(
         let (own, others) = answers.split_at(count);
         answers = others;
         text.answers.extend(own.iter().cloned());
-        let texts_of = |answer: &Arc<Translation>| {
-            answer.hypotheses.iter().map(|found| found.text.clone()).collect::<Vec<_>>()
-        };
-        text.session.accept(&own.iter().map(texts_of).collect::<Vec<_>>());
+        text.session.accept(&own.iter().map(hypotheses).collect::<Vec<_>>());
     }
     texts
 }
@@ -138,13 +206,23 @@ fn prepare(
     known: &[String],
     detector: &Detector,
 ) -> Result<Vec<Prepared>, ApiError> {
-    let prepare = |text: &String| {
+    let guesses = match &order.source {
+        Some(_) => Vec::new(),
+        None => {
+            let plain = |text: &String| match order.is_html {
+                true => html::visible_text(text),
+                false => text.clone(),
+            };
+            detector.detect_all(&order.texts.iter().map(plain).collect::<Vec<_>>(), known)
+        }
+    };
+    let prepare = |(i, text): (usize, &String)| {
         let (source, detected) = match &order.source {
             Some(source) => (source.clone(), None),
             None => {
-                let plain = if order.is_html { html::visible_text(text) } else { text.clone() };
-                let best = detector.detect(&plain, known).swap_remove(0);
-                let source = languages::resolve(known, &best.language).unwrap_or(&best.language);
+                let best = guesses[i].clone();
+                // What is in no language of the model comes back as it is.
+                let source = languages::resolve(known, &best.language).unwrap_or(&order.target);
                 (source.to_owned(), Some(best))
             }
         };
@@ -155,7 +233,7 @@ fn prepare(
         let (domains, guessed) = order.domains(text, &source, session.is_empty(), model)?;
         Ok(Prepared { source, detected, domains, guessed, session, answers: Vec::new() })
     };
-    order.texts.iter().map(prepare).collect()
+    order.texts.iter().enumerate().map(prepare).collect()
 }
 
 /// The error for a domain that no expert knows in this direction: names those that are known.
@@ -197,7 +275,7 @@ impl Order {
             target: self.target.clone(),
             format: if self.is_html { Format::Html } else { Format::Text },
             placeholders: model.model.placeholders(source, &self.target),
-            ..Options::default()
+            attributes: self.attributes,
         }
     }
 

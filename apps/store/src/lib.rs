@@ -54,8 +54,8 @@ pub use error::{Error, Result};
 pub use keys::{ApiKey, KeyLimits};
 pub use migrate::Migrated;
 pub use recommend::{
-    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Item, ItemPatch, Mode, Tenant, User,
-    UserPatch, Written,
+    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Insert, Item, ItemPatch, Mode, Tenant,
+    User, UserPatch, Written,
 };
 pub use snapshot::Counts;
 pub use suggestions::{Status, Suggestion};

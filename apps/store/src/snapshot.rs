@@ -124,7 +124,7 @@ fn write_row(writer: &mut impl Write, row: &Row) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Error, Feedback, KeyLimits, Mode, Timestamp};
+    use crate::{Error, Feedback, Insert, KeyLimits, Mode, Timestamp};
 
     #[test]
     fn an_export_imported_twice_is_the_same_store() -> anyhow::Result<()> {
@@ -132,7 +132,8 @@ mod tests {
         let (from, to) = (Store::open(from.path())?, Store::open(to.path())?);
         from.suggest(&Suggestion::new("line\nbreak \"é\"", "s", "en", "de"))?;
         from.suggest(&Suggestion::new("two", "zwei", "en", "de"))?;
-        from.put_key("secret", KeyLimits { req_limit: Some(3), char_limit: Some(9) })?;
+        let limits = KeyLimits { req_limit: Some(3), char_limit: Some(9) };
+        let secret = from.create_key(None, limits)?;
         from.create_tenant("shop")?;
         for (tenant, times) in [("default", vec![1]), ("shop", vec![1, 2, 2, 5])] {
             for seconds in times {
@@ -145,7 +146,7 @@ mod tests {
                     labels: serde_json::json!({ "a": ["b"] }),
                     ..Feedback::default()
                 };
-                from.tenant(tenant)?.put_feedback(&[row], Mode::Add, (true, true))?;
+                from.tenant(tenant)?.put_feedback(&[row], Mode::Add, Insert::BOTH)?;
             }
         }
 
@@ -153,7 +154,7 @@ mod tests {
         let counts = from.export(&mut exported)?;
         let expected = Counts { suggestions: 2, keys: 1, users: 2, items: 2, feedback: 2 };
         assert_eq!(counts, expected);
-        assert!(!String::from_utf8(exported.clone())?.contains("secret"));
+        assert!(!String::from_utf8(exported.clone())?.contains(&secret));
 
         for _ in 0..2 {
             assert_eq!(to.import(exported.as_slice())?, counts);
@@ -161,7 +162,7 @@ mod tests {
             to.export(&mut again)?;
             assert_eq!(String::from_utf8(again)?, String::from_utf8(exported.clone())?);
         }
-        assert_eq!(to.key_limits("secret")?, from.key_limits("secret")?);
+        assert_eq!(to.key_limits(&secret)?, from.key_limits(&secret)?);
         assert_eq!(
             to.tenant("shop")?.history("u/1").count(),
             3,

@@ -126,8 +126,7 @@ pub fn search(
             let source = encoded.layout.lengths()[sentence];
             config.max_length(source, model.max_positions() - given)
         };
-        let (next, parents) =
-            pass.advance(&live, &candidates, (&visits, &mut finished), max_length);
+        let (next, parents) = pass.advance(&live, &candidates, &visits, &mut finished, max_length);
         decoder.reorder(&parents);
         live = next;
     }
@@ -266,7 +265,8 @@ impl Pass<'_> {
         &self,
         live: &[Live],
         candidates: &[Vec<Candidate>],
-        (visits, finished): (&[TokenVisits], &mut [Finished]),
+        visits: &[TokenVisits],
+        finished: &mut [Finished],
         max_length: impl Fn(usize) -> usize,
     ) -> (Vec<Live>, Vec<usize>) {
         let (config, end) = (self.config, self.sentences.outputs.end);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::{
     document::{Document, Item, Rewritten},
     pieces::{self, Carry, Kind, Piece},
-    sentence::{Role, Sentence, Span, inner, trimmed},
+    sentence::{Role, Sentence, Span, trimmed},
     split::{Segment, has_letters, split},
 };
 
@@ -67,18 +67,10 @@ impl PlainText {
             Carry::Cut => &Role::Point,
         };
         let at = |i: usize| (&inside[i].at, role(i));
-        let range = trimmed(&self.text, at, inside.len(), range);
-        let kept = inner(at, inside.len(), &range);
+        let (range, kept) = trimmed(&self.text, at, inside.len(), range);
         if !has_prose(&self.text, &range, &inside[kept.clone()]) {
             return;
         }
-        let range = match inside[kept.clone()] {
-            [] => range,
-            [ref first, .., ref last] => {
-                range.start.min(first.at.start)..range.end.max(last.at.end)
-            }
-            [ref one] => range.start.min(one.at.start)..range.end.max(one.at.end),
-        };
         let span = |i: usize| Span {
             at: inside[i].at.start - range.start..inside[i].at.end - range.start,
             role: role(i).clone(),

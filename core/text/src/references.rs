@@ -55,7 +55,7 @@ fn read(raw: &str) -> Option<String> {
 }
 
 /// Replaces the references in `text` by what they stand for.
-pub(crate) fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     let text_of = |part: Part<'_>| match part {
         Part::Plain(text) => text.to_owned(),
         Part::Reference { text, .. } => text,

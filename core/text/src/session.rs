@@ -6,6 +6,7 @@ use crate::{
     html::HtmlDocument,
     options::{Format, Options},
     plain::PlainText,
+    sentence::Sentence,
     split::has_letters,
 };
 
@@ -41,7 +42,10 @@ impl Session {
         }
         match options.format {
             Format::Text => Self::of(Box::new(PlainText::parse(text, &options.source)), options),
-            Format::Html => Self::of(Box::new(HtmlDocument::parse(text, &options.source)), options),
+            Format::Html => {
+                let document = HtmlDocument::parse(text, &options.source, options.attributes);
+                Self::of(Box::new(document), options)
+            }
         }
     }
 
@@ -49,6 +53,19 @@ impl Session {
     pub fn of(document: Box<dyn Document>, options: &Options) -> Self {
         let carriers = document.sentences().iter().map(|s| Carrier::new(s, options)).collect();
         Self { document, carriers, options: options.clone(), asked: 0 }
+    }
+
+    /// Starts with sentences of a document that is elsewhere: [`rewritten`](Self::rewritten) says
+    /// what became of them.
+    pub fn of_sentences(sentences: &[Sentence], options: &Options) -> Self {
+        let carriers = sentences.iter().map(|s| Carrier::new(s, options)).collect();
+        let document = Box::new(Kept(String::new()));
+        Self { document, carriers, options: options.clone(), asked: 0 }
+    }
+
+    /// What became of each sentence by the best hypotheses.
+    pub fn rewritten(&self) -> Vec<Rewritten> {
+        self.carriers.iter().map(|carrier| carrier.rewritten(0)).collect()
     }
 
     /// Whether the document has nothing to translate.
@@ -112,7 +129,7 @@ impl std::fmt::Debug for Session {
 struct Kept(String);
 
 impl Document for Kept {
-    fn sentences(&self) -> &[crate::Sentence] {
+    fn sentences(&self) -> &[Sentence] {
         &[]
     }
 

@@ -67,7 +67,8 @@ pub(super) fn table(rows: &[Row]) -> Table {
 
 /// Test sets for `directions`: those of `dev`, and of other texts.
 pub(super) fn test_sets(
-    (dev, base): (&DevConfig, &Path),
+    dev: &DevConfig,
+    base: &Path,
     general: &[String],
     directions: &[(String, String)],
 ) -> Result<Vec<(bool, TestSet)>> {

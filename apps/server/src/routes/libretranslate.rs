@@ -3,6 +3,7 @@
 mod call;
 mod detect;
 mod detected;
+mod files;
 mod frontend;
 mod languages;
 mod reply;
@@ -17,7 +18,8 @@ use super::{get, post};
 pub(super) fn configure(services: &mut web::ServiceConfig) {
     services
         .service(post("/translate", translate::translate))
-        .service(post("/translate_file", translate::translate_file))
+        .service(post("/translate_file", files::translate_file))
+        .service(get("/download_file/{name}", files::download_file))
         .service(post("/detect", detect::detect))
         .service(post("/suggest", suggest::suggest))
         .service(get("/languages", languages::languages))

@@ -1,6 +1,7 @@
 //! Our own endpoints: pages, health, metrics, experts, the specification, and administration.
 
 mod admin;
+mod documents;
 mod experts;
 mod health;
 mod metrics;
@@ -21,7 +22,14 @@ pub(super) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig
     services
         .service(get("/health", health::health))
         .service(get("/spec", spec::spec))
-        .service(get("/experts", experts::experts));
+        .service(get("/experts", experts::experts))
+        .service(post("/documents", documents::create))
+        .service(get("/documents/{id}/result", documents::result))
+        .service(
+            resource("/documents/{id}")
+                .route(get_route(documents::status))
+                .route(web::delete().to(documents::remove)),
+        );
     if config.monitoring.metrics {
         services.service(get("/metrics", metrics::metrics));
     }

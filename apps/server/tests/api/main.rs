@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod batching;
 mod detect;
+mod documents;
 mod gorse;
 mod harness;
 mod html;

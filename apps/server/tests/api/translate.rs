@@ -5,7 +5,7 @@ use reqwest::multipart::Form;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{TestApp, answer},
+    harness::{TestApp, answer, settings},
     model::Tagger,
 };
 
@@ -208,7 +208,7 @@ async fn another_model_serves_the_next_request() -> Result<()> {
 
 #[actix_web::test]
 async fn files_are_refused_as_upstream_does_when_they_are_disabled() -> Result<()> {
-    let app = TestApp::start()?;
+    let app = TestApp::configured(settings("files_translation = false")?)?;
     let (status, reply) = app.json("/translate_file", &json!({})).await?;
     let expected = json!({ "error": "Files translation are disabled on this server." });
     assert_eq!((status, reply), (403, expected));

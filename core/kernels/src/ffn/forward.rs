@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     activation::Activation,
-    gemm::{Epilogue, Operand, Out, Packing, Product, Right, Rows},
+    gemm::{Epilogue, Operand, Out, Packing, Part, Product, Right, Rows},
     parallel,
     scratch::Scratch,
     visits::Visits,
@@ -108,7 +108,7 @@ impl Forward<'_> {
             a: Operand::KInner(Rows::gather(input.xs, self.d_model, tokens)),
             b,
         };
-        let part = (tile.rows.clone(), tile.columns.clone());
+        let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
         let bias = Epilogue { bias: weights.up_bias, ..Epilogue::NONE };
         // SAFETY: the tiles of all groups are disjoint parts of these buffers.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
@@ -143,7 +143,8 @@ impl Forward<'_> {
         // SAFETY: the tiles of all groups are disjoint parts of this buffer.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {
-            product.run_part((tile.rows.clone(), tile.columns.clone()), out, &bias, |_| ());
+            let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
+            product.run_part(part, out, &bias, |_| ());
         }
     }
 }

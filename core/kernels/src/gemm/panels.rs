@@ -5,7 +5,7 @@ use super::{
     layout::{Operand, PANEL, Packing, Rows},
     quantise,
 };
-use crate::{cpu::Variant, parallel, scratch::Words};
+use crate::{parallel, scratch::Words};
 
 /// A right operand in panels, with all of `K`.
 pub(crate) struct Panels {
@@ -24,12 +24,7 @@ const LONGEST: usize = i32::MAX as usize / (255 * 127);
 
 impl Panels {
     /// Packs `weights`, `(N, K)`.
-    pub(crate) fn new(
-        variant: Variant,
-        packing: Packing,
-        weights: &[f32],
-        (n, k): (usize, usize),
-    ) -> Self {
+    pub(crate) fn new(packing: Packing, weights: &[f32], n: usize, k: usize) -> Self {
         assert!(packing != Packing::Int8 || k <= LONGEST, "int8 sums of {k} would overflow");
         let stride = packing.words(k) * PANEL;
         let mut panels = Self {
@@ -47,7 +42,7 @@ impl Panels {
                 let work = 8 * n * k;
                 parallel::for_each_chunk(panels.words.get_mut(), stride, work, |i, panel| {
                     let columns = i * PANEL..((i + 1) * PANEL).min(n);
-                    pack_right(variant, packing, &rows, columns, 0..k, panel);
+                    pack_right(packing, &rows, columns, 0..k, panel);
                 });
             }
         }

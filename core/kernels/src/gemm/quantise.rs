@@ -1,14 +1,14 @@
-//! Rows of numbers as whole numbers up to ±127 and a scale.
+//! Quantisation of rows to int8, up to ±127, with a scale for each row.
 
 use std::ops::Range;
 
 use super::layout::{Operand, ROW_STRIDE};
-use crate::vectorised::vectorised;
+use crate::simd::simd;
 
 /// Added to the left operand's numbers, because the instruction takes them unsigned.
 pub(super) const OFFSET: i32 = 128;
 
-vectorised! {
+simd! {
     /// What one stands for in `row`: its largest magnitude becomes 127. NaN when an element is not
     /// finite.
     pub(super) fn scale(row: &[f32]) -> f32 {
@@ -40,9 +40,9 @@ pub(super) fn inverse(scale: f32) -> f32 {
     if inverse.is_finite() { inverse } else { 0.0 }
 }
 
-vectorised! {
-    /// Rounds `row · inverse` to whole numbers (ties to even), adds `offset`, and packs four bytes
-    /// a word; gives the sum of the whole numbers. Missing bytes of the last word are zero.
+simd! {
+    /// Rounds `row · inverse` to integers (ties to even), adds `offset`, and packs four bytes
+    /// a word; gives the sum of the integers. Missing bytes of the last word are zero.
     pub(super) fn pack(row: &[f32], inverse: f32, offset: i32, into: &mut [u32]) -> i32 {
         let (fours, rest) = row.as_chunks::<4>();
         let mut total = 0i32;
@@ -67,7 +67,7 @@ vectorised! {
     }
 }
 
-/// `x · inverse` to the nearest whole number: adding 1.5·2²³ leaves it in the last bits.
+/// `x · inverse` to the nearest integer: adding 1.5·2²³ leaves it in the last bits.
 #[inline(always)]
 fn whole(x: f32, inverse: f32) -> i32 {
     const ROUND: f32 = 12_582_912.0;
@@ -89,7 +89,7 @@ pub(super) fn pack_left(
     into: &mut [u32],
 ) {
     let Operand::KInner(a) = a else {
-        unreachable!("whole numbers are packed by rows");
+        unreachable!("int8 operands are packed by rows");
     };
     for ((row, scale), words) in rows.zip(scales).zip(into.chunks_mut(ROW_STRIDE)) {
         pack(&a.row(row)[k.clone()], inverse(*scale), OFFSET, words);
@@ -99,7 +99,7 @@ pub(super) fn pack_left(
 /// The scales of `rows` of the left operand.
 pub(super) fn scales(a: &Operand<'_>, rows: Range<usize>, into: &mut [f32]) {
     let Operand::KInner(a) = a else {
-        unreachable!("whole numbers are packed by rows");
+        unreachable!("int8 operands are packed by rows");
     };
     for (row, place) in rows.zip(into) {
         *place = scale(a.row(row));

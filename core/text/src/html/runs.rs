@@ -2,7 +2,10 @@
 
 use std::{mem, ops::Range};
 
-use super::tokens::{TokenKind, read};
+use super::{
+    attributes,
+    tokens::{Token, TokenKind, read},
+};
 use crate::{
     pieces::{Carry, Piece},
     references::{Part, parts, unescape},
@@ -263,60 +266,166 @@ struct Opaque {
     is_inline: bool,
 }
 
-/// Finds the runs of `html` that hold letters.
-pub(super) fn find(html: &str) -> Vec<Run> {
-    let mut runs = Vec::new();
-    let mut run = Run::default();
+/// What of a document is translated.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The runs that hold letters.
+    pub(super) runs: Vec<Run>,
+    /// Runs of the values of attributes that readers see.
+    pub(super) attributes: Vec<Run>,
+}
+
+/// Finds what of `html` is translated.
+pub(super) fn find(html: &str) -> Found {
+    let tokens = read(html);
+    let mut finder =
+        Finder { html, found: Found::default(), run: Run::default(), kept: Vec::new() };
     let mut opaque: Option<Opaque> = None;
-    let mut flush = |run: &mut Run| {
-        let run = mem::take(run);
-        if has_letters(&run.text) {
-            runs.push(run);
-        }
-    };
-    for token in read(html) {
+    // Where elements begin that are translated within others that are not.
+    let asked = |token: &Token| matches!(token.kind, TokenKind::Open { translate: Some(true), .. });
+    let asked: Vec<usize> =
+        tokens.iter().enumerate().filter(|(_, token)| asked(token)).map(|(i, _)| i).collect();
+    for (i, token) in tokens.iter().enumerate() {
         if let Some(element) = &mut opaque {
             if element.goes_on(&token.kind, &html[token.raw.clone()]) {
                 continue;
             }
             if element.is_inline && element.text.chars().count() <= MAX_OPAQUE {
-                run.add_opaque(element.text.trim(), element.start..token.raw.end);
+                finder.run.add_opaque(element.text.trim(), element.start..token.raw.end);
             } else {
-                flush(&mut run);
+                finder.flush();
             }
             opaque = None;
             continue;
         }
-        match token.kind {
-            TokenKind::Text => run.add_text(&html[token.raw.clone()], token.raw.start),
-            TokenKind::Other => run.mark(Role::Point, token.raw),
-            TokenKind::Open { name, keep } => {
+        if !finder.kept.is_empty() && !finder.goes_on(&token.kind) {
+            continue;
+        }
+        let has_translated = || {
+            let next = asked.partition_point(|&place| place <= i);
+            asked.get(next).is_some_and(|&place| place < end_of_element(&tokens, i))
+        };
+        match &token.kind {
+            TokenKind::Open { name, translate: Some(false) }
+                if !VOID.contains(&name.as_str()) && has_translated() =>
+            {
+                finder.flush();
+                finder.kept.push((name.clone(), false));
+            }
+            _ => opaque = finder.add(token),
+        }
+    }
+    finder.flush();
+    finder.found
+}
+
+/// The number of the token behind the element that begins with token `start`.
+fn end_of_element(tokens: &[Token], start: usize) -> usize {
+    let TokenKind::Open { name: wanted, .. } = &tokens[start].kind else { return start + 1 };
+    let mut depth = 0usize;
+    for (i, token) in tokens.iter().enumerate().skip(start) {
+        match &token.kind {
+            TokenKind::Open { name, .. } if name == wanted => depth += 1,
+            TokenKind::Close { name } if name == wanted => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return i + 1;
+        }
+    }
+    tokens.len()
+}
+
+/// Finds runs, token by token.
+struct Finder<'a> {
+    html: &'a str,
+    found: Found,
+    run: Run,
+    /// The open elements within one that is not translated but for some within it: the name of each,
+    /// and whether what it holds is translated.
+    kept: Vec<(String, bool)>,
+}
+
+impl Finder<'_> {
+    /// Ends the run at hand.
+    fn flush(&mut self) {
+        let run = mem::take(&mut self.run);
+        if has_letters(&run.text) {
+            self.found.runs.push(run);
+        }
+    }
+
+    /// Takes note of what a token within an element that is not translated opens or closes; whether the
+    /// token is translated nevertheless.
+    fn goes_on(&mut self, kind: &TokenKind) -> bool {
+        let is_translated =
+            |kept: &[(String, bool)]| kept.last().is_none_or(|(_, translated)| *translated);
+        let before = is_translated(&self.kept);
+        match kind {
+            TokenKind::Open { name, translate } if !VOID.contains(&name.as_str()) => {
+                self.kept.push((name.clone(), translate.unwrap_or(before)));
+            }
+            TokenKind::Close { name } => {
+                if let Some(place) = self.kept.iter().rposition(|(open, _)| open == name) {
+                    self.kept.truncate(place);
+                }
+            }
+            _ => {}
+        }
+        let behind = is_translated(&self.kept);
+        if before != behind {
+            self.flush();
+        }
+        before && behind
+    }
+
+    /// Adds a token to the run; returns the element that is kept as it is, if the token opens one.
+    fn add(&mut self, token: &Token) -> Option<Opaque> {
+        let raw = token.raw.clone();
+        match &token.kind {
+            TokenKind::Text => self.run.add_text(&self.html[raw.clone()], raw.start),
+            TokenKind::Other => self.run.mark(Role::Point, raw),
+            TokenKind::Open { name, translate } => {
                 let name = name.as_str();
+                let keep = *translate == Some(false);
                 let is_inline = INLINE.contains(&name) || OPAQUE_INLINE.contains(&name);
                 let is_opaque = OPAQUE.contains(&name) || OPAQUE_INLINE.contains(&name);
+                if !keep {
+                    self.add_attributes(&raw);
+                }
                 if (keep || is_opaque) && !VOID.contains(&name) {
-                    let (name, start) = (name.to_owned(), token.raw.start);
+                    let (name, start) = (name.to_owned(), raw.start);
                     let text = String::new();
-                    opaque = Some(Opaque { name, depth: 1, start, text, is_inline });
+                    return Some(Opaque { name, depth: 1, start, text, is_inline });
                 } else if POINTS.contains(&name) {
-                    run.mark(Role::Point, token.raw);
+                    self.run.mark(Role::Point, raw);
                 } else if is_inline {
-                    run.mark(Role::Open(name.to_owned()), token.raw);
+                    self.run.mark(Role::Open(name.to_owned()), raw);
                 } else {
-                    flush(&mut run);
+                    self.flush();
                 }
             }
             TokenKind::Close { name } => {
                 if INLINE.contains(&name.as_str()) {
-                    run.mark(Role::Close(name), token.raw);
+                    self.run.mark(Role::Close(name.clone()), raw);
                 } else {
-                    flush(&mut run);
+                    self.flush();
                 }
             }
         }
+        None
     }
-    flush(&mut run);
-    runs
+
+    fn add_attributes(&mut self, tag: &Range<usize>) {
+        for at in attributes::prose(&self.html[tag.clone()]) {
+            let mut run = Run::default();
+            let at = tag.start + at.start..tag.start + at.end;
+            run.add_text(&self.html[at.clone()], at.start);
+            if has_letters(&run.text) {
+                self.found.attributes.push(run);
+            }
+        }
+    }
 }
 
 impl Opaque {

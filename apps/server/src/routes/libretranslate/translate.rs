@@ -35,11 +35,6 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
     Ok(HttpResponse::Ok().json(Reply::new(done, is_array, extras)))
 }
 
-/// Files are not translated yet: answers as upstream does when that is switched off.
-pub(super) async fn translate_file() -> Answer {
-    Err(ServiceError::Disabled("Files translation are disabled on this server.".into()).into())
-}
-
 /// Reads the fields, in upstream's order.
 fn parse(fields: &Fields, request: &HttpRequest) -> Result<TranslationRequest, ServiceError> {
     let q = fields.get("q").ok_or_else(|| ServiceError::missing("q"))?;
@@ -55,6 +50,7 @@ fn parse(fields: &Fields, request: &HttpRequest) -> Result<TranslationRequest, S
         num_alternatives,
         domains: domains(fields, request)?,
         trace: fields.flag("trace"),
+        attributes: fields.flag("attributes"),
         char_limit: None,
     })
 }
@@ -83,7 +79,7 @@ fn texts(q: &Value) -> Result<Vec<String>, ServiceError> {
 
 /// The domains that the request names, in `domain`, in `domains`, or in the header `X-Domain` for clients
 /// that cannot send fields.
-fn domains(fields: &Fields, request: &HttpRequest) -> Result<Vec<String>, ServiceError> {
+pub(super) fn domains(fields: &Fields, request: &HttpRequest) -> Result<Vec<String>, ServiceError> {
     let not_texts = || ServiceError::invalid("domains parameter is not an array of strings");
     let one = fields.text("domain")?;
     match fields.get("domains") {
