@@ -32,7 +32,6 @@ pub struct Counts {
     pub units: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
