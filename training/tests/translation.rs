@@ -191,6 +191,7 @@ fn a_model_with_swiglu_learns_and_can_be_served() -> anyhow::Result<()> {
         text: PAIRS[0].0.into(),
         num_hypotheses: 1,
         trace: false,
+        wanted: Default::default(),
     };
     assert_eq!(translator.translate(&[job])?.len(), 1);
     Ok(())
