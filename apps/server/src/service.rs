@@ -270,7 +270,8 @@ impl TranslationService {
                 .try_for_each(|text| xml::check(text))
                 .map_err(ServiceError::invalid)?;
         }
-        let TranslationRequest { texts, trace, attributes, markup, glossaries, memory, .. } = request;
+        let TranslationRequest { texts, trace, attributes, markup, glossaries, memory, .. } =
+            request;
         // What is remembered has no trace.
         let memory = memory.filter(|_| !trace);
         let memory = memory.map(|wish| Memory::new(self.store.clone(), wish));

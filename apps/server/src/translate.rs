@@ -250,9 +250,10 @@ fn prepare(
 ) -> Result<Vec<Prepared>, ApiError> {
     let guesses = match &order.source {
         Some(_) => Vec::new(),
-        None => {
-            detector.detect_all(&order.texts.iter().map(|text| order.plain(text)).collect::<Vec<_>>(), known)
-        }
+        None => detector.detect_all(
+            &order.texts.iter().map(|text| order.plain(text)).collect::<Vec<_>>(),
+            known,
+        ),
     };
     let prepare = |(i, text): (usize, &String)| {
         let (source, detected) = match &order.source {

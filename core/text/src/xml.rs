@@ -244,9 +244,8 @@ fn name(xml: &str) -> Option<&str> {
 fn says(attributes: &str) -> Option<bool> {
     let after = attributes.split("translate").nth(1)?.trim_start();
     let value = after.strip_prefix('=')?.trim_start();
-    let is = |word: &str| {
-        value.strip_prefix(['"', '\'']).is_some_and(|value| value.starts_with(word))
-    };
+    let is =
+        |word: &str| value.strip_prefix(['"', '\'']).is_some_and(|value| value.starts_with(word));
     match (is("no"), is("yes")) {
         (true, _) => Some(false),
         (_, true) => Some(true),
