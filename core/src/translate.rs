@@ -21,6 +21,16 @@ pub struct Job {
     pub num_hypotheses: usize,
     /// Whether to record which experts each token visited.
     pub trace: bool,
+    /// Words that the translation is to use.
+    pub wanted: Wanted,
+}
+
+/// Words that a translation is to use: models that [can](Translate::can_want) search for one that
+/// has them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Wanted {
+    /// The terms, each in several forms of which one is enough.
+    pub terms: Vec<Vec<String>>,
 }
 
 /// One way to translate a sentence.
@@ -117,6 +127,12 @@ pub trait Translate: Send + Sync {
     fn placeholders(&self, source: &str, target: &str) -> usize {
         let _ = (source, target);
         0
+    }
+
+    /// Whether translations from `source` into `target` use what a job [wants](Job::wanted).
+    fn can_want(&self, source: &str, target: &str) -> bool {
+        let _ = (source, target);
+        false
     }
 
     /// What happened in the memory of experts, where there is one.

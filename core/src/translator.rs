@@ -9,7 +9,8 @@ use crate::{
     context::Context,
     decoding::{
         EncoderDecoder,
-        search::{Hypothesis as Found, SearchConfig, Sentences, TokenVisits, search},
+        bias::Bias,
+        search::{Hypothesis as Found, SearchConfig, Sentences, TokenVisits, search_with},
     },
     detector::DomainDetector,
     directory::{Files, Loaded},
@@ -19,12 +20,17 @@ use crate::{
     params::Prefetcher,
     ragged::Ragged,
     register::{ExpertEntry, Register, RowRoute},
-    translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
+    translate::{
+        Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit, Wanted,
+    },
     vocabulary::{Frame, Side, Vocabulary},
 };
 
 /// Sentences that are searched together at least: weights that are read for one serve all of them.
 const MIN_TOGETHER: usize = 4;
+
+/// Hypotheses kept of a sentence that is to use terms, at least.
+const TERM_BEAM: usize = 8;
 
 /// How a translator searches.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,6 +84,7 @@ struct Task<'a> {
     text: &'a str,
     num_hypotheses: usize,
     trace: bool,
+    bias: Option<Bias>,
 }
 
 /// A piece of a text that the model sees at once.
@@ -223,6 +230,7 @@ impl Translator {
             for (&i, text) in members.iter().zip(&texts) {
                 let is_last = paths[i].len() == leg + 1;
                 let num_hypotheses = if is_last { jobs[i].num_hypotheses.max(1) } else { 1 };
+                let bias = self.bias(&jobs[i].wanted).filter(|_| is_last);
                 let (Step { route, source, target }, trace) = (&paths[i][leg], jobs[i].trace);
                 let route = *route;
                 let named = |e: &&ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
@@ -231,7 +239,7 @@ impl Translator {
                 let row_route = self.register.row_route(route, &experts);
                 let frame = self.vocabulary.frame(source, target)?;
                 let name = format!("{source}-{target}");
-                tasks.push(Task { name, row_route, frame, text, num_hypotheses, trace });
+                tasks.push(Task { name, row_route, frame, text, num_hypotheses, trace, bias });
             }
             for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
                 let mut legs = std::mem::take(&mut answers[i].legs);
@@ -242,6 +250,17 @@ impl Translator {
         Ok(answers)
     }
 
+    /// The tokens of what a job wants, if it wants anything.
+    fn bias(&self, wanted: &Wanted) -> Option<Bias> {
+        if wanted.terms.is_empty() {
+            return None;
+        }
+        let form = |form: &String| self.vocabulary.encode(Side::Target, form);
+        let forms = |forms: &Vec<String>| forms.iter().map(form).collect();
+        let terms = wanted.terms.iter().map(forms).collect();
+        Some(Bias::new(terms))
+    }
+
     /// Translates texts, each along its route, in one batch.
     fn run(&self, tasks: &[Task<'_>]) -> Result<Vec<Translation>> {
         let pieces = self.pieces(tasks);
@@ -250,6 +269,7 @@ impl Translator {
         for (i, piece) in pieces.iter().enumerate() {
             let task = &tasks[piece.task];
             let beam_size = task.num_hypotheses.max(self.options.beam_size);
+            let beam_size = if task.bias.is_some() { beam_size.max(TERM_BEAM) } else { beam_size };
             groups.entry((beam_size, task.trace)).or_default().push(i);
         }
         let mut answers: BTreeMap<usize, Answer<'_>> = BTreeMap::new();
@@ -343,7 +363,10 @@ impl Translator {
         let config = SearchConfig { beam_size, length_penalty, stopping, ..SearchConfig::greedy() };
         let outputs = self.vocabulary.outputs();
         let sentences = Sentences { routes: &routes, starts: &starts, outputs };
-        let found = search(&*self.model, &encoded, &sentences, &config, &context)?;
+        let biases: Vec<Option<&Bias>> =
+            pieces.iter().map(|piece| tasks[piece.task].bias.as_ref()).collect();
+        let encoded_sentences = (&encoded, &sentences);
+        let found = search_with(&*self.model, encoded_sentences, &biases, &config, &context)?;
         let visits = source_visits(&encoded.routing, &layout, trace);
         let answers = pieces.iter().zip(found).zip(visits);
         let answer = |((&piece, hypotheses), visits)| Answer { piece, hypotheses, visits };
@@ -499,6 +522,10 @@ impl Translate for Translator {
             }
         }
         best
+    }
+
+    fn can_want(&self, _: &str, _: &str) -> bool {
+        true
     }
 
     fn placeholders(&self, _: &str, _: &str) -> usize {

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     Error, Result,
     memory::MemoryStats,
-    translate::{Hypothesis, Job, Translate, Translation},
+    translate::{Hypothesis, Job, Translate, Translation, Wanted},
     translator::unknown_domain,
 };
 
@@ -105,6 +105,7 @@ impl Translators {
             text: text.into(),
             num_hypotheses: if is_last { job.num_hypotheses } else { 1 },
             trace: job.trace,
+            wanted: if is_last { job.wanted.clone() } else { Wanted::default() },
         }
     }
 }
@@ -134,6 +135,11 @@ impl Translate for Translators {
         let path = self.path(source, target).ok()?;
         let first = path.first()?;
         self.models[first.model].detect_domain(text, &first.source, &first.target)
+    }
+
+    fn can_want(&self, source: &str, target: &str) -> bool {
+        let path = self.path(source, target).unwrap_or_default();
+        path.last().is_some_and(|part| self.models[part.model].can_want(&part.source, &part.target))
     }
 
     fn placeholders(&self, source: &str, target: &str) -> usize {
@@ -248,6 +254,7 @@ mod tests {
             text: "x".into(),
             num_hypotheses: 2,
             trace: false,
+            wanted: Default::default(),
         }
     }
 

@@ -60,6 +60,7 @@ fn jobs() -> Vec<Job> {
         text: "a word of a few".into(),
         num_hypotheses: 1,
         trace: true,
+        wanted: Default::default(),
     };
     let targets = |source| LANGUAGES.into_iter().filter(move |target| *target != source);
     LANGUAGES.into_iter().flat_map(|s| targets(s).map(move |t| job(s, t))).collect()

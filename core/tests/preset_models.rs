@@ -79,6 +79,7 @@ fn a_saved_model_translates_as_before() -> Result<()> {
             text: "a few words".into(),
             num_hypotheses: 1,
             trace: true,
+            wanted: Default::default(),
         };
         let jobs = [job];
         assert_eq!(opened.translate(&jobs)?, fresh.translate(&jobs)?, "{:?}", config.moe);

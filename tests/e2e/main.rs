@@ -18,5 +18,7 @@ mod train_recommendation;
 mod help;
 mod documents;
 mod clients;
+mod deepl;
+mod memory;
 mod web;
 mod bundled;

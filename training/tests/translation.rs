@@ -132,7 +132,15 @@ fn a_tiny_model_learns_eight_pairs_by_heart() -> anyhow::Result<()> {
     let (english, german) = PAIRS[0];
     let (source, target, text) = ("en".into(), "de".into(), english.into());
     let domains = Vec::new();
-    let job = Job { source, target, domains, text, num_hypotheses: 1, trace: false };
+    let job = Job {
+        source,
+        target,
+        domains,
+        text,
+        num_hypotheses: 1,
+        trace: false,
+        wanted: Default::default(),
+    };
     let translations = translator.translate(&[job])?;
     assert_eq!(translations[0].hypotheses[0].text, german);
 
@@ -183,6 +191,7 @@ fn a_model_with_swiglu_learns_and_can_be_served() -> anyhow::Result<()> {
         text: PAIRS[0].0.into(),
         num_hypotheses: 1,
         trace: false,
+        wanted: Default::default(),
     };
     assert_eq!(translator.translate(&[job])?.len(), 1);
     Ok(())

@@ -1,10 +1,12 @@
 //! Translates whole texts: each in a session of its own, all of them in the same batches.
 
+use std::sync::Arc;
+
 use dragoman_core::{
-    translate::{Job, Leg, Translate, Translation},
+    translate::{Job, Leg, Translate, Translation, Wanted},
     translator::Translator,
 };
-use dragoman_text::{Options, Rewritten, Sentence, Session};
+use dragoman_text::{Ask, Glossary, Options, Rewritten, Sentence, Session};
 
 /// Segments that the model sees at once.
 const BATCH: usize = 64;
@@ -22,6 +24,15 @@ pub(crate) struct Wish {
     /// Ways to translate a text, the best included.
     pub(crate) num_hypotheses: usize,
     pub(crate) trace: bool,
+    pub(crate) terms: Terms,
+}
+
+/// The terms that translations use.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    pub(crate) glossary: Option<Arc<Glossary>>,
+    /// Whether they are carried around the model.
+    pub(crate) carried: bool,
 }
 
 /// A translated text.
@@ -54,8 +65,8 @@ pub(crate) fn translate(
     loop {
         let mut segments: Vec<Segment> = Vec::new();
         for (text, session) in texts.iter().enumerate() {
-            let asked = session.session.segments();
-            segments.extend(asked.into_iter().map(|segment| Segment { text, segment }));
+            let asked = session.session.asks();
+            segments.extend(asked.into_iter().map(|ask| Segment { text, ask }));
         }
         if segments.is_empty() {
             break;
@@ -88,12 +99,12 @@ pub(crate) fn translate_sentences(
     for chunk in sentences.chunks(CHUNK) {
         let mut session = Session::of_sentences(chunk, &options);
         loop {
-            let segments = session.segments();
-            if segments.is_empty() {
+            let asks = session.asks();
+            if asks.is_empty() {
                 break;
             }
-            let job = |text: String| wish.job(text, domains.clone());
-            let answers = ask(translator, segments.into_iter().map(job).collect())?;
+            let job = |asked: Ask| wish.job(asked, domains.clone());
+            let answers = ask(translator, asks.into_iter().map(job).collect())?;
             session.accept(&answers.iter().map(hypotheses).collect::<Vec<_>>());
         }
         rewritten.extend(session.rewritten());
@@ -107,19 +118,22 @@ fn options(translator: &Translator, wish: &Wish) -> Options {
         source: wish.source.clone(),
         target: wish.target.clone(),
         placeholders: translator.placeholders(&wish.source, &wish.target),
+        glossary: wish.terms.glossary.clone(),
+        prefers_terms: !wish.terms.carried && translator.can_want(&wish.source, &wish.target),
         ..Options::default()
     }
 }
 
 impl Wish {
-    fn job(&self, text: String, domains: Vec<String>) -> Job {
+    fn job(&self, ask: Ask, domains: Vec<String>) -> Job {
         Job {
             source: self.source.clone(),
             target: self.target.clone(),
             domains,
-            text,
+            text: ask.text,
             num_hypotheses: self.num_hypotheses,
             trace: self.trace,
+            wanted: Wanted { terms: ask.terms },
         }
     }
 }
@@ -140,7 +154,7 @@ struct Text {
 /// What the model is asked, and for which text.
 struct Segment {
     text: usize,
-    segment: String,
+    ask: Ask,
 }
 
 impl Text {
@@ -179,7 +193,7 @@ fn answers(
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translation>> {
     let job =
-        |segment: &Segment| wish.job(segment.segment.clone(), texts[segment.text].domains.clone());
+        |segment: &Segment| wish.job(segment.ask.clone(), texts[segment.text].domains.clone());
     ask(translator, segments.iter().map(job).collect())
 }
 

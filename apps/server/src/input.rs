@@ -23,6 +23,8 @@ pub(crate) struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     values: Map<String, Value>,
+    /// What forms say again of a name that they said before, in their order.
+    repeated: Vec<(String, String)>,
     upload: Option<Upload>,
 }
 
@@ -91,6 +93,37 @@ impl Fields {
             Value::Object(fields) => !fields.is_empty(),
             Value::Bool(true) => true,
         })
+    }
+
+    /// The value of `name`, whatever it is.
+    pub(crate) fn raw(&self, name: &str) -> Option<&Value> {
+        self.values.get(name).filter(|value| !value.is_null())
+    }
+
+    /// All texts of `name`: those of a JSON array, or of the fields of a form that share the name.
+    ///
+    /// # Errors
+    /// Fails when one of them is no text.
+    pub(crate) fn all(&self, name: &str) -> Result<Vec<&str>, ServiceError> {
+        let wrong = || {
+            ServiceError::invalid(format_args!("{name} must be a string or an array of strings"))
+        };
+        let mut texts = match self.raw(name) {
+            None => Vec::new(),
+            Some(Value::Array(values)) => {
+                let texts = values.iter().map(|value| value.as_str().ok_or_else(wrong));
+                texts.collect::<Result<_, _>>()?
+            }
+            Some(value) => vec![value.as_str().ok_or_else(wrong)?],
+        };
+        let again = self.repeated.iter().filter(|(known, _)| known == name);
+        texts.extend(again.map(|(_, value)| value.as_str()));
+        Ok(texts)
+    }
+
+    /// Takes `key` as the caller's, unless the fields name one.
+    pub(crate) fn set_key(&mut self, key: &str) {
+        self.values.entry("api_key").or_insert_with(|| Value::String(key.to_owned()));
     }
 
     /// The text of `name`, if it is given.
@@ -168,11 +201,28 @@ impl Fields {
         Ok(())
     }
 
-    /// Adds a field of a form; the first of a name counts. Line ends become `\n`, as upstream's.
+    /// Adds a field of a form; the first of a name counts where one is wanted. Line ends become
+    /// `\n`, as upstream's.
     fn add(&mut self, name: String, value: String) {
         let value = if value.contains('\r') { value.replace("\r\n", "\n") } else { value };
-        self.values.entry(name).or_insert(Value::String(value));
+        match self.values.contains_key(&name) {
+            true => self.repeated.push((name, value)),
+            false => drop(self.values.insert(name, Value::String(value))),
+        }
     }
+}
+
+/// A number from 0 to 100.
+pub(crate) fn percent(fields: &Fields, name: &str) -> Result<Option<u8>, ServiceError> {
+    let number = match fields.raw(name) {
+        None => return Ok(None),
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) => None,
+    };
+    let number = number.and_then(|number| u8::try_from(number).ok()).filter(|n| *n <= 100);
+    let wrong = || ServiceError::invalid(format_args!("{name} is a number from 0 to 100"));
+    number.map(Some).ok_or_else(wrong)
 }
 
 /// What a plus sign stands for.
@@ -208,6 +258,7 @@ mod tests {
         let mut fields = Fields::default();
         fields.add_form(b"q=a+b%26c%C3%A9%0D%0Ad&q=second&100%=%zz&empty&=x")?;
         assert_eq!(fields.text("q")?, Some("a b&cé\nd"));
+        assert_eq!(fields.all("q")?, ["a b&cé\nd", "second"]);
         assert_eq!(fields.text("100%")?, Some("%zz"));
         assert_eq!(fields.text("empty")?, None);
         assert!(fields.add_form(b"q=%ff").is_err());

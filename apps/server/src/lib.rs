@@ -43,6 +43,8 @@ mod edge;
 mod detect;
 mod queue;
 mod batcher;
+mod glossaries;
+mod memory;
 mod translate;
 mod service;
 mod documents;

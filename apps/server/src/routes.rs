@@ -1,5 +1,6 @@
 //! What is served where: a folder for each API.
 
+mod deepl;
 mod gorse;
 mod libretranslate;
 mod native;
@@ -17,6 +18,7 @@ pub(crate) use native::Administration;
 /// Registers all endpoints, under the prefix of `config`.
 pub(crate) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig) {
     let mut scope = web::scope(&config.prefix()).configure(libretranslate::configure);
+    scope = scope.configure(deepl::configure);
     if config.recommendation.recommend {
         scope = scope.service(gorse::wrapped("/t/{tenant}/api")).service(gorse::wrapped("/api"));
     }

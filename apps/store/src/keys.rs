@@ -143,7 +143,8 @@ fn parse(value: &[u8]) -> Result<ApiKey> {
     serde_json::from_slice(value).map_err(|error| Error::corrupt(format!("a key: {error}")))
 }
 
-fn fingerprint(key: &str) -> String {
+/// The fingerprint of a key: its SHA-256 in hex.
+pub fn fingerprint(key: &str) -> String {
     Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

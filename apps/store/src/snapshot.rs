@@ -1,6 +1,7 @@
 //! The store as JSON Lines, for backups and for other programs.
 
 mod import;
+mod words;
 
 use std::{fmt, io::Write};
 
@@ -23,13 +24,27 @@ pub struct Counts {
     pub items: usize,
     /// Feedback rows of all tenants.
     pub feedback: usize,
+    /// Glossaries.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub glossaries: usize,
+    /// Units of translation memories.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub units: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { suggestions, keys, users, items, feedback } = self;
+        let Self { suggestions, keys, users, items, feedback, glossaries, units } = self;
         write!(f, "{suggestions} suggestions, {keys} keys, {users} users, {items} items, ")?;
-        write!(f, "{feedback} feedback rows")
+        write!(f, "{feedback} feedback rows")?;
+        match (glossaries, units) {
+            (0, 0) => Ok(()),
+            (glossaries, units) => write!(f, ", {glossaries} glossaries, {units} units of memory"),
+        }
     }
 }
 
@@ -49,6 +64,9 @@ enum Row {
     User(Of<User>),
     Item(Of<Item>),
     Feedback(Of<FullFeedback>),
+    Glossary(words::OwnedGlossary),
+    Term(words::Term),
+    Unit(words::OwnedUnit),
 }
 
 /// A row of a tenant.
@@ -72,6 +90,7 @@ impl Store {
         for name in self.tenants()? {
             self.export_tenant(&name, &mut writer, &mut counts)?;
         }
+        self.export_words(&mut writer, &mut counts)?;
         for key in self.keys() {
             write_row(&mut writer, &Row::Key(key?))?;
             counts.keys += 1;
@@ -152,7 +171,14 @@ mod tests {
 
         let mut exported = Vec::new();
         let counts = from.export(&mut exported)?;
-        let expected = Counts { suggestions: 2, keys: 1, users: 2, items: 2, feedback: 2 };
+        let expected = Counts {
+            suggestions: 2,
+            keys: 1,
+            users: 2,
+            items: 2,
+            feedback: 2,
+            ..Counts::default()
+        };
         assert_eq!(counts, expected);
         assert!(!String::from_utf8(exported.clone())?.contains(&secret));
 

@@ -1,26 +1,32 @@
-//! HTML: translates the text of a document, and leaves every byte of its markup alone.
+//! HTML, and other markup: translates the text of a document, and leaves every byte of its markup
+//! alone.
 //!
 //! The document is cut into runs: text and inline markup between two block elements. In a run the
 //! sentences are found; what is not a sentence is copied.
 
 mod attributes;
-mod runs;
-mod tokens;
+pub(crate) mod elements;
+pub(crate) mod runs;
+pub(crate) mod tokens;
 
 use std::ops::Range;
 
 pub use crate::references::unescape;
 
-use self::runs::{Mark, Run};
+use self::{
+    elements::HtmlElements,
+    runs::{Found, Mark, Run},
+};
 use crate::{
     document::{Document, Item, Rewritten},
+    options::{Options, Splitting, Tags},
     pieces,
-    references::escape,
+    references::{escape, escape_xml},
     sentence::{Sentence, Span, trimmed},
-    split::{Segment, split},
+    split::{Segment, split_at},
 };
 
-/// An HTML document, and the sentences in it.
+/// A document of HTML or XML, and the sentences in it.
 #[derive(Debug)]
 pub struct HtmlDocument {
     html: String,
@@ -28,6 +34,9 @@ pub struct HtmlDocument {
     places: Vec<Place>,
     /// From which sentence on they are of attributes, which stand within tags.
     first_attribute: usize,
+    splitting: Splitting,
+    /// How a text is written in this markup.
+    escape: fn(&str) -> String,
 }
 
 /// Where a sentence stands in the document.
@@ -43,20 +52,43 @@ struct Place {
 
 /// The text that a reader of `html` sees, for guessing its language.
 pub fn visible_text(html: &str) -> String {
-    let texts: Vec<String> = runs::find(html).runs.into_iter().map(|run| run.text).collect();
+    joined(runs::find(html, tokens::read(html), &HtmlElements(&Tags::default())).runs)
+}
+
+/// The texts of `runs`, each on a line.
+pub(crate) fn joined(runs: Vec<Run>) -> String {
+    let texts: Vec<String> = runs.into_iter().map(|run| run.text).collect();
     texts.join("\n")
 }
 
 impl HtmlDocument {
-    /// Finds the sentences of `html`, written in `language`; those of attributes that readers see, too,
-    /// if `attributes` says so.
-    pub fn parse(html: &str, language: &str, attributes: bool) -> Self {
-        let found = runs::find(html);
+    /// Finds the sentences of `html`, written in `language`.
+    pub fn parse(html: &str, language: &str) -> Self {
+        Self::with(html, &Options { source: language.to_owned(), ..Options::default() })
+    }
+
+    /// Finds the sentences of `html` as `options` say; those of attributes that readers see, too, if
+    /// they are wanted.
+    pub fn with(html: &str, options: &Options) -> Self {
+        let found = runs::find(html, tokens::read(html), &HtmlElements(&options.tags));
+        Self::of(html, found, options, escape)
+    }
+
+    /// Finds the sentences of the `runs` of an XML document.
+    pub(crate) fn of_xml(xml: &str, runs: Vec<Run>, options: &Options) -> Self {
+        let found = Found { runs, attributes: Vec::new() };
+        Self::of(xml, found, options, escape_xml)
+    }
+
+    fn of(html: &str, found: Found, options: &Options, escape: fn(&str) -> String) -> Self {
+        let language = options.source.as_str();
         let mut document = Self {
             html: html.to_owned(),
             sentences: Vec::new(),
             places: Vec::new(),
             first_attribute: 0,
+            splitting: options.splitting,
+            escape,
         };
         let add = |document: &mut Self, mut run: Run| {
             let broken = run.add_pieces(pieces::find(&run.text, language));
@@ -64,7 +96,7 @@ impl HtmlDocument {
         };
         found.runs.into_iter().for_each(|run| add(&mut document, run));
         document.first_attribute = document.sentences.len();
-        if attributes {
+        if options.attributes {
             found.attributes.into_iter().for_each(|run| add(&mut document, run));
         }
         document
@@ -74,7 +106,7 @@ impl HtmlDocument {
     fn add_run(&mut self, run: &Run, broken: &[Range<usize>], language: &str) {
         let mut start = 0;
         // Elements that are kept must not look like the end of a sentence.
-        for segment in split(&run.masked(), language) {
+        for segment in split_at(&run.masked(), language, self.splitting) {
             let range = start..start + segment.as_str().len();
             start = range.end;
             let is_broken = || broken.iter().any(|at| at.start < range.end && range.start < at.end);
@@ -138,11 +170,11 @@ impl Document for HtmlDocument {
             let mut next = self.html[at..].chars().next();
             for item in items.iter().rev() {
                 let part = match item {
-                    Item::Prose(text) => escape(text),
+                    Item::Prose(text) => (self.escape)(text),
                     Item::Span(span) => {
                         let raw = place.spans[*span].clone();
                         match place.bare[*span] && begins_markup(&self.html[raw.clone()], next) {
-                            true => escape(&self.html[raw]),
+                            true => (self.escape)(&self.html[raw]),
                             false => {
                                 let mut part = String::with_capacity(raw.len());
                                 self.copy(raw, &attributes, &mut part);

@@ -201,6 +201,7 @@ fn taught_corpus(
             text: text.clone(),
             num_hypotheses: 1,
             trace: false,
+            wanted: Default::default(),
         };
         let jobs: Vec<Job> = texts.iter().map(job).collect();
         for (text, found) in texts.iter().zip(teacher.translate(&jobs)?) {

@@ -147,6 +147,7 @@ pub(super) fn count(
             text: set.sources[i].clone(),
             num_hypotheses: 1,
             trace: false,
+            wanted: Default::default(),
         };
         let jobs: Vec<Job> = batch.iter().map(job).collect();
         for (&i, mut found) in batch.iter().zip(translator.translate(&jobs)?) {

@@ -5,17 +5,20 @@ mod files;
 use std::{
     io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write},
     path::PathBuf,
+    sync::Arc,
 };
 
 use anyhow::{Context, bail};
 use clap::Args;
 use dragoman_core::{translate::Translate as _, translator::Translator};
+use dragoman_text::Glossary;
 use serde_json::json;
 
 use crate::{
     detect::Detector,
+    glossary_file,
     models::ModelArgs,
-    texts::{Translated, Wish, translate},
+    texts::{Terms, Translated, Wish, translate},
 };
 
 /// Lines that are translated together at most.
@@ -62,6 +65,18 @@ pub(crate) struct Translate {
     /// Column of a table to translate, by name or number; may be repeated
     #[arg(long, value_name = "COLUMN")]
     column: Vec<String>,
+
+    /// Terms to use: a file of TSV, CSV or TBX
+    #[arg(long, value_name = "FILE")]
+    glossary: Option<PathBuf>,
+
+    /// Use each term of the glossary, whatever it costs
+    #[arg(long, requires = "glossary")]
+    strict: bool,
+
+    /// Carry terms around the model instead of searching for them
+    #[arg(long, requires = "glossary")]
+    carry_terms: bool,
 
     /// Show which experts every token visited
     #[arg(long)]
@@ -163,6 +178,9 @@ impl Translate {
         for language in &known {
             let members: Vec<usize> =
                 (0..texts.len()).filter(|&i| languages[i] == *language).collect();
+            if members.is_empty() {
+                continue;
+            }
             let members_texts: Vec<&str> = members.iter().map(|&i| texts[i]).collect();
             let wish = Wish {
                 source: language.clone(),
@@ -170,6 +188,7 @@ impl Translate {
                 domains: self.domain.clone(),
                 num_hypotheses: usize::from(self.alternatives) + 1,
                 trace: self.trace,
+                terms: self.terms(language)?,
             };
             for (i, answer) in
                 members.into_iter().zip(translate(translator, &members_texts, &wish)?)
@@ -181,6 +200,14 @@ impl Translate {
             self.write_one(answer, language, line, output).context("writing the translation")?;
         }
         Ok(())
+    }
+
+    /// The terms for texts in `language`.
+    fn terms(&self, language: &str) -> anyhow::Result<Terms> {
+        let Some(file) = &self.glossary else { return Ok(Terms::default()) };
+        let entries = glossary_file::read(file, language, &self.to)?;
+        let glossary = Glossary::new(entries, language, &self.to, self.strict);
+        Ok(Terms { glossary: Some(Arc::new(glossary)), carried: self.carry_terms })
     }
 
     fn write_one(

@@ -54,6 +54,9 @@ pub struct TranslationConfig {
     pub body_limit: usize,
     /// Whether users may suggest better translations.
     pub suggestions: bool,
+    /// Whether what anybody suggests is used from the next request on. Otherwise the keeper approves
+    /// it first, but for what comes with a key, which is used for that key.
+    pub suggestions_at_once: bool,
 }
 
 /// Which documents are translated, and how long they are kept.
@@ -238,6 +241,7 @@ impl Default for TranslationConfig {
             alternatives_limit: Some(10),
             body_limit: 4 << 20,
             suggestions: true,
+            suggestions_at_once: false,
         }
     }
 }

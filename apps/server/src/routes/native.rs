@@ -4,6 +4,7 @@ mod admin;
 mod documents;
 mod experts;
 mod health;
+mod memory;
 mod metrics;
 mod pages;
 mod reply;
@@ -30,6 +31,9 @@ pub(super) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig
                 .route(get_route(documents::status))
                 .route(web::delete().to(documents::remove)),
         );
+    let memory = resource("/memory").route(get_route(memory::search));
+    services
+        .service(memory.route(web::post().to(memory::add)).route(web::delete().to(memory::remove)));
     if config.monitoring.metrics {
         services.service(get("/metrics", metrics::metrics));
     }

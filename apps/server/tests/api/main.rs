@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod batching;
+mod deepl;
 mod detect;
 mod documents;
 mod gorse;

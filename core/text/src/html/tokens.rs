@@ -9,14 +9,14 @@ use html5gum::{
 
 /// A token and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: TokenKind,
-    pub(super) raw: Range<usize>,
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) raw: Range<usize>,
 }
 
 /// What a token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(crate) enum TokenKind {
     Text,
     /// An opening tag, and whether its author wants the element translated, if that is said.
     Open {
@@ -26,12 +26,16 @@ pub(super) enum TokenKind {
     Close {
         name: String,
     },
+    /// An element of XML without content, `<x/>`.
+    Empty {
+        name: String,
+    },
     /// A comment, a doctype, or what the tokenizer dropped.
     Other,
 }
 
 /// Reads `html`, whatever it is: every byte is in exactly one token.
-pub(super) fn read(html: &str) -> Vec<Token> {
+pub(crate) fn read(html: &str) -> Vec<Token> {
     let mut reader = Reader { html, tokens: Vec::new(), end: 0, open: None };
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, span: Span<usize>| {
         reader.event(event, span.start..span.end);

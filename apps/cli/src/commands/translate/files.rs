@@ -124,12 +124,14 @@ impl Translate {
             None => self.from.clone(),
         };
         let document = document.segment(&source);
+        let terms = self.terms(&source)?;
         let wish = Wish {
             source,
             target: self.to.clone(),
             domains: self.domain.clone(),
             num_hypotheses: 1,
             trace: false,
+            terms,
         };
         let bar = bar(&name, document.sentences().len());
         let sentences = match wish.source == wish.target {
