@@ -62,9 +62,10 @@ pub(crate) fn joined(runs: Vec<Run>) -> String {
 }
 
 impl HtmlDocument {
-    /// Finds the sentences of `html`, written in `language`.
-    pub fn parse(html: &str, language: &str) -> Self {
-        Self::with(html, &Options { source: language.to_owned(), ..Options::default() })
+    /// Finds the sentences of `html`, written in `language`; those of attributes that readers see, too,
+    /// if `attributes` says so.
+    pub fn parse(html: &str, language: &str, attributes: bool) -> Self {
+        Self::with(html, &Options { source: language.to_owned(), attributes, ..Options::default() })
     }
 
     /// Finds the sentences of `html` as `options` say; those of attributes that readers see, too, if
