@@ -156,7 +156,7 @@ async fn languages_are_listed_by_side() -> Result<()> {
 #[actix_web::test]
 async fn keys_are_those_of_the_server_and_usage_is_theirs() -> Result<()> {
     let app = TestApp::configured(settings("api_keys = true\nrequire_api_key = true")?)?;
-    let key = app.store.create_key(Default::default())?;
+    let key = app.store.create_key(None, Default::default())?;
     let ask = |key: &str| {
         let body = json!({ "text": ["One two."], "source_lang": "EN", "target_lang": "DE" });
         let request = app.post("/v2/translate").json(&body);
