@@ -45,7 +45,8 @@ pub struct LayerCache {
 impl DecoderCache {
     /// Caches for layers with these `memories`, `(S, 2D)` each, whose rows lie as in `source`.
     pub(crate) fn new(
-        (d_model, num_heads): (usize, usize),
+        d_model: usize,
+        num_heads: usize,
         memories: Vec<Tensor>,
         source: Ragged,
     ) -> Result<Self> {
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn rows_follow_their_parents() -> Result<()> {
         let memory = Tensor::zeros((1, 4), candle::DType::F32, &Device::Cpu)?;
-        let mut cache = DecoderCache::new((2, 1), vec![memory], Ragged::contiguous(&[1]))?;
+        let mut cache = DecoderCache::new(2, 1, vec![memory], Ragged::contiguous(&[1]))?;
         let qkv =
             Tensor::new(&[[0f32, 0., 1., 1., 1., 1.], [0., 0., 2., 2., 2., 2.]], &Device::Cpu)?;
         for layer in cache.layers_mut() {

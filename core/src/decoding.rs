@@ -1,6 +1,7 @@
 //! From source tokens to hypotheses: what search needs of a model, greedy and beam search.
 
 pub mod model;
+pub mod bias;
 pub mod search;
 
 pub use model::{Decoder, Encoded, EncoderDecoder, Output};

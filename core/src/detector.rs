@@ -21,13 +21,13 @@ const MAX_WORDS: usize = 2000;
 
 /// A model of one domain.
 #[derive(Debug, Clone)]
-pub struct Detector {
+pub struct DomainDetector {
     name: String,
     /// A weight for each bucket, and at last the bias.
     weight: Param,
 }
 
-impl Detector {
+impl DomainDetector {
     /// Creates the detector of the expert called `name`, with `buckets + 1` weights named `weight`.
     pub fn new(name: &str, buckets: usize, vb: &Builder<'_>) -> Result<Self> {
         Ok(Self { name: name.into(), weight: vb.get(buckets + 1, "weight", Init::Zeros)? })

@@ -10,19 +10,20 @@
 //! ```
 //!
 //! Expert files never change. The register is replaced by fsync and rename, last of all, and is
-//! the only commit point: whoever reads it finds files that are complete.
+//! the only commit point: a reader finds complete files.
 
 mod edit;
 mod grow;
 mod join;
 mod recommendation;
+mod save;
 mod upcycle;
 mod vocabulary;
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    io::{Read, Write},
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -34,22 +35,25 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
-    detector::Detector,
+    detector::DomainDetector,
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
-    params::{Container, Param, ParamStore, Stored, head_len, restored},
+    params::{Container, ParamStore, Stored, head_len, restored},
     register::{ExpertEntry, Register},
     vocabulary::{TOKENIZER_FILE as TOKENIZER, Vocabulary},
 };
 
 pub use crate::params::{Bits, quantise};
 pub use edit::Edit;
-pub use grow::NewCatalogue;
+pub use grow::{Fresh, NewCatalogue};
 pub use join::join_copies;
 pub use recommendation::{
     LoadedRecommendation, RecommendationParts, forget_catalogue, save_recommendation,
 };
+pub use save::{TranslationParts, save_translation, write_whole};
 pub use upcycle::Upcycling;
+
+use save::{to_bytes, to_json, write_weights};
 
 const CONFIG: &str = "config.json";
 const SHARED: &str = "shared.safetensors";
@@ -76,7 +80,7 @@ pub struct Loaded {
     /// Its tokens.
     pub vocabulary: Arc<dyn Vocabulary>,
     /// What tells the texts of its domains from others.
-    pub detectors: Vec<Detector>,
+    pub detectors: Vec<DomainDetector>,
 }
 
 impl Files {
@@ -178,7 +182,7 @@ impl Files {
         let model = TranslationModel::new(&config, &register, &params)?;
         let detector = |expert: &ExpertEntry| {
             let vb = params.root().pp("experts").pp(&expert.name).pp("detector");
-            Some(Detector::new(&expert.name, expert.detector?, &vb))
+            Some(DomainDetector::new(&expert.name, expert.detector?, &vb))
         };
         let detectors = register.experts.iter().filter_map(detector).collect::<Result<_>>()?;
         Ok(Loaded { model, params, register, vocabulary, detectors })
@@ -283,117 +287,9 @@ pub fn names_of(register: &Register) -> impl Iterator<Item = &str> {
     [CONFIG, SHARED].into_iter().chain(tokenizer).chain(register.file_names())
 }
 
-/// Writes a translation model to `folder`, its weights in `dtype`; the register comes last.
-///
-/// Files that `register` does not name are left alone, so that a server that still reads the
-/// register before this one finds what it names.
-pub fn save_translation(
-    folder: &Path,
-    config: &TranslationConfig,
-    register: &Register,
-    params: &ParamStore,
-    (vocabulary, dtype): (&dyn Vocabulary, DType),
-) -> Result<Register> {
-    fs::create_dir_all(folder.join("experts"))?;
-    let mut register = register.clone();
-    write_weights(folder, &mut register, params, dtype)?;
-    write_vocabulary(folder, &mut register, vocabulary)?;
-    let config = ModelConfig::Translation(config.clone());
-    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
-    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
-    Ok(register)
-}
-
-/// Writes the files of the vocabulary, and notes their sums in `register`.
-fn write_vocabulary(
-    folder: &Path,
-    register: &mut Register,
-    vocabulary: &dyn Vocabulary,
-) -> Result<()> {
-    for (name, content) in vocabulary.files() {
-        write_whole(&folder.join(&name), &content)?;
-        match name == TOKENIZER {
-            true => register.tokenizer_sha256 = vocabulary.sha256().into(),
-            false => drop(register.files.insert(name, sha256_of(&content))),
-        }
-    }
-    Ok(())
-}
-
-/// Writes the shared weights and the experts, and notes their names and sums in `register`.
-fn write_weights(
-    folder: &Path,
-    register: &mut Register,
-    params: &ParamStore,
-    dtype: DType,
-) -> Result<()> {
-    let mut shared = HashMap::new();
-    let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
-    for param in params.iter() {
-        let value = param.tensor()?.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
-        match expert_of(&param, register) {
-            Some((expert, name)) => {
-                experts.entry(expert).or_default().insert(name, value);
-            }
-            None => {
-                shared.insert(param.name().to_string(), value);
-            }
-        }
-    }
-    let content = to_bytes(&shared)?;
-    register.shared_sha256 = sha256_of(&content);
-    write_whole(&folder.join(SHARED), &content)?;
-    for entry in &mut register.experts {
-        let content = to_bytes(&*experts.entry(entry.name.clone()).or_default())?;
-        entry.sha256 = sha256_of(&content);
-        entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
-        write_whole(&folder.join(&entry.file), &content)?;
-    }
-    Ok(())
-}
-
 /// What the weight called `name` in the file of an expert is called in the model.
 fn weight_name(expert: &str, name: &str) -> String {
     format!("experts.{expert}.{name}")
-}
-
-/// The expert that a weight belongs to, and its name in the expert's file.
-fn expert_of(param: &Param, register: &Register) -> Option<(String, String)> {
-    let path = param.name().strip_prefix("experts.")?;
-    let within = |name: &str| path.strip_prefix(name)?.strip_prefix('.').map(String::from);
-    register.experts.iter().find_map(|e| Some((e.name.clone(), within(&e.name)?)))
-}
-
-fn to_bytes<'a>(tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>) -> Result<Vec<u8>> {
-    // Sorted, so that equal weights make equal files.
-    let sorted: BTreeMap<&String, &Tensor> = tensors.into_iter().collect();
-    safetensors::serialize(sorted, None)
-        .map_err(|error| Error::Invalid(format!("weights cannot be written: {error}")))
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(value)
-        .map_err(|error| Error::Invalid(format!("a description cannot be written: {error}")))?;
-    text.push(b'\n');
-    Ok(text)
-}
-
-/// Writes `path` as a whole or not at all: through a file beside it, fsync and rename.
-pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".part");
-    let part = path.with_file_name(name);
-    let written = fs::File::create(&part)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&part, path));
-    if let Err(error) = written {
-        fs::remove_file(&part).ok(); // on a full disk, what is there of it is in the way
-        return Err(error.into());
-    }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// A safetensors file that was read through once.
@@ -461,7 +357,9 @@ mod tests {
         let register = Register::for_pairs(&pairs, 4, 4, &config.moe_layers());
         let params = ParamStore::new(&Device::Cpu, 3);
         TranslationModel::new(&config, &register, &params)?;
-        save_translation(folder, &config, &register, &params, (&tokenizer, DType::F32))
+        let parts =
+            TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
+        save_translation(folder, parts, &params, DType::F32)
     }
 
     fn error_after(change: impl Fn(&Path) -> std::io::Result<()>) -> Result<String> {

@@ -31,7 +31,7 @@ pub enum Error {
     NoRoute { from: String, to: String },
 
     /// No expert of that domain exists.
-    #[error("unknown domain `{domain}`; this model knows {known}")]
+    #[error("unknown domain `{domain}`; this model has {known}")]
     UnknownDomain { domain: String, known: String },
 
     /// The domain is known, but not in this direction.

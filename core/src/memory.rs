@@ -4,7 +4,7 @@
 //! expert when a token first visits it, and keeps it here. The unit of keeping is one expert in one
 //! layer; when the budget is full, the unit that was used longest ago goes. What a pass uses it
 //! holds until the layer is done, so memory exceeds the budget by one layer at most. Files are
-//! never mapped: a file that somebody overwrites is an error, not a crash.
+//! never mapped: a file that is overwritten is an error, not a crash.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,16 @@ use crate::{
     Result,
     kernels::packed::{PackedMatrix, Packing},
 };
+
+/// A matrix that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) unit: &'a Unit,
+    /// Its name, unique in the model.
+    pub(crate) name: &'a str,
+    pub(crate) packing: Packing,
+    pub(crate) by: Use,
+}
 
 /// The packed experts of one model; clones share them.
 #[derive(Debug, Clone)]
@@ -43,7 +53,7 @@ struct State {
     clock: u64,
     bytes: usize,
     units: BTreeMap<Unit, Kept>,
-    /// Matrices that somebody is reading at this moment.
+    /// Matrices that are being read now.
     loading: BTreeSet<String>,
 }
 
@@ -62,7 +72,7 @@ struct Kept {
     matrices: BTreeMap<String, Arc<PackedMatrix>>,
 }
 
-/// Who asks for a matrix.
+/// Why a matrix is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
     /// A pass, which waits.
@@ -152,13 +162,13 @@ impl ExpertMemory {
         self.0.budget != usize::MAX
     }
 
-    /// The matrix `name` of `unit`, from here or else from `load`.
+    /// The matrix that is wanted, from here or else from `load`.
     pub(crate) fn get(
         &self,
-        (unit, name): (&Unit, &str),
-        (packing, by): (Packing, Use),
+        wanted: &Wanted<'_>,
         load: impl FnOnce() -> Result<PackedMatrix>,
     ) -> Result<Arc<PackedMatrix>> {
+        let Wanted { unit, name, packing, by } = *wanted;
         let mut state = self.lock();
         loop {
             if let Some(matrix) = state.find(unit, name, packing) {
@@ -239,10 +249,14 @@ mod tests {
         Unit { expert: expert.into(), layer: "encoder.1".into() }
     }
 
+    fn wanted<'a>(unit: &'a Unit, name: &'a str) -> Wanted<'a> {
+        Wanted { unit, name, packing: Packing::F32, by: Use::Pass }
+    }
+
     fn get(memory: &ExpertMemory, expert: &str) -> Result<Arc<PackedMatrix>> {
         let name = format!("experts.{expert}.encoder.1.up.weight");
         let load = || Ok(PackedMatrix::new(&[1.0; 64 * 64], 64, 64, Packing::F32));
-        memory.get((&unit(expert), &name), (Packing::F32, Use::Pass), load)
+        memory.get(&wanted(&unit(expert), &name), load)
     }
 
     #[test]
@@ -269,11 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_load_leaves_the_way_free() -> Result<()> {
+    fn after_a_failed_load_others_may_try_again() -> Result<()> {
         let memory = ExpertMemory::new(None);
         let name = "experts.a.encoder.1.up.weight";
         let fail = || Err(crate::Error::Invalid("gone".into()));
-        let got = memory.get((&unit("a"), name), (Packing::F32, Use::Pass), fail);
+        let got = memory.get(&wanted(&unit("a"), name), fail);
         assert_eq!(got.expect_err("no file").to_string(), "gone");
         get(&memory, "a")?;
         assert_eq!(memory.stats().resident_units, 1);

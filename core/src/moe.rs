@@ -3,14 +3,13 @@
 //! | module | holds |
 //! |---|---|
 //! | [`capacity`] | how many tokens an expert takes, and who is dropped |
-//! | [`plan`] | what goes in, [`Tokens`], and what comes out, [`Plan`] |
+//! | [`plan`] | what goes in, [`Tokens`], and what comes out, [`RoutingPlan`] |
 //! | [`router`] | what a rule provides, and the weights it plans with |
 //! | [`routers`] | the rules, a file each, and their names, [`Routing`] |
 //! | [`balance`], [`load`] | losses and biases that keep the choice balanced; visits counted over batches |
 //! | [`routing`] | where the tokens of a batch went |
 //! | `expert`, `low_rank`, `added` | the weights of experts; experts that are added beside the others |
 //! | [`layer`] | [`MoeLayer`]: router, experts, shared and added experts |
-//! | [`published`] | weights of published blocks under our names |
 //!
 //! Gates compute in float32, ties go to the lower expert, and of equal tokens the earlier one goes
 //! first. Letters: `N` tokens, `D` width, `E` experts, `S` slots (visits of a token, at most).
@@ -51,15 +50,13 @@ mod expert;
 mod low_rank;
 mod added;
 pub mod layer;
-pub mod published;
 
 pub use balance::BalanceConfig;
 pub use capacity::{Capacity, Scope};
 pub(crate) use layer::Place;
 pub use layer::{BlockConfig, MoeLayer};
-pub use load::Load;
-pub use plan::{Plan, Tokens};
-pub use published::Published;
+pub use load::{Load, Revival, Revived};
+pub use plan::{RoutingPlan, Tokens};
 pub use router::{GateShape, Gating, Router};
 pub use routers::Routing;
 pub use routing::LayerRouting;

@@ -200,6 +200,10 @@ impl Translate for OnDemand {
         self.is_loaded().map(|model| model.added()).unwrap_or_default()
     }
 
+    fn can_want(&self, source: &str, target: &str) -> bool {
+        self.can_translate(source, target)
+    }
+
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
         self.model()?.translate(jobs)
     }

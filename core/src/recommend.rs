@@ -1,7 +1,7 @@
 //! What the services need of a recommendation model: histories in, scores of items out.
 //!
-//! A model knows its items by an index, the place in [`Recommend::items`]; whoever holds a store
-//! of identifiers maps them once, when a model is opened.
+//! A model knows its items by an index, the place in [`Recommend::items`]; a store of
+//! identifiers maps them once, when a model is opened.
 //!
 //! | module | holds |
 //! |---|---|
@@ -12,6 +12,7 @@
 //! | [`sparse`] | what relates items to items |
 //! | [`ease`], [`neighbours`], [`cooccurrence`] | cheap experts that read the history |
 //! | [`Catalogue`], [`FeatureRules`], [`Bags`] | items and the words that describe them |
+//! | [`labels`] | the words in the JSON that a store keeps of an item or a user |
 //! | [`Profiler`], [`Scorers`], [`Blend`] | the inputs of a gate, and what it mixes |
 
 pub mod behaviour;
@@ -28,6 +29,7 @@ mod bags;
 mod blend;
 mod titles;
 mod catalogue;
+pub mod labels;
 mod profile;
 mod scorers;
 
@@ -44,7 +46,7 @@ use segments::Segment;
 
 use crate::Result;
 
-/// An item as people describe it: all that is known of it before anybody has touched it.
+/// An item as people describe it: all that is known of it before any event.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Item {

@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     directory::{Files, LoadedRecommendation},
     kernels::matmul::Precision,
-    models::recommendation::{Batch, History, RecommendationModel},
+    models::recommendation::{History, HistoryBatch, RecommendationModel},
     recommend::{
         Blend, Catalogue, Event, Explanation, Item, POPULARITY, Profiler, Query, Ranking,
         Recommend, Scorers, TRANSFORMER, behaviour::Behaviour, standardise,
@@ -199,7 +199,7 @@ impl Recommender {
         };
         let histories: Vec<History<'_>> = (0..queries.len()).map(history).collect();
         let context = Context::inference(Precision::F32);
-        let batch = Batch::new(self.model.config(), &histories);
+        let batch = HistoryBatch::new(self.model.config(), &histories);
         let output = self.model.forward(&batch, &self.vectors, &context)?;
         let mut logits = self.model.logits(&output.hidden, &batch, &self.vectors)?;
         self.add_popularity(queries, &mut logits);
@@ -220,7 +220,7 @@ impl Recommender {
     }
 
     /// Weights of the segment experts after the last row of every history: the mean over layers.
-    fn gates(&self, logits: &[Tensor], batch: &Batch) -> Result<Vec<Vec<f32>>> {
+    fn gates(&self, logits: &[Tensor], batch: &HistoryBatch) -> Result<Vec<Vec<f32>>> {
         // All routes have as many slots.
         let count = self.groups.first().map_or(0, Vec::len);
         if logits.is_empty() {

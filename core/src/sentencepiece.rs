@@ -92,7 +92,9 @@ impl SentencePiece {
                 pieces.len()
             ));
         }
-        let symbols = pieces.iter().filter(|piece| piece.kind == Kind::UserDefined);
+        // Every text begins with an empty symbol, which would use nothing of it up.
+        let is_symbol = |piece: &&Piece| piece.kind == Kind::UserDefined && !piece.text.is_empty();
+        let symbols = pieces.iter().filter(is_symbol);
         let symbols = symbols.map(|piece| piece.text.clone()).collect();
         Ok(Self {
             normaliser: Normaliser::new(file.rules, symbols)?,

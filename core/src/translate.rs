@@ -21,6 +21,16 @@ pub struct Job {
     pub num_hypotheses: usize,
     /// Whether to record which experts each token visited.
     pub trace: bool,
+    /// Words that the translation is to use.
+    pub wanted: Wanted,
+}
+
+/// Words that a translation is to use: models that [can](Translate::can_want) search for one that
+/// has them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Wanted {
+    /// The terms, each in several forms of which one is enough.
+    pub terms: Vec<Vec<String>>,
 }
 
 /// One way to translate a sentence.
@@ -102,14 +112,14 @@ pub trait Translate: Send + Sync {
     }
 
     /// The domain that `text` is most likely of, with a probability, among those that cover the way
-    /// from `source` to `target` and can be told from others; none if there are none.
+    /// from `source` to `target` and has a detector; none if there are none.
     fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {
         let _ = (text, source, target);
         None
     }
 
     /// Rows that each added expert has computed since the model was loaded, by name: one for each
-    /// token in each layer. Nobody computes one without being asked.
+    /// token in each layer. It is computed on request only.
     fn added(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
     }
@@ -122,6 +132,12 @@ pub trait Translate: Send + Sync {
     fn placeholders(&self, source: &str, target: &str) -> usize {
         let _ = (source, target);
         0
+    }
+
+    /// Whether translations from `source` into `target` use what a job [wants](Job::wanted).
+    fn can_want(&self, source: &str, target: &str) -> bool {
+        let _ = (source, target);
+        false
     }
 
     /// What happened in the memory of experts, where there is one.

@@ -9,9 +9,10 @@ use crate::{
     context::Context,
     decoding::{
         EncoderDecoder,
-        search::{Hypothesis as Found, SearchConfig, Sentences, TokenVisits, search},
+        bias::Bias,
+        search::{Hypothesis as Found, SearchConfig, Sentences, TokenVisits, search_with},
     },
-    detector::Detector,
+    detector::DomainDetector,
     directory::{Files, Loaded},
     kernels::packed::Packing,
     memory::{ExpertMemory, MemoryStats},
@@ -19,12 +20,17 @@ use crate::{
     params::Prefetcher,
     ragged::Ragged,
     register::{Register, RowRoute, Step},
-    translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
+    translate::{
+        Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit, Wanted,
+    },
     vocabulary::{Frame, Side, Vocabulary},
 };
 
 /// Sentences that are searched together at least: weights that are read for one serve all of them.
 const MIN_TOGETHER: usize = 4;
+
+/// Hypotheses kept of a sentence that is to use terms, at least.
+const TERM_BEAM: usize = 8;
 
 /// How a translator searches.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,7 +69,7 @@ pub struct Translator {
     options: TranslatorOptions,
     memory: Option<ExpertMemory>,
     prefetcher: Option<Prefetcher>,
-    detectors: Vec<Detector>,
+    detectors: Vec<DomainDetector>,
     bytes: u64,
 }
 
@@ -78,6 +84,7 @@ struct Task<'a> {
     text: &'a str,
     num_hypotheses: usize,
     trace: bool,
+    bias: Option<Bias>,
 }
 
 /// A piece of a text that the model sees at once.
@@ -176,6 +183,7 @@ impl Translator {
             for (&i, text) in members.iter().zip(&texts) {
                 let is_last = paths[i].len() == leg + 1;
                 let num_hypotheses = if is_last { jobs[i].num_hypotheses.max(1) } else { 1 };
+                let bias = self.bias(&jobs[i].wanted).filter(|_| is_last);
                 let (Step { route, source, target }, trace) = (&paths[i][leg], jobs[i].trace);
                 let route = *route;
                 let named = |e: &&crate::register::ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
@@ -184,7 +192,7 @@ impl Translator {
                 let row_route = self.register.row_route(route, &experts);
                 let frame = self.vocabulary.frame(source, target)?;
                 let name = format!("{source}-{target}");
-                tasks.push(Task { name, row_route, frame, text, num_hypotheses, trace });
+                tasks.push(Task { name, row_route, frame, text, num_hypotheses, trace, bias });
             }
             for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
                 let mut legs = std::mem::take(&mut answers[i].legs);
@@ -195,6 +203,17 @@ impl Translator {
         Ok(answers)
     }
 
+    /// The tokens of what a job wants, if it wants anything.
+    fn bias(&self, wanted: &Wanted) -> Option<Bias> {
+        if wanted.terms.is_empty() {
+            return None;
+        }
+        let form = |form: &String| self.vocabulary.encode(Side::Target, form);
+        let forms = |forms: &Vec<String>| forms.iter().map(form).collect();
+        let terms = wanted.terms.iter().map(forms).collect();
+        Some(Bias::new(terms))
+    }
+
     /// Translates texts, each along its route, in one batch.
     fn run(&self, tasks: &[Task<'_>]) -> Result<Vec<Translation>> {
         let pieces = self.pieces(tasks);
@@ -203,6 +222,7 @@ impl Translator {
         for (i, piece) in pieces.iter().enumerate() {
             let task = &tasks[piece.task];
             let beam_size = task.num_hypotheses.max(self.options.beam_size);
+            let beam_size = if task.bias.is_some() { beam_size.max(TERM_BEAM) } else { beam_size };
             groups.entry((beam_size, task.trace)).or_default().push(i);
         }
         let mut answers: BTreeMap<usize, Answer<'_>> = BTreeMap::new();
@@ -238,12 +258,31 @@ impl Translator {
         let texts: Vec<&str> = tasks.iter().map(|task| task.text).collect();
         let encoded = self.vocabulary.encode_batch(Side::Source, &texts);
         let limit = self.options.max_tokens.min(self.model.max_positions() / 2 - 2).max(1);
-        let cut = |(task, ids): (usize, Vec<u32>)| {
-            let pieces: Vec<Piece> =
-                ids.chunks(limit).map(|ids| Piece { task, ids: ids.to_vec() }).collect();
-            pieces
+        let mut pieces = Vec::with_capacity(tasks.len());
+        for (task, ids) in encoded.into_iter().enumerate() {
+            self.cut(task, texts[task], ids, limit, &mut pieces);
+        }
+        pieces
+    }
+
+    /// Adds the pieces of `text`, whose tokens are `ids`: halves of halves, cut between words, until each
+    /// has at most `limit` tokens.
+    fn cut(&self, task: usize, text: &str, ids: Vec<u32>, limit: usize, pieces: &mut Vec<Piece>) {
+        let middle = if ids.len() > limit { middle(text) } else { None };
+        let Some(middle) = middle else {
+            // A single character of more tokens than fit is cut within.
+            pieces.extend(ids.chunks(limit).map(|ids| Piece { task, ids: ids.to_vec() }));
+            return;
         };
-        encoded.into_iter().enumerate().flat_map(cut).collect()
+        let (first, second) = text.split_at(middle);
+        let halves =
+            [first.trim_end(), second.trim_start()].into_iter().filter(|half| !half.is_empty());
+        let halves: Vec<&str> = halves.collect();
+        for (ids, half) in
+            self.vocabulary.encode_batch(Side::Source, &halves).into_iter().zip(halves)
+        {
+            self.cut(task, half, ids, limit, pieces);
+        }
     }
 
     /// Hypotheses of every piece, and where its source tokens went.
@@ -277,7 +316,10 @@ impl Translator {
         let config = SearchConfig { beam_size, length_penalty, stopping, ..SearchConfig::greedy() };
         let outputs = self.vocabulary.outputs();
         let sentences = Sentences { routes: &routes, starts: &starts, outputs };
-        let found = search(&*self.model, &encoded, &sentences, &config, &context)?;
+        let biases: Vec<Option<&Bias>> =
+            pieces.iter().map(|piece| tasks[piece.task].bias.as_ref()).collect();
+        let encoded_sentences = (&encoded, &sentences);
+        let found = search_with(&*self.model, encoded_sentences, &biases, &config, &context)?;
         let visits = source_visits(&encoded.routing, &layout, trace);
         let answers = pieces.iter().zip(found).zip(visits);
         let answer = |((&piece, hypotheses), visits)| Answer { piece, hypotheses, visits };
@@ -342,6 +384,34 @@ fn deal(mut members: Vec<usize>, most: usize, length: impl Fn(usize) -> usize) -
     (0..hands).map(hand).collect()
 }
 
+/// Where to cut `text` in two: behind the clause mark, else at the white space, else between the
+/// characters nearest to the middle of it; `None` for a single character.
+fn middle(text: &str) -> Option<usize> {
+    let (mut clause, mut space, mut any) = (None, None, None);
+    let mut before = text.chars().next()?;
+    for (at, c) in text.char_indices().skip(1) {
+        let nearest = |best: Option<usize>| match best {
+            Some(best) if best.abs_diff(text.len() / 2) <= at.abs_diff(text.len() / 2) => {
+                Some(best)
+            }
+            _ => Some(at),
+        };
+        let is_late = 4 * at > text.len() && 4 * at < 3 * text.len();
+        let is_eastern = matches!(before, '，' | '；' | '：' | '、' | '。');
+        let is_western =
+            matches!(before, ',' | ';' | ':' | '.' | ')' | '–' | '—') && c.is_whitespace();
+        if is_late && (is_eastern || is_western) {
+            clause = nearest(clause);
+        }
+        if is_late && c.is_whitespace() {
+            space = nearest(space);
+        }
+        any = nearest(any);
+        before = c;
+    }
+    clause.or(space).or(any)
+}
+
 /// The visits of every token of every sentence.
 fn source_visits(routing: &[LayerRouting], layout: &Ragged, trace: bool) -> Vec<Vec<TokenVisits>> {
     if !trace {
@@ -400,6 +470,10 @@ impl Translate for Translator {
         best
     }
 
+    fn can_want(&self, _: &str, _: &str) -> bool {
+        true
+    }
+
     fn placeholders(&self, _: &str, _: &str) -> usize {
         self.vocabulary.placeholders()
     }
@@ -414,5 +488,20 @@ impl Translate for Translator {
 
     fn experts(&self) -> serde_json::Value {
         serde_json::to_value(&self.register.experts).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::middle;
+
+    #[test]
+    fn long_texts_are_cut_between_words_and_never_within_a_character() {
+        let cut = |text: &str| middle(text).map(|at| text[at..].to_owned());
+        assert_eq!(cut("one two, three four five").as_deref(), Some(" three four five"));
+        assert_eq!(cut("one two three four").as_deref(), Some(" three four"));
+        assert_eq!(cut("字典，学校").as_deref(), Some("学校"));
+        assert_eq!(cut("字典学校").as_deref(), Some("学校"));
+        assert_eq!(cut("🙂"), None);
     }
 }

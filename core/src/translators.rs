@@ -10,7 +10,8 @@ use std::{
 use crate::{
     Error, Result,
     memory::MemoryStats,
-    translate::{Hypothesis, Job, Translate, Translation},
+    register::unknown_domain,
+    translate::{Hypothesis, Job, Translate, Translation, Wanted},
 };
 
 /// Models, in the order in which they are asked.
@@ -94,7 +95,7 @@ impl Translators {
             let known = self.domains();
             let domain = domain.clone();
             return Err(match known.contains(&domain) {
-                false => Error::UnknownDomain { domain, known: known.join(", ") },
+                false => unknown_domain(&domain, &known),
                 true => {
                     let route = format!("{}-{}", job.source, job.target);
                     Error::DomainOfOtherRoutes { domain, route, routes: "other pairs".into() }
@@ -118,6 +119,7 @@ impl Translators {
             text: text.into(),
             num_hypotheses: if is_last { job.num_hypotheses } else { 1 },
             trace: job.trace,
+            wanted: if is_last { job.wanted.clone() } else { Wanted::default() },
         }
     }
 }
@@ -149,6 +151,11 @@ impl Translate for Translators {
         let path = self.path(source, target).ok()?;
         let first = path.first()?;
         self.models[first.model].detect_domain(text, &first.source, &first.target)
+    }
+
+    fn can_want(&self, source: &str, target: &str) -> bool {
+        let path = self.path(source, target).unwrap_or_default();
+        path.last().is_some_and(|part| self.models[part.model].can_want(&part.source, &part.target))
     }
 
     fn placeholders(&self, source: &str, target: &str) -> usize {
@@ -264,6 +271,7 @@ mod tests {
             text: "x".into(),
             num_hypotheses: 2,
             trace: false,
+            wanted: Default::default(),
         }
     }
 

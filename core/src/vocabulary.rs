@@ -1,4 +1,4 @@
-//! What a model needs to know of its tokens, whoever made them.
+//! What a model needs to know of its tokens, whatever tokenizer made them.
 
 mod pieces;
 

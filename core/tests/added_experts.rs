@@ -7,9 +7,9 @@ use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     context::{Context, Training},
     decoding::search::{Hypothesis, SearchConfig, Sentences, search},
-    directory::{Files, Loaded, save_translation},
+    directory::{Files, Fresh, Loaded, TranslationParts, save_translation},
     kernels::matmul::Precision,
-    models::translation::{Batch, Example, TranslationModel},
+    models::translation::{Example, TranslationBatch, TranslationModel},
     params::ParamStore,
     ragged::Ragged,
     register::{ExpertEntry, ExpertKind, LanguageTag, Register, Route, RowRoute},
@@ -18,6 +18,7 @@ use dragoman_core::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+const FRESH: Fresh<'_> = Fresh { device: &Device::Cpu, seed: 1 };
 const LAYERS: [&str; 4] = ["encoder.0", "encoder.1", "decoder.0", "decoder.1"];
 
 /// A model with random weights, from English to German and French, on disk.
@@ -44,7 +45,8 @@ fn base(folder: &std::path::Path) -> Result<Files> {
     let register = Register::for_pairs(&pairs, 4, 12, &config.moe_layers());
     let params = ParamStore::new(&Device::Cpu, 5);
     TranslationModel::new(&config, &register, &params)?;
-    save_translation(folder, &config, &register, &params, (&tokenizer, DType::F32))?;
+    let parts = TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
+    save_translation(folder, parts, &params, DType::F32)?;
     Ok(Files::Folder(folder.into()))
 }
 
@@ -102,7 +104,7 @@ fn a_new_expert_starts_without_a_difference() -> Result<()> {
     let files = base(folder.path())?;
     let german = files.load_translation(&Device::Cpu)?.vocabulary.frame("en", "de")?.start[0];
     for lora in [None, Some(3)] {
-        let loaded = files.load_with(&domain("domain.it", lora), &[], (&Device::Cpu, 1))?;
+        let loaded = files.load_with(&domain("domain.it", lora), &[], FRESH)?;
         let route = loaded.register.row_route(0, &["domain.it".into()]);
         assert_eq!(route, RowRoute { route: 0, domains: 1 });
         let (with, without) =
@@ -121,7 +123,7 @@ fn a_new_expert_starts_without_a_difference() -> Result<()> {
         );
     }
     let (entry, route) = italian();
-    let loaded = files.load_with(&entry, &[route], (&Device::Cpu, 1))?;
+    let loaded = files.load_with(&entry, &[route], FRESH)?;
     assert_eq!(loaded.vocabulary.frame("en", "it")?.start, [40]);
     let before = outputs(&loaded, &[0.into(); 3], german)?;
     assert_eq!(outputs(&loaded, &[2.into(); 3], 40)?, before, "Italian starts as German");
@@ -136,7 +138,7 @@ fn rows_of_one_batch_ask_for_different_domains() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let files = base(folder.path())?;
     for (first, second) in [(None, None), (None, Some(3)), (Some(3), Some(2))] {
-        let one = files.load_with(&domain("domain.it", first), &[], (&Device::Cpu, 1))?;
+        let one = files.load_with(&domain("domain.it", first), &[], FRESH)?;
         let mut register = one.register.clone();
         let law = ExpertEntry { routes: vec!["en-de".into()], ..domain("domain.law", second) };
         register.experts.push(law);
@@ -160,7 +162,7 @@ fn rows_of_one_batch_ask_for_different_domains() -> Result<()> {
 }
 
 /// A batch of two sentences that take these `routes`.
-fn batch(routes: [RowRoute; 2], tag: u32) -> Batch {
+fn batch(routes: [RowRoute; 2], tag: u32) -> TranslationBatch {
     let example = |(route, length): (RowRoute, u32)| {
         let labels: Vec<u32> = (0..length).map(|i| 90 + 7 * i % 40).chain([END]).collect();
         let target = [&[tag], &labels[..labels.len() - 1]].concat();
@@ -171,11 +173,15 @@ fn batch(routes: [RowRoute; 2], tag: u32) -> Batch {
             labels,
         }
     };
-    Batch::new(&[(routes[0], 40), (routes[1], 25)].map(example), None)
+    TranslationBatch::new(&[(routes[0], 40), (routes[1], 25)].map(example), None)
 }
 
 /// The gradients of all weights that learn, by name.
-fn gradients(loaded: &Loaded, batch: &Batch, composite: bool) -> Result<Vec<(String, Vec<f32>)>> {
+fn gradients(
+    loaded: &Loaded,
+    batch: &TranslationBatch,
+    composite: bool,
+) -> Result<Vec<(String, Vec<f32>)>> {
     loaded.params.zero_grads();
     let training = Training { seed: 5, step: 1, dropout: 0.0, expert_dropout: 0.0 };
     let mut context = Context::training(Precision::F32, training);
@@ -200,7 +206,7 @@ fn only_the_new_expert_learns_and_both_forms_agree() -> Result<()> {
         (domain("domain.it", Some(3)), vec![], [it(0), it(1)], 4),
         (pair, vec![route], [2.into(); 2], 40),
     ] {
-        let loaded = files.load_with(&entry, &new_routes, (&Device::Cpu, 1))?;
+        let loaded = files.load_with(&entry, &new_routes, FRESH)?;
         stir(&loaded, &entry.name)?;
         let prefix = format!("experts.{}.", entry.name);
         loaded.params.iter().for_each(|p| p.set_trainable(p.name().starts_with(&prefix)));

@@ -6,7 +6,7 @@ use anyhow::Result;
 use candle::{DType, Device};
 use dragoman_core::{
     config::RecommendationConfig,
-    directory::{Files, LoadedRecommendation, RecommendationParts, save_recommendation},
+    directory::{Files, Fresh, LoadedRecommendation, RecommendationParts, save_recommendation},
     models::recommendation::RecommendationModel,
     params::ParamStore,
     recommend::{
@@ -19,6 +19,7 @@ use dragoman_core::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+const FRESH: Fresh<'_> = Fresh { device: &Device::Cpu, seed: 1 };
 const ITEMS: usize = 30;
 const SEGMENTS: [&str; 4] = ["segment.new", "segment.power", "segment.trend", "segment.consistent"];
 const NOW: i64 = 1_000_000;
@@ -85,7 +86,7 @@ fn with_expert(
         *name = "segment.lead".into();
     }
     let files = Files::Folder(folder.into());
-    Ok(files.load_recommendation_with(&entry, &route, (&Device::Cpu, 1))?)
+    Ok(files.load_recommendation_with(&entry, &route, FRESH)?)
 }
 
 /// Scores of all items and names of the segments, for every user.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use candle::{DType, Device};
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
-    directory::{Files, save_translation},
+    directory::{Files, TranslationParts, save_translation},
     memory::MemoryStats,
     models::translation::TranslationModel,
     params::ParamStore,
@@ -47,7 +47,8 @@ fn saved(folder: &Path) -> Result<()> {
     let register = Register::for_pairs(&pairs, 4, 64, &config.moe_layers());
     let params = ParamStore::new(&Device::Cpu, 3);
     TranslationModel::new(&config, &register, &params)?;
-    save_translation(folder, &config, &register, &params, (&tokenizer, DType::F16))?;
+    let parts = TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
+    save_translation(folder, parts, &params, DType::F16)?;
     Ok(())
 }
 
@@ -59,6 +60,7 @@ fn jobs() -> Vec<Job> {
         text: "a word of a few".into(),
         num_hypotheses: 1,
         trace: true,
+        wanted: Default::default(),
     };
     let targets = |source| LANGUAGES.into_iter().filter(move |target| *target != source);
     LANGUAGES.into_iter().flat_map(|s| targets(s).map(move |t| job(s, t))).collect()

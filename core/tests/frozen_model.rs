@@ -7,7 +7,7 @@ use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     context::{Context, Training},
     kernels::{counters, matmul::Precision},
-    models::translation::{Batch, Example, TranslationModel},
+    models::translation::{Example, TranslationBatch, TranslationModel},
     params::ParamStore,
     register::{ExpertEntry, ExpertKind, Register, RowRoute},
 };
@@ -38,7 +38,7 @@ fn frozen_weights_cost_no_products() -> Result<()> {
         target: vec![2, 11],
         labels: vec![11, 7],
     };
-    let batch = Batch::new(&[example.clone(), example], None);
+    let batch = TranslationBatch::new(&[example.clone(), example], None);
     let mut counts = Vec::new();
     for (layers, lora, all) in [
         (&["encoder.2", "decoder.1"][..], None, false),

@@ -7,7 +7,7 @@ use dragoman_core::{
     config::RecommendationConfig,
     context::{Context, Training},
     kernels::{counters, matmul::Precision},
-    models::recommendation::{Batch, History, RecommendationModel},
+    models::recommendation::{History, HistoryBatch, RecommendationModel},
     params::ParamStore,
     recommend::{Bags, Event},
     register::{ExpertEntry, ExpertKind, Register, Route},
@@ -36,7 +36,7 @@ fn frozen_weights_cost_no_products() -> Result<()> {
     let (events, statistics) = ([event(1), event(4), event(2)], [0.5; 8]);
     let history =
         History { events: &events, features: &[], now: 9, statistics: &statistics, route: 1 };
-    let batch = Batch::new(&config, &[history, history]);
+    let batch = HistoryBatch::new(&config, &[history, history]);
     let mut counts = Vec::new();
     for all in [false, true] {
         let params = ParamStore::new(&Device::Cpu, 1);

@@ -4,6 +4,8 @@
 //! The blocks are `NAME.safetensors` with `NAME.json` in the folder `DRAGOMAN_GOLDEN_DIR` (default `../shared/golden` beside
 //! the checkout), as its README and `make_golden.py` there describe; any seed will do.
 
+mod published;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -16,13 +18,15 @@ use dragoman_core::{
     context::Context,
     kernels::{matmul::Precision, visits::Visits},
     moe::{
-        BlockConfig, Capacity, MoeLayer, Plan, Published, Routing, Scope, Tokens,
+        BlockConfig, Capacity, MoeLayer, Routing, RoutingPlan, Scope, Tokens,
         routers::{DeepseekV3Config, GshardConfig, MixtralConfig, SwitchConfig},
     },
     params::ParamStore,
     ragged::Ragged,
 };
 use serde::Deserialize;
+
+use published::Published;
 
 /// The blocks that tests below name.
 const BLOCKS: [&str; 7] = [
@@ -253,7 +257,7 @@ fn check_weight_gradients(
 /// What the published router decided, in the form in which it says so.
 fn check_choices(
     golden: &Golden,
-    plan: &Plan,
+    plan: &RoutingPlan,
     tensors: &HashMap<String, Tensor>,
     worst: &mut Deviation,
 ) -> Result<()> {

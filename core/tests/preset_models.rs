@@ -9,7 +9,7 @@ use anyhow::Result;
 use candle::DType;
 use dragoman_core::{
     context::{Context, Training},
-    directory::{Files, save_translation},
+    directory::{Files, TranslationParts, save_translation},
     kernels::matmul::Precision,
     kernels::packed::Packing,
     translate::{Job, Translate},
@@ -66,7 +66,9 @@ fn a_saved_model_translates_as_before() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let (model, params, register) = model(&config)?;
         let tokenizer = tokenizer()?;
-        save_translation(folder.path(), &config, &register, &params, (&tokenizer, DType::F32))?;
+        let parts =
+            TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
+        save_translation(folder.path(), parts, &params, DType::F32)?;
         let options =
             TranslatorOptions { packing: Some(Packing::F32), ..TranslatorOptions::default() };
         let fresh = Translator::new(model, register, std::sync::Arc::new(tokenizer), options)?;
@@ -78,6 +80,7 @@ fn a_saved_model_translates_as_before() -> Result<()> {
             text: "a few words".into(),
             num_hypotheses: 1,
             trace: true,
+            wanted: Default::default(),
         };
         let jobs = [job];
         assert_eq!(opened.translate(&jobs)?, fresh.translate(&jobs)?, "{:?}", config.moe);

@@ -7,7 +7,7 @@ use dragoman_core::{
     config::{RecommendationConfig, SegmentGate},
     context::{Context, Training},
     kernels::matmul::Precision,
-    models::recommendation::{Batch, History, Output, RecommendationModel},
+    models::recommendation::{History, HistoryBatch, Output, RecommendationModel},
     params::ParamStore,
     recommend::{Bags, Event, behaviour::Behaviour},
     register::Register,
@@ -81,9 +81,9 @@ fn users(count: usize) -> Vec<User> {
     (0..count).map(&mut user).collect()
 }
 
-fn batch(config: &RecommendationConfig, users: &[User]) -> Batch {
+fn batch(config: &RecommendationConfig, users: &[User]) -> HistoryBatch {
     let histories: Vec<History<'_>> = users.iter().map(User::history).collect();
-    Batch::new(config, &histories)
+    HistoryBatch::new(config, &histories)
 }
 
 fn training(dropout: f32) -> Context {
@@ -96,7 +96,7 @@ type Gradients = Vec<(String, Vec<f32>)>;
 
 /// A loss that depends on every output, and the gradients of all weights.
 fn gradients(
-    batch: &Batch,
+    batch: &HistoryBatch,
     context: &Context,
     (model, params): &(RecommendationModel, ParamStore),
 ) -> Result<(f32, Gradients)> {
@@ -151,7 +151,10 @@ fn a_gate_that_is_off_has_no_gradient_and_its_experts_have() -> Result<()> {
 }
 
 /// Hidden states at inference, by user.
-fn states(parts: &(RecommendationModel, ParamStore), batch: &Batch) -> Result<Vec<Vec<Vec<f32>>>> {
+fn states(
+    parts: &(RecommendationModel, ParamStore),
+    batch: &HistoryBatch,
+) -> Result<Vec<Vec<Vec<f32>>>> {
     let context = Context::inference(Precision::F32);
     let vectors = parts.0.item_vectors(0.0, &context)?;
     let Output { hidden, .. } = parts.0.forward(batch, &vectors, &context)?;
@@ -167,7 +170,7 @@ fn a_batch_equals_its_users_one_by_one() -> Result<()> {
     let users = users(9);
     let together = states(&parts, &batch(&config, &users))?;
     for (user, together) in users.iter().zip(&together) {
-        let alone = states(&parts, &Batch::new(&config, &[user.history()]))?;
+        let alone = states(&parts, &HistoryBatch::new(&config, &[user.history()]))?;
         assert_eq!(&alone[0], together, "the same bits");
     }
     assert_eq!(together[0].len(), 1, "a user without events has a state");
@@ -179,12 +182,12 @@ fn what_comes_later_changes_nothing_before() -> Result<()> {
     let config = config(SegmentGate::Learned);
     let parts = model(&config)?;
     let user = users(2).pop().expect("there are two");
-    let before = states(&parts, &Batch::new(&config, &[user.history()]))?;
+    let before = states(&parts, &HistoryBatch::new(&config, &[user.history()]))?;
     let mut later = User { events: user.events.clone(), ..user };
     let place = later.events.len() - 2;
     later.events[place].item = (later.events[place].item + 1) % ITEMS as u32;
     later.statistics[(place + 1) * Behaviour::FEATURES..].fill(0.5);
-    let after = states(&parts, &Batch::new(&config, &[later.history()]))?;
+    let after = states(&parts, &HistoryBatch::new(&config, &[later.history()]))?;
     assert_eq!(before[0][..=place], after[0][..=place]);
     assert_ne!(before[0][place + 1..], after[0][place + 1..]);
     Ok(())

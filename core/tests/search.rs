@@ -8,7 +8,8 @@ use dragoman_core::{
     context::Context,
     decoding::{
         Decoder, Encoded, EncoderDecoder, Output,
-        search::{Hypothesis, SearchConfig, Sentences, search},
+        bias::Bias,
+        search::{Hypothesis, SearchConfig, Sentences, search, search_with},
     },
     kernels::matmul::Precision,
     ragged::Ragged,
@@ -114,6 +115,28 @@ fn a_banned_token_keeps_its_share_and_is_not_chosen() -> Result<()> {
     assert_eq!(greedy.tokens[0], 2);
     assert!((greedy.log_probs[0] - 0.3f32.ln()).abs() < 1e-5, "{:?}", greedy.log_probs);
     assert!(!greedy.tokens.contains(&1));
+    Ok(())
+}
+
+#[test]
+fn a_term_is_used_and_its_probability_is_that_of_the_model() -> Result<()> {
+    let context = Context::inference(Precision::F32);
+    let encoded = TABLE.encode(&[1, 2], &Ragged::contiguous(&[1, 1]), &[0.into(); 2], &context)?;
+    let starts = [vec![4], vec![4]];
+    let outputs = all(END);
+    let sentences = Sentences { routes: &[0.into(); 2], starts: &starts, outputs: &outputs };
+    let config = SearchConfig { beam_size: 2, ..SearchConfig::greedy() };
+    let bias = Bias::new(vec![vec![vec![3, 1]]]);
+    let biases = [Some(&bias), None];
+    let both = (&encoded, &sentences);
+    let found = search_with(&TABLE, both, &biases, &config, &context)?;
+    let plain = search(&TABLE, &encoded, &sentences, &config, &context)?;
+    assert_eq!(found[1], plain[1], "a neighbour's bias changes no bit");
+    let best = &found[0][0];
+    assert!(bias.is_met(&best.tokens), "{best:?}");
+    let place = best.tokens.windows(2).position(|two| two == [3, 1]).expect("it is met");
+    assert!((best.log_probs[place + 1] - 0.1f32.ln()).abs() < 1e-5, "{best:?}");
+    assert!(!bias.is_met(&plain[0][0].tokens));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use dragoman_core::{
     context::{Context, Training},
     decoding::search::{SearchConfig, Sentences, search},
     kernels::matmul::Precision,
-    models::translation::{Batch, Example, TranslationModel},
+    models::translation::{Example, TranslationBatch, TranslationModel},
     params::ParamStore,
     ragged::Ragged,
     register::Register,
@@ -76,7 +76,7 @@ type Gradients = Vec<(String, Vec<f32>)>;
 
 /// A loss that depends on every output, and the gradients of all weights by name.
 fn gradients(
-    batch: &Batch,
+    batch: &TranslationBatch,
     context: &Context,
     params: &ParamStore,
     model: &TranslationModel,
@@ -104,7 +104,7 @@ fn assert_close(name: &str, ours: &[f32], theirs: &[f32], tolerance: f32) {
 fn kernels_and_composites_agree_forward_and_backward() -> Result<()> {
     let config = config();
     let (model, params) = model(&config)?;
-    let batch = Batch::new(&examples(9, 3), None);
+    let batch = TranslationBatch::new(&examples(9, 3), None);
     for dropout in [0.0, 0.2] {
         let (loss, ours) = gradients(&batch, &training(Precision::F32, dropout), &params, &model)?;
         let mut composite = training(Precision::F32, dropout);
@@ -125,14 +125,14 @@ fn padding_between_sentences_changes_nothing() -> Result<()> {
     let examples = examples(5, 4);
     let mut context = Context::inference(Precision::F32);
     context.composite = true;
-    let rows = |batch: &Batch| -> Result<Vec<Vec<f32>>> {
+    let rows = |batch: &TranslationBatch| -> Result<Vec<Vec<f32>>> {
         let hidden = model.forward(batch, &context)?.hidden.to_vec2::<f32>()?;
         let layout = &batch.target_layout;
         let of = |i: usize| hidden[layout.offsets()[i]..][..layout.lengths()[i]].concat();
         Ok((0..layout.len()).map(of).collect())
     };
-    let contiguous = rows(&Batch::new(&examples, None))?;
-    let padded = rows(&Batch::new(&examples, Some(0)))?;
+    let contiguous = rows(&TranslationBatch::new(&examples, None))?;
+    let padded = rows(&TranslationBatch::new(&examples, Some(0)))?;
     for (ours, theirs) in contiguous.iter().zip(&padded) {
         assert_close("hidden", ours, theirs, 1e-4);
     }
@@ -144,7 +144,7 @@ fn every_weight_has_a_gradient() -> Result<()> {
     let config = config();
     for precision in [Precision::F32, Precision::Bf16] {
         let (model, params) = model(&config)?;
-        let batch = Batch::new(&examples(24, 5), None);
+        let batch = TranslationBatch::new(&examples(24, 5), None);
         let (_, grads) = gradients(&batch, &training(precision, 0.0), &params, &model)?;
         for (name, grad) in grads {
             assert!(grad.iter().all(|g| g.is_finite()), "{name}");
@@ -163,7 +163,7 @@ fn frozen_weights_get_no_gradient() -> Result<()> {
     let free = |p: &dragoman_core::params::Param| p.name().starts_with("experts.pair.en-de");
     params.iter().for_each(|param| param.set_trainable(free(&param)));
     // So many that tokens visit the expert in every layer.
-    let batch = Batch::new(&examples(24, 5), None);
+    let batch = TranslationBatch::new(&examples(24, 5), None);
     let context = training(Precision::F32, 0.0);
     let output = model.forward(&batch, &context)?;
     output.hidden.sqr()?.mean_all()?.backward()?;
@@ -180,10 +180,10 @@ fn a_sentence_does_not_depend_on_its_neighbours() -> Result<()> {
         let (model, _) = model(&config)?;
         let examples = examples(7, 7);
         let context = Context::inference(precision);
-        let batch = Batch::new(&examples, None);
+        let batch = TranslationBatch::new(&examples, None);
         let together = model.forward(&batch, &context)?.hidden.to_vec2::<f32>()?;
         for (i, example) in examples.iter().enumerate() {
-            let alone = Batch::new(std::slice::from_ref(example), None);
+            let alone = TranslationBatch::new(std::slice::from_ref(example), None);
             let alone = model.forward(&alone, &context)?.hidden.to_vec2::<f32>()?;
             let start = batch.target_layout.offsets()[i];
             assert_eq!(alone, together[start..start + alone.len()], "sentence {i}, {precision:?}");
@@ -195,7 +195,7 @@ fn a_sentence_does_not_depend_on_its_neighbours() -> Result<()> {
 #[test]
 fn the_number_of_threads_changes_no_bit() -> Result<()> {
     let config = config();
-    let batch = Batch::new(&examples(40, 8), None);
+    let batch = TranslationBatch::new(&examples(40, 8), None);
     let run = |threads: usize| -> Result<Gradients> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         pool.install(|| {
@@ -218,7 +218,7 @@ fn steps_with_a_cache_equal_the_whole_target() -> Result<()> {
     let length = examples.iter().map(|e| e.target.len()).min().unwrap_or(0);
     examples.iter_mut().for_each(|e| e.target.truncate(length));
     examples.iter_mut().for_each(|e| e.labels.truncate(length));
-    let batch = Batch::new(&examples, None);
+    let batch = TranslationBatch::new(&examples, None);
     let whole = model.forward(&batch, &context)?.hidden.to_vec2::<f32>()?;
 
     let encoded = model.encode(&batch.source, &batch.source_layout, &batch.routes, &context)?;
@@ -241,7 +241,7 @@ fn beams_are_sorted_and_the_first_is_at_least_as_good_as_greedy() -> Result<()> 
     let (model, _) = model(&config)?;
     let context = Context::inference(Precision::F32);
     let examples = examples(5, 10);
-    let batch = Batch::new(&examples, None);
+    let batch = TranslationBatch::new(&examples, None);
     let encoded = model.encode(&batch.source, &batch.source_layout, &batch.routes, &context)?;
     let starts = vec![vec![2]; examples.len()];
     let outputs = &Outputs::from_end(END);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{Result, corpus::Pair, lang::Language, split::stable_hash};
-use foreign::Detector;
+use foreign::ForeignDetector;
 
 /// What a clean pair looks like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub type Rejected = BTreeMap<Reason, u64>;
 pub struct Cleaner {
     config: CleanConfig,
     languages: [Option<&'static Language>; 2],
-    detector: Option<Detector>,
+    detector: Option<ForeignDetector>,
 }
 
 impl Cleaner {
@@ -98,10 +98,11 @@ impl Cleaner {
     /// not know is not checked for its script.
     ///
     /// # Errors
-    /// Fails when languages are to be told apart and this crate was built without `detection`.
+    /// Fails when languages are to be detected and this crate was built without `detection`.
     pub fn new(config: &CleanConfig, source: &str, target: &str) -> Result<Self> {
         let languages = [Language::find(source), Language::find(target)];
-        let detector = config.detect_language.then(|| Detector::new(languages)).transpose()?;
+        let detector =
+            config.detect_language.then(|| ForeignDetector::new(languages)).transpose()?;
         Ok(Self { config: config.clone(), languages, detector })
     }
 

@@ -28,7 +28,7 @@ pub use format::Format;
 use self::build::Builder;
 use crate::{Result, corpus::Faults};
 
-/// Somebody who did something.
+/// A user with events.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct User {

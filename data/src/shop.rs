@@ -112,7 +112,7 @@ impl ShopConfig {
     }
 }
 
-/// Deals the segments out by [`MIX`], mixed evenly.
+/// Assigns segments to users by [`MIX`], evenly mixed.
 fn segment_of(number: usize) -> Segment {
     let mut place = number * 37 % 100; // 37 and 100 have no common divisor: each place comes once
     for (segment, share) in MIX {

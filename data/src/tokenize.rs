@@ -85,7 +85,7 @@ pub fn train_tokenizer(config: &TokenizerConfig, texts: &Texts) -> Result<Tokeni
     Ok(Tokenizer::from_pieces(&languages, &pieces, merges)?)
 }
 
-/// Mixes the languages by temperature: each text comes as often as its language's share asks for.
+/// Mixes the languages by temperature: each text comes as often as its language's share requires.
 fn sample<'a>(config: &TokenizerConfig, texts: &'a Texts) -> Vec<&'a str> {
     let sizes: Vec<f64> =
         (texts.values()).map(|texts| texts.iter().map(|text| text.len() as f64).sum()).collect();

@@ -59,6 +59,23 @@ fn every_line_in_is_one_line_out() -> Result<()> {
 }
 
 #[test]
+fn marks_and_line_ends_come_back_as_they_were() -> Result<()> {
+    let input = "\u{feff}Good morning.\r\n\r\nGood morning.\n";
+    let found = translate(&["--from", "EN", "--to", "de-AT"])?.stdin(input).run()?;
+    assert_eq!(found.stdout, "\u{feff}Guten Morgen.\r\n\r\nGuten Morgen.\n".as_bytes());
+    Ok(())
+}
+
+#[test]
+fn what_is_no_text_is_refused() -> Result<()> {
+    let utf16: Vec<u8> = "Good morning.\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let refused = translate(&["--from", "en", "--to", "de"])?.stdin(utf16).run()?;
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stdout.is_empty() && refused.stderr.contains("UTF-16"), "{}", refused.stderr);
+    Ok(())
+}
+
+#[test]
 fn lines_of_several_languages_go_into_one() -> Result<()> {
     let input = "The soup is too hot.\nDie Suppe ist zu heiß.\nLa soupe est trop chaude.\n";
     let found = translate(&["--to", "fr"])?.stdin(input).stdout()?;

@@ -44,7 +44,7 @@ async fn the_page_learns_its_settings() -> Result<()> {
     assert_eq!(status, 200);
     assert_eq!(settings["charLimit"], 500);
     assert_eq!(settings["suggestions"], true);
-    assert_eq!(settings["filesTranslation"], false);
+    assert_eq!(settings["filesTranslation"], true);
     assert_eq!(settings["language"]["source"]["code"], "auto");
     assert_eq!(settings["language"]["target"]["code"], "de");
     Ok(())

@@ -3,6 +3,7 @@
 mod fixture;
 mod translate;
 mod errors;
+mod files;
 mod languages;
 mod recommend;
 mod suggest;
@@ -18,5 +19,7 @@ mod train_recommendation;
 mod help;
 mod documents;
 mod clients;
+mod deepl;
+mod memory;
 mod web;
 mod bundled;

@@ -10,6 +10,7 @@ mod experts;
 mod domain;
 mod trouble;
 mod pages;
+mod documents;
 mod recommend;
 mod layout;
 mod axe;

@@ -19,6 +19,10 @@ use crate::{
     model,
 };
 
+/// How long a connection is used again: shorter than the server keeps one open, so that none is closed while a
+/// request is on its way.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// Time a server has to answer for the first time, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -99,7 +103,7 @@ impl TestApp {
         log.follow(child.stderr.take().context("stderr is piped")?);
         let mut app = Self {
             url: String::new(),
-            client: Client::builder().no_proxy().build()?,
+            client: Client::builder().no_proxy().pool_idle_timeout(IDLE).build()?,
             store: options.store.unwrap_or_else(|| folder.path().into()),
             child,
             log,

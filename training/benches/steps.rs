@@ -12,7 +12,7 @@ use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     context::{Context, Training},
     kernels::matmul::Precision,
-    models::translation::{Batch, Example, TranslationModel},
+    models::translation::{Example, TranslationBatch, TranslationModel},
     params::{Param, ParamStore},
     register::{ExpertEntry, ExpertKind, Register, RowRoute},
     tokenizer::END,
@@ -94,7 +94,7 @@ fn model(learning: Learning) -> Result<(TranslationModel, ParamStore)> {
     Ok((model, params))
 }
 
-fn batch(learning: Learning) -> Batch {
+fn batch(learning: Learning) -> TranslationBatch {
     let example = |i: u32| {
         let word = |t: u32| 400 + (i * 7919 + t * 104_729) % 7000;
         let source = (0..LENGTH).map(word).chain([END]).collect();
@@ -107,7 +107,7 @@ fn batch(learning: Learning) -> Batch {
         };
         Example { route, source, target, labels }
     };
-    Batch::new(&(0..SENTENCES).map(example).collect::<Vec<_>>(), None)
+    TranslationBatch::new(&(0..SENTENCES).map(example).collect::<Vec<_>>(), None)
 }
 
 const ALL: [Learning; 5] = [

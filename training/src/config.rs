@@ -41,6 +41,10 @@ pub struct RunConfig {
     /// Evaluations in a row without a better score on the development sets after which the run is
     /// over; 0 waits for the end of the budget.
     pub patience: u64,
+    /// At every evaluation, experts with less than this share of an even load since the last one start
+    /// again as noisy copies of the busiest of their layer; 0 never. For published routing rules that
+    /// have a gate.
+    pub revive_below: f64,
     /// When checkpoints are written, and how many are kept.
     pub checkpoints: CheckpointConfig,
     /// Steps between two lines of the run's log.
@@ -62,6 +66,7 @@ impl Default for RunConfig {
             average_decay: 0.0,
             evaluate: Every { steps: 1000, minutes: 0.0 },
             patience: 0,
+            revive_below: 0.0,
             checkpoints: CheckpointConfig::default(),
             log_every: 10,
         }
@@ -224,6 +229,7 @@ impl RunConfig {
         share("dropout", self.dropout.into())?;
         share("expert_dropout", self.expert_dropout.into())?;
         share("average_decay", self.average_decay)?;
+        share("revive_below", self.revive_below)?;
         share("loss.label_smoothing", loss.label_smoothing.into())?;
         share("optimizer.beta1", optimizer.beta1)?;
         share("optimizer.beta2", optimizer.beta2)?;

@@ -1,4 +1,4 @@
-//! How a run is asked to stop early: by a signal, or because its time is up.
+//! How a run is stopped early: by a signal, or because its time is up.
 
 use std::{
     sync::{
@@ -26,14 +26,14 @@ pub struct Control {
 pub enum Ended {
     /// The budget of the configuration is used up.
     Finished,
-    /// Somebody asked for it, with Ctrl-C say.
+    /// By request, such as Ctrl-C.
     Interrupted,
     /// The time or the steps granted to this session are over.
     OutOfTime,
 }
 
 impl Control {
-    /// Lets the run go on for `limit` from now at most, checkpoint included as far as can be told.
+    /// Lets the run go on for `limit` from now at most, checkpoint included as far as can be estimated.
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.deadline = Instant::now().checked_add(limit);
         self

@@ -83,9 +83,9 @@ pub enum Error {
     #[error("nothing to score: {0} holds no sentences")]
     NothingToScore(String),
 
-    /// Nobody is left to be recommended to.
+    /// No user is left to evaluate.
     #[error(
-        "nobody to ask: no user did anything new after the cut; choose a smaller `--quantile`, or \
+        "no user is left to evaluate: no user did anything new after the cut; choose a smaller `--quantile`, or \
          another protocol"
     )]
     NothingToRecommend,

@@ -50,7 +50,7 @@ pub struct TranslationScores {
     pub loop_rate: f64,
     /// Share of translations that copy their source although the reference does not, 0 to 1.
     pub copy_rate: f64,
-    /// Sentences translated in a second; absent where nobody took the time.
+    /// Sentences translated in a second; absent where the time was not measured.
     pub sentences_per_second: Option<f64>,
 }
 
@@ -86,7 +86,7 @@ pub struct Summary {
     pub spread: f64,
 }
 
-/// Scores translations into `pair.target` that took `seconds`; zero says that nobody took the time.
+/// Scores translations into `pair.target` that took `seconds`; zero says that the time was not measured.
 pub fn score_translations<H, R, S>(
     pair: &LanguagePair,
     hypotheses: &[H],

@@ -9,7 +9,7 @@ use dragoman_core::{
     context::Context,
     directory::Loaded,
     kernels::matmul::Precision,
-    models::translation::{Batch, Example},
+    models::translation::{Example, TranslationBatch},
     moe::LayerRouting,
     vocabulary::Side,
 };
@@ -36,7 +36,7 @@ pub struct LayerUse {
     pub layer: String,
     /// Tokens that came through.
     pub tokens: usize,
-    /// Visits by expert; those within reach that nobody visited are there with 0.
+    /// Visits by expert; those within reach without visits are there with 0.
     pub visits: BTreeMap<String, usize>,
     /// Sum of the weights of an expert's visits.
     pub weight: BTreeMap<String, f64>,
@@ -118,7 +118,7 @@ pub fn inspect(loaded: &Loaded, sets: &[TestSet], domains: &[String]) -> Result<
         for examples in pairs.chunks(BATCH) {
             let mut context = Context::inference(Precision::F32);
             context.trace = true;
-            let output = loaded.model.forward(&Batch::new(examples, None), &context)?;
+            let output = loaded.model.forward(&TranslationBatch::new(examples, None), &context)?;
             for (place, routing) in output.routing.iter().enumerate() {
                 let layer = layers.entry(place).or_insert_with(|| LayerUse {
                     set: format!("{} {}", set.name, set.pair).trim().into(),

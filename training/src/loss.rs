@@ -18,7 +18,7 @@ use dragoman_core::{
     params::Param,
 };
 
-use crate::Result;
+use crate::{Result, task::Figures};
 
 /// Logits that are held at once, about.
 const CHUNK: usize = 8 << 20;
@@ -40,10 +40,12 @@ pub struct OutputLoss {
     pub precision: Precision,
 }
 
-/// Where the gradients of the output layer go; none for what is frozen or not there.
-struct Gradients<'a> {
-    weight: Option<&'a mut [f32]>,
-    bias: Option<&'a mut [f32]>,
+/// The values of the output layer, and where its gradients go: none for what is frozen or not there.
+struct OutputLayer<'a> {
+    weight: &'a [f32],
+    bias: Option<&'a [f32]>,
+    weight_grad: Option<&'a mut [f32]>,
+    bias_grad: Option<&'a mut [f32]>,
 }
 
 /// Sums over the labels of a batch.
@@ -57,6 +59,14 @@ pub struct LossSums {
     pub nll: f64,
     /// Labels that were the most likely token.
     pub correct: f64,
+}
+
+impl LossSums {
+    /// The same as figures for the log, with no other term in the total yet.
+    pub fn figures(&self) -> Figures {
+        let Self { labels, loss, nll, correct } = *self;
+        Figures { labels, total: loss, loss, nll, correct, ..Figures::default() }
+    }
 }
 
 impl OutputLoss {
@@ -77,10 +87,13 @@ impl OutputLoss {
         let contiguous = hidden.contiguous()?;
         let (gradient, sums) = with_values(&contiguous, |hidden| {
             self.weight.with_value(|weight| {
-                self.weight.with_trainable_grad(|grad| {
+                self.weight.with_trainable_grad(|weight_grad| {
                     self.with_bias(|bias, bias_grad| {
-                        let mut gradients = Gradients { weight: grad, bias: bias_grad };
-                        self.walk(hidden, labels, (weight, bias), &mut gradients)
+                        self.walk(
+                            hidden,
+                            labels,
+                            OutputLayer { weight, bias, weight_grad, bias_grad },
+                        )
                     })
                 })
             })
@@ -101,13 +114,8 @@ impl OutputLoss {
     }
 
     /// Computes the gradient of `hidden`, adds those of the weights, and sums the loss up.
-    fn walk(
-        &self,
-        hidden: &[f32],
-        labels: &[u32],
-        (weight, bias): (&[f32], Option<&[f32]>),
-        gradients: &mut Gradients<'_>,
-    ) -> (Vec<f32>, LossSums) {
+    fn walk(&self, hidden: &[f32], labels: &[u32], layer: OutputLayer<'_>) -> (Vec<f32>, LossSums) {
+        let OutputLayer { weight, bias, mut weight_grad, mut bias_grad } = layer;
         let dims = self.weight.shape().dims();
         let (vocab_size, d_model) = (dims[0], dims[1]);
         let mut gradient = vec![0.0; hidden.len()];
@@ -124,11 +132,11 @@ impl OutputLoss {
             self.cross_entropy(logits, labels, vocab_size, &mut sums);
             let dims = (n, d_model, vocab_size);
             matmul_nn(self.precision, logits, weight, gradient, dims, false);
-            if let Some(grad) = &mut gradients.weight {
+            if let Some(grad) = &mut weight_grad {
                 let dims = (vocab_size, d_model, n);
                 matmul_tn(self.precision, logits, hidden, grad, dims, true);
             }
-            if let Some(grad) = &mut gradients.bias {
+            if let Some(grad) = &mut bias_grad {
                 for row in logits.chunks_exact(vocab_size) {
                     grad.iter_mut().zip(row).for_each(|(sum, logit)| *sum += logit);
                 }

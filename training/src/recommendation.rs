@@ -7,12 +7,12 @@
 //! | [`ranking`] | lists from a scorer or a model |
 //! | [`ials`], [`baselines`], [`blend`] | what every model stands beside, chosen on validation |
 //! | `compare`, `debias` | figures beside those of others, and without what most people choose |
-//! | `panel`, `successive` | everybody who is asked, at once or about one event after another |
+//! | `panel`, `successive` | all users, at once or about one event after another |
 //! | [`protocol`] | the whole evaluation |
 //! | [`report`] | its result: for the terminal, as JSON, as a page |
 //!
 //! The whole catalogue is ranked, never a sample of it; what a user has met is left out; ties fall
-//! by the order of identifiers; a target that nobody could know of is missed.
+//! by the order of identifiers; a target outside the catalogue counts as a miss.
 
 pub mod metrics;
 pub mod lists;

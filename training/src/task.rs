@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, path::Path};
 
 use candle::Tensor;
-use dragoman_core::params::ParamStore;
+use dragoman_core::{
+    context::{Context, Training},
+    kernels::matmul::Precision,
+    models::translation::RevivedExpert,
+    params::ParamStore,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Result, config::RunConfig, control::Control, report::log::DevRow};
 
-/// A model together with the data it learns from and what it is asked to get right.
+/// A model together with the data it learns from and what it is trained to get right.
 ///
 /// All randomness is a function of the seed and the step, and the data's order one of
 /// [`Task::Cursor`], so that a run can go on where it stopped.
@@ -40,6 +45,17 @@ pub trait Task {
     /// of the step went.
     fn after_step(&self, _load: &ExpertLoad, _config: &RunConfig) -> Result<()> {
         Ok(())
+    }
+
+    /// Restarts experts that hardly any token visited, as `config` says; `load` says where the tokens
+    /// of the last steps went. The optimiser then forgets the weights that changed.
+    fn revive_experts(
+        &self,
+        _load: &ExpertLoad,
+        _config: &RunConfig,
+        _step: u64,
+    ) -> Result<Vec<RevivedExpert>> {
+        Ok(Vec::new())
     }
 
     /// How good the model is on the development sets; none if there are none, or if `control`
@@ -74,6 +90,14 @@ pub struct Part<'a> {
     pub share: f64,
 }
 
+impl Part<'_> {
+    /// The pass over the micro-batch, with the run's dropout.
+    pub fn context(&self, precision: Precision) -> Context {
+        let RunConfig { seed, dropout, expert_dropout, .. } = *self.config;
+        Context::training(precision, Training { seed, step: self.index, dropout, expert_dropout })
+    }
+}
+
 /// The loss of a micro-batch, and what it is made of.
 #[derive(Debug)]
 pub struct Losses {
@@ -87,6 +111,15 @@ pub struct Losses {
 
 /// Visits by layer and expert.
 pub type ExpertLoad = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// The experts that no token visited, by layer; layers without any visit are left out.
+pub fn idle_experts(load: &ExpertLoad) -> impl Iterator<Item = (&str, Vec<&str>)> {
+    load.iter().filter_map(|(layer, visits)| {
+        let idle = visits.iter().filter(|(_, count)| **count == 0.0);
+        let idle: Vec<&str> = idle.map(|(expert, _)| expert.as_str()).collect();
+        (!idle.is_empty() && idle.len() < visits.len()).then_some((layer.as_str(), idle))
+    })
+}
 
 /// Adds visits to others.
 pub fn add_load(sums: &mut ExpertLoad, load: ExpertLoad) {

@@ -1,5 +1,9 @@
 //! The training loop: the same for every task.
 
+mod finish;
+mod identity;
+mod judge;
+
 use std::{
     fs::TryLockError,
     path::Path,
@@ -13,15 +17,16 @@ pub use crate::summary::Summary;
 use crate::{
     Error, Result,
     average::{self, MovingAverage},
-    checkpoint::{Best, Checkpoint, Checkpoints, State, Tensors, Window},
+    checkpoint::{Checkpoint, Checkpoints, State, Tensors, Window},
     config::RunConfig,
     control::{Control, Ended},
     optimizer::{self, Optimizer},
-    progress::{Glance, Progress, clock},
+    progress::{Glance, Progress},
     recorder::{Recorder, RunInfo},
-    report::log::DevRow,
     task::{Evaluation, ExpertLoad, ExportNote, Figures, Part, Task, add_load},
 };
+
+use identity::same_run;
 
 /// Steps in a row without a finite gradient, after which a run is given up.
 const PATIENCE: u64 = 20;
@@ -51,7 +56,7 @@ pub fn train<T: Task>(task: &mut T, run: Run<'_>, control: &Control) -> Result<S
     let mut trainer = Trainer::new(task, run)?;
     let ended = trainer.run(control);
     trainer.progress.finish();
-    let summary = ended.and_then(|ended| trainer.summarise(ended, control));
+    let summary = ended.and_then(|ending| trainer.summarise(ending, control));
     if summary.is_err() {
         let step = trainer.saved.map_or("the beginning".into(), |step| format!("step {step}"));
         let advice = "start the same command again to go on from";
@@ -69,6 +74,12 @@ fn lock(dir: &Path) -> Result<fs::File> {
         Err(TryLockError::WouldBlock) => Err(Error::Busy { path: dir.into() }),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
+}
+
+/// How a session ended, and why.
+struct Ending {
+    ended: Ended,
+    reason: String,
 }
 
 struct Trainer<'a, T: Task> {
@@ -136,7 +147,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         })
     }
 
-    fn run(&mut self, control: &Control) -> Result<(Ended, String)> {
+    fn run(&mut self, control: &Control) -> Result<Ending> {
         let first = self.state.step;
         loop {
             let step = self.state.step;
@@ -147,14 +158,14 @@ impl<'a, T: Task> Trainer<'a, T> {
                 self.save()?;
             }
             if let Some(reason) = self.over() {
-                return Ok((Ended::Finished, reason));
+                return Ok(Ending { ended: Ended::Finished, reason });
             }
             if let Some(ended) = control.verdict(step - first) {
                 let reason = match ended {
                     Ended::Interrupted => "it was interrupted",
                     _ => "the limit of the session was reached",
                 };
-                return Ok((ended, reason.into()));
+                return Ok(Ending { ended, reason: reason.into() });
             }
             self.step()?;
         }
@@ -228,60 +239,6 @@ impl<'a, T: Task> Trainer<'a, T> {
         Ok(())
     }
 
-    /// Scores the weights, or their moving average, and exports them if they are the best so far.
-    fn evaluate(&mut self, control: &Control) -> Result<()> {
-        let step = self.state.step;
-        let shadow = self.average.as_ref().map(|a| a.tensors().clone()).unwrap_or_default();
-        let best = self.state.best;
-        let dir = self.run.dir;
-        let task = &mut *self.task;
-        let evaluation = swapped(task, &shadow, |task| {
-            let Some(evaluation) = task.evaluate(control)? else { return Ok(None) };
-            if best.is_none_or(|best| evaluation.score > best.score) {
-                export(task, dir, step, Some(&evaluation))?;
-            }
-            Ok(Some(evaluation))
-        })?;
-        let Some(evaluation) = evaluation else {
-            // Without development sets the newest weights are the best there are.
-            if !control.is_stopped() {
-                swapped(self.task, &shadow, |task| export(task, dir, step, None))?;
-                self.state.rhythm.evaluated = self.seconds();
-            }
-            return Ok(());
-        };
-        let last = Best { step, score: evaluation.score };
-        self.state.last = Some(last);
-        let better = self.state.best.is_none_or(|best| last.score > best.score);
-        self.state.stale = if better { 0 } else { self.state.stale + 1 };
-        if better {
-            self.state.best = Some(last);
-        }
-        self.state.rhythm.evaluated = self.seconds();
-        self.say_scores(&evaluation, better);
-        self.recorder.evaluation(&self.state, &evaluation, self.seconds())?;
-        self.state.load.clear();
-        Ok(())
-    }
-
-    fn say_scores(&self, evaluation: &Evaluation, better: bool) {
-        let note = match (better, self.state.stale, self.run.config.patience) {
-            (true, ..) => " (the best so far)".into(),
-            (_, _, 0) => String::new(),
-            (_, stale, patience) => format!(" (not better, {stale} of {patience} times)"),
-        };
-        let (step, score, name) = (self.state.step, evaluation.score, &evaluation.chosen_by);
-        self.progress.say(&format!(
-            "step {step}, after {}: {name} {score:.2}{note}",
-            clock(Duration::from_secs_f64(self.seconds()))
-        ));
-        for DevRow { label, scores } in &evaluation.rows {
-            let scores: Vec<_> = scores.iter().map(|(k, v)| format!("{k} {v:.1}")).collect();
-            self.progress.say(&format!("  {label}: {}", scores.join(", ")));
-        }
-        evaluation.samples.iter().for_each(|line| self.progress.say(&format!("  {line}")));
-    }
-
     fn save(&mut self) -> Result<()> {
         if self.saved == Some(self.state.step) {
             return Ok(());
@@ -298,83 +255,6 @@ impl<'a, T: Task> Trainer<'a, T> {
         })?;
         self.saved = Some(self.state.step);
         Ok(())
-    }
-
-    /// Saves, brings a finished run to its end, and says what came out.
-    fn summarise(
-        &mut self,
-        (ended, reason): (Ended, String),
-        control: &Control,
-    ) -> Result<Summary> {
-        let before = self.summary_before();
-        if ended == Ended::Finished && self.state.step > 0 && !self.evaluated_now() {
-            self.evaluate(control)?;
-        }
-        self.save()?;
-        let average = match (ended, before) {
-            (Ended::Finished, Some(before)) => {
-                self.state.best = before.best;
-                before.average
-            }
-            (Ended::Finished, None) => self.try_average(control)?,
-            _ => None,
-        };
-        let model = self.run.dir.join("model");
-        let summary = Summary {
-            ended,
-            reason,
-            step: self.state.step,
-            labels: self.state.labels,
-            seconds: self.seconds(),
-            best: self.state.best,
-            average,
-            model: model.exists().then_some(model),
-        };
-        fs::write(self.run.dir.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
-        self.recorder.finish(&self.state, &summary)?;
-        let time = clock(Duration::from_secs_f64(summary.seconds));
-        self.progress.say(&summary.closing_words(self.run.dir, &time));
-        Ok(summary)
-    }
-
-    /// What an earlier session wrote when it finished the run at this very step.
-    fn summary_before(&self) -> Option<Summary> {
-        let text = fs::read_to_string(self.run.dir.join("summary.json")).ok()?;
-        let summary: Summary = serde_json::from_str(&text).ok()?;
-        (summary.ended == Ended::Finished && summary.step == self.state.step).then_some(summary)
-    }
-
-    /// Averages the last checkpoints, and exports the average if it scores better than the best.
-    fn try_average(&mut self, control: &Control) -> Result<Option<f64>> {
-        let wanted = self.run.config.checkpoints.average;
-        let steps = self.checkpoints.list()?;
-        let steps = &steps[steps.len().saturating_sub(wanted)..];
-        if steps.len() < 2 {
-            return Ok(None);
-        }
-        let weights = |&step: &u64| {
-            let Checkpoint { weights, average, .. } = self.checkpoints.load(step)?;
-            Ok(if average.is_empty() { weights } else { average })
-        };
-        let mean = average::mean(steps.iter().map(weights))?;
-        let (step, best, dir) = (self.state.step, self.state.best, self.run.dir);
-        let score = swapped(self.task, &mean, |task| {
-            let Some(evaluation) = task.evaluate(control)? else { return Ok(None) };
-            if best.is_none_or(|best| evaluation.score > best.score) {
-                export(task, dir, step, Some(&evaluation))?;
-            }
-            Ok(Some(evaluation.score))
-        })?;
-        let Some(score) = score else { return Ok(None) };
-        let better = best.is_none_or(|best| score > best.score);
-        if better {
-            self.state.best = Some(Best { step, score });
-        }
-        let note = if better { "taken" } else { "not taken" };
-        let count = steps.len();
-        self.progress
-            .say(&format!("average of the last {count} checkpoints: score {score:.2}, {note}"));
-        Ok(Some(score))
     }
 
     /// Share of the budget used up.
@@ -418,35 +298,6 @@ impl<'a, T: Task> Trainer<'a, T> {
     fn checkpoint_is_due(&self) -> bool {
         let since = Duration::from_secs_f64(self.seconds() - self.state.rhythm.saved);
         self.run.config.checkpoints.every.is_due(self.state.step, since)
-    }
-}
-
-/// Refuses to go on with settings that make it another run, and names what differs.
-fn same_run(before: &Value, run: &Run<'_>) -> Result<()> {
-    let Some((key, before, now)) = difference("", before, &run.identity) else { return Ok(()) };
-    let reason = format!(
-        "this run was started with `{key}` = {before}, not {now}: put it back, or start a new run \
-         in another folder"
-    );
-    Err(Error::Checkpoint { path: run.dir.into(), reason })
-}
-
-/// The first place where two objects differ, such as `model.d_model`, and what stands there.
-fn difference<'v>(
-    path: &str,
-    a: &'v Value,
-    b: &'v Value,
-) -> Option<(String, &'v Value, &'v Value)> {
-    match (a, b) {
-        (Value::Object(left), Value::Object(right)) => {
-            let keys = left.keys().chain(right.keys());
-            let mut pairs = keys.map(|key| (key, &a[key.as_str()], &b[key.as_str()]));
-            pairs.find_map(|(key, a, b)| {
-                let dot = if path.is_empty() { "" } else { "." };
-                difference(&format!("{path}{dot}{key}"), a, b)
-            })
-        }
-        _ => (a != b).then(|| (path.to_string(), a, b)),
     }
 }
 

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use candle::{Device, Tensor};
 use dragoman_core::{
-    config::{MoeConfig, TranslationConfig},
+    config::{Activation, MoeConfig, TranslationConfig},
     directory::Files,
     kernels::matmul::Precision,
+    moe::{Routing, routers::MixtralConfig},
     tokenizer::Tokenizer,
     translate::{Job, Translate},
     translator::{Translator, TranslatorOptions},
@@ -131,7 +132,15 @@ fn a_tiny_model_learns_eight_pairs_by_heart() -> anyhow::Result<()> {
     let (english, german) = PAIRS[0];
     let (source, target, text) = ("en".into(), "de".into(), english.into());
     let domains = Vec::new();
-    let job = Job { source, target, domains, text, num_hypotheses: 1, trace: false };
+    let job = Job {
+        source,
+        target,
+        domains,
+        text,
+        num_hypotheses: 1,
+        trace: false,
+        wanted: Default::default(),
+    };
     let translations = translator.translate(&[job])?;
     assert_eq!(translations[0].hypotheses[0].text, german);
 
@@ -155,6 +164,60 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() -> anyhow::Result<()>
     let (expected_files, expected_log) = leavings(straight.path(), 6)?;
     assert_eq!(log, expected_log);
     assert!(files == expected_files, "weights, moments or the average differ");
+    Ok(())
+}
+
+#[test]
+fn a_model_with_swiglu_learns_and_can_be_served() -> anyhow::Result<()> {
+    let (corpus, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    write_corpus(corpus.path())?;
+    let mut config = config(40);
+    config.model.activation = Activation::Silu;
+    config.model.architecture.gated = true;
+    let summary = run(&config, corpus.path(), out.path(), u64::MAX)?;
+    let steps = RunLog::load(&out.path().join("log.jsonl"))?.steps;
+    let (first, last) = (steps[0].nll, steps[steps.len() - 1].nll);
+    assert!(last < 0.8 * first, "{first} became {last}");
+    let model = summary.model.expect("a model was exported");
+    let weights = Files::Folder(model.clone()).load_translation(&Device::Cpu)?.params.tensors()?;
+    let gates = weights.keys().filter(|name| name.contains("up_gate.weight")).count();
+    // A dense layer, and two layers with a shared expert and six others.
+    assert_eq!(gates, 1 + 2 * (1 + 6), "{:?}", weights.keys());
+    let translator = Translator::open(&Files::Folder(model), TranslatorOptions::default())?;
+    let job = Job {
+        source: "en".into(),
+        target: "de".into(),
+        domains: Vec::new(),
+        text: PAIRS[0].0.into(),
+        num_hypotheses: 1,
+        trace: false,
+        wanted: Default::default(),
+    };
+    assert_eq!(translator.translate(&[job])?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn experts_with_too_few_visits_start_again_and_a_run_goes_on_with_them_bit_for_bit()
+-> anyhow::Result<()> {
+    let (corpus, out) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    write_corpus(corpus.path())?;
+    let mut config = config(6);
+    let set =
+        DevSet { name: "heart".into(), pairs: Some("{pair}.tsv".into()), ..DevSet::default() };
+    config.dev = DevConfig { sets: vec![set] };
+    config.run.evaluate = Every { steps: 2, minutes: 0.0 };
+    config.model.moe.as_mut().expect("it has experts").routing =
+        Some(Routing::Mixtral(MixtralConfig::default()));
+    let (plain, straight, halted) =
+        (out.path().join("plain"), out.path().join("straight"), out.path().join("halted"));
+    run(&config, corpus.path(), &plain, u64::MAX)?;
+    config.run.revive_below = 0.9;
+    run(&config, corpus.path(), &straight, u64::MAX)?;
+    run(&config, corpus.path(), &halted, 3)?;
+    run(&config, corpus.path(), &halted, u64::MAX)?;
+    assert_eq!(leavings(&straight, 6)?, leavings(&halted, 6)?);
+    assert_ne!(leavings(&straight, 6)?, leavings(&plain, 6)?, "no expert started again");
     Ok(())
 }
 

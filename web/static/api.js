@@ -43,6 +43,21 @@ export async function translate(request, signal) {
 /** Stores a better translation `s` of `q`. */
 export const suggest = (request) => post("suggest", request);
 
+/** Sends a document to be translated in the background; `fields` are those of the menus. */
+export function sendDocument(file, fields) {
+  const body = new FormData();
+  body.append("file", file);
+  const key = recall("key");
+  for (const [name, value] of Object.entries(key ? { ...fields, api_key: key } : fields)) body.append(name, value);
+  return send("documents", { method: "POST", body });
+}
+
+/** How far a document is. */
+export const documentJob = (id) => send(`documents/${id}`, { cache: "no-store" });
+
+/** Stops to translate a document, and has the server forget it. */
+export const removeDocument = (id) => fetch(`documents/${id}`, { method: "DELETE" }).catch(() => null);
+
 function post(path, fields, signal) {
   const key = recall("key");
   const body = JSON.stringify(key ? { ...fields, api_key: key } : fields);

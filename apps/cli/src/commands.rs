@@ -5,7 +5,11 @@ mod data;
 mod demo;
 mod evaluate;
 mod expert;
+#[cfg(feature = "server")]
+mod glossary;
 mod inspect;
+#[cfg(feature = "server")]
+mod memory;
 mod model;
 #[cfg(feature = "server")]
 mod serve;
@@ -38,6 +42,10 @@ enum Command {
     Expert(expert::Expert),
     Inspect(inspect::Inspect),
     #[cfg(feature = "server")]
+    Glossary(glossary::GlossaryCommand),
+    #[cfg(feature = "server")]
+    Memory(memory::MemoryCommand),
+    #[cfg(feature = "server")]
     Store(store::StoreCommand),
     #[cfg(feature = "server")]
     Suggestion(suggestion::SuggestionCommand),
@@ -58,6 +66,10 @@ impl Cli {
             Command::Model(command) => command.run(),
             Command::Expert(command) => command.run(),
             Command::Inspect(command) => command.run(),
+            #[cfg(feature = "server")]
+            Command::Glossary(command) => command.run(),
+            #[cfg(feature = "server")]
+            Command::Memory(command) => command.run(),
             #[cfg(feature = "server")]
             Command::Store(command) => command.run(),
             #[cfg(feature = "server")]

@@ -10,9 +10,9 @@ impl Detector {
         Ok(Self(dragoman_server::Detector::new()))
     }
 
-    /// The most likely language of `text` among the `known` ones.
+    /// The most likely language of `text`; one of `known`, unless another is likely.
     pub(crate) fn detect(&self, text: &str, known: &[String]) -> String {
-        self.0.detect(text, known)[0].language.clone()
+        self.0.detect_all(&[text.to_owned()], known).swap_remove(0).language
     }
 }
 

@@ -3,6 +3,7 @@
 mod interrupt;
 mod models;
 mod detect;
+mod glossary_file;
 mod texts;
 #[cfg(feature = "server")]
 mod stored;

@@ -8,9 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use dragoman_core::recommend::Event;
+use dragoman_core::recommend::{self, Event, labels};
 use dragoman_data::interactions::{Interactions, User};
-use dragoman_server::{describe_item, flatten_labels};
 use dragoman_store::{Feedback, Item, Store, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 struct Rows {
     users: Vec<User>,
-    items: Vec<dragoman_core::recommend::Item>,
+    items: Vec<recommend::Item>,
     events: Vec<Row>,
 }
 
@@ -68,10 +67,10 @@ fn of_folder(folder: &Path, tenant: &str) -> anyhow::Result<Rows> {
     let mut rows = Rows::default();
     for user in store.users("") {
         let user = user?;
-        rows.users.push(User { labels: flatten_labels(&user.labels), id: user.user_id });
+        rows.users.push(User { labels: labels::flatten(&user.labels), id: user.user_id });
     }
     for item in store.items("") {
-        rows.items.push(describe_item(&item?));
+        rows.items.push(described(item?));
     }
     for event in store.events() {
         let event = event?;
@@ -127,11 +126,11 @@ fn read(reader: impl BufRead) -> anyhow::Result<Rows> {
         match row["kind"].as_str().unwrap_or_default() {
             "user" => {
                 let user: dragoman_store::User = serde_json::from_value(row)?;
-                rows.users.push(User { labels: flatten_labels(&user.labels), id: user.user_id });
+                rows.users.push(User { labels: labels::flatten(&user.labels), id: user.user_id });
             }
             "item" => {
                 let item: Item = serde_json::from_value(row)?;
-                rows.items.push(describe_item(&item));
+                rows.items.push(described(item));
             }
             "feedback" => {
                 let Full { row, events } = serde_json::from_value(row)?;
@@ -147,6 +146,15 @@ fn read(reader: impl BufRead) -> anyhow::Result<Rows> {
         }
     }
     Ok(rows)
+}
+
+/// `item` as models know items: as the server describes it to them.
+fn described(item: Item) -> recommend::Item {
+    recommend::Item {
+        categories: item.categories,
+        time: if item.timestamp.is_zero() { 0 } else { item.timestamp.seconds },
+        ..recommend::Item::described(item.item_id, &item.labels, &item.comment)
+    }
 }
 
 impl Rows {
@@ -188,7 +196,7 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use dragoman_store::Mode;
+    use dragoman_store::{Insert, Mode};
 
     use super::*;
 
@@ -206,8 +214,8 @@ mod tests {
         let far = Timestamp::now().seconds + 1_000_000;
         let rows = [row("u", "b", "view", 2), row("v", "b", "buy", 1), row("v", "a", "view", far)];
         let tenant = store.tenant("default")?;
-        tenant.put_feedback(&rows, Mode::Add, (true, true))?;
-        tenant.put_feedback(&[row("u", "b", "view", 9)], Mode::Add, (true, true))?;
+        tenant.put_feedback(&rows, Mode::Add, Insert::BOTH)?;
+        tenant.put_feedback(&[row("u", "b", "view", 9)], Mode::Add, Insert::BOTH)?;
         let mut snapshot = Vec::new();
         store.export_one("default", &mut snapshot)?;
         let from_snapshot = read(snapshot.as_slice())?.log();

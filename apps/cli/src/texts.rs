@@ -1,13 +1,18 @@
 //! Translates whole texts: each in a session of its own, all of them in the same batches.
 
+use std::sync::Arc;
+
 use dragoman_core::{
-    translate::{Job, Leg, Translate, Translation},
+    translate::{Job, Leg, Translate, Translation, Wanted},
     translator::Translator,
 };
-use dragoman_text::{Options, Session};
+use dragoman_text::{Ask, Glossary, Options, Rewritten, Sentence, Session};
 
 /// Segments that the model sees at once.
 const BATCH: usize = 64;
+
+/// Sentences of a document that are translated before progress is told.
+const CHUNK: usize = 128;
 
 /// What is asked of every text.
 #[derive(Debug, Clone)]
@@ -19,6 +24,15 @@ pub(crate) struct Wish {
     /// Ways to translate a text, the best included.
     pub(crate) num_hypotheses: usize,
     pub(crate) trace: bool,
+    pub(crate) terms: Terms,
+}
+
+/// The terms that translations use.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    pub(crate) glossary: Option<Arc<Glossary>>,
+    /// Whether they are carried around the model.
+    pub(crate) carried: bool,
 }
 
 /// A translated text.
@@ -40,12 +54,7 @@ pub(crate) fn translate(
     texts: &[&str],
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translated>> {
-    let options = Options {
-        source: wish.source.clone(),
-        target: wish.target.clone(),
-        placeholders: translator.placeholders(&wish.source, &wish.target),
-        ..Options::default()
-    };
+    let options = options(translator, wish);
     let mut texts: Vec<Text> = (texts.iter())
         .map(|text| Text {
             session: Session::new(text, &options),
@@ -56,8 +65,8 @@ pub(crate) fn translate(
     loop {
         let mut segments: Vec<Segment> = Vec::new();
         for (text, session) in texts.iter().enumerate() {
-            let asked = session.session.segments();
-            segments.extend(asked.into_iter().map(|segment| Segment { text, segment }));
+            let asked = session.session.asks();
+            segments.extend(asked.into_iter().map(|ask| Segment { text, ask }));
         }
         if segments.is_empty() {
             break;
@@ -69,14 +78,69 @@ pub(crate) fn translate(
             while owners.next_if_eq(&i).is_some() {
                 text.answers.extend(answers.next());
             }
-            let texts_of = |answer: &Translation| {
-                answer.hypotheses.iter().map(|found| found.text.clone()).collect::<Vec<_>>()
-            };
-            let own: Vec<Vec<String>> = text.answers[first..].iter().map(texts_of).collect();
+            let own: Vec<Vec<String>> = text.answers[first..].iter().map(hypotheses).collect();
             text.session.accept(&own);
         }
     }
     Ok(texts.into_iter().map(|text| text.finish(wish)).collect())
+}
+
+/// Translates the sentences of a document, and tells `progress` how many are done.
+pub(crate) fn translate_sentences(
+    translator: &Translator,
+    sentences: &[Sentence],
+    wish: &Wish,
+    mut progress: impl FnMut(usize),
+) -> anyhow::Result<Vec<Rewritten>> {
+    let options = options(translator, wish);
+    let sample: String = sentences.iter().take(CHUNK).map(|s| format!("{}\n", s.text)).collect();
+    let domains = domains(translator, &sample, wish);
+    let mut rewritten = Vec::with_capacity(sentences.len());
+    for chunk in sentences.chunks(CHUNK) {
+        let mut session = Session::of_sentences(chunk, &options);
+        loop {
+            let asks = session.asks();
+            if asks.is_empty() {
+                break;
+            }
+            let job = |asked: Ask| wish.job(asked, domains.clone());
+            let answers = ask(translator, asks.into_iter().map(job).collect())?;
+            session.accept(&answers.iter().map(hypotheses).collect::<Vec<_>>());
+        }
+        rewritten.extend(session.rewritten());
+        progress(rewritten.len());
+    }
+    Ok(rewritten)
+}
+
+fn options(translator: &Translator, wish: &Wish) -> Options {
+    Options {
+        source: wish.source.clone(),
+        target: wish.target.clone(),
+        placeholders: translator.placeholders(&wish.source, &wish.target),
+        glossary: wish.terms.glossary.clone(),
+        prefers_terms: !wish.terms.carried && translator.can_want(&wish.source, &wish.target),
+        ..Options::default()
+    }
+}
+
+impl Wish {
+    fn job(&self, ask: Ask, domains: Vec<String>) -> Job {
+        Job {
+            source: self.source.clone(),
+            target: self.target.clone(),
+            domains,
+            text: ask.text,
+            num_hypotheses: self.num_hypotheses,
+            trace: self.trace,
+            wanted: Wanted { terms: ask.terms },
+        }
+    }
+}
+
+/// The texts of an answer, best first.
+fn hypotheses(answer: &Translation) -> Vec<String> {
+    answer.hypotheses.iter().map(|found| found.text.clone()).collect()
 }
 
 /// A text on its way through the model.
@@ -90,7 +154,7 @@ struct Text {
 /// What the model is asked, and for which text.
 struct Segment {
     text: usize,
-    segment: String,
+    ask: Ask,
 }
 
 impl Text {
@@ -121,29 +185,28 @@ fn domains(translator: &Translator, text: &str, wish: &Wish) -> Vec<String> {
     best.filter(|(_, probability)| *probability > 0.5).map(|(name, _)| name).into_iter().collect()
 }
 
-/// The answers to `segments`, which are asked with others of like length.
+/// The answers to `segments`.
 fn answers(
     translator: &Translator,
     texts: &[Text],
     segments: &[Segment],
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translation>> {
-    let mut order: Vec<usize> = (0..segments.len()).collect();
-    order.sort_by_key(|&i| segments[i].segment.len());
-    let mut answers: Vec<Option<Translation>> = vec![None; segments.len()];
+    let job =
+        |segment: &Segment| wish.job(segment.ask.clone(), texts[segment.text].domains.clone());
+    ask(translator, segments.iter().map(job).collect())
+}
+
+/// The answers to `jobs`, which are asked with others of like length.
+fn ask(translator: &Translator, jobs: Vec<Job>) -> anyhow::Result<Vec<Translation>> {
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|&i| jobs[i].text.len());
+    let mut answers: Vec<Option<Translation>> = vec![None; jobs.len()];
     for batch in order.chunks(BATCH) {
-        let job = |&i: &usize| Job {
-            source: wish.source.clone(),
-            target: wish.target.clone(),
-            domains: texts[segments[i].text].domains.clone(),
-            text: segments[i].segment.clone(),
-            num_hypotheses: wish.num_hypotheses,
-            trace: wish.trace,
-        };
-        let jobs: Vec<Job> = batch.iter().map(job).collect();
-        for (&i, answer) in batch.iter().zip(translator.translate(&jobs)?) {
+        let batch_jobs: Vec<Job> = batch.iter().map(|&i| jobs[i].clone()).collect();
+        for (&i, answer) in batch.iter().zip(translator.translate(&batch_jobs)?) {
             answers[i] = Some(answer);
         }
     }
-    Ok(answers.into_iter().map(|answer| answer.expect("every segment is in a batch")).collect())
+    Ok(answers.into_iter().map(|answer| answer.expect("every job is in a batch")).collect())
 }

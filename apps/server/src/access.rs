@@ -36,8 +36,11 @@ pub(crate) struct Access {
 }
 
 /// What a caller who was let in may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
+    /// Whose glossaries, memory and usage count: a fingerprint of the caller's key, or nothing for
+    /// all who need none.
+    pub(crate) owner: String,
     /// Most characters a text may have.
     pub(crate) char_limit: Option<usize>,
 }
@@ -78,8 +81,9 @@ impl Access {
             None => self.rates.check_address(&client, cost),
         };
         checked.inspect_err(|_| self.flood.note(&client))?;
+        let owner = limits.as_ref().map_or_else(String::new, |(key, _)| owner_of(key));
         let own = limits.and_then(|(_, limits)| limits.char_limit);
-        Ok(Caller { char_limit: own.or(self.char_limit) })
+        Ok(Caller { owner, char_limit: own.or(self.char_limit) })
     }
 
     /// Lets a suggestion in, before its body is read, or says why not.
@@ -241,6 +245,11 @@ impl Access {
         }
         Err(ServiceError::KeyRequired(self.config.get_api_key_link.clone()))
     }
+}
+
+/// The owner of what is stored under `key`; the key itself is not kept.
+fn owner_of(key: &str) -> String {
+    dragoman_store::fingerprint(key)
 }
 
 /// Whether a request carries `token` as its bearer; takes as long whatever the token.

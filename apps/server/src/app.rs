@@ -22,6 +22,7 @@ use crate::{
     access::Access,
     batcher::Batcher,
     body::Bodies,
+    documents::DocumentService,
     edge::{self, Origins, WasHead},
     input::Reader,
     metrics::Metrics,
@@ -60,6 +61,7 @@ struct Tools {
     model: web::Data<ModelHandle>,
     recommender: web::Data<RecommenderHandle>,
     translation: web::Data<TranslationService>,
+    documents: web::Data<DocumentService>,
     recommend: Option<web::Data<Recommendations>>,
     access: web::Data<Access>,
     store: web::Data<Store>,
@@ -83,6 +85,8 @@ impl Tools {
         );
         translation.check_languages().map_err(refuse)?;
         translation.warm()?;
+        let translation = Arc::new(translation);
+        let documents = DocumentService::new(&config.documents, Arc::clone(&translation));
         let recommend = match config.recommendation.recommend {
             true => Some(Arc::new(Recommendations::new(
                 &config.recommendation,
@@ -103,7 +107,8 @@ impl Tools {
         Ok(Self {
             model: web::Data::new(models.translator),
             recommender: web::Data::new(models.recommender),
-            translation: web::Data::new(translation),
+            translation: web::Data::from(translation),
+            documents: web::Data::new(documents),
             recommend: recommend.map(web::Data::from),
             access: web::Data::new(Access::new(&config, store.clone())),
             store: web::Data::new(store),
@@ -125,6 +130,7 @@ impl Tools {
             .app_data(self.model.clone())
             .app_data(self.recommender.clone())
             .app_data(self.translation.clone())
+            .app_data(self.documents.clone())
             .app_data(self.access.clone())
             .app_data(self.store.clone())
             .app_data(self.bodies.clone())

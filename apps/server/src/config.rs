@@ -18,8 +18,8 @@ use toml::{Table, Value};
 use crate::{Error, Result};
 
 pub use sections::{
-    HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig, QueueConfig,
-    RecommendationConfig, TranslationConfig,
+    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
+    QueueConfig, RecommendationConfig, TranslationConfig,
 };
 
 /// Settings of a server; every field has a default.
@@ -32,6 +32,8 @@ pub struct ServerConfig {
     pub http: HttpConfig,
     /// What a request for a translation may hold.
     pub translation: TranslationConfig,
+    /// Which documents are translated, and how long they are kept.
+    pub documents: DocumentsConfig,
     /// The queue before the translation model, and its batches.
     pub queue: QueueConfig,
     /// How often a client may ask.
@@ -72,11 +74,16 @@ impl ServerConfig {
 
     /// Says which field makes no sense.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let Self { http, translation, queue, keys, recommendation, .. } = self;
+        let Self { http, translation, documents, queue, keys, recommendation, .. } = self;
         for (name, size) in [
             ("client_timeout", http.client_timeout as usize),
             ("body_slots", http.body_slots),
             ("body_limit", translation.body_limit),
+            ("document_limit", documents.document_limit),
+            ("document_jobs", documents.document_jobs),
+            ("document_memory", documents.document_memory),
+            ("document_workers", documents.document_workers),
+            ("document_time", documents.document_time as usize),
             ("queue_size", queue.queue_size),
             ("batch_sentences", queue.batch_sentences),
             ("batch_chars", queue.batch_chars),
@@ -95,6 +102,7 @@ impl ServerConfig {
             ("queue_size", queue.queue_size),
             ("recommend_queue_size", recommendation.recommend_queue_size),
             ("body_slots", http.body_slots),
+            ("document_workers", documents.document_workers),
         ] {
             if size > MAX_SLOTS {
                 return Err(format!("`{name}` must be at most {MAX_SLOTS}"));

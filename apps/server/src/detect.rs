@@ -1,15 +1,28 @@
-//! Guesses the language of a text, among those of the model.
+//! Guesses the language of a text, among all languages that are known here and not only those of the
+//! model: a text in Portuguese is not Spanish because the model knows no Portuguese, and a language that
+//! is added to the model changes no guess.
+//!
+//! Letters decide between scripts. Within the Latin script lingua's models of fourteen languages, letters
+//! that few languages have and frequent words are counted together. What is not prose has no vote.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod guess;
+mod letters;
+mod prose;
+mod words;
 
-use dragoman_text::split::has_letters;
-use lingua::{IsoCode639_1, Language, LanguageDetector, LanguageDetectorBuilder};
 use serde::Serialize;
 
 use crate::languages;
 
 /// Characters of a text that are looked at: more tell nothing new.
 const MAX_CHARS: usize = 1000;
+
+/// From which confidence on, in percent, a text is taken to be in a language that the model does not
+/// know.
+const SURE: f64 = 50.0;
+
+/// Letters from which on a text of an array needs no neighbours to be sure.
+const LONG: usize = 24;
 
 /// A guess, and how sure it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,90 +33,91 @@ pub struct Detected {
     pub language: String,
 }
 
-/// lingua, restricted to some languages.
-#[derive(Default)]
-pub struct Detector {
-    /// The languages, and lingua for them: made when first needed, and when the model changes.
-    current: Mutex<Option<(Vec<String>, Arc<Guesser>)>>,
-}
-
-/// What guesses among some languages.
-enum Guesser {
-    /// Several languages that lingua knows.
-    Lingua(LanguageDetector),
-    /// One language that lingua knows: every text is in it.
-    Only(String),
-    /// None that it knows.
-    Nothing,
-}
+/// Guesses languages; what it needs is loaded at its first use.
+#[derive(Debug, Default)]
+pub struct Detector;
 
 impl Detector {
     /// Loads nothing yet.
     pub fn new() -> Self {
-        Self::default()
+        Self
     }
 
-    /// Loads what guessing among `known` needs. Takes a moment, and blocks.
-    pub fn warm(&self, known: &[String]) {
+    /// Loads what guessing needs. Takes a moment, and blocks.
+    pub fn warm(&self) {
         let started = std::time::Instant::now();
-        let sample = "This sentence loads every table that longer texts need.";
-        self.detect(sample, known);
+        guess::guess("This sentence loads every table that longer texts need.");
         tracing::debug!(took = ?started.elapsed(), "language detection is ready");
     }
 
-    /// Guesses the language of `text` among `known`, best first; at least one guess.
+    /// Guesses the language of `text`, best first; at least one guess. A language of the model, which knows
+    /// `known`, has the model's code.
     ///
-    /// A text without letters is English with confidence 0, as upstream has it. CPU-bound.
+    /// A text without prose is English with confidence 0, as upstream has it. CPU-bound.
     pub fn detect(&self, text: &str, known: &[String]) -> Vec<Detected> {
-        let unknown = || vec![Detected { confidence: 0.0, language: "en".into() }];
-        if !has_letters(text) {
-            return unknown();
-        }
-        let found = match &*self.guesser(known) {
-            Guesser::Nothing => return unknown(),
-            Guesser::Only(language) => {
-                return vec![Detected { confidence: 100.0, language: language.clone() }];
-            }
-            Guesser::Lingua(lingua) => lingua.compute_language_confidence_values(beginning(text)),
-        };
-        let guess = |(language, confidence): (Language, f64)| {
-            let confidence = (confidence * 100.0).round();
-            let language = languages::resolve(known, &language.iso_code_639_1().to_string())?;
+        let named = |(code, probability): (&'static str, f64)| {
+            let confidence = (probability * 100.0).round();
+            let language = languages::resolve(known, code).unwrap_or(code);
             (confidence > 0.0)
                 .then(|| Detected { confidence, language: languages::public(language).into() })
         };
-        let guesses: Vec<_> = found.into_iter().filter_map(guess).collect();
-        if guesses.is_empty() { unknown() } else { guesses }
+        let guesses: Vec<_> = guess::guess(beginning(text)).into_iter().filter_map(named).collect();
+        if guesses.is_empty() { vec![nothing()] } else { guesses }
     }
 
-    fn guesser(&self, known: &[String]) -> Arc<Guesser> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*current {
-            Some((languages, guesser)) if languages == known => Arc::clone(guesser),
-            _ => {
-                let guesser = Arc::new(Guesser::new(known));
-                *current = Some((known.to_vec(), Arc::clone(&guesser)));
-                guesser
+    /// The language to translate each of `texts` from, which came together: the best guess of each, where
+    /// a short one that is unsure is taken to be in the language of the others.
+    ///
+    /// A language that the model does not know is named when it is likely; else the best that it knows.
+    pub fn detect_all(&self, texts: &[String], known: &[String]) -> Vec<Detected> {
+        let guesses: Vec<Vec<Detected>> =
+            texts.iter().map(|text| self.detect(text, known)).collect();
+        let letters = |text: &String| text.chars().filter(|c| c.is_alphabetic()).count();
+        let common = common_language(&guesses, texts.iter().map(letters));
+        let of = |(text, guesses): (&String, Vec<Detected>)| {
+            let best = best(&guesses, known);
+            let Some(common) = &common else { return best };
+            let is_unsure =
+                best.confidence > 0.0 && letters(text) < LONG && best.language != *common;
+            let own = guesses.iter().find(|guess| guess.language == *common);
+            match own.filter(|own| is_unsure && 5.0 * own.confidence > best.confidence) {
+                Some(own) => own.clone(),
+                None => best,
             }
-        }
+        };
+        texts.iter().zip(guesses).map(of).collect()
     }
 }
 
-impl Guesser {
-    fn new(known: &[String]) -> Self {
-        let code = |language: &String| {
-            let code: IsoCode639_1 = language.split('-').next()?.parse().ok()?;
-            Some(Language::from_iso_code_639_1(&code))
-        };
-        let mut found: Vec<Language> = known.iter().filter_map(code).collect();
-        found.sort_unstable();
-        found.dedup();
-        match found[..] {
-            [] => Self::Nothing,
-            [one] => Self::Only(one.iso_code_639_1().to_string()),
-            _ => Self::Lingua(LanguageDetectorBuilder::from_languages(&found).build()),
+/// The guess for a text without prose.
+fn nothing() -> Detected {
+    Detected { confidence: 0.0, language: "en".into() }
+}
+
+/// The best of `guesses`, or the best of those that the model knows, where nothing is sure.
+fn best(guesses: &[Detected], known: &[String]) -> Detected {
+    let best = &guesses[0];
+    let is_known = |guess: &&Detected| languages::resolve(known, &guess.language).is_some();
+    match best.confidence >= SURE || is_known(&best) {
+        true => best.clone(),
+        false => guesses.iter().find(is_known).unwrap_or(best).clone(),
+    }
+}
+
+/// The language that most letters of texts with sure guesses are in.
+fn common_language(
+    guesses: &[Vec<Detected>],
+    letters: impl Iterator<Item = usize>,
+) -> Option<String> {
+    let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+    for (guesses, letters) in guesses.iter().zip(letters) {
+        if guesses[0].confidence >= 80.0 {
+            *counts.entry(&guesses[0].language).or_default() += letters;
         }
     }
+    let all: usize = counts.values().sum();
+    let (language, most) = counts.into_iter().max_by_key(|(_, letters)| *letters)?;
+    (2 * most > all).then(|| language.to_owned())
 }
 
 /// The first words of `text`.
@@ -118,40 +132,118 @@ fn beginning(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn best(text: &str, known: &[&str]) -> Detected {
-        let known: Vec<String> = known.iter().map(|code| code.to_string()).collect();
-        Detector::new().detect(text, &known).swap_remove(0)
+    const KNOWN: &[&str] = &["de", "en", "es", "fr", "nl"];
+
+    fn known(codes: &[&str]) -> Vec<String> {
+        codes.iter().map(|code| code.to_string()).collect()
+    }
+
+    fn best(text: &str, codes: &[&str]) -> Detected {
+        Detector::new().detect(text, &known(codes)).swap_remove(0)
+    }
+
+    fn language(text: &str) -> String {
+        best(text, KNOWN).language
     }
 
     #[test]
     fn a_sentence_is_told_by_its_language() {
-        let known = ["de", "en", "es", "fr", "nl"];
         for (text, language) in [
             ("Wie komme ich bitte zum Bahnhof?", "de"),
             ("Could you tell me the way to the station?", "en"),
             ("¿Cómo llego a la estación de tren?", "es"),
             ("Comment puis-je aller à la gare ?", "fr"),
             ("Hoe kom ik bij het station, alstublieft?", "nl"),
+            ("Para chegar ao mercado, vire à esquerda depois da ponte.", "pt"),
+            ("Il mercato è dietro la chiesa, vicino al ponte.", "it"),
+            ("Torget ligger bakom kyrkan, och det är öppet på lördagar.", "sv"),
+            ("Rynek jest za kościołem, blisko mostu na rzece.", "pl"),
+            ("Рынок находится за церковью, недалеко от моста.", "ru"),
+            ("Ринок знаходиться за церквою, біля річки.", "uk"),
+            ("Η αγορά είναι πίσω από την εκκλησία.", "el"),
+            ("市場は教会の後ろにあります。", "ja"),
+            ("市场在教堂后面。", "zh-Hans"),
+            ("Pazar, kilisenin arkasında ve köprüye yakın.", "tr"),
         ] {
-            let found = best(text, &known);
+            let found = best(text, KNOWN);
             assert_eq!(found.language, language, "{text}");
             assert!(found.confidence > 50.0 && found.confidence <= 100.0, "{found:?}");
         }
     }
 
     #[test]
-    fn only_languages_of_the_model_are_guessed() {
-        let found = best("Come posso arrivare alla stazione?", &["de", "en"]);
-        assert!(["de", "en"].contains(&found.language.as_str()), "{found:?}");
-        assert_eq!(best("Guten Tag", &["de"]).confidence, 100.0);
-        assert_eq!(best("Guten Tag", &["tlh"]).confidence, 0.0);
+    fn what_is_typed_first_is_known_in_every_form() {
+        for (word, expected) in [
+            ("Hello", "en"),
+            ("Thank you", "en"),
+            ("OK", "en"),
+            ("Danke", "de"),
+            ("Guten Abend", "de"),
+            ("Merci", "fr"),
+            ("Bonsoir", "fr"),
+            ("Gracias", "es"),
+            ("Hola", "es"),
+            ("Bedankt", "nl"),
+        ] {
+            let lower = word.to_lowercase();
+            for form in
+                [word, &lower, &format!("{word}."), &format!("{word}!"), &format!("{word}\n")]
+            {
+                assert_eq!(language(form), expected, "{form:?}");
+            }
+        }
     }
 
     #[test]
-    fn without_letters_it_is_english_with_no_confidence() {
-        for text in ["", "  ", "🙂", "123"] {
-            let expected = Detected { confidence: 0.0, language: "en".into() };
-            assert_eq!(best(text, &["de", "en"]), expected);
+    fn names_quotations_and_what_is_no_prose_have_no_vote() {
+        for (text, expected) in [
+            ("The name Müller is written with ü in Zürich and in Köln.", "en"),
+            ("Our word for the sign “größer als” is not in this list.", "en"),
+            ("@jiri@skola.example @novak Bedankt, dat helpt mij echt!", "nl"),
+            (
+                "Der Dienst startet nicht:\n```\nerror: cannot open the file, run it again\n```\nWer weiß Rat?",
+                "de",
+            ),
+            ("DAS IST MEIN HUND", "de"),
+        ] {
+            assert_eq!(language(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_language_that_is_added_changes_no_guess() {
+        let more = ["de", "en", "es", "fr", "it", "nl", "pt", "tlh"];
+        for text in ["Hello", "Hallo", "casa", "Come posso arrivare alla stazione?", "Taxi"] {
+            assert_eq!(best(text, &["de", "en"]), best(text, &more), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_without_prose_is_english_with_no_confidence() {
+        for text in
+            ["", "  ", "🙂", "123", "https://a.example/b?c=d", "@ada #spring", "v1.20.0-rc.3"]
+        {
+            let expected = Detected { confidence: 0.0, language: "en".into() };
+            assert_eq!(best(text, KNOWN), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn short_texts_are_informed_by_their_neighbours() {
+        let texts =
+            ["Der Garten ist heute leider geschlossen.", "Hallo", "Museum", "Bonjour à tous"];
+        let texts: Vec<String> = texts.map(str::to_owned).into();
+        let found = Detector::new().detect_all(&texts, &known(KNOWN));
+        let found: Vec<&str> = found.iter().map(|found| found.language.as_str()).collect();
+        assert_eq!(found, ["de", "de", "de", "fr"]);
+    }
+
+    #[test]
+    fn a_language_of_no_model_is_named_where_it_is_likely() {
+        let one = |text: &str| {
+            Detector::new().detect_all(&[text.to_owned()], &known(&["en", "es"])).swap_remove(0)
+        };
+        assert_eq!(one("Onde fica a estação de comboios mais próxima?").language, "pt");
+        assert!(["en", "es"].contains(&one("Taxi").language.as_str()));
     }
 }

@@ -23,6 +23,17 @@ pub(crate) struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     values: Map<String, Value>,
+    /// What forms say again of a name that they said before, in their order.
+    repeated: Vec<(String, String)>,
+    upload: Option<Upload>,
+}
+
+/// A file that came as the field `file` of a form.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    /// Its name as the client calls it.
+    pub(crate) name: String,
+    pub(crate) bytes: web::Bytes,
 }
 
 impl Reader {
@@ -39,7 +50,17 @@ impl Reader {
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<Fields, ServiceError> {
-        let body = self.bodies.read(request, payload, self.limit).await?;
+        self.fields_of(request, payload, self.limit).await
+    }
+
+    /// As [`fields`](Self::fields), with a file among them and up to `limit` bytes.
+    pub(crate) async fn fields_of(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        limit: usize,
+    ) -> Result<Fields, ServiceError> {
+        let body = self.bodies.read(request, payload, limit).await?;
         Fields::parse(request, body).await
     }
 }
@@ -74,10 +95,46 @@ impl Fields {
         })
     }
 
+    /// The value of `name`, whatever it is.
+    pub(crate) fn raw(&self, name: &str) -> Option<&Value> {
+        self.values.get(name).filter(|value| !value.is_null())
+    }
+
+    /// All texts of `name`: those of a JSON array, or of the fields of a form that share the name.
+    ///
+    /// # Errors
+    /// Fails when one of them is no text.
+    pub(crate) fn all(&self, name: &str) -> Result<Vec<&str>, ServiceError> {
+        let wrong = || {
+            ServiceError::invalid(format_args!("{name} must be a string or an array of strings"))
+        };
+        let mut texts = match self.raw(name) {
+            None => Vec::new(),
+            Some(Value::Array(values)) => {
+                let texts = values.iter().map(|value| value.as_str().ok_or_else(wrong));
+                texts.collect::<Result<_, _>>()?
+            }
+            Some(value) => vec![value.as_str().ok_or_else(wrong)?],
+        };
+        let again = self.repeated.iter().filter(|(known, _)| known == name);
+        texts.extend(again.map(|(_, value)| value.as_str()));
+        Ok(texts)
+    }
+
+    /// Takes `key` as the caller's, unless the fields name one.
+    pub(crate) fn set_key(&mut self, key: &str) {
+        self.values.entry("api_key").or_insert_with(|| Value::String(key.to_owned()));
+    }
+
     /// The text of `name`, if it is given.
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, ServiceError> {
         let wrong = || ServiceError::invalid(format_args!("{name} parameter is not a string"));
         self.get(name).map(|value| value.as_str().ok_or_else(wrong)).transpose()
+    }
+
+    /// The file, if there is one.
+    pub(crate) fn upload(&self) -> Option<&Upload> {
+        self.upload.as_ref()
     }
 
     /// The text of `name`, which must be given.
@@ -98,7 +155,7 @@ impl Fields {
     fn parse_json(body: &[u8]) -> Result<Self, ServiceError> {
         let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let kind = match serde_json::from_slice(body) {
-            Ok(Value::Object(values)) => return Ok(Self { values }),
+            Ok(Value::Object(values)) => return Ok(Self { values, ..Self::default() }),
             Ok(Value::Array(_)) => "a list",
             Ok(Value::String(_)) => "a string",
             Ok(Value::Number(_)) => "a number",
@@ -131,18 +188,41 @@ impl Fields {
             while let Some(chunk) = part.next().await {
                 value.extend_from_slice(&chunk.map_err(ServiceError::invalid)?);
             }
-            if let Some(name) = part.name().map(str::to_owned) {
-                self.add(name, utf8(value)?);
+            let file_name = part.content_disposition().and_then(|part| part.get_filename());
+            match (part.name().map(str::to_owned), file_name) {
+                (Some(name), Some(file_name)) if name == "file" => {
+                    let name = file_name.to_owned();
+                    self.upload.get_or_insert(Upload { name, bytes: value.into() });
+                }
+                (Some(name), _) => self.add(name, utf8(value)?),
+                (None, _) => {}
             }
         }
         Ok(())
     }
 
-    /// Adds a field of a form; the first of a name counts. Line ends become `\n`, as upstream's.
+    /// Adds a field of a form; the first of a name counts where one is wanted. Line ends become
+    /// `\n`, as upstream's.
     fn add(&mut self, name: String, value: String) {
         let value = if value.contains('\r') { value.replace("\r\n", "\n") } else { value };
-        self.values.entry(name).or_insert(Value::String(value));
+        match self.values.contains_key(&name) {
+            true => self.repeated.push((name, value)),
+            false => drop(self.values.insert(name, Value::String(value))),
+        }
     }
+}
+
+/// A number from 0 to 100.
+pub(crate) fn percent(fields: &Fields, name: &str) -> Result<Option<u8>, ServiceError> {
+    let number = match fields.raw(name) {
+        None => return Ok(None),
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) => None,
+    };
+    let number = number.and_then(|number| u8::try_from(number).ok()).filter(|n| *n <= 100);
+    let wrong = || ServiceError::invalid(format_args!("{name} is a number from 0 to 100"));
+    number.map(Some).ok_or_else(wrong)
 }
 
 /// What a plus sign stands for.
@@ -178,6 +258,7 @@ mod tests {
         let mut fields = Fields::default();
         fields.add_form(b"q=a+b%26c%C3%A9%0D%0Ad&q=second&100%=%zz&empty&=x")?;
         assert_eq!(fields.text("q")?, Some("a b&cé\nd"));
+        assert_eq!(fields.all("q")?, ["a b&cé\nd", "second"]);
         assert_eq!(fields.text("100%")?, Some("%zz"));
         assert_eq!(fields.text("empty")?, None);
         assert!(fields.add_form(b"q=%ff").is_err());

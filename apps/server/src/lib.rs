@@ -43,18 +43,21 @@ mod edge;
 mod detect;
 mod queue;
 mod batcher;
+mod glossaries;
+mod memory;
 mod translate;
 mod service;
+mod documents;
 mod recommend;
 mod routes;
 mod app;
 
 pub use app::{Models, check, run};
 pub use config::{
-    HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig, QueueConfig,
-    RecommendationConfig, ServerConfig, TranslationConfig,
+    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
+    QueueConfig, RecommendationConfig, ServerConfig, TranslationConfig,
 };
 pub use detect::{Detected, Detector};
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};
-pub use recommend::{LoadedRecommender, RecommenderHandle, describe_item, flatten_labels};
+pub use recommend::{LoadedRecommender, RecommenderHandle};

@@ -32,7 +32,6 @@ use dragoman_store::{Event, Timestamp};
 
 use crate::error::ApiError;
 
-pub use features::{flatten as flatten_labels, item as describe_item};
 pub use model::{LoadedRecommender, RecommenderHandle};
 
 pub(crate) use boost::Boost;

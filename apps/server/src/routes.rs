@@ -1,10 +1,15 @@
 //! What is served where: a folder for each API.
 
+mod deepl;
 mod gorse;
 mod libretranslate;
 mod native;
 
-use actix_web::{FromRequest, Handler, Resource, Responder, Route, web};
+use actix_web::{
+    FromRequest, Handler, HttpResponse, Resource, Responder, Route,
+    http::header::{ContentDisposition, DispositionParam, DispositionType},
+    web,
+};
 
 use crate::ServerConfig;
 
@@ -13,6 +18,7 @@ pub(crate) use native::Administration;
 /// Registers all endpoints, under the prefix of `config`.
 pub(crate) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig) {
     let mut scope = web::scope(&config.prefix()).configure(libretranslate::configure);
+    scope = scope.configure(deepl::configure);
     if config.recommendation.recommend {
         scope = scope.service(gorse::wrapped("/t/{tenant}/api")).service(gorse::wrapped("/api"));
     }
@@ -54,4 +60,17 @@ where
 fn resource(path: &str) -> Resource {
     web::resource([path.to_owned(), format!("{path}/")])
         .default_service(web::to(native::method_not_allowed))
+}
+
+/// A file to be saved under `name`.
+fn attachment(name: &str, bytes: bytes::Bytes) -> HttpResponse {
+    let disposition = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename(name.to_owned())],
+    };
+    HttpResponse::Ok()
+        .insert_header(disposition)
+        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .content_type("application/octet-stream")
+        .body(bytes)
 }

@@ -3,17 +3,23 @@
 use std::sync::Arc;
 
 use actix_web::web;
-use dragoman_store::{Store, Suggestion};
+use dragoman_store::{MemoryOf, Store, Suggestion};
+use dragoman_text::{Format, Rewritten, Sentence, xml};
 
 use crate::{
+    access::Caller,
     batcher::Batcher,
     config::TranslationConfig,
     detect::{Detected, Detector},
     error::{Result, ServiceError},
+    glossaries::{Chosen, Glossaries},
     languages,
+    memory::{Memory, MemoryWish},
     model::{Loaded, ModelHandle},
-    translate::{Domains, Done, Order, translate},
+    translate::{self, Domains, Done, Markup, Order, translate},
 };
+
+pub(crate) use crate::translate::DocumentOrder;
 
 /// Alternatives at most, whatever is asked and allowed: one request must not hold all cores.
 const MAX_ALTERNATIVES: usize = 20;
@@ -31,10 +37,11 @@ pub(crate) struct TranslationService {
     detector: Arc<Detector>,
     batcher: Batcher,
     store: Store,
+    glossaries: Arc<Glossaries>,
 }
 
 /// What a request asks for, as it came in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct TranslationRequest {
     pub(crate) texts: Vec<String>,
     /// Whether the texts came as an array, whose length has a limit.
@@ -42,14 +49,21 @@ pub(crate) struct TranslationRequest {
     /// A code, or `auto`.
     pub(crate) source: String,
     pub(crate) target: String,
-    /// `text` or `html`; without one it is text.
+    /// `text`, `html` or `xml`; without one it is text.
     pub(crate) format: Option<String>,
+    pub(crate) markup: Markup,
     pub(crate) num_alternatives: usize,
     /// Names of domains, or `auto` alone.
     pub(crate) domains: Vec<String>,
     pub(crate) trace: bool,
+    /// Whether attributes of HTML that readers see are translated, too.
+    pub(crate) attributes: bool,
     /// Most characters a text may have.
     pub(crate) char_limit: Option<usize>,
+    /// The terms to use.
+    pub(crate) glossaries: Option<Chosen>,
+    /// What to remember; nothing without it.
+    pub(crate) memory: Option<MemoryWish>,
 }
 
 impl TranslationService {
@@ -61,14 +75,14 @@ impl TranslationService {
         store: Store,
     ) -> Self {
         let detector = Arc::new(Detector::new());
-        Self { config: config.clone(), model, detector, batcher, store }
+        let glossaries = Arc::new(Glossaries::new(store.clone()));
+        Self { config: config.clone(), model, detector, batcher, store, glossaries }
     }
 
     /// Reads what detection needs ahead of the first request, on a thread of its own.
     pub(crate) fn warm(&self) -> std::io::Result<()> {
-        let known = self.languages(&self.model());
         let detector = Arc::clone(&self.detector);
-        let warm = move || detector.warm(&known);
+        let warm = move || detector.warm();
         std::thread::Builder::new().name("detect".into()).spawn(warm).map(drop)
     }
 
@@ -121,6 +135,38 @@ impl TranslationService {
         translate(order, &model, Arc::new(known), &self.detector, &self.batcher).await
     }
 
+    /// Says whether a document can be translated between two languages, before it is read.
+    pub(crate) fn check_pair(&self, source: &str, target: &str) -> Result<(), ServiceError> {
+        let model = self.model();
+        let known = self.languages(&model);
+        let request = TranslationRequest::of_document(String::new(), source, target, Vec::new());
+        self.order(request, &model, &known).map(drop)
+    }
+
+    /// Decides on languages and domains for a document, of which `sample` is some text.
+    pub(crate) async fn order_document(
+        &self,
+        sample: String,
+        source: &str,
+        target: &str,
+        domains: Vec<String>,
+    ) -> Result<DocumentOrder, ServiceError> {
+        let model = self.model();
+        let known = self.languages(&model);
+        let request = TranslationRequest::of_document(sample, source, target, domains);
+        let order = self.order(request, &model, &known)?;
+        translate::order_document(order, &model, Arc::new(known), &self.detector).await
+    }
+
+    /// Translates some sentences of a document.
+    pub(crate) async fn translate_sentences(
+        &self,
+        order: &DocumentOrder,
+        sentences: &[Sentence],
+    ) -> Result<Vec<Rewritten>, ServiceError> {
+        translate::translate_sentences(order, sentences, &self.batcher).await
+    }
+
     /// Guesses the language of `text`, best first.
     pub(crate) async fn detect(&self, text: String) -> Result<Vec<Detected>, ServiceError> {
         let known = self.languages(&self.model());
@@ -130,8 +176,33 @@ impl TranslationService {
         Ok(guesses)
     }
 
+    /// Checks a request without doing what it asks for.
+    pub(crate) fn check(&self, request: &TranslationRequest) -> Result<(), ServiceError> {
+        let model = self.model();
+        let known = self.languages(&model);
+        self.order(request.clone(), &model, &known).map(drop)
+    }
+
+    /// The glossaries of `caller` that `names` name, by their identifiers or their names.
+    pub(crate) async fn glossaries(
+        &self,
+        caller: &Caller,
+        names: Vec<String>,
+        strict: bool,
+    ) -> Result<Option<Chosen>, ServiceError> {
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let (glossaries, owner) = (Arc::clone(&self.glossaries), caller.owner.clone());
+        web::block(move || glossaries.choose(&owner, &names, strict)).await?
+    }
+
     /// Remembers a better translation; when this returns it is on disk.
-    pub(crate) async fn suggest(&self, mut suggestion: Suggestion) -> Result<(), ServiceError> {
+    pub(crate) async fn suggest(
+        &self,
+        owner: String,
+        mut suggestion: Suggestion,
+    ) -> Result<(), ServiceError> {
         let model = self.model();
         let known = self.languages(&model);
         known_domains(suggestion.domain.iter().cloned().collect(), &model)?;
@@ -140,8 +211,19 @@ impl TranslationService {
             suggestion.source = resolve(&known, &suggestion.source)?;
         }
         let store = self.store.clone();
-        web::block(move || store.suggest(&suggestion)).await??;
-        Ok(())
+        // One's own memory takes it at once; what all share waits for the keeper, unless the settings
+        // say otherwise.
+        let is_remembered = suggestion.domain.is_none()
+            && !is_auto(&suggestion.source)
+            && (!owner.is_empty() || self.config.suggestions_at_once);
+        let suggest = move || {
+            store.suggest(&suggestion)?;
+            match is_remembered {
+                true => remember(&store, &owner, &suggestion),
+                false => Ok(()),
+            }
+        };
+        Ok(web::block(suggest).await??)
     }
 
     /// Checks a request, in upstream's order.
@@ -162,9 +244,10 @@ impl TranslationService {
         let is_auto = is_auto(&request.source);
         let source = if is_auto { None } else { Some(resolve(known, &request.source)?) };
         let target = resolve(known, &request.target)?;
-        let is_html = match request.format.as_deref() {
-            None | Some("text") => false,
-            Some("html") => true,
+        let format = match request.format.as_deref() {
+            None | Some("text") => Format::Text,
+            Some("html") => Format::Html,
+            Some("xml") => Format::Xml,
             Some(other) => return Err(ServiceError::UnsupportedFormat(other.into())),
         };
         if let Some(source) = &source
@@ -180,8 +263,31 @@ impl TranslationService {
                 "trace is limited to {MAX_TRACE_CHARS} characters, and this has {num_chars}"
             )));
         }
-        let TranslationRequest { texts, trace, .. } = request;
-        Ok(Order { texts, source, target, is_html, num_alternatives, domains, trace })
+        if format == Format::Xml {
+            request
+                .texts
+                .iter()
+                .try_for_each(|text| xml::check(text))
+                .map_err(ServiceError::invalid)?;
+        }
+        let TranslationRequest { texts, trace, attributes, markup, glossaries, memory, .. } =
+            request;
+        // What is remembered has no trace.
+        let memory = memory.filter(|_| !trace);
+        let memory = memory.map(|wish| Memory::new(self.store.clone(), wish));
+        Ok(Order {
+            texts,
+            source,
+            target,
+            format,
+            attributes,
+            markup,
+            num_alternatives,
+            domains,
+            trace,
+            glossaries,
+            memory,
+        })
     }
 
     fn check_sizes(&self, request: &TranslationRequest) -> Result<(), ServiceError> {
@@ -198,6 +304,30 @@ impl TranslationService {
         let Some(limit) = request.char_limit else { return Ok(()) };
         let mut sizes = request.texts.iter().map(|text| text.chars().count());
         sizes.find(|size| *size > limit).map_or(Ok(()), |size| Err(exceeds(size, limit)))
+    }
+}
+
+/// Lets the memory of `owner` have what a suggestion says. Blocks.
+pub(crate) fn remember(
+    store: &Store,
+    owner: &str,
+    suggestion: &Suggestion,
+) -> dragoman_store::Result<()> {
+    let Suggestion { q, s, source, target, .. } = suggestion;
+    let of = MemoryOf { owner, source, target };
+    store.remember(of, &[(q.clone(), s.clone())]).map(drop)
+}
+
+impl TranslationRequest {
+    /// A request about a document with this text in it.
+    fn of_document(text: String, source: &str, target: &str, domains: Vec<String>) -> Self {
+        Self {
+            texts: vec![text],
+            source: source.to_owned(),
+            target: target.to_owned(),
+            domains,
+            ..Self::default()
+        }
     }
 }
 
@@ -228,7 +358,7 @@ fn known_domains(named: Vec<String>, model: &Loaded) -> Result<Domains, ServiceE
         ))),
         Some(unknown) => Err(ServiceError::invalid(format_args!(
             "domain `{unknown}` is not supported; this model has {}",
-            known.join(", ")
+            known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ))),
     }
 }

@@ -4,15 +4,20 @@
 use std::sync::Arc;
 
 use actix_web::web;
-use dragoman_core::translate::{Job, Leg, Translate, Translation};
-use dragoman_text::{Format, Options, Session, html};
+use dragoman_core::translate::{Job, Leg, Translate, Translation, Wanted};
+use dragoman_store::MemoryMatch;
+use dragoman_text::{
+    Ask, Format, Options, Rewritten, Sentence, Session, Splitting, Tags, html, xml,
+};
 use serde::Serialize;
 
 use crate::{
     batcher::Batcher,
     detect::{Detected, Detector},
     error::ApiError,
+    glossaries::Chosen,
     languages,
+    memory::Memory,
     model::Loaded,
 };
 
@@ -26,10 +31,24 @@ pub(crate) struct Order {
     /// Language of the texts; `None` to guess it for each.
     pub(crate) source: Option<String>,
     pub(crate) target: String,
-    pub(crate) is_html: bool,
+    pub(crate) format: Format,
+    pub(crate) markup: Markup,
+    /// Whether attributes of HTML that readers see are translated, too.
+    pub(crate) attributes: bool,
     pub(crate) num_alternatives: usize,
     pub(crate) domains: Domains,
     pub(crate) trace: bool,
+    /// The terms to use.
+    pub(crate) glossaries: Option<Chosen>,
+    /// What was translated before.
+    pub(crate) memory: Option<Memory>,
+}
+
+/// How a text is cut, and what its markup means.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Markup {
+    pub(crate) splitting: Splitting,
+    pub(crate) tags: Tags,
 }
 
 /// The domain experts to ask as well.
@@ -62,6 +81,8 @@ pub(crate) struct Done {
     pub(crate) legs: Vec<Leg>,
     /// Mean over the sentences of their log-probability per token; `None` without a sentence.
     pub(crate) score: Option<f32>,
+    /// What the memory has that is like the text, if that was to be shown.
+    pub(crate) memory: Vec<MemoryMatch>,
 }
 
 /// A text on its way through the model.
@@ -73,6 +94,9 @@ struct Prepared {
     session: Session,
     /// What the model answered, over all rounds.
     answers: Vec<Arc<Translation>>,
+    /// The translation of the text as a whole that is remembered; the session is empty then.
+    remembered: Option<String>,
+    matches: Vec<MemoryMatch>,
 }
 
 /// Translates what `order` asks for with `model`, whose languages to offer are `known`.
@@ -91,8 +115,8 @@ pub(crate) async fn translate(
     };
     let mut texts = web::block(prepare).await??;
     loop {
-        let segments: Vec<Vec<String>> = texts.iter().map(|text| text.session.segments()).collect();
-        let counts: Vec<usize> = segments.iter().map(Vec::len).collect();
+        let asks: Vec<Vec<Ask>> = texts.iter().map(|text| text.session.asks()).collect();
+        let counts: Vec<usize> = asks.iter().map(Vec::len).collect();
         match counts.iter().sum() {
             0 => break,
             1..=MAX_SENTENCES => {}
@@ -101,16 +125,105 @@ pub(crate) async fn translate(
                 return Err(ApiError::invalid(reason));
             }
         }
-        let jobs = |(text, segments): (&Prepared, Vec<String>)| {
-            segments.into_iter().map(|segment| order.job(text, segment)).collect::<Vec<_>>()
+        let jobs = |(text, asks): (&Prepared, Vec<Ask>)| {
+            asks.into_iter().map(|ask| order.job(text, ask)).collect::<Vec<_>>()
         };
-        let jobs = texts.iter().zip(segments).flat_map(jobs).collect();
-        let answers = batcher.translate(model, jobs).await?;
+        let jobs = texts.iter().zip(asks).flat_map(jobs).collect();
+        let answers = answers(&order, model, batcher, jobs).await?;
         texts = web::block(move || accept(texts, &counts, &answers)).await?;
     }
     let num_alternatives = order.num_alternatives;
     let finish = move || texts.into_iter().map(|text| text.finish(num_alternatives)).collect();
     Ok(web::block(finish).await?)
+}
+
+/// The answers to `jobs`: what is remembered, and for the others what the model says.
+async fn answers(
+    order: &Arc<Order>,
+    model: &Arc<Loaded>,
+    batcher: &Batcher,
+    jobs: Vec<Job>,
+) -> Result<Vec<Arc<Translation>>, ApiError> {
+    let Some(memory) = order.memory.clone() else { return batcher.translate(model, jobs).await };
+    let recall = move || memory.answers(&jobs).map(|remembered| (jobs, remembered));
+    let (jobs, remembered) = web::block(recall).await??;
+    let is_open = |(job, known): (Job, &Option<_>)| known.is_none().then_some(job);
+    let open = jobs.into_iter().zip(&remembered).filter_map(is_open).collect();
+    let mut found = batcher.translate(model, open).await?.into_iter();
+    let answer = |known: Option<Arc<Translation>>| {
+        known.unwrap_or_else(|| found.next().expect("an answer for every job"))
+    };
+    Ok(remembered.into_iter().map(answer).collect())
+}
+
+/// A document on its way: what is known before its sentences are translated.
+pub(crate) struct DocumentOrder {
+    model: Arc<Loaded>,
+    pub(crate) source: String,
+    pub(crate) target: String,
+    /// The guessed language, if it was to be guessed.
+    pub(crate) detected: Option<Detected>,
+    domains: Vec<String>,
+}
+
+/// Decides on languages and domains for a document that `order` describes, by the sample that is its
+/// only text.
+pub(crate) async fn order_document(
+    order: Order,
+    model: &Arc<Loaded>,
+    known: Arc<Vec<String>>,
+    detector: &Arc<Detector>,
+) -> Result<DocumentOrder, ApiError> {
+    let target = order.target.clone();
+    let prepare = {
+        let (model, detector) = (Arc::clone(model), Arc::clone(detector));
+        move || prepare(&order, &model, &known, &detector)
+    };
+    let mut texts = web::block(prepare).await??;
+    let Prepared { source, detected, domains, .. } = texts.remove(0);
+    Ok(DocumentOrder { model: Arc::clone(model), source, target, detected, domains })
+}
+
+/// Translates some sentences of a document.
+pub(crate) async fn translate_sentences(
+    order: &DocumentOrder,
+    sentences: &[Sentence],
+    batcher: &Batcher,
+) -> Result<Vec<Rewritten>, ApiError> {
+    let options = Options {
+        source: order.source.clone(),
+        target: order.target.clone(),
+        placeholders: order.model.model.placeholders(&order.source, &order.target),
+        ..Options::default()
+    };
+    let mut session = Session::of_sentences(sentences, &options);
+    loop {
+        let segments = session.segments();
+        if segments.is_empty() {
+            return Ok(session.rewritten());
+        }
+        let job = |text: String| Job {
+            source: order.source.clone(),
+            target: order.target.clone(),
+            domains: order.domains.clone(),
+            text,
+            num_hypotheses: 1,
+            trace: false,
+            wanted: Wanted::default(),
+        };
+        let jobs = segments.into_iter().map(job).collect();
+        let answers = batcher.translate(&order.model, jobs).await?;
+        let accept = move || {
+            session.accept(&answers.iter().map(hypotheses).collect::<Vec<_>>());
+            session
+        };
+        session = web::block(accept).await?;
+    }
+}
+
+/// The texts of an answer, best first.
+fn hypotheses(answer: &Arc<Translation>) -> Vec<String> {
+    answer.hypotheses.iter().map(|found| found.text.clone()).collect()
 }
 
 /// Gives each of `texts` its share of `answers`. CPU-bound: marks find their places.
@@ -123,10 +236,7 @@ fn accept(
         let (own, others) = answers.split_at(count);
         answers = others;
         text.answers.extend(own.iter().cloned());
-        let texts_of = |answer: &Arc<Translation>| {
-            answer.hypotheses.iter().map(|found| found.text.clone()).collect::<Vec<_>>()
-        };
-        text.session.accept(&own.iter().map(texts_of).collect::<Vec<_>>());
+        text.session.accept(&own.iter().map(hypotheses).collect::<Vec<_>>());
     }
     texts
 }
@@ -138,24 +248,34 @@ fn prepare(
     known: &[String],
     detector: &Detector,
 ) -> Result<Vec<Prepared>, ApiError> {
-    let prepare = |text: &String| {
+    let guesses = match &order.source {
+        Some(_) => Vec::new(),
+        None => detector.detect_all(
+            &order.texts.iter().map(|text| order.plain(text)).collect::<Vec<_>>(),
+            known,
+        ),
+    };
+    let prepare = |(i, text): (usize, &String)| {
         let (source, detected) = match &order.source {
             Some(source) => (source.clone(), None),
             None => {
-                let plain = if order.is_html { html::visible_text(text) } else { text.clone() };
-                let best = detector.detect(&plain, known).swap_remove(0);
-                let source = languages::resolve(known, &best.language).unwrap_or(&best.language);
+                let best = guesses[i].clone();
+                // What is in no language of the model comes back as it is.
+                let source = languages::resolve(known, &best.language).unwrap_or(&order.target);
                 (source.to_owned(), Some(best))
             }
         };
-        let session = Session::new(text, &order.options(&source, model));
+        let (remembered, matches) = order.recall(text, &source)?;
+        let asked = if remembered.is_some() { "" } else { text };
+        let session = Session::new(asked, &order.options(&source, model)?);
         if !session.is_empty() && !model.model.can_translate(&source, &order.target) {
             return Err(no_route(&source, &order.target));
         }
         let (domains, guessed) = order.domains(text, &source, session.is_empty(), model)?;
-        Ok(Prepared { source, detected, domains, guessed, session, answers: Vec::new() })
+        let answers = Vec::new();
+        Ok(Prepared { source, detected, domains, guessed, session, answers, remembered, matches })
     };
-    order.texts.iter().map(prepare).collect()
+    order.texts.iter().enumerate().map(prepare).collect()
 }
 
 /// The error for a domain that no expert knows in this direction: names those that are known.
@@ -184,21 +304,48 @@ impl Prepared {
         let scores = used.iter().map(|found| found.hypotheses[0].score);
         let score = (!used.is_empty()).then(|| scores.sum::<f32>() / used.len() as f32);
         let legs = used.iter().flat_map(|found| found.legs.iter().cloned()).collect();
-        let text = finished.texts.remove(0);
+        let translated = finished.texts.remove(0);
+        let text = self.remembered.unwrap_or(translated);
         let alternatives = finished.texts;
-        Done { text, detected: self.detected, domain: self.guessed, alternatives, legs, score }
+        let (detected, domain, memory) = (self.detected, self.guessed, self.matches);
+        Done { text, detected, domain, alternatives, legs, score, memory }
     }
 }
 
 impl Order {
-    fn options(&self, source: &str, model: &Loaded) -> Options {
-        Options {
+    /// `text` without markup.
+    fn plain(&self, text: &str) -> String {
+        match self.format {
+            Format::Text => text.to_owned(),
+            Format::Html => html::visible_text(text),
+            Format::Xml => xml::visible_text(text, &self.markup.tags),
+        }
+    }
+
+    /// What is remembered of a text: its translation, if it is alike enough, and what else is alike.
+    fn recall(
+        &self,
+        text: &str,
+        source: &str,
+    ) -> Result<(Option<String>, Vec<MemoryMatch>), ApiError> {
+        let Some(memory) = &self.memory else { return Ok((None, Vec::new())) };
+        let shown = memory.shown(text, source, &self.target)?;
+        Ok((memory.recall(text, source, &self.target)?, shown))
+    }
+
+    fn options(&self, source: &str, model: &Loaded) -> Result<Options, ApiError> {
+        let terms = self.glossaries.as_ref().map(|chosen| chosen.terms(source, &self.target));
+        Ok(Options {
             source: source.to_owned(),
             target: self.target.clone(),
-            format: if self.is_html { Format::Html } else { Format::Text },
+            format: self.format,
+            splitting: self.markup.splitting,
+            tags: self.markup.tags.clone(),
+            glossary: terms.transpose()?.flatten(),
+            prefers_terms: model.model.can_want(source, &self.target),
             placeholders: model.model.placeholders(source, &self.target),
-            ..Options::default()
-        }
+            attributes: self.attributes,
+        })
     }
 
     /// The domains of one text, and the guess they come from.
@@ -221,7 +368,7 @@ impl Order {
                 }
             }
             Domains::Auto => {
-                let plain = if self.is_html { html::visible_text(text) } else { text.to_owned() };
+                let plain = self.plain(text);
                 let best = model.detect_domain(&plain, source, &self.target);
                 let (name, probability) = match best {
                     Some((name, probability)) if probability > 0.5 => (Some(name), probability),
@@ -234,16 +381,18 @@ impl Order {
         }
     }
 
-    fn job(&self, text: &Prepared, segment: String) -> Job {
+    fn job(&self, text: &Prepared, ask: Ask) -> Job {
         // An alternative to a whole document is nothing that upstream offers.
-        let num_alternatives = if self.is_html { 0 } else { self.num_alternatives };
+        let is_text = self.format == Format::Text;
+        let num_alternatives = if is_text { self.num_alternatives } else { 0 };
         Job {
             source: text.source.clone(),
             target: self.target.clone(),
             domains: text.domains.clone(),
-            text: segment,
+            text: ask.text,
             num_hypotheses: 1 + num_alternatives,
             trace: self.trace,
+            wanted: Wanted { terms: ask.terms },
         }
     }
 }

@@ -17,7 +17,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use dragoman_store::{DEFAULT_TENANT, EngineKind, Feedback, Mode, Store, Tenant, Timestamp};
+use dragoman_store::{
+    DEFAULT_TENANT, EngineKind, Feedback, Insert, Mode, Store, Tenant, Timestamp,
+};
 
 /// Folder of the store that a child process writes to.
 const CHILD: &str = "DRAGOMAN_STORE_OF_THE_CHILD";
@@ -78,7 +80,7 @@ fn measure(kind: EngineKind, folder: &Path, time: Duration, events: u64) -> Resu
         let writer = tenant.deferred();
         for first in (0..events).step_by(1000) {
             let rows: Vec<Feedback> = (first..(first + 1000).min(events)).map(event).collect();
-            writer.put_feedback(&rows, Mode::Add, (true, true))?;
+            writer.put_feedback(&rows, Mode::Add, Insert::BOTH)?;
         }
         tenant.commit()?;
     }
@@ -211,7 +213,7 @@ fn acknowledged(tenant: &Tenant, writers: u64, time: Duration) -> Result<Vec<Dur
                     }
                     let now = Instant::now();
                     let row = event(writer * 10_000_000 + i);
-                    tenant.put_feedback(&[row], Mode::Add, (true, true)).expect("it is written");
+                    tenant.put_feedback(&[row], Mode::Add, Insert::BOTH).expect("it is written");
                     own.push(now.elapsed());
                 }
                 all.lock().expect("no writer panicked").extend(own);
@@ -249,7 +251,7 @@ fn write_until_killed(dir: &Path) -> Result<()> {
                 for i in 0.. {
                     let row = event(writer * 10_000_000 + i);
                     let line = format!("{} {}.", row.user_id, row.item_id);
-                    tenant.put_feedback(&[row], Mode::Add, (true, true)).expect("it is written");
+                    tenant.put_feedback(&[row], Mode::Add, Insert::BOTH).expect("it is written");
                     println!("{line}");
                 }
             });

@@ -173,7 +173,7 @@ fn move_rows(into: &dyn Engine, tree: &str, rows: impl FnOnce() -> Result<Rows>)
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{DEFAULT_TENANT, Feedback, Mode, Timestamp};
+    use crate::{DEFAULT_TENANT, Feedback, Insert, Mode, Timestamp};
 
     /// A store with `rows` events, closed.
     pub(crate) fn filled(kind: EngineKind, rows: i64) -> anyhow::Result<tempfile::TempDir> {
@@ -190,7 +190,7 @@ pub(crate) mod tests {
         };
         for first in (0..rows).step_by(500) {
             let rows: Vec<Feedback> = (first..(first + 500).min(rows)).map(row).collect();
-            tenant.put_feedback(&rows, Mode::Add, (true, true))?;
+            tenant.put_feedback(&rows, Mode::Add, Insert::BOTH)?;
         }
         Ok(dir)
     }

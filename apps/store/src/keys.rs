@@ -35,13 +35,8 @@ pub struct ApiKey {
 }
 
 impl Store {
-    /// Makes a new random key; this is the only time it is shown. Blocks.
-    pub fn create_key(&self, limits: KeyLimits) -> Result<String> {
-        self.create_key_for(None, limits)
-    }
-
-    /// Makes a new random key of a tenant, or of translation. Blocks.
-    pub fn create_key_for(&self, tenant: Option<&str>, limits: KeyLimits) -> Result<String> {
+    /// Makes a new random key of a tenant, or of translation; this is the only time it is shown. Blocks.
+    pub fn create_key(&self, tenant: Option<&str>, limits: KeyLimits) -> Result<String> {
         if let Some(name) = tenant {
             self.tenant(name)?; // it has to be there
         }
@@ -52,30 +47,24 @@ impl Store {
         Ok(key)
     }
 
-    /// Adds or changes `key`; when this returns it is on disk. Blocks.
-    pub fn put_key(&self, key: &str, limits: KeyLimits) -> Result<()> {
-        self.put_hashed_key(&ApiKey { sha256: fingerprint(key), tenant: None, limits })?;
-        self.inner.committer.commit()
-    }
-
-    /// What is known of `key`, or `None` for a key that nobody gave out.
+    /// What is known of `key`, or `None` for an unknown key.
     pub fn api_key(&self, key: &str) -> Result<Option<ApiKey>> {
         self.inner.keys.get(fingerprint(key))?.map(|value| parse(&value)).transpose()
     }
 
-    /// What `key` allows in translation, or `None` for a key that nobody gave out for it.
+    /// What `key` allows in translation, or `None` for a key that is not one of translation.
     pub fn key_limits(&self, key: &str) -> Result<Option<KeyLimits>> {
         let key = self.api_key(key)?.filter(|key| key.tenant.is_none());
         Ok(key.map(|key| key.limits))
     }
 
-    /// Whether there are keys for `tenant`; until then whoever asks is let in.
+    /// Whether there are keys for `tenant`; until then everyone is let in.
     pub fn has_tenant_keys(&self, tenant: &str) -> bool {
         let keys = self.inner.tenant_keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.contains(tenant)
     }
 
-    /// Whether `tenant` answers nobody without a key: once it had keys, it stays so.
+    /// Whether `tenant` answers no one without a key: once it had keys, it stays so.
     ///
     /// Only the default tenant can be open, and only until its first key is made. There is nothing to
     /// close where there is no tenant of that name.
@@ -154,7 +143,8 @@ fn parse(value: &[u8]) -> Result<ApiKey> {
     serde_json::from_slice(value).map_err(|error| Error::corrupt(format!("a key: {error}")))
 }
 
-fn fingerprint(key: &str) -> String {
+/// The fingerprint of a key: its SHA-256 in hex.
+pub fn fingerprint(key: &str) -> String {
     Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -167,14 +157,14 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let store = Store::open(dir.path())?;
         let limits = KeyLimits { req_limit: Some(5), char_limit: None };
-        let key = store.create_key(limits.clone())?;
-        store.put_key("mine", KeyLimits::default())?;
-        assert_ne!(key, store.create_key(KeyLimits::default())?);
+        let key = store.create_key(None, limits.clone())?;
+        let mine = store.create_key(None, KeyLimits::default())?;
+        assert_ne!(key, mine);
 
         assert_eq!(store.key_limits(&key)?, Some(limits));
-        assert_eq!(store.key_limits("mine")?, Some(KeyLimits::default()));
+        assert_eq!(store.key_limits(&mine)?, Some(KeyLimits::default()));
         assert_eq!(store.key_limits("yours")?, None);
-        assert_eq!(store.keys().count(), 3);
+        assert_eq!(store.keys().count(), 2);
 
         assert!(store.remove_key(&key)?);
         assert!(!store.remove_key(&key)?);
@@ -187,12 +177,12 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let store = Store::open(dir.path())?;
         assert!(!store.has_tenant_keys("default"));
-        let key = store.create_key_for(Some("default"), KeyLimits::default())?;
+        let key = store.create_key(Some("default"), KeyLimits::default())?;
         assert!(store.has_tenant_keys("default") && !store.has_tenant_keys("shop"));
         assert_eq!(store.key_limits(&key)?, None);
         let found = store.api_key(&key)?.and_then(|key| key.tenant);
         assert_eq!(found.as_deref(), Some("default"));
-        assert!(store.create_key_for(Some("nobody"), KeyLimits::default()).is_err());
+        assert!(store.create_key(Some("nobody"), KeyLimits::default()).is_err());
         store.remove_key(&key)?;
         assert!(!store.has_tenant_keys("default"));
         Ok(())
@@ -205,10 +195,10 @@ mod tests {
         assert!(!store.is_closed("default") && !store.is_closed("shop"));
         store.create_tenant("shop")?;
         assert!(store.is_closed("shop"), "before its first key as well");
-        let of_translation = store.create_key(KeyLimits::default())?;
+        let of_translation = store.create_key(None, KeyLimits::default())?;
         store.remove_key(&of_translation)?;
         assert!(!store.is_closed("default"), "it has never had a key");
-        let key = store.create_key_for(Some("default"), KeyLimits::default())?;
+        let key = store.create_key(Some("default"), KeyLimits::default())?;
         assert!(store.is_closed("default"));
         store.remove_key(&key)?;
         assert!(store.is_closed("default"));
@@ -216,7 +206,7 @@ mod tests {
         let store = Store::open(dir.path())?;
         assert!(store.is_closed("default"), "after a restart as well");
 
-        let key = store.create_key_for(Some("default"), KeyLimits::default())?;
+        let key = store.create_key(Some("default"), KeyLimits::default())?;
         assert!(store.reopen_default().is_err(), "it has a key");
         store.remove_key(&key)?;
         assert!(store.reopen_default()? && !store.reopen_default()?);

@@ -8,6 +8,8 @@
 //!
 //! - `suggestions`: better translations that users offered, keyed by the time they came;
 //! - `keys`: API keys and their limits, keyed by the key's SHA-256;
+//! - `memory`: texts and accepted translations, keyed by owner and pair;
+//! - `glossaries` and `terms`, keyed by owner; `usage`: characters that each key translated;
 //! - `tenants`, and `recommend:NAME` for each: users, items and feedback, see [`Tenant`].
 //!
 //! [`Store::check`] looks at every row, and [`Store::salvage`] saves what a damaged store still has.
@@ -31,6 +33,10 @@ mod commit;
 mod timestamp;
 mod keys;
 mod suggestions;
+mod table;
+mod glossaries;
+mod memory;
+mod usage;
 mod recommend;
 mod snapshot;
 mod damage;
@@ -51,11 +57,13 @@ use crate::{
 pub use damage::Report;
 pub use engine::EngineKind;
 pub use error::{Error, Result};
-pub use keys::{ApiKey, KeyLimits};
+pub use glossaries::{Dictionary, NewDictionary, StoredGlossary};
+pub use keys::{ApiKey, KeyLimits, fingerprint};
+pub use memory::{MemoryMatch, MemoryOf, MemoryUnit};
 pub use migrate::Migrated;
 pub use recommend::{
-    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Item, ItemPatch, Mode, Tenant, User,
-    UserPatch, Written,
+    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Insert, Item, ItemPatch, Mode, Tenant,
+    User, UserPatch, Written,
 };
 pub use snapshot::Counts;
 pub use suggestions::{Status, Suggestion};
@@ -80,10 +88,13 @@ struct Inner {
     meta: Tree,
     suggestions: Tree,
     known: suggestions::Known,
+    counted: usage::Counted,
     keys: Tree,
     tenants: Tree,
     /// Tenants that were asked for, so that all who write to one share its lock.
     open: Mutex<HashMap<String, Tenant>>,
+    /// Indexes of the translation memory.
+    indexes: memory::Indexes,
     /// Tenants that have keys.
     tenant_keys: Mutex<BTreeSet<String>>,
     /// Whether the default tenant has had keys.
@@ -117,9 +128,11 @@ impl Store {
             meta,
             suggestions,
             known: suggestions::Known::default(),
+            counted: usage::Counted::default(),
             keys,
             tenants,
             open,
+            indexes: memory::Indexes::default(),
             tenant_keys,
             is_default_closed,
         };

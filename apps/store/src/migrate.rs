@@ -152,7 +152,7 @@ mod tests {
         let store = Store::open(dir.path())?;
         store.create_tenant("shop")?;
         store.suggest(&Suggestion::new("hello", "hallo", "en", "de"))?;
-        let key = store.create_key_for(Some(DEFAULT_TENANT), KeyLimits::default())?;
+        let key = store.create_key(Some(DEFAULT_TENANT), KeyLimits::default())?;
         let open = Store::migrate(dir.path(), EngineKind::Redb).expect_err("it is open");
         assert!(matches!(open, Error::InUse { .. }), "{open}");
         drop(store);

@@ -35,7 +35,7 @@ use crate::{
 };
 
 pub use events::Event;
-pub use feedback::{Change, Mode, Written};
+pub use feedback::{Change, Insert, Mode, Written};
 pub(crate) use restore::{FullFeedback, Incoming};
 pub use rows::{Feedback, FeedbackKey, Item, ItemPatch, User, UserPatch};
 pub use tenants::DEFAULT_TENANT;

@@ -1,6 +1,7 @@
 //! The store as JSON Lines, for backups and for other programs.
 
 mod import;
+mod words;
 
 use std::{fmt, io::Write};
 
@@ -23,13 +24,27 @@ pub struct Counts {
     pub items: usize,
     /// Feedback rows of all tenants.
     pub feedback: usize,
+    /// Glossaries.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub glossaries: usize,
+    /// Units of translation memories.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub units: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { suggestions, keys, users, items, feedback } = self;
+        let Self { suggestions, keys, users, items, feedback, glossaries, units } = self;
         write!(f, "{suggestions} suggestions, {keys} keys, {users} users, {items} items, ")?;
-        write!(f, "{feedback} feedback rows")
+        write!(f, "{feedback} feedback rows")?;
+        match (glossaries, units) {
+            (0, 0) => Ok(()),
+            (glossaries, units) => write!(f, ", {glossaries} glossaries, {units} units of memory"),
+        }
     }
 }
 
@@ -49,6 +64,9 @@ enum Row {
     User(Of<User>),
     Item(Of<Item>),
     Feedback(Of<FullFeedback>),
+    Glossary(words::OwnedGlossary),
+    Term(words::Term),
+    Unit(words::OwnedUnit),
 }
 
 /// A row of a tenant.
@@ -72,6 +90,7 @@ impl Store {
         for name in self.tenants()? {
             self.export_tenant(&name, &mut writer, &mut counts)?;
         }
+        self.export_words(&mut writer, &mut counts)?;
         for key in self.keys() {
             write_row(&mut writer, &Row::Key(key?))?;
             counts.keys += 1;
@@ -124,7 +143,7 @@ fn write_row(writer: &mut impl Write, row: &Row) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Error, Feedback, KeyLimits, Mode, Timestamp};
+    use crate::{Error, Feedback, Insert, KeyLimits, Mode, Timestamp};
 
     #[test]
     fn an_export_imported_twice_is_the_same_store() -> anyhow::Result<()> {
@@ -132,7 +151,8 @@ mod tests {
         let (from, to) = (Store::open(from.path())?, Store::open(to.path())?);
         from.suggest(&Suggestion::new("line\nbreak \"é\"", "s", "en", "de"))?;
         from.suggest(&Suggestion::new("two", "zwei", "en", "de"))?;
-        from.put_key("secret", KeyLimits { req_limit: Some(3), char_limit: Some(9) })?;
+        let limits = KeyLimits { req_limit: Some(3), char_limit: Some(9) };
+        let secret = from.create_key(None, limits)?;
         from.create_tenant("shop")?;
         for (tenant, times) in [("default", vec![1]), ("shop", vec![1, 2, 2, 5])] {
             for seconds in times {
@@ -145,15 +165,22 @@ mod tests {
                     labels: serde_json::json!({ "a": ["b"] }),
                     ..Feedback::default()
                 };
-                from.tenant(tenant)?.put_feedback(&[row], Mode::Add, (true, true))?;
+                from.tenant(tenant)?.put_feedback(&[row], Mode::Add, Insert::BOTH)?;
             }
         }
 
         let mut exported = Vec::new();
         let counts = from.export(&mut exported)?;
-        let expected = Counts { suggestions: 2, keys: 1, users: 2, items: 2, feedback: 2 };
+        let expected = Counts {
+            suggestions: 2,
+            keys: 1,
+            users: 2,
+            items: 2,
+            feedback: 2,
+            ..Counts::default()
+        };
         assert_eq!(counts, expected);
-        assert!(!String::from_utf8(exported.clone())?.contains("secret"));
+        assert!(!String::from_utf8(exported.clone())?.contains(&secret));
 
         for _ in 0..2 {
             assert_eq!(to.import(exported.as_slice())?, counts);
@@ -161,7 +188,7 @@ mod tests {
             to.export(&mut again)?;
             assert_eq!(String::from_utf8(again)?, String::from_utf8(exported.clone())?);
         }
-        assert_eq!(to.key_limits("secret")?, from.key_limits("secret")?);
+        assert_eq!(to.key_limits(&secret)?, from.key_limits(&secret)?);
         assert_eq!(
             to.tenant("shop")?.history("u/1").count(),
             3,

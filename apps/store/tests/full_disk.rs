@@ -9,7 +9,9 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use dragoman_store::{DEFAULT_TENANT, EngineKind, Feedback, Mode, Store, Tenant, Timestamp};
+use dragoman_store::{
+    DEFAULT_TENANT, EngineKind, Feedback, Insert, Mode, Store, Tenant, Timestamp,
+};
 
 /// A file system of 8 MiB, unmounted when it is dropped.
 struct Small(tempfile::TempDir);
@@ -47,7 +49,7 @@ fn write(tenant: &Tenant, i: i64) -> dragoman_store::Result<()> {
         comment: "x".repeat(2000),
         ..Feedback::default()
     };
-    tenant.put_feedback(&[row], Mode::Add, (true, true)).map(drop)
+    tenant.put_feedback(&[row], Mode::Add, Insert::BOTH).map(drop)
 }
 
 #[test]

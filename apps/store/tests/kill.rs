@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use dragoman_store::{DEFAULT_TENANT, EngineKind, Feedback, Mode, Store, Suggestion, Timestamp};
+use dragoman_store::{
+    DEFAULT_TENANT, EngineKind, Feedback, Insert, Mode, Store, Suggestion, Timestamp,
+};
 
 const DIR: &str = "DRAGOMAN_TEST_STORE_OF_THE_CHILD";
 
@@ -135,7 +137,7 @@ fn child_that_writes_events() -> Result<()> {
                         timestamp: Timestamp::from_seconds(i),
                         ..Feedback::default()
                     };
-                    tenant.put_feedback(&[row], Mode::Add, (true, true)).expect("disk");
+                    tenant.put_feedback(&[row], Mode::Add, Insert::BOTH).expect("disk");
                     println!("row {item_id}");
                 }
             });

@@ -50,6 +50,7 @@ fn a_whole_model_is_imported_and_translates() -> Result<()> {
         text: "a b".into(),
         num_hypotheses: 1,
         trace: true,
+        wanted: Default::default(),
     };
     let found = translator.translate(&[job])?;
     assert_eq!(found[0].legs[0].route, "en-de");

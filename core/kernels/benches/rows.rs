@@ -32,7 +32,7 @@ mod layer_norm {
     fn forward(bencher: Bencher<'_, '_>) {
         let (weight, xs, mut ys) =
             (numbers(D_MODEL), numbers(ROWS * D_MODEL), numbers(ROWS * D_MODEL));
-        let norm = Norm::layer(&weight, &weight, 1e-5);
+        let norm = Norm::new(&weight, &weight, 1e-5);
         bencher
             .counter(ItemsCount::new(ROWS))
             .bench_local(|| norm.forward(black_box(&xs), &mut ys));
@@ -42,7 +42,7 @@ mod layer_norm {
     fn backward(bencher: Bencher<'_, '_>) {
         let (weight, xs, mut ys) =
             (numbers(D_MODEL), numbers(ROWS * D_MODEL), numbers(ROWS * D_MODEL));
-        let norm = Norm::layer(&weight, &weight, 1e-5);
+        let norm = Norm::new(&weight, &weight, 1e-5);
         let stats = norm.forward(&xs, &mut ys);
         let (mut dweight, mut dbias) = (vec![0.0; D_MODEL], vec![0.0; D_MODEL]);
         bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {

@@ -61,13 +61,13 @@ impl Activation {
 }
 
 simd! {
-    fn apply_chunk<ISA>(activation: Activation, xs: &mut [f32]) {
+    fn apply_chunk(activation: Activation, xs: &mut [f32]) {
         apply(activation, xs);
     }
 }
 
 simd! {
-    fn backward_chunk<ISA>(activation: Activation, xs: &[f32], dys: &mut [f32]) {
+    fn backward_chunk(activation: Activation, xs: &[f32], dys: &mut [f32]) {
         let pairs = xs.iter().zip(dys);
         match activation {
             Activation::Relu => pairs.for_each(|(x, dy)| *dy *= relu_slope(*x)),

@@ -69,7 +69,7 @@ pub struct QkvGrads<'a> {
 
 /// One head of one sentence.
 #[derive(Debug, Clone, Copy)]
-struct Task<'a> {
+struct HeadTask<'a> {
     rule: &'a Attention<'a>,
     inputs: Qkv<'a>,
     sentence: usize,
@@ -130,9 +130,9 @@ impl Attention<'_> {
     fn for_each<'t, S: Default>(
         &'t self,
         inputs: Qkv<'t>,
-        work: impl Fn(Task<'t>, &mut S) + Sync + Send,
+        work: impl Fn(HeadTask<'t>, &mut S) + Sync + Send,
     ) {
-        let task = |i| Task {
+        let task = |i| HeadTask {
             rule: self,
             inputs,
             sentence: i / self.heads.count,
@@ -172,7 +172,7 @@ impl Heads {
     }
 }
 
-impl Task<'_> {
+impl HeadTask<'_> {
     fn queries(&self) -> std::ops::Range<usize> {
         self.rule.q_offsets[self.sentence]..self.rule.q_offsets[self.sentence + 1]
     }

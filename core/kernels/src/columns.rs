@@ -119,7 +119,7 @@ impl<'a> ColumnsMut<'a> {
         assert!(row < self.rows && range.end <= self.width, "row {row}, columns {range:?}");
         let first = row * self.stride + self.start + range.start;
         // SAFETY: inside the matrix by the assertion and the check in `split`, whose parts do not
-        // overlap; the caller vouches that nobody else holds these elements.
+        // overlap; the caller vouches that no one else holds these elements.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(first), range.len()) }
     }
 }

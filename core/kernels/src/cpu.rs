@@ -27,8 +27,8 @@ pub fn variant() -> Variant {
     *VARIANT.get_or_init(|| choose(std::env::var(ENV).ok().as_deref(), detect()))
 }
 
-fn choose(wish: Option<&str>, best: Variant) -> Variant {
-    let wished = match wish {
+fn choose(requested: Option<&str>, best: Variant) -> Variant {
+    let wanted = match requested {
         None | Some("") => return best,
         Some("portable") => Variant::Portable,
         Some("avx2") => Variant::Avx2,
@@ -38,10 +38,10 @@ fn choose(wish: Option<&str>, best: Variant) -> Variant {
             return best;
         }
     };
-    if wished > best {
-        tracing::warn!("this machine cannot run the {wished:?} kernels; using {best:?}");
+    if wanted > best {
+        tracing::warn!("this machine cannot run the {wanted:?} kernels; using {best:?}");
     }
-    wished.min(best)
+    wanted.min(best)
 }
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -70,13 +70,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_is_granted_when_the_machine_can() {
+    fn the_requested_variant_is_used_when_the_machine_can() {
         assert_eq!(choose(Some("portable"), Variant::Avx512), Variant::Portable);
         assert_eq!(choose(Some("avx512"), Variant::Avx512), Variant::Avx512);
     }
 
     #[test]
-    fn a_wish_beyond_the_machine_or_unknown_gives_its_best() {
+    fn an_unknown_variant_or_one_beyond_the_machine_gives_its_best() {
         assert_eq!(choose(Some("avx512"), Variant::Avx2), Variant::Avx2);
         assert_eq!(choose(Some("sse9"), Variant::Avx2), Variant::Avx2);
         assert_eq!(choose(None, Variant::Portable), Variant::Portable);

@@ -3,9 +3,9 @@
 //! | module | holds |
 //! |---|---|
 //! | [`layout`] | precision, and how packed operands lie in memory |
-//! | [`block`] | the product of packed operands; epilogue; choice of variant |
-//! | [`panels`], [`quantise`] | weights packed once; whole numbers with scales |
-//! | `avx512`, `pack_avx512` | the fast variant |
+//! | [`block`] | the product of packed operands; epilogue; choice of the instruction set |
+//! | [`panels`], [`quantise`] | weights packed once; int8 with scales |
+//! | `avx512`, `pack_avx512` | for machines with AVX-512 |
 //! | `avx2` | for machines without AVX-512 |
 //! | `portable` | plain Rust, and the packing for AVX2 |
 //!
@@ -21,6 +21,7 @@ mod avx512;
 mod block;
 mod integers;
 mod layout;
+mod out;
 #[cfg(target_arch = "x86_64")]
 mod pack_avx512;
 mod panels;
@@ -33,16 +34,13 @@ pub use block::Epilogue;
 pub(crate) use integers::IntegerRows;
 pub(crate) use layout::{Operand, Rows};
 pub use layout::{Packing, Precision};
+pub(crate) use out::Out;
 pub(crate) use panels::Panels;
 
 use block::{Block, Quantised, pack_left, pack_right};
 use layout::{BLOCK, Layout, PANEL, TILE_ROWS};
 
-use super::{
-    cpu::{self, Variant},
-    parallel,
-    scratch::Scratch,
-};
+use super::{parallel, scratch::Scratch};
 
 /// Rows of a stripe: their block of `K` stays in the second-level cache.
 const STRIPE: usize = 8 * TILE_ROWS;
@@ -73,6 +71,28 @@ pub(crate) enum Right<'a> {
     Packed(&'a Panels),
 }
 
+/// A part of a result.
+#[derive(Clone)]
+pub(crate) struct Part {
+    pub(crate) rows: Range<usize>,
+    pub(crate) columns: Range<usize>,
+}
+
+/// Packed rows of a left operand, over one block of `K`.
+#[derive(Clone, Copy)]
+struct LeftWords<'a> {
+    words: &'a [u32],
+    rows: usize,
+}
+
+/// Packed panels of a right operand, from one block of `K` on.
+#[derive(Clone, Copy)]
+struct RightWords<'a> {
+    words: &'a [u32],
+    /// Words from one panel to the next.
+    stride: usize,
+}
+
 impl<'a> From<Operand<'a>> for Right<'a> {
     fn from(operand: Operand<'a>) -> Self {
         Self::Plain(operand)
@@ -87,27 +107,22 @@ impl<'a> Product<'a> {
 
     /// Computes `c`, `(M, N)`.
     pub(crate) fn run(&self, c: &mut [f32], epilogue: &Epilogue<'_>) {
-        self.run_as(cpu::variant(), c, epilogue);
-    }
-
-    /// Computes `c` with the given variant, which this machine must be able to run.
-    pub(crate) fn run_as(&self, variant: Variant, c: &mut [f32], epilogue: &Epilogue<'_>) {
         assert_eq!(c.len(), self.m * self.n, "`c` holds the product");
         if c.is_empty() {
             return;
         }
         let c = Out::new(c, self.n);
         match &self.b {
-            Right::Packed(_) => self.by_parts(variant, c, epilogue),
+            Right::Packed(_) => self.by_parts(c, epilogue),
             Right::Plain(b) if self.m <= FEW_ROWS && self.m < 2 * self.n => {
-                self.by_columns(variant, b, c, epilogue);
+                self.by_columns(b, c, epilogue);
             }
-            Right::Plain(b) => self.by_rows(variant, b, c, epilogue),
+            Right::Plain(b) => self.by_rows(b, c, epilogue),
         }
     }
 
     /// Packed weights: tasks take a stripe of rows and a run of columns.
-    fn by_parts(&self, variant: Variant, c: Out, epilogue: &Epilogue<'_>) {
+    fn by_parts(&self, c: Out, epilogue: &Epilogue<'_>) {
         let stripes = self.m.div_ceil(STRIPE);
         // Each run of columns packs the rows again, so they are as long as leaves work for all threads.
         let wanted = 8 * rayon::current_num_threads();
@@ -123,10 +138,10 @@ impl<'a> Product<'a> {
             let (row, column) = (task / runs * STRIPE, task % runs * run);
             let rows = row..(row + STRIPE).min(self.m);
             let columns = column..(column + run).min(self.n);
-            // SAFETY: each task has a part of its own; the variant is the caller's promise.
+            // SAFETY: each task has a part of its own.
             #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
             unsafe {
-                self.part(variant, (rows, columns), (c, integers.as_ref()), epilogue, |_| ());
+                self.run_part(Part { rows, columns }, (c, integers.as_ref()), epilogue, |_| ());
             }
         });
     }
@@ -136,42 +151,42 @@ impl<'a> Product<'a> {
         (self.packing == Packing::Int8).then(|| IntegerRows::new(&self.a, 0..self.m, self.k))
     }
 
-    fn by_columns(&self, variant: Variant, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
+    fn by_columns(&self, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
         let block_words = self.a.layout().block_words(self.m);
         let blocks: Vec<_> = self.blocks().map(|words| self.steps(&words)).collect();
         let mut left = Scratch::words(blocks.len() * block_words);
         parallel::for_each_chunk(left.get_mut(), block_words, self.m * self.k, |i, into| {
-            pack_left(variant, self.packing, &self.a, 0..self.m, blocks[i].clone(), into);
+            pack_left(self.packing, &self.a, 0..self.m, blocks[i].clone(), into);
         });
         let left = left.get();
 
         let run = PANEL * RUN.min(self.n.div_ceil(PANEL * 2 * rayon::current_num_threads()).max(1));
         parallel::for_each(self.n.div_ceil(run), self.work(), |task| {
             let columns = task * run..(task * run + run).min(self.n);
-            // SAFETY: the columns are this task's own; the variant is the caller's promise.
+            // SAFETY: the columns are this task's own.
             #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
             unsafe {
-                self.panel_by_panel(variant, b, (left, 0..self.m), columns, c, epilogue);
+                self.panel_by_panel(b, left, Part { rows: 0..self.m, columns }, c, epilogue);
             }
         });
     }
 
-    /// Computes `columns` for `rows` that are packed already, panel by panel: each is packed, from
+    /// Computes a part of `c` for rows that are packed already, `left`, panel by panel: each is packed, from
     /// weights that are read in the order in which they lie, and multiplied while a cache holds it and
     /// the next one is fetched.
     ///
     /// # Safety
-    /// As [`Self::part`].
+    /// As [`Self::run_part`].
     #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
     unsafe fn panel_by_panel(
         &self,
-        variant: Variant,
         b: &Operand<'_>,
-        (left, rows): (&[u32], Range<usize>),
-        columns: Range<usize>,
+        left: &[u32],
+        part: Part,
         c: Out,
         epilogue: &Epilogue<'_>,
     ) {
+        let Part { rows, columns } = part;
         let block_words = self.a.layout().block_words(rows.len());
         let run = match b {
             Operand::KInner(_) => PANEL,
@@ -182,27 +197,27 @@ impl<'a> Product<'a> {
         let right = right.get_mut();
         for start in columns.clone().step_by(run) {
             let part = start..(start + run).min(columns.end);
-            pack_right(variant, self.packing, b, part.clone(), 0..self.k, right);
+            pack_right(self.packing, b, part.clone(), 0..self.k, right);
             for (left, words) in left.chunks_exact(block_words).zip(self.blocks()) {
-                let right = (&right[words.start * PANEL..], stride);
-                let left = (left, rows.len());
+                let right = RightWords { words: &right[words.start * PANEL..], stride };
+                let left = LeftWords { words: left, rows: rows.len() };
                 let block = Block {
                     ahead: b.ahead(&part, self.steps(&words).start),
                     ..self.block(left, right, &words, part.clone(), epilogue, None)
                 };
                 // SAFETY: the caller's promise.
-                unsafe { block.run(variant, c.at(rows.start, start), c.stride) };
+                unsafe { block.run(c.at(rows.start, start), c.stride) };
             }
         }
     }
 
-    fn by_rows(&self, variant: Variant, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
+    fn by_rows(&self, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
         let panel_stride = self.packing.words(self.k) * PANEL;
         let mut right = Scratch::words(self.n.div_ceil(PANEL) * panel_stride);
         let run = RUN * panel_stride;
         parallel::for_each_chunk(right.get_mut(), run, self.n * self.k, |i, into| {
             let columns = i * RUN * PANEL..((i + 1) * RUN * PANEL).min(self.n);
-            pack_right(variant, self.packing, b, columns, 0..self.k, into);
+            pack_right(self.packing, b, columns, 0..self.k, into);
         });
         let right = right.get();
 
@@ -212,14 +227,15 @@ impl<'a> Product<'a> {
             let left = left.get_mut();
             for words in self.blocks() {
                 let steps = self.steps(&words);
-                pack_left(variant, self.packing, &self.a, rows.clone(), steps, left);
-                let right = (&right[words.start * PANEL..], panel_stride);
-                let block =
-                    self.block((left, rows.len()), right, &words, 0..self.n, epilogue, None);
-                // SAFETY: the rows are this task's own; the variant is the caller's promise.
+                pack_left(self.packing, &self.a, rows.clone(), steps, left);
+                let words_of = |panels| RightWords { words: panels, stride: panel_stride };
+                let right = words_of(&right[words.start * PANEL..]);
+                let left = LeftWords { words: left, rows: rows.len() };
+                let block = self.block(left, right, &words, 0..self.n, epilogue, None);
+                // SAFETY: the rows are this task's own.
                 #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
                 unsafe {
-                    block.run(variant, c.at(rows.start, 0), c.stride);
+                    block.run(c.at(rows.start, 0), c.stride);
                 }
             }
         });
@@ -233,25 +249,12 @@ impl<'a> Product<'a> {
     #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
     pub(crate) unsafe fn run_part(
         &self,
-        part: (Range<usize>, Range<usize>),
-        c: (Out, Option<&IntegerRows>),
-        epilogue: &Epilogue<'_>,
-        done: impl FnMut(Range<usize>),
-    ) {
-        // SAFETY: the caller's promise; the variant is this machine's.
-        unsafe { self.part(cpu::variant(), part, c, epilogue, done) }
-    }
-
-    /// [`Self::run_part`] with the given variant, which this machine must be able to run.
-    #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
-    unsafe fn part(
-        &self,
-        variant: Variant,
-        (rows, columns): (Range<usize>, Range<usize>),
+        part: Part,
         (c, integers): (Out, Option<&IntegerRows>),
         epilogue: &Epilogue<'_>,
         mut done: impl FnMut(Range<usize>),
     ) {
+        let Part { rows, columns } = part;
         if let Right::Plain(b @ Operand::KInner(_)) = &self.b
             && (1..=FEWER_ROWS).contains(&rows.len())
         {
@@ -259,11 +262,11 @@ impl<'a> Product<'a> {
             let mut left = Scratch::words(self.blocks().count() * block_words);
             for (into, words) in left.get_mut().chunks_exact_mut(block_words).zip(self.blocks()) {
                 let steps = self.steps(&words);
-                pack_left(variant, self.packing, &self.a, rows.clone(), steps, into);
+                pack_left(self.packing, &self.a, rows.clone(), steps, into);
             }
-            let left = (left.get(), rows.clone());
+            let part = Part { rows: rows.clone(), columns };
             // SAFETY: the caller's promise.
-            unsafe { self.panel_by_panel(variant, b, left, columns, c, epilogue) };
+            unsafe { self.panel_by_panel(b, left.get(), part, c, epilogue) };
             return done(rows);
         }
         let packing = self.packing;
@@ -280,26 +283,29 @@ impl<'a> Product<'a> {
         for block_words in self.blocks() {
             let steps = self.steps(&block_words);
             if let Right::Plain(b) = &self.b {
-                pack_right(variant, packing, b, columns.clone(), steps.clone(), right);
+                pack_right(packing, b, columns.clone(), steps.clone(), right);
             }
             for start in rows.clone().step_by(STRIPE) {
                 let stripe = start..(start + STRIPE).min(rows.end);
                 let (left, scales): (&[u32], &[f32]) = match integers {
                     Some(integers) => integers.block(block_words.start, &stripe),
                     None => {
-                        pack_left(variant, packing, &self.a, stripe.clone(), steps.clone(), left);
+                        pack_left(packing, &self.a, stripe.clone(), steps.clone(), left);
                         (&*left, &[])
                     }
                 };
                 let (right, quantised) = match self.b {
-                    Right::Plain(_) => ((&*right, block_words.len() * PANEL), None),
+                    Right::Plain(_) => {
+                        let stride = block_words.len() * PANEL;
+                        (RightWords { words: &*right, stride }, None)
+                    }
                     Right::Packed(b) => {
                         let (panels, stride) = b.panels_from(columns.start);
-                        let panels = &panels[block_words.start * PANEL..];
-                        ((panels, stride), b.quantised(columns.start, scales))
+                        let words = &panels[block_words.start * PANEL..];
+                        (RightWords { words, stride }, b.quantised(columns.start, scales))
                     }
                 };
-                let left = (left, stripe.len());
+                let left = LeftWords { words: left, rows: stripe.len() };
                 let part = columns.clone();
                 let block = Block {
                     past_caches: self.is_outer()
@@ -308,7 +314,7 @@ impl<'a> Product<'a> {
                     ..self.block(left, right, &block_words, part, epilogue, quantised)
                 };
                 // SAFETY: the caller's promise.
-                unsafe { block.run(variant, c.at(start, columns.start), c.stride) };
+                unsafe { block.run(c.at(start, columns.start), c.stride) };
                 if block_words.end == words {
                     done(stripe);
                 }
@@ -329,11 +335,11 @@ impl<'a> Product<'a> {
         words.start * per_word..(words.end * per_word).min(self.k)
     }
 
-    /// The packed rows `a` times the packed columns `b`, which are `panel_stride` words a panel.
+    /// The packed rows `left` times the packed columns `right`.
     fn block<'b>(
         &self,
-        (a, rows): (&'b [u32], usize),
-        (b, panel_stride): (&'b [u32], usize),
+        left: LeftWords<'b>,
+        right: RightWords<'b>,
         words: &Range<usize>,
         columns: Range<usize>,
         epilogue: &Epilogue<'b>,
@@ -342,11 +348,11 @@ impl<'a> Product<'a> {
         let last = words.end == self.packing.words(self.k);
         Block {
             packing: self.packing,
-            a,
+            a: left.words,
             layout: self.a.layout(),
-            rows,
-            b,
-            panel_stride,
+            rows: left.rows,
+            b: right.words,
+            panel_stride: right.stride,
             words: words.len(),
             ahead: None,
             past_caches: false,
@@ -368,50 +374,3 @@ impl<'a> Product<'a> {
         2 * self.m * self.n * self.k
     }
 }
-
-/// A matrix that tasks write disjoint parts of.
-#[derive(Clone, Copy)]
-pub(crate) struct Out {
-    start: *mut f32,
-    stride: usize,
-}
-
-impl Out {
-    /// Shares `matrix`, whose rows are `stride` long, for as long as the caller holds it borrowed.
-    pub(crate) fn new(matrix: &mut [f32], stride: usize) -> Self {
-        Self { start: matrix.as_mut_ptr(), stride }
-    }
-
-    /// The matrix from its element `offset` on, with rows of `stride`.
-    pub(crate) fn part(self, offset: usize, stride: usize) -> Self {
-        Self { start: self.start.wrapping_add(offset), stride }
-    }
-
-    /// Whether this column of every row begins a cache line; so do those a whole panel further on.
-    fn is_on_lines(self, column: usize) -> bool {
-        const LINE: usize = 64;
-        self.at(0, column).addr().is_multiple_of(LINE) && (4 * self.stride).is_multiple_of(LINE)
-    }
-
-    /// Some columns of a row.
-    ///
-    /// # Safety
-    /// They lie in the matrix that was shared, which is still borrowed, and no one else uses them
-    /// meanwhile.
-    #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
-    pub(crate) unsafe fn row<'a>(self, row: usize, columns: Range<usize>) -> &'a mut [f32] {
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.at(row, columns.start), columns.len()) }
-    }
-
-    fn at(self, row: usize, column: usize) -> *mut f32 {
-        self.start.wrapping_add(row * self.stride + column)
-    }
-}
-
-// SAFETY: tasks write disjoint parts, and the matrix outlives the loop over them.
-#[expect(unsafe_code, reason = "a pointer that tasks share")]
-unsafe impl Send for Out {}
-// SAFETY: as above.
-#[expect(unsafe_code, reason = "a pointer that tasks share")]
-unsafe impl Sync for Out {}

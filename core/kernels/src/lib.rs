@@ -17,9 +17,9 @@
 //! | [`cpu`] | which instructions this machine has, and which variant is used |
 //! | [`parallel`] | the loop over tasks that the matrix kernels share |
 //! | [`scratch`] | aligned buffers that outlive a call |
-//! | `simd`, `vectorised` | one source for every instruction set |
+//! | `simd` | one source for every instruction set, and the choice among them |
 //! | [`counters`] | counts of work, for tests |
-//! | [`math`] | `exp` and its like, over slices |
+//! | `math` | `exp` and its like, and sums in fixed lanes |
 //! | [`random`] | random numbers by counter: dropout, initial weights |
 //! | [`activation`] | ReLU, GELU, SiLU and their slopes |
 //! | `gemm` | the packed matrix product, in f32, bfloat16 and int8 |
@@ -30,7 +30,7 @@
 //! | [`ffn`] | the experts' feed-forward networks, forward and backward |
 //! | [`columns`] | some columns of a wider matrix |
 //! | [`embedding`] | rows of a table by id |
-//! | [`norm`] | layer norm and RMS norm |
+//! | [`norm`] | layer norm |
 //! | [`attention`] | attention of ragged sentences |
 //! | [`softmax`], [`cross_entropy`] | over the vocabulary |
 //! | [`adamw`] | the fused step of AdamW, and the norm for clipping |
@@ -43,9 +43,8 @@ pub mod cpu;
 pub mod parallel;
 pub mod scratch;
 mod simd;
-mod vectorised;
 pub mod counters;
-pub mod math;
+mod math;
 pub mod random;
 pub mod activation;
 mod gemm;

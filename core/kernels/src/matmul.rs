@@ -92,7 +92,10 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::{activation::Activation, cpu::Variant};
+    use crate::{
+        activation::Activation,
+        simd::{AVX512, FUSED, PORTABLE, tests::with_level},
+    };
 
     type Dims = (usize, usize, usize);
 
@@ -119,14 +122,6 @@ mod tests {
 
     fn numbers(rng: &mut ChaCha8Rng, len: usize) -> Vec<f32> {
         (0..len).map(|_| rng.random_range(-1.0..1.0)).collect()
-    }
-
-    fn variants() -> Vec<Variant> {
-        let best = crate::cpu::variant();
-        [Variant::Portable, Variant::Avx2, Variant::Avx512]
-            .into_iter()
-            .filter(|&variant| variant <= best)
-            .collect()
     }
 
     fn round(precision: Precision, x: f32) -> f64 {
@@ -173,23 +168,27 @@ mod tests {
     }
 
     #[test]
-    fn every_variant_matches_double_precision_on_every_shape() {
+    fn every_instruction_set_matches_double_precision_on_every_shape() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for dims @ (m, n, k) in SHAPES {
             for precision in [Precision::F32, Precision::Bf16] {
                 for kind in [Kind::Nt, Kind::Nn, Kind::Tn] {
                     let (a, b) = (numbers(&mut rng, m * k), numbers(&mut rng, n * k));
                     let want = naive(kind, precision, dims, &a, &b);
-                    for variant in variants() {
-                        let mut c = vec![f32::NAN; m * n];
+                    for level in [PORTABLE, FUSED, AVX512] {
                         let product = product(kind, precision, dims, &a, &b);
-                        product.run_as(variant, &mut c, &Epilogue::NONE);
+                        let run = || {
+                            let mut c = vec![f32::NAN; m * n];
+                            product.run(&mut c, &Epilogue::NONE);
+                            c
+                        };
+                        let Some(c) = with_level(level, run) else { continue };
                         for (got, want) in c.iter().zip(&want) {
                             let error = (f64::from(*got) - want).abs();
                             let bound = 1e-6 * (k as f64).max(1.0);
                             assert!(
                                 error <= bound,
-                                "{kind:?} {precision:?} {variant:?} {dims:?}: {got} for {want}"
+                                "{kind:?} {precision:?} level {level} {dims:?}: {got} for {want}"
                             );
                         }
                     }
@@ -205,16 +204,20 @@ mod tests {
             let (a, b) = (numbers(&mut rng, m * k), numbers(&mut rng, n * k));
             let (bias, before) = (numbers(&mut rng, n), numbers(&mut rng, m * n));
             let sums = naive(Kind::Nt, Precision::F32, dims, &a, &b);
-            for variant in variants() {
+            for level in [PORTABLE, FUSED, AVX512] {
                 for activation in [None, Some(Activation::Relu), Some(Activation::Gelu)] {
-                    let mut c = before.clone();
                     let epilogue = Epilogue { bias: Some(&bias), activation, accumulate: true };
-                    product(Kind::Nt, Precision::F32, dims, &a, &b)
-                        .run_as(variant, &mut c, &epilogue);
+                    let product = product(Kind::Nt, Precision::F32, dims, &a, &b);
+                    let run = || {
+                        let mut c = before.clone();
+                        product.run(&mut c, &epilogue);
+                        c
+                    };
+                    let Some(c) = with_level(level, run) else { continue };
                     for (i, got) in c.iter().enumerate() {
                         let sum = f64::from(before[i]) + sums[i] + f64::from(bias[i % n]);
                         let want = activation.map_or(sum as f32, |f| f.value(sum as f32));
-                        assert!((got - want).abs() < 1e-3, "{variant:?} {dims:?}: {got} {want}");
+                        assert!((got - want).abs() < 1e-3, "level {level} {dims:?}: {got} {want}");
                     }
                 }
             }

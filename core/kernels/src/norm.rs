@@ -1,4 +1,4 @@
-//! Layer norm (Ba et al. 2016) and RMS norm (Zhang & Sennrich 2019) over rows.
+//! Layer norm (Ba et al. 2016) over rows.
 
 use rayon::prelude::*;
 
@@ -9,19 +9,18 @@ use super::simd::{LANES, simd};
 /// is part of the result.
 const BLOCK: usize = 32;
 
-/// A norm over the last axis, `D` wide: `y = (x - μ) / √(σ² + ε) · weight + bias`.
+/// Layer norm over the last axis, `D` wide: `y = (x - μ) / √(σ² + ε) · weight + bias`.
 #[derive(Debug, Clone, Copy)]
 pub struct Norm<'a> {
     weight: &'a [f32],
-    bias: Option<&'a [f32]>,
+    bias: &'a [f32],
     eps: f32,
-    centred: bool,
 }
 
 /// What the backward pass needs of the forward pass, for each of `N` rows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowStats {
-    /// Mean of the row, `(N,)`; zeros for RMS norm.
+    /// Mean of the row, `(N,)`.
     pub mean: Vec<f32>,
     /// `1 / √(σ² + ε)`, `(N,)`.
     pub rstd: Vec<f32>,
@@ -39,18 +38,13 @@ pub struct NormGrads<'a> {
 }
 
 impl<'a> Norm<'a> {
-    /// Layer norm with `weight` and `bias`, `(D,)`.
+    /// The norm with `weight` and `bias`, `(D,)`.
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn layer(weight: &'a [f32], bias: &'a [f32], eps: f32) -> Self {
+    pub fn new(weight: &'a [f32], bias: &'a [f32], eps: f32) -> Self {
         assert_eq!(weight.len(), bias.len(), "weight and bias are of one width");
-        Self { weight, bias: Some(bias), eps, centred: true }
-    }
-
-    /// RMS norm with `weight`, `(D,)`: `y = x / √(mean(x²) + ε) · weight`.
-    pub fn rms(weight: &'a [f32], eps: f32) -> Self {
-        Self { weight, bias: None, eps, centred: false }
+        Self { weight, bias, eps }
     }
 
     /// Normalises `xs` into `ys`, both `(N, D)`.
@@ -75,8 +69,8 @@ impl<'a> Norm<'a> {
 
     /// From `dys`, the gradient of the output, computes those of the input and the weights.
     ///
-    /// With `x̂ = (x - μ)·rstd` and `g = dy·weight`, `dx = rstd · (g - mean(g) - x̂·mean(g·x̂))`; RMS
-    /// norm has no `mean(g)`. The sums over rows are taken in an order that depends on `N` alone.
+    /// With `x̂ = (x - μ)·rstd` and `g = dy·weight`, `dx = rstd · (g - mean(g) - x̂·mean(g·x̂))`.
+    /// The sums over rows are taken in an order that depends on `N` alone.
     ///
     /// # Panics
     /// If the shapes differ from those of the forward pass.
@@ -134,19 +128,14 @@ simd! {
     ) {
         let d_model = norm.weight.len();
         for (i, (xs, ys)) in xs.chunks_exact(d_model).zip(ys.chunks_exact_mut(d_model)).enumerate() {
-            let mu = if norm.centred { sum(xs) / d_model as f32 } else { 0.0 };
+            let mu = sum(xs) / d_model as f32;
             for (y, x) in ys.iter_mut().zip(xs) {
                 *y = x - mu;
             }
             let variance = dot::<ISA>(ys, ys) / d_model as f32;
             let scale = 1.0 / (variance + norm.eps).sqrt();
-            match norm.bias {
-                Some(bias) => for ((y, w), b) in ys.iter_mut().zip(norm.weight).zip(bias) {
-                    *y = fma::<ISA>(*y * scale, *w, *b);
-                },
-                None => for (y, w) in ys.iter_mut().zip(norm.weight) {
-                    *y = *y * scale * w;
-                },
+            for ((y, w), b) in ys.iter_mut().zip(norm.weight).zip(norm.bias) {
+                *y = fma::<ISA>(*y * scale, *w, *b);
             }
             (mean[i], rstd[i]) = (mu, scale);
         }
@@ -169,7 +158,7 @@ simd! {
                 dbias[j] += dys[j];
                 dxs[j] = dys[j] * norm.weight[j];
             }
-            let mean_g = if norm.centred { sum(dxs) / d_model as f32 } else { 0.0 };
+            let mean_g = sum(dxs) / d_model as f32;
             let mean_gx = centred_dot::<ISA>(dxs, xs, mu) * scale / d_model as f32;
             for j in 0..d_model {
                 let normal = (xs[j] - mu) * scale;
@@ -222,14 +211,14 @@ mod tests {
     const EPS: f32 = 1e-5;
 
     /// The formula, in `f64`.
-    fn reference(xs: &[f64], weight: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
+    fn reference(xs: &[f64], weight: &[f32], bias: &[f32]) -> Vec<f64> {
         let d_model = weight.len();
         let row = |xs: &[f64]| -> Vec<f64> {
-            let mean = bias.map_or(0.0, |_| xs.iter().sum::<f64>() / d_model as f64);
+            let mean = xs.iter().sum::<f64>() / d_model as f64;
             let variance = xs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / d_model as f64;
             let scale = (variance + f64::from(EPS)).sqrt().recip();
             let value = |(j, x): (usize, &f64)| {
-                (x - mean) * scale * f64::from(weight[j]) + bias.map_or(0.0, |b| f64::from(b[j]))
+                (x - mean) * scale * f64::from(weight[j]) + f64::from(bias[j])
             };
             xs.iter().enumerate().map(value).collect()
         };
@@ -251,23 +240,17 @@ mod tests {
 
     #[test]
     fn matches_the_formula_and_its_derivative() {
-        for (rows, d_model, centred) in
-            [(1, 1, false), (3, 7, true), (5, 16, true), (70, 33, true), (65, 64, false)]
-        {
+        for (rows, d_model) in [(1, 1), (3, 7), (5, 16), (70, 33), (65, 64)] {
             let xs: Vec<f32> = numbers(rows * d_model, 1).iter().map(|x| 3.0 * x + 1.0).collect();
             let (dys, weight, bias) =
                 (numbers(xs.len(), 2), numbers(d_model, 3), numbers(d_model, 4));
-            let norm = match centred {
-                true => Norm::layer(&weight, &bias, EPS),
-                false => Norm::rms(&weight, EPS),
-            };
+            let norm = Norm::new(&weight, &bias, EPS);
             let flat = everywhere_equal(|| run(norm, &xs, &dys).concat());
             let [ys, dxs, dweight, dbias] = run(norm, &xs, &dys);
             assert_eq!(flat, [&ys[..], &dxs, &dweight, &dbias].concat());
 
-            let bias = centred.then_some(&bias[..]);
             let wide: Vec<f64> = xs.iter().map(|&x| x.into()).collect();
-            let exact = reference(&wide, &weight, bias);
+            let exact = reference(&wide, &weight, &bias);
             assert_close("y", &ys, &exact, 1e-5);
 
             let slope = |i: usize| {
@@ -277,15 +260,15 @@ mod tests {
                     ys.iter().zip(row).map(|(y, &d)| y * f64::from(d)).sum::<f64>()
                 };
                 moved[i % d_model] += 1e-5;
-                let above = at(reference(&moved, &weight, bias));
+                let above = at(reference(&moved, &weight, &bias));
                 moved[i % d_model] -= 2e-5;
-                (above - at(reference(&moved, &weight, bias))) / 2e-5
+                (above - at(reference(&moved, &weight, &bias))) / 2e-5
             };
             let slopes: Vec<f64> = (0..xs.len()).map(slope).collect();
             assert_close("dx", &dxs, &slopes, 3e-5);
 
             let unit = vec![1.0; d_model];
-            let normal = reference(&wide, &unit, centred.then_some(&vec![0.0; d_model][..]));
+            let normal = reference(&wide, &unit, &vec![0.0; d_model]);
             let column = |f: &dyn Fn(usize) -> f64, j: usize| {
                 1.0 + (j..xs.len()).step_by(d_model).map(f).sum::<f64>()
             };
@@ -301,7 +284,7 @@ mod tests {
     #[test]
     fn a_row_does_not_see_its_neighbours() {
         let (weight, bias) = (numbers(19, 1), numbers(19, 2));
-        let norm = Norm::layer(&weight, &bias, EPS);
+        let norm = Norm::new(&weight, &bias, EPS);
         let xs = numbers(19 * 100, 3);
         let mut all = vec![0.0; xs.len()];
         norm.forward(&xs, &mut all);
@@ -315,11 +298,12 @@ mod tests {
     #[test]
     fn no_rows_and_frozen_weights_are_fine() {
         let weight = [1.0; 4];
-        let stats = Norm::rms(&weight, EPS).forward(&[], &mut []);
+        let norm = Norm::new(&weight, &[0.5; 4], EPS);
+        let stats = norm.forward(&[], &mut []);
         let grads = NormGrads { dxs: &mut [], dweight: None, dbias: None };
-        Norm::rms(&weight, EPS).backward(&[], &[], &stats, grads);
+        norm.backward(&[], &[], &stats, grads);
         let mut ys = [0.0; 8];
-        let stats = Norm::layer(&weight, &[0.5; 4], EPS).forward(&[2.0; 8], &mut ys);
+        let stats = norm.forward(&[2.0; 8], &mut ys);
         assert_eq!((ys, &stats.mean[..]), ([0.5; 8], &[2.0; 2][..]));
     }
 }

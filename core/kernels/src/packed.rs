@@ -3,10 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 pub use super::gemm::{Epilogue, Packing};
-use super::{
-    cpu::{self, Variant},
-    gemm::{Operand, Panels, Product, Rows},
-};
+use super::gemm::{Operand, Panels, Product, Rows};
 
 /// A weight `(N, K)`, laid out for the kernels of this machine.
 ///
@@ -27,7 +24,8 @@ impl PackedMatrix {
     /// When `weight` is not `n · k` long, or `k` is so large (66,311) that an int8 sum could
     /// overflow.
     pub fn new(weight: &[f32], n: usize, k: usize, packing: impl Into<Packing>) -> Self {
-        Self::new_as(cpu::variant(), weight, n, k, packing.into())
+        assert_eq!(weight.len(), n * k, "length of `weight` for (N, K) = ({n}, {k})");
+        Self(Panels::new(packing.into(), weight, n, k))
     }
 
     /// Packs a weight `(N, K)` of which `read` gives some rows at a time, in order: at no time are all
@@ -43,12 +41,7 @@ impl PackedMatrix {
         packing: impl Into<Packing>,
         read: impl FnMut(Range<usize>) -> Result<Cow<'a, [f32]>, E>,
     ) -> Result<Self, E> {
-        Panels::from_rows(cpu::variant(), packing.into(), (n, k), read).map(Self)
-    }
-
-    fn new_as(variant: Variant, weight: &[f32], n: usize, k: usize, packing: Packing) -> Self {
-        assert_eq!(weight.len(), n * k, "length of `weight` for (N, K) = ({n}, {k})");
-        Self(Panels::new(variant, packing, weight, (n, k)))
+        Panels::from_rows(packing.into(), (n, k), read).map(Self)
     }
 
     /// Computes `c = a · weightᵀ`, `(M, N)`, for `a` `(M, K)`.
@@ -57,10 +50,6 @@ impl PackedMatrix {
     /// When a slice is not of the length that its shape says, or int8 weights are asked to
     /// accumulate.
     pub fn matmul_nt(&self, a: &[f32], c: &mut [f32], epilogue: &Epilogue<'_>) {
-        self.matmul_as(cpu::variant(), a, c, epilogue);
-    }
-
-    fn matmul_as(&self, variant: Variant, a: &[f32], c: &mut [f32], epilogue: &Epilogue<'_>) {
         let (n, k) = (self.n(), self.k());
         let m = c.len().checked_div(n).unwrap_or(0);
         assert_eq!(c.len(), m * n, "`c` has rows of {n}");
@@ -69,7 +58,7 @@ impl PackedMatrix {
             assert_eq!(bias.len(), n, "length of `bias`");
         }
         let a = Operand::KInner(Rows::new(a, k));
-        Product::packed(m, a, &self.0).run_as(variant, c, epilogue);
+        Product::packed(m, a, &self.0).run(c, epilogue);
     }
 
     /// `N`, the width of the results.
@@ -106,6 +95,7 @@ mod tests {
     use crate::{
         activation::Activation,
         matmul::{Precision, matmul_nt},
+        simd::{AVX512, FUSED, PORTABLE, tests::with_level},
     };
 
     const SHAPES: [(usize, usize, usize); 11] = [
@@ -124,11 +114,6 @@ mod tests {
 
     fn numbers(rng: &mut ChaCha8Rng, len: usize) -> Vec<f32> {
         (0..len).map(|_| rng.random_range(-1.0..1.0)).collect()
-    }
-
-    fn variants() -> impl Iterator<Item = Variant> {
-        let all = [Variant::Portable, Variant::Avx2, Variant::Avx512];
-        all.into_iter().filter(|&variant| variant <= cpu::variant())
     }
 
     #[test]
@@ -151,10 +136,10 @@ mod tests {
         }
     }
 
-    /// The same rounding in double precision; every variant agrees with it, and with the others to
-    /// the bit.
+    /// The same rounding in double precision; every instruction set agrees with it, and with the
+    /// others to the bit.
     #[test]
-    fn int8_matches_the_formula_and_every_variant_its_bits() {
+    fn int8_matches_the_formula_with_the_same_bits_on_every_instruction_set() {
         let mut rng = ChaCha8Rng::seed_from_u64(22);
         for dims @ (m, n, k) in SHAPES {
             let (a, w) = (numbers(&mut rng, m * k), numbers(&mut rng, n * k));
@@ -163,10 +148,13 @@ mod tests {
             let (a_whole, a_scales) = whole_numbers(&a, m, k);
             let (w_whole, w_scales) = whole_numbers(&w, n, k);
             let mut first: Option<Vec<f32>> = None;
-            for variant in variants() {
-                let mut c = vec![f32::NAN; m * n];
-                let packed = PackedMatrix::new_as(variant, &w, n, k, Packing::Int8);
-                packed.matmul_as(variant, &a, &mut c, &epilogue);
+            for level in [PORTABLE, FUSED, AVX512] {
+                let product = || {
+                    let mut c = vec![f32::NAN; m * n];
+                    PackedMatrix::new(&w, n, k, Packing::Int8).matmul_nt(&a, &mut c, &epilogue);
+                    c
+                };
+                let Some(c) = with_level(level, product) else { continue };
                 for (ij, got) in c.iter().enumerate() {
                     let (i, j) = (ij / n, ij % n);
                     let sum: f64 = (0..k).map(|l| a_whole[i * k + l] * w_whole[j * k + l]).sum();
@@ -175,7 +163,7 @@ mod tests {
                     assert!(error <= 1e-6 * want.abs().max(1.0), "{dims:?}: {got} for {want}");
                 }
                 let first = first.get_or_insert_with(|| c.clone());
-                assert_eq!(*first, c, "{variant:?} {dims:?}");
+                assert_eq!(*first, c, "level {level} {dims:?}");
             }
         }
     }

@@ -1,9 +1,11 @@
 //! One source, compiled for each instruction set, chosen when the program runs.
 //!
 //! The binary is baseline x86-64. [`simd!`] compiles a function body once portably, once for AVX2
-//! and once for AVX-512, and the compiler vectorises its loops for each. A CPU always takes the same
-//! path, so the bits of a result depend on the machine, never on the moment.
-//! The two AVX paths give the same bits as each other: sums run in [`LANES`] fixed lanes on either.
+//! and once for AVX-512, and the compiler vectorises its loops for each. Where a kernel is written by
+//! hand for each instruction set, it asks [`level`] which one to run. Nothing else chooses.
+//!
+//! A process always takes the same path, so the bits of a result depend on the machine alone. The two
+//! AVX paths of [`simd!`] give the same bits: sums run in [`LANES`] fixed lanes on either.
 
 #[cfg(target_arch = "x86_64")]
 use super::cpu::{self, Variant};
@@ -12,7 +14,7 @@ use super::cpu::{self, Variant};
 pub(super) const PORTABLE: u8 = 0;
 /// Fused multiply-add without a promise of wide registers.
 pub(super) const FUSED: u8 = 1;
-/// 32 registers of 16 floats.
+/// 32 registers of 16 floats, with products of bfloat16 and of int8.
 #[cfg(any(test, target_arch = "x86_64"))]
 pub(super) const AVX512: u8 = 2;
 
@@ -20,29 +22,35 @@ pub(super) const AVX512: u8 = 2;
 pub(super) const LANES: usize = 16;
 
 /// The instruction set that the kernels of this process use.
-#[cfg(target_arch = "x86_64")]
 pub(super) fn level() -> u8 {
     #[cfg(test)]
     if let Some(level) = tests::FORCED.get() {
         return level;
     }
+    #[cfg(target_arch = "x86_64")]
     match cpu::variant() {
         Variant::Avx512 => AVX512,
         Variant::Avx2 => FUSED,
         Variant::Portable => PORTABLE,
     }
-}
-
-/// Elsewhere one instruction set is all there is.
-#[cfg(all(test, not(target_arch = "x86_64")))]
-fn level() -> u8 {
+    // Elsewhere one instruction set is all there is.
+    #[cfg(not(target_arch = "x86_64"))]
     if cfg!(target_arch = "aarch64") { FUSED } else { PORTABLE }
 }
 
 /// Declares `fn name<ISA>(…)`, whose body is compiled for every instruction set.
 ///
-/// `ISA` is a constant in the body, to hand on to the `#[inline(always)]` helpers that it calls.
+/// `ISA` is a constant in the body, to hand on to the `#[inline(always)]` helpers that it calls. A
+/// body that never fuses a multiplication with an addition does without, and has the same bits on
+/// every path.
 macro_rules! simd {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident(
+        $($arg:ident: $ty:ty),* $(,)?
+    ) $(-> $ret:ty)? $body:block) => {
+        $crate::simd::simd! {
+            $(#[$meta])* $vis fn $name<_ISA>($($arg: $ty),*) $(-> $ret)? $body
+        }
+    };
     ($(#[$meta:meta])* $vis:vis fn $name:ident<$isa:ident>(
         $($arg:ident: $ty:ty),* $(,)?
     ) $(-> $ret:ty)? $body:block) => {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Choices of other suites, which imported models need. The default is the architecture that this
-/// suite trains.
+/// Choices of other suites, which imported models need. The default is the architecture of the
+/// configurations of this suite; a run may choose another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Architecture {
@@ -19,6 +19,10 @@ pub struct Architecture {
     pub separate_output: bool,
     /// Whether a layer norm follows the embeddings with their positions.
     pub embedding_norm: bool,
+    /// Whether feed-forward networks and experts have a gate, `down(act(gate(x)) ∘ up(x))` (Shazeer
+    /// 2020): SwiGLU with the activation `silu`, GEGLU with `gelu`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gated: bool,
     /// What layer norms add to the variance.
     pub norm_epsilon: f32,
     /// What the tokens of a target pass on to those after them.
@@ -88,6 +92,7 @@ impl Default for Architecture {
             source_vocab_size: None,
             separate_output: false,
             embedding_norm: false,
+            gated: false,
             norm_epsilon: 1e-5,
             target: TargetMixing::default(),
             search: None,

@@ -3,7 +3,10 @@
 //! The rows of a step are the live hypotheses of all sentences. Nothing is padded, and no
 //! sentence sees another: what comes out does not depend on what stands beside it.
 
-use super::model::{Decoder, Encoded, EncoderDecoder};
+use super::{
+    bias::Bias,
+    model::{Decoder, Encoded, EncoderDecoder},
+};
 use crate::{
     Error, Result, cache::StepRows, config::Stopping, context::Context,
     kernels::softmax::LogitRows, register::RowRoute, vocabulary::Outputs,
@@ -113,21 +116,34 @@ pub fn search(
     config: &SearchConfig,
     context: &Context,
 ) -> Result<Vec<Vec<Hypothesis>>> {
+    search_with(model, (encoded, sentences), &[], config, context)
+}
+
+/// Searches as [`search`] does, with a bias for each sentence, or with none at all.
+///
+/// # Errors
+/// Fails as [`search`] does.
+pub fn search_with(
+    model: &dyn EncoderDecoder,
+    (encoded, sentences): (&Encoded, &Sentences<'_>),
+    biases: &[Option<&Bias>],
+    config: &SearchConfig,
+    context: &Context,
+) -> Result<Vec<Vec<Hypothesis>>> {
     let mut decoder = model.decoder(encoded, context)?;
     let mut finished: Vec<Finished> = Vec::new();
     finished.resize_with(encoded.layout.len(), Finished::default);
     let given = given_tokens(sentences)?;
     let mut live = begin(&mut *decoder, sentences, given, context)?;
-    let pass = Pass { sentences, config, width: model.vocab_size(), given };
+    let pass = Pass { sentences, biases, config, width: model.vocab_size(), given };
     while !live.is_empty() {
         let (likeliest, visits) = pass.step(&live, &mut *decoder, context)?;
-        let candidates = expand(&live, &likeliest);
+        let candidates = expand(&live, &likeliest, &pass);
         let max_length = |sentence: usize| {
             let source = encoded.layout.lengths()[sentence];
             config.max_length(source, model.max_positions() - given)
         };
-        let (next, parents) =
-            pass.advance(&live, &candidates, (&visits, &mut finished), max_length);
+        let (next, parents) = pass.advance(&live, &candidates, &visits, &mut finished, max_length);
         decoder.reorder(&parents);
         live = next;
     }
@@ -167,6 +183,8 @@ fn begin(
 /// What stays the same in all steps of a search.
 struct Pass<'a> {
     sentences: &'a Sentences<'a>,
+    /// The terms that each sentence is to use; empty where none is to use any.
+    biases: &'a [Option<&'a Bias>],
     config: &'a SearchConfig,
     /// Width of a row of logits, `V`.
     width: usize,
@@ -198,12 +216,32 @@ impl Pass<'_> {
         }
         let outputs = sentences.outputs;
         let rows = LogitRows { width, first_output: outputs.first as usize };
+        let wanted = self.wanted(live);
         let mut likeliest = None;
         decoder.with_logits(&output.hidden, context, &mut |logits| {
-            likeliest = Some(Likeliest::of(logits, rows, outputs, config));
+            likeliest = Some(match wanted.is_empty() {
+                true => Likeliest::of(logits, rows, outputs, config),
+                false => Likeliest::wanting(&wanted, logits, rows, (outputs, config)),
+            });
         })?; // (R, V)
         let none = || Error::Invalid("a decoder gave no logits".into());
         Ok((likeliest.ok_or_else(none)?, visits))
+    }
+
+    /// The terms of a sentence, if it is to use any.
+    fn bias(&self, sentence: usize) -> Option<&Bias> {
+        self.biases.get(sentence).copied().flatten()
+    }
+
+    /// The tokens of terms that each live hypothesis may have next; nothing at all where no sentence
+    /// has terms.
+    fn wanted(&self, live: &[Live]) -> Vec<Vec<u32>> {
+        if live.iter().all(|live| self.bias(live.sentence).is_none()) {
+            return Vec::new();
+        }
+        let after =
+            |live: &Live| self.bias(live.sentence).map(|bias| bias.after(&live.hypothesis.tokens));
+        live.iter().map(|live| after(live).unwrap_or_default()).collect()
     }
 }
 
@@ -228,11 +266,38 @@ impl Likeliest {
         }
         Self { width, tokens, log_probs }
     }
+
+    /// The likeliest tokens of each row, and in place of the last of them those that are wanted,
+    /// whatever their probability.
+    fn wanting(
+        wanted: &[Vec<u32>],
+        logits: &[f32],
+        rows: LogitRows,
+        (outputs, config): (&Outputs, &SearchConfig),
+    ) -> Self {
+        let mut found = Self::of(logits, rows, outputs, config);
+        let width = found.width;
+        let sums = rows.log_sum_exp(logits);
+        for (row, wanted) in wanted.iter().enumerate() {
+            let places = row * width..(row + 1) * width;
+            let missing = |token: &&u32| !found.tokens[places.clone()].contains(token);
+            let missing: Vec<u32> = wanted.iter().filter(missing).copied().collect();
+            // Half of the places stay what they are.
+            let last = places.end;
+            for (i, token) in missing.into_iter().take(width / 2).enumerate() {
+                found.tokens[last - 1 - i] = token;
+                found.log_probs[last - 1 - i] =
+                    logits[row * rows.width + token as usize] - sums[row];
+            }
+        }
+        found
+    }
 }
 
 /// The best ways to go on for each sentence, best first; equal ones in the order of rows and
-/// tokens.
-fn expand(live: &[Live], likeliest: &Likeliest) -> Vec<Vec<Candidate>> {
+/// tokens. Of a sentence with terms those that end without them are left out, and each bank of
+/// hypotheses has its share.
+fn expand(live: &[Live], likeliest: &Likeliest, pass: &Pass<'_>) -> Vec<Vec<Candidate>> {
     let Likeliest { width, tokens, log_probs } = likeliest;
     let width = *width;
     let mut candidates: Vec<Vec<Candidate>> = Vec::new();
@@ -243,22 +308,45 @@ fn expand(live: &[Live], likeliest: &Likeliest) -> Vec<Vec<Candidate>> {
             last = Some(live.sentence);
         }
         let best = row * width..(row + 1) * width;
-        let of = |(&log_prob, &token): (&f32, &u32)| Candidate {
-            row,
-            token,
-            log_prob,
-            total: live.total + log_prob,
+        let of = |i: usize| {
+            let (token, log_prob) = (tokens[i], log_probs[i]);
+            Candidate { row, token, log_prob, total: live.total + log_prob }
         };
-        let new = log_probs[best.clone()].iter().zip(&tokens[best]).map(of);
+        let new = best.map(of);
         if let Some(sentence) = candidates.last_mut() {
             sentence.extend(new);
         }
     }
     for sentence in &mut candidates {
         sentence.sort_by(|a, b| b.total.total_cmp(&a.total));
-        sentence.truncate(width);
+        let Some(first) = sentence.first() else { continue };
+        match pass.bias(live[first.row].sentence) {
+            None => sentence.truncate(width),
+            Some(bias) => share(sentence, live, bias, (pass.sentences.outputs.end, width)),
+        }
     }
     candidates
+}
+
+/// Leaves of the candidates of a sentence with terms as many as there is room for.
+fn share(candidates: &mut Vec<Candidate>, live: &[Live], bias: &Bias, (end, width): (u32, usize)) {
+    let tokens_of = |candidate: &Candidate| &live[candidate.row].hypothesis.tokens;
+    candidates.retain(|candidate| candidate.token != end || bias.is_met(tokens_of(candidate)));
+    let progress = |candidate: &Candidate| {
+        let mut tokens = tokens_of(candidate).clone();
+        tokens.push(candidate.token);
+        bias.progress(&tokens)
+    };
+    let progress: Vec<usize> = candidates.iter().map(progress).collect();
+    // A beam takes the first of them, and as many ends as there are before.
+    let beam = width.div_ceil(2);
+    let chosen = super::bias::allocate(&progress, beam);
+    let mut place = 0;
+    candidates.retain(|_| {
+        let is_chosen = chosen.contains(&place);
+        place += 1;
+        is_chosen
+    });
 }
 
 impl Pass<'_> {
@@ -268,7 +356,8 @@ impl Pass<'_> {
         &self,
         live: &[Live],
         candidates: &[Vec<Candidate>],
-        (visits, finished): (&[TokenVisits], &mut [Finished]),
+        visits: &[TokenVisits],
+        finished: &mut [Finished],
         max_length: impl Fn(usize) -> usize,
     ) -> (Vec<Live>, Vec<usize>) {
         let (config, end) = (self.config, self.sentences.outputs.end);

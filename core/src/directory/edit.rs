@@ -17,7 +17,7 @@ use crate::{
     register::{ExpertEntry, Register},
 };
 
-/// A model directory that nobody else changes meanwhile.
+/// A model directory, locked against other writers.
 ///
 /// Files of experts are written first, under names that hold their hash; then one rename replaces
 /// the register. Dropped before [`Edit::commit`], it leaves at most files that no register names.
@@ -70,7 +70,7 @@ impl Edit {
         dtype: DType,
     ) -> Result<()> {
         let stored = |(name, value): (&String, &Tensor)| {
-            // What is no number with a fraction, as the numbers of quantised weights, stays as it is.
+            // Integer tensors, such as those of quantised weights, stay as they are.
             let value = match value.dtype().is_float() {
                 true => value.to_dtype(dtype)?,
                 false => value.clone(),

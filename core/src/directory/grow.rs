@@ -30,6 +30,15 @@ pub struct NewCatalogue {
     pub scorers: Scorers,
 }
 
+/// How weights are made that have no file yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh<'a> {
+    /// Where they lie, as do the others.
+    pub device: &'a Device,
+    /// What chance follows from.
+    pub seed: u64,
+}
+
 impl Files {
     /// Loads the model with one more expert, `new`, which has no file yet, and the routes that come
     /// with it.
@@ -37,13 +46,14 @@ impl Files {
     /// An expert of a group starts as a copy of its parent, its gate rows included; a wider one has
     /// more inner units, whose outputs start at zero. One that is added starts with a
     /// down-projection of zeros. A new language's tag starts as that of the parent's target. So the
-    /// first output is the parent's, and what is left to chance follows from `seed`.
+    /// first output is the parent's, and what is left to chance follows from the seed.
     pub fn load_with(
         &self,
         new: &ExpertEntry,
         routes: &[Route],
-        (device, seed): (&Device, u64),
+        fresh: Fresh<'_>,
     ) -> Result<Loaded> {
+        let Fresh { device, seed } = fresh;
         let mut register = self.register()?;
         let mut tensors = self.tensors(&register)?;
         if new.kind != ExpertKind::Domain {
@@ -68,8 +78,9 @@ impl Files {
         &self,
         new: &ExpertEntry,
         route: &Route,
-        (device, seed): (&Device, u64),
+        fresh: Fresh<'_>,
     ) -> Result<LoadedRecommendation> {
+        let Fresh { device, seed } = fresh;
         let config = self.recommendation_config()?;
         let mut register = self.register()?.of_first_catalogue();
         let mut tensors = self.tensors(&register)?;
@@ -82,12 +93,13 @@ impl Files {
     }
 
     /// Loads a recommendation model with a catalogue that has no files yet: its tables and its
-    /// expert, which stands beside those of all users, follow from `seed`.
+    /// expert, which stands beside those of all users, follow from the seed.
     pub fn load_new_catalogue(
         &self,
         new: NewCatalogue,
-        (device, seed): (&Device, u64),
+        fresh: Fresh<'_>,
     ) -> Result<LoadedRecommendation> {
+        let Fresh { device, seed } = fresh;
         let NewCatalogue { entry, route, config, catalogue, scorers } = new;
         let mut whole = self.register()?;
         let (name, short) = (entry.name.clone(), entry.short_name().to_string());

@@ -167,6 +167,7 @@ mod tests {
                 text: "a cat sleeps".into(),
                 num_hypotheses: 1,
                 trace: false,
+                wanted: Default::default(),
             };
             Ok::<_, Error>(Translator::open(files, options)?.translate(&[job])?.swap_remove(0))
         };

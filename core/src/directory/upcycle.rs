@@ -158,7 +158,7 @@ fn take_network(
 pub(super) mod tests {
     use super::*;
     use crate::{
-        directory::save_translation,
+        directory::{TranslationParts, save_translation},
         models::translation::TranslationModel,
         tokenizer::Tokenizer,
         translate::{Job, Translate},
@@ -182,7 +182,9 @@ pub(super) mod tests {
         let register = Register::for_pairs(&pairs, 0, 8, &[]);
         let params = ParamStore::new(&Device::Cpu, 3);
         TranslationModel::new(&config, &register, &params)?;
-        save_translation(folder, &config, &register, &params, (&tokenizer, DType::F32))?;
+        let parts =
+            TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
+        save_translation(folder, parts, &params, DType::F32)?;
         Ok(())
     }
 
@@ -206,6 +208,7 @@ pub(super) mod tests {
                 text: text.into(),
                 num_hypotheses: 2,
                 trace: false,
+                wanted: Default::default(),
             };
             translator.translate(&[job("a cat sleeps"), job("bread")])
         };

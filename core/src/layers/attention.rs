@@ -73,12 +73,14 @@ impl CrossAttention {
         self.kv.forward(memory, context)
     }
 
-    /// Maps `xs` `(N, D)` to the same shape, given [`CrossAttention::memory`].
+    /// Maps `xs` `(N, D)` to the same shape, given [`CrossAttention::memory`] of rows that lie as
+    /// `source` says.
     pub fn forward(
         &self,
         xs: &Tensor,
         layout: &Ragged,
-        (kv, source): (&Tensor, &Ragged),
+        kv: &Tensor,
+        source: &Ragged,
         context: &Context,
     ) -> Result<Tensor> {
         let query = self.query.forward(xs, context)?; // (N, D)

@@ -10,7 +10,7 @@ use crate::{
     layers::{
         attention::{CrossAttention, SelfAttention},
         norm::LayerNorm,
-        rows::Rows,
+        rows::{Rows, Source},
         ssru::Ssru,
     },
     moe::{LayerRouting, MoeLayer, Place, Tokens},
@@ -74,7 +74,8 @@ impl FeedForwardBlock {
         root: &Builder<'_>,
     ) -> Result<Self> {
         let TranslationConfig { d_model, activation, .. } = *config;
-        let place = Place { name, d_model, activation, register, root };
+        let gated = config.architecture.gated;
+        let place = Place { name, d_model, activation, gated, register, root };
         let holds_experts = config.moe_layers().iter().any(|layer| layer == name);
         let layer = match config.moe.as_ref().filter(|_| holds_experts) {
             None => MoeLayer::dense(place, config.d_ff)?,
@@ -90,7 +91,8 @@ impl FeedForwardBlock {
     fn forward(
         &self,
         xs: &Tensor,
-        (layout, rows): (&Ragged, Rows<'_>),
+        layout: &Ragged,
+        rows: Rows<'_>,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let mut routing = None;
@@ -140,7 +142,7 @@ impl EncoderLayer {
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
         let xs = self.attention_residual.around(xs, context, attend)?;
-        self.feed_forward.forward(&xs, (layout, rows), context)
+        self.feed_forward.forward(&xs, layout, rows, context)
     }
 
     /// Its layer of experts, or its dense network.
@@ -226,21 +228,21 @@ impl DecoderLayer {
         self.cross.memory(memory, context)
     }
 
-    /// Maps whole targets `xs` `(N, D)` to the same shape, given the encoder's output.
+    /// Maps whole targets `xs` `(N, D)` to the same shape, given their source.
     pub fn forward(
         &self,
         xs: &Tensor,
         layout: &Ragged,
-        (memory, source): (&Tensor, &Ragged),
+        source: Source<'_>,
         rows: Rows<'_>,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, layout, context);
         let xs = self.attention_residual.around(xs, context, attend)?;
-        let kv = self.cross.memory(memory, context)?; // (S, 2D)
-        let attend = |xs: &Tensor| self.cross.forward(xs, layout, (&kv, source), context);
+        let kv = self.cross.memory(source.states, context)?; // (S, 2D)
+        let attend = |xs: &Tensor| self.cross.forward(xs, layout, &kv, source.layout, context);
         let xs = self.cross_residual.around(&xs, context, attend)?;
-        self.feed_forward.forward(&xs, (layout, rows), context)
+        self.feed_forward.forward(&xs, layout, rows, context)
     }
 
     /// Maps the next row of every target, `xs` `(R, D)`, to the same shape, and adds its keys and
@@ -249,7 +251,8 @@ impl DecoderLayer {
         &self,
         xs: &Tensor,
         cache: &mut LayerCache,
-        (step, rows): (&StepRows<'_>, Rows<'_>),
+        step: &StepRows<'_>,
+        rows: Rows<'_>,
         context: &Context,
     ) -> Result<(Tensor, Option<LayerRouting>)> {
         let attend = |xs: &Tensor| self.attention.step(xs, cache, context);
@@ -259,6 +262,6 @@ impl DecoderLayer {
             self.cross.finish(&cache.attend_to_source(&query, step)?, context)
         })?;
         let layout = Ragged::contiguous(&vec![1; rows.routes.len()]);
-        self.feed_forward.forward(&xs, (&layout, rows), context)
+        self.feed_forward.forward(&xs, &layout, rows, context)
     }
 }

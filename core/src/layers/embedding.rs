@@ -41,14 +41,15 @@ impl Embedding {
         if let Some(scale) = architecture.embedding_scale {
             self.table.scale = scale.into();
         }
-        let shape = (self.max_positions, self.sinusoids.dim(1)?);
+        let (positions, d_model) = (self.max_positions, self.sinusoids.dim(1)?);
         match architecture.positions {
             Positions::Sinusoid => {}
             Positions::Fairseq { first } => {
-                self.sinusoids = fairseq_sinusoids(first, shape, vb.device())?;
+                self.sinusoids = fairseq_sinusoids(first, positions, d_model, vb.device())?;
             }
             Positions::Table => {
-                self.sinusoids = vb.get(shape, "positions", Init::Zeros)?.tensor()?.detach();
+                self.sinusoids =
+                    vb.get((positions, d_model), "positions", Init::Zeros)?.tensor()?.detach();
             }
         }
         Ok(self)
@@ -110,7 +111,8 @@ fn sinusoids(positions: usize, d_model: usize, device: &Device) -> Result<Tensor
 /// them, with all sines before all cosines: `(P, D)`.
 fn fairseq_sinusoids(
     first: usize,
-    (positions, d_model): (usize, usize),
+    positions: usize,
+    d_model: usize,
     device: &Device,
 ) -> Result<Tensor> {
     let half = d_model / 2;

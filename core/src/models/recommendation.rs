@@ -4,7 +4,7 @@ mod batch;
 
 use candle::Tensor;
 
-pub use batch::{Batch, History};
+pub use batch::{History, HistoryBatch};
 
 use crate::{
     Error, Result,
@@ -47,7 +47,7 @@ struct Layer {
     feed_forward_residual: Residual,
 }
 
-/// What the model makes of a [`Batch`].
+/// What the model makes of a [`HistoryBatch`].
 #[derive(Debug, Clone)]
 pub struct Output {
     /// Last hidden state of every row, `(N, D)`.
@@ -145,7 +145,12 @@ impl RecommendationModel {
     }
 
     /// Hidden states of every row of `batch`, given the vectors of all items.
-    pub fn forward(&self, batch: &Batch, vectors: &Tensor, context: &Context) -> Result<Output> {
+    pub fn forward(
+        &self,
+        batch: &HistoryBatch,
+        vectors: &Tensor,
+        context: &Context,
+    ) -> Result<Output> {
         let RecommendationConfig { d_model, num_statistics, .. } = self.config;
         let scale = (d_model as f32).sqrt();
         let xs = ops::pick(vectors, &batch.items, scale, context)?; // (N, D)
@@ -159,7 +164,7 @@ impl RecommendationModel {
         let routes: Vec<RowRoute> = batch.routes.iter().copied().map(RowRoute::from).collect();
         let mut gates = Vec::new();
         for layer in &self.layers {
-            let (ys, gate) = layer.forward(&xs, (statistics.as_ref(), &routes), batch, context)?;
+            let (ys, gate) = layer.forward(&xs, statistics.as_ref(), &routes, batch, context)?;
             xs = ys;
             gates.extend(gate);
         }
@@ -167,7 +172,12 @@ impl RecommendationModel {
     }
 
     /// Scores of all items after the last row of every history, `(B, V)`, one row after another.
-    pub fn logits(&self, hidden: &Tensor, batch: &Batch, vectors: &Tensor) -> Result<Vec<f32>> {
+    pub fn logits(
+        &self,
+        hidden: &Tensor,
+        batch: &HistoryBatch,
+        vectors: &Tensor,
+    ) -> Result<Vec<f32>> {
         let last: Vec<u32> =
             batch.layout.offsets()[1..].iter().map(|&end| end as u32 - 1).collect();
         let hidden = hidden.index_select(&Tensor::new(last, hidden.device())?, 0)?; // (B, D)
@@ -182,7 +192,7 @@ impl RecommendationModel {
     }
 
     /// All that is added to the items' vectors.
-    fn lookups(&self, batch: &Batch) -> Vec<Lookup> {
+    fn lookups(&self, batch: &HistoryBatch) -> Vec<Lookup> {
         let mut lookups = vec![
             Lookup::each(&self.positions, batch.layout.positions()),
             Lookup::each(&self.kinds, batch.kinds.clone()),
@@ -220,7 +230,7 @@ impl Layer {
     ) -> Result<Self> {
         let vb = root.pp(name);
         let RecommendationConfig { d_model, num_heads, activation, .. } = *config;
-        let place = Place { name, d_model, activation, register, root };
+        let place = Place { name, d_model, activation, gated: false, register, root };
         let (d_ff, statistics, gate) = (config.d_ff, config.num_statistics, config.gate);
         let residual = |name: &str| Residual::new(d_model, NormPlacement::Pre, &vb.pp(name));
         Ok(Self {
@@ -234,8 +244,9 @@ impl Layer {
     fn forward(
         &self,
         xs: &Tensor,
-        (statistics, routes): (Option<&Tensor>, &[RowRoute]),
-        batch: &Batch,
+        statistics: Option<&Tensor>,
+        routes: &[RowRoute],
+        batch: &HistoryBatch,
         context: &Context,
     ) -> Result<(Tensor, Option<Tensor>)> {
         let attend = |xs: &Tensor| self.attention.forward(xs, &batch.layout, context);

@@ -17,16 +17,16 @@ use crate::{
         block::{DecoderLayer, EncoderLayer},
         embedding::Embedding,
         norm::LayerNorm,
-        rows::Rows,
+        rows::{Rows, Source},
     },
-    moe::{Load, MoeLayer},
+    moe::{Gating, Load, MoeLayer, Revival},
     ops,
     params::{Init, Param, ParamStore},
     ragged::Ragged,
     register::{Register, RowRoute},
 };
 
-pub use batch::{Batch, Example};
+pub use batch::{Example, TranslationBatch};
 
 /// Label of rows that teach nothing: those between sentences, and where the next token is given.
 pub const IGNORED: u32 = u32::MAX;
@@ -47,6 +47,19 @@ pub struct TranslationModel {
     /// Where the output layer is not the embedding.
     output: Option<Param>,
     output_bias: Option<Param>,
+}
+
+/// An expert that started again as a noisy copy of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevivedExpert {
+    /// Its layer.
+    pub layer: String,
+    /// Its name.
+    pub expert: String,
+    /// The expert it was copied from.
+    pub parent: String,
+    /// Names of the weights that changed.
+    pub weights: Vec<String>,
 }
 
 impl TranslationModel {
@@ -135,7 +148,7 @@ impl TranslationModel {
     }
 
     /// Hidden states of whole targets given their sources, for training.
-    pub fn forward(&self, batch: &Batch, context: &Context) -> Result<Output> {
+    pub fn forward(&self, batch: &TranslationBatch, context: &Context) -> Result<Output> {
         let encoded = self.encode(&batch.source, &batch.source_layout, &batch.routes, context)?;
         let mut routing = encoded.routing;
         let layout = &batch.target_layout;
@@ -144,8 +157,8 @@ impl TranslationModel {
         let xs = self.embed_target(&batch.target, layout, 0, context)?;
         let mut xs = ops::dropped(&xs, context)?; // (N, D)
         for layer in &self.decoder {
-            let memory = (&encoded.memory, &encoded.layout);
-            let (ys, went) = layer.forward(&xs, layout, memory, rows, context)?;
+            let source = Source { states: &encoded.memory, layout: &encoded.layout };
+            let (ys, went) = layer.forward(&xs, layout, source, rows, context)?;
             xs = ys;
             routing.extend(went);
         }
@@ -205,6 +218,33 @@ impl TranslationModel {
         Ok(())
     }
 
+    /// Restarts experts that were hardly visited, in all layers whose rule has a gate of its own.
+    pub fn revive_experts(
+        &self,
+        load: &BTreeMap<String, BTreeMap<String, f64>>,
+        revival: &Revival,
+    ) -> Result<Vec<RevivedExpert>> {
+        let mut all = Vec::new();
+        for (i, layer) in self.expert_layers().enumerate() {
+            let gate = layer.router().and_then(Gating::gate);
+            let (Some(gate), Some(load)) = (gate, load.get(layer.name())) else { continue };
+            let names: Vec<&String> = layer.expert_names().collect();
+            let visits = names.iter().map(|name| load.get(*name).map_or(0, |&n| n as u64));
+            let load = Load::of_visits(visits.collect());
+            let seed = revival.seed.wrapping_add(i as u64);
+            for mut revived in layer.revive(&load, &Revival { seed, ..*revival })? {
+                revived.weights.push(gate.name().into());
+                all.push(RevivedExpert {
+                    layer: layer.name().into(),
+                    expert: names[revived.expert].clone(),
+                    parent: names[revived.parent].clone(),
+                    weights: revived.weights,
+                });
+            }
+        }
+        Ok(all)
+    }
+
     /// Rows that each added expert has computed in all its layers, by name.
     pub fn added(&self) -> BTreeMap<String, u64> {
         let mut sums: BTreeMap<String, u64> = BTreeMap::new();
@@ -218,8 +258,8 @@ impl TranslationModel {
     pub fn start(&self, encoded: &Encoded, context: &Context) -> Result<DecoderCache> {
         let memories: Result<Vec<Tensor>> =
             self.decoder.iter().map(|layer| layer.memory(&encoded.memory, context)).collect();
-        let shape = (self.config.d_model, self.config.num_heads);
-        DecoderCache::new(shape, memories?, encoded.layout.clone())
+        let TranslationConfig { d_model, num_heads, .. } = self.config;
+        DecoderCache::new(d_model, num_heads, memories?, encoded.layout.clone())
     }
 
     /// Hidden states `(R, D)` after one more token on each of the `R` rows of `cache`.
@@ -235,7 +275,7 @@ impl TranslationModel {
         let of_rows = Rows { routes: rows.routes, ids };
         let mut routing = Vec::new();
         for (layer, cache) in self.decoder.iter().zip(cache.layers_mut()) {
-            let (ys, went) = layer.step(&xs, cache, (rows, of_rows), context)?;
+            let (ys, went) = layer.step(&xs, cache, rows, of_rows, context)?;
             xs = ys;
             routing.extend(went);
         }

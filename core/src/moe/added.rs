@@ -55,6 +55,17 @@ enum Weights {
     LowRank(LowRank),
 }
 
+/// The rows that ask for added experts.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    /// Their places in the batch.
+    rows: &'a [u32],
+    /// What each of them asks for.
+    experts: &'a [&'a [usize]],
+    /// All that any of them asks for, ascending.
+    active: &'a [usize],
+}
+
 /// The layer that experts are added to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Host<'a> {
@@ -66,6 +77,7 @@ pub(super) struct Host<'a> {
     pub(super) has_groups: bool,
     pub(super) d_model: usize,
     pub(super) activation: Activation,
+    pub(super) gated: bool,
 }
 
 impl AddedExperts {
@@ -148,7 +160,12 @@ impl AddedExperts {
         let tokens = if some { ops::select(xs, members.clone())? } else { xs.clone() }; // (n, D)
         let asked: Vec<&[usize]> = members.iter().map(|&row| &asked[row as usize][..]).collect();
         let (sum, weights) = self.sum(&tokens, &asked, &active, context)?; // (n, D)
-        let routing = self.routing(&weights, (&members, &asked, &active), rows, context)?;
+        let routing = self.routing(
+            &weights,
+            Asked { rows: &members, experts: &asked, active: &active },
+            rows,
+            context,
+        )?;
         let sum = if some { ops::select(&sum, places(&members, rows))? } else { sum }; // (N, D)
         Ok(Some((sum, routing)))
     }
@@ -205,17 +222,18 @@ impl AddedExperts {
                 None => own,
             });
         }
-        let nothing = || Error::Invalid("an expert is active and nobody asks for it".into());
+        let nothing = || Error::Invalid("an expert is active although no row asks for it".into());
         Ok((sum.ok_or_else(nothing)?, weights))
     }
 
     fn routing(
         &self,
         weights: &Tensor,
-        (members, asked, active): (&[u32], &[&[usize]], &[usize]),
+        asked: Asked<'_>,
         rows: usize,
         context: &Context,
     ) -> Result<LayerRouting> {
+        let Asked { rows: members, experts: asked, active } = asked;
         let of = |e: &usize| asked.iter().filter(|asked| asked.contains(e)).count();
         let mut visits = Vec::new();
         if context.trace {
@@ -251,8 +269,17 @@ impl Added {
         let vb = root.pp("experts").pp(&entry.name).pp(host.name);
         let weights = match (entry.lora, host.network) {
             (None, _) => {
-                let shape = ExpertShape::plain(host.d_model, entry.d_ff);
+                let Host { d_model, gated, .. } = host;
+                let shape = ExpertShape { d_model, d_ff: entry.d_ff, gated, bias: true };
                 Weights::Full(shape.create_with(Init::Zeros, &vb)?)
+            }
+            (Some(_), Some(ExpertParams { gate: Some(_), .. })) => {
+                let reason = format!(
+                    "`{}` is a low-rank expert, but the networks of this model have a gate: add a \
+                     full one",
+                    entry.name
+                );
+                return Err(Error::Invalid(reason));
             }
             (Some(rank), Some(network)) => {
                 Weights::LowRank(LowRank::new(network, rank, host.activation, &vb)?)

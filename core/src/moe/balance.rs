@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     load::Load,
-    plan::{Cells, Gate, Plan},
+    plan::{Cells, Gate, RoutingPlan},
 };
 use crate::{Error, Result, context::Context, kernels::visits::Visits, ops, ragged::Ragged};
 
@@ -52,7 +52,7 @@ impl BalanceConfig {
     /// sentences lie as in `layout`; `load` holds the global batch, if it is larger than this one.
     pub fn loss(
         &self,
-        plan: &Plan,
+        plan: &RoutingPlan,
         layout: &Ragged,
         load: Option<&Load>,
     ) -> Result<Option<Tensor>> {
@@ -78,7 +78,7 @@ impl BalanceConfig {
 
 /// Balance loss and router z-loss of a layer, `(2,)`: [`auxiliary_loss`] and [`z_loss`], in one operation
 /// where the choice is within the groups of routes.
-pub(super) fn layer_losses(plan: &Plan, context: &Context) -> Result<Tensor> {
+pub(super) fn layer_losses(plan: &RoutingPlan, context: &Context) -> Result<Tensor> {
     match (&plan.gate, &plan.groups) {
         (Some(gate), Some(groups)) if !plan.cells.of_row.contains(&Visits::NONE) => {
             ops::router_losses(&gate.logits, groups, &plan.chosen, context)
@@ -92,7 +92,7 @@ pub(super) fn layer_losses(plan: &Plan, context: &Context) -> Result<Tensor> {
 ///
 /// With `load`, the shares `fₑ` are those of a global batch of which this one is a part (Qiu et
 /// al. 2025).
-pub fn auxiliary_loss(plan: &Plan, load: Option<&Load>) -> Result<Tensor> {
+pub fn auxiliary_loss(plan: &RoutingPlan, load: Option<&Load>) -> Result<Tensor> {
     let own;
     let load = match load {
         Some(load) => load,
@@ -106,7 +106,7 @@ pub fn auxiliary_loss(plan: &Plan, load: Option<&Load>) -> Result<Tensor> {
 }
 
 /// `Σₑ fₑ·Pₑ` within each sentence, averaged over the sentences (DeepSeek-V3, 2024, eq. 17 to 20).
-pub fn sequence_loss(plan: &Plan, layout: &Ragged) -> Result<Tensor> {
+pub fn sequence_loss(plan: &RoutingPlan, layout: &Ragged) -> Result<Tensor> {
     let mut cells = Cells {
         of_row: vec![Visits::NONE; layout.rows()],
         members: vec![(0..plan.num_experts as u32).collect(); layout.len()],
@@ -126,7 +126,7 @@ pub fn sequence_loss(plan: &Plan, layout: &Ragged) -> Result<Tensor> {
 
 /// `Σ` over rows and experts of `E·fₑ·p`, each row counting as `row` says for its cell.
 fn weighted_probs(
-    plan: &Plan,
+    plan: &RoutingPlan,
     cells: &Cells,
     choices: &[Vec<u64>],
     row: impl Fn(usize) -> f64,
@@ -155,7 +155,7 @@ fn weighted_probs(
 }
 
 /// `CV²` of the experts' weights summed over the rows (Shazeer et al. 2017, eq. 6 and 7).
-pub fn importance_loss(plan: &Plan) -> Result<Tensor> {
+pub fn importance_loss(plan: &RoutingPlan) -> Result<Tensor> {
     let (cells, experts) = (plan.cells.members.len(), plan.num_experts);
     let mut index = Vec::with_capacity(plan.experts.len());
     for (visits, &cell) in plan.experts.chunks(plan.slots).zip(&plan.cells.of_row) {
@@ -178,7 +178,7 @@ pub fn importance_loss(plan: &Plan) -> Result<Tensor> {
 ///
 /// # Errors
 /// Fails for presets whose tokens do not all visit the same number of experts.
-pub fn load_loss(plan: &Plan, noise: f64) -> Result<Tensor> {
+pub fn load_loss(plan: &RoutingPlan, noise: f64) -> Result<Tensor> {
     let logits = &gate_of(plan)?.logits;
     let (cells, experts, slots) = (&plan.cells, plan.num_experts, plan.slots);
     if noise.is_nan() || noise <= 0.0 {
@@ -219,7 +219,7 @@ pub fn load_loss(plan: &Plan, noise: f64) -> Result<Tensor> {
 }
 
 /// `CV²` within each cell of `sums` `(cells, E)`, averaged over the rows.
-fn mean_cv_squared(plan: &Plan, sums: &Tensor) -> Result<Tensor> {
+fn mean_cv_squared(plan: &RoutingPlan, sums: &Tensor) -> Result<Tensor> {
     let cells = &plan.cells;
     let all = rows_of(cells).max(1) as f64;
     let mut loss = Tensor::zeros((), DType::F32, sums.device())?;
@@ -239,7 +239,7 @@ fn mean_cv_squared(plan: &Plan, sums: &Tensor) -> Result<Tensor> {
 }
 
 /// Mean square of the log-sum-exp of a row's logits (ST-MoE, Zoph et al. 2022, eq. 5).
-pub fn z_loss(plan: &Plan) -> Result<Tensor> {
+pub fn z_loss(plan: &RoutingPlan) -> Result<Tensor> {
     let logits = real_rows(&gate_of(plan)?.logits, &plan.cells)?;
     let members = member_mask(plan, -1e30, 0.0, logits.device())?;
     Ok((logits + members)?.log_sum_exp(D::Minus1)?.sqr()?.mean_all()?)
@@ -247,14 +247,14 @@ pub fn z_loss(plan: &Plan) -> Result<Tensor> {
 
 /// Mean entropy of a row's probabilities, `−Σₑ p·log p`: keeps `adaptive` from visiting everyone
 /// (Huang et al. 2024, eq. 6).
-pub fn entropy_loss(plan: &Plan) -> Result<Tensor> {
+pub fn entropy_loss(plan: &RoutingPlan) -> Result<Tensor> {
     let probs = real_rows(&plan.probs()?, &plan.cells)?;
     // The limit of p·log p at zero is zero.
     let logs = (&probs + 1e-20)?.log()?;
     Ok((probs * logs)?.sum(D::Minus1)?.mean_all()?.neg()?)
 }
 
-fn gate_of(plan: &Plan) -> Result<&Gate> {
+fn gate_of(plan: &RoutingPlan) -> Result<&Gate> {
     plan.gate.as_ref().ok_or_else(|| {
         let reason = "there is no gate, or no token, whose choices could be balanced";
         Error::Invalid(reason.into())
@@ -277,7 +277,12 @@ fn real_rows(xs: &Tensor, cells: &Cells) -> Result<Tensor> {
 }
 
 /// `inside` where the row's cell holds the expert, else `outside`: `(rows of sentences, E)`.
-fn member_mask(plan: &Plan, outside: f32, inside: f32, device: &candle::Device) -> Result<Tensor> {
+fn member_mask(
+    plan: &RoutingPlan,
+    outside: f32,
+    inside: f32,
+    device: &candle::Device,
+) -> Result<Tensor> {
     let cells = plan.cells.of_row.iter().filter(|&&cell| cell != Visits::NONE);
     let mut mask = Vec::new();
     for &cell in cells {

@@ -57,15 +57,18 @@ impl Capacity {
     }
 }
 
+/// How much there is room for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Visits that one expert takes.
+    pub(super) capacity: usize,
+    pub(super) num_experts: usize,
+}
+
 /// Drops from `chosen` `(N, S)` what does not fit: first choices are served before second ones,
 /// and for each choice the rows in the order of `rows`.
-pub(super) fn drop_overflow(
-    chosen: &mut [u32],
-    slots: usize,
-    rows: &[usize],
-    (capacity, num_experts): (usize, usize),
-) {
-    let mut taken = vec![0; num_experts];
+pub(super) fn drop_overflow(chosen: &mut [u32], slots: usize, rows: &[usize], room: Room) {
+    let mut taken = vec![0; room.num_experts];
     for slot in 0..slots {
         for &row in rows {
             let expert = &mut chosen[row * slots + slot];
@@ -73,7 +76,7 @@ pub(super) fn drop_overflow(
                 continue;
             }
             let taken = &mut taken[*expert as usize];
-            match *taken < capacity {
+            match *taken < room.capacity {
                 true => *taken += 1,
                 false => *expert = Visits::NONE,
             }
@@ -103,10 +106,10 @@ mod tests {
     #[test]
     fn first_choices_go_before_second_ones() {
         let mut chosen = [0, 1, 1, 0, 1, 0];
-        drop_overflow(&mut chosen, 2, &[0, 1, 2], (2, 2));
+        drop_overflow(&mut chosen, 2, &[0, 1, 2], Room { capacity: 2, num_experts: 2 });
         assert_eq!(chosen, [0, NONE, 1, 0, 1, NONE]);
         let mut chosen = [0, 0, 0];
-        drop_overflow(&mut chosen, 1, &[2, 0, 1], (2, 1));
+        drop_overflow(&mut chosen, 1, &[2, 0, 1], Room { capacity: 2, num_experts: 1 });
         assert_eq!(chosen, [0, NONE, 0]);
     }
 
@@ -118,7 +121,7 @@ mod tests {
         ) {
             let rows: Vec<usize> = (0..chosen.len() / 2).collect();
             let mut kept = chosen[..rows.len() * 2].to_vec();
-            drop_overflow(&mut kept, 2, &rows, (capacity, 5));
+            drop_overflow(&mut kept, 2, &rows, Room { capacity, num_experts: 5 });
             for expert in 0..5 {
                 let count = |of: &[u32]| of.iter().filter(|&&e| e == expert).count();
                 let wanted = count(&chosen[..rows.len() * 2]);

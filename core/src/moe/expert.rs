@@ -21,12 +21,7 @@ pub(super) struct ExpertShape {
 }
 
 impl ExpertShape {
-    /// A network with biases and without a gate.
-    pub(crate) fn plain(d_model: usize, d_ff: usize) -> Self {
-        Self { d_model, d_ff, gated: false, bias: true }
-    }
-
-    /// Creates the weights, named `up.*` `(F, D)`, `gate.*` and `down.*` `(D, F)`.
+    /// Creates the weights, named `up.*` `(F, D)`, `up_gate.*` `(F, D)` and `down.*` `(D, F)`.
     pub(crate) fn create(&self, vb: &Builder<'_>) -> Result<ExpertParams> {
         self.create_with(Init::xavier(self.d_model, self.d_ff), vb)
     }
@@ -35,7 +30,7 @@ impl ExpertShape {
     pub(crate) fn create_with(&self, down_init: Init, vb: &Builder<'_>) -> Result<ExpertParams> {
         let Self { d_model, d_ff, gated, bias } = *self;
         let init = Init::xavier(d_model, d_ff);
-        let (up, gate, down) = (vb.pp("up"), vb.pp("gate"), vb.pp("down"));
+        let (up, gate, down) = (vb.pp("up"), vb.pp("up_gate"), vb.pp("down"));
         Ok(ExpertParams {
             up: up.get((d_ff, d_model), "weight", init)?,
             up_bias: bias.then(|| up.get(d_ff, "bias", Init::Zeros)).transpose()?,

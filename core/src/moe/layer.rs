@@ -1,14 +1,16 @@
 //! The layer of experts: a router, its experts, a shared expert, and those that are added.
 
+mod place;
+
 use std::sync::Arc;
 
 use candle::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    added::{AddedExperts, Host},
+    added::AddedExperts,
     expert::ExpertShape,
-    plan::{Plan, Tokens},
+    plan::{RoutingPlan, Tokens},
     router::{GateShape, Gating, Router},
     routers::{
         MixtralConfig, RouteConfig, Routing,
@@ -22,8 +24,10 @@ use crate::{
     kernels::{activation::Activation, visits::Visits},
     ops::{self, ExpertParams},
     params::{Builder, Init, Param},
-    register::{ExpertEntry, ExpertKind, Register, Route, RowRoute},
+    register::{ExpertEntry, ExpertKind, RowRoute},
 };
+
+pub(crate) use place::Place;
 
 /// `y = shared(x) + Σₛ wₛ · E_{e(s)}(x) + added(x)`: the router says which experts `e(s)` a token
 /// visits and with what weights `wₛ`. Without a router it is the feed-forward network of a dense layer.
@@ -43,21 +47,6 @@ pub struct MoeLayer {
 struct Expert {
     name: String,
     weights: ExpertParams,
-}
-
-/// Where a layer stands in a model.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
-    /// Its name, such as `encoder.1`.
-    pub(crate) name: &'a str,
-    /// Width of the tokens, `D`.
-    pub(crate) d_model: usize,
-    /// Non-linearity of the experts.
-    pub(crate) activation: Activation,
-    /// The experts and routes of the model.
-    pub(crate) register: &'a Register,
-    /// The root of the model's weights.
-    pub(crate) root: &'a Builder<'a>,
 }
 
 /// Shape of a standalone [`MoeLayer`].
@@ -115,7 +104,7 @@ impl BlockConfig {
 
 impl MoeLayer {
     /// Creates a layer on its own, with its weights named as by [`Gating::new`] under `router`,
-    /// `experts.E.{up,gate,down}.{weight,bias}` and `shared.{up,gate,down}.{weight,bias}`.
+    /// `experts.E.{up,up_gate,down}.{weight,bias}` and `shared.{up,up_gate,down}.{weight,bias}`.
     ///
     /// # Errors
     /// Fails when `config` contradicts itself, or a weight is missing or has another shape.
@@ -142,7 +131,7 @@ impl MoeLayer {
     /// `NAME.feed_forward.*`.
     pub(crate) fn dense(place: Place<'_>, d_ff: usize) -> Result<Self> {
         let vb = place.root.pp(place.name).pp("feed_forward");
-        let network = ExpertShape::plain(place.d_model, d_ff).create(&vb)?;
+        let network = place.shape(d_ff).create(&vb)?;
         let added = place.added(Some(&network), false)?;
         Ok(place.layer(None, Vec::new(), Some(network), added))
     }
@@ -154,7 +143,7 @@ impl MoeLayer {
         // Small, so that all experts of a group start as equals (ST-MoE, 2022).
         let init = Init::Normal(0.1 / (place.d_model as f32).sqrt());
         let is_in_group = |entry: &&ExpertEntry| entry.kind != ExpertKind::Domain;
-        let (experts, rows) = place.experts_with_rows(is_in_group, (place.d_model, init))?;
+        let (experts, rows) = place.experts_with_rows(is_in_group, place.d_model, init)?;
         let groups = place.groups(&experts);
         for (route, group) in place.register.routes.iter().zip(&groups) {
             if group.len() <= top_k {
@@ -207,7 +196,7 @@ impl MoeLayer {
     ) -> Result<Self> {
         let width = place.d_model + num_statistics;
         let init = Init::Normal(gate.spread(width));
-        let (experts, rows) = place.experts_with_rows(|_| true, (width, init))?;
+        let (experts, rows) = place.experts_with_rows(|_| true, width, init)?;
         if gate != SegmentGate::Learned {
             rows.iter().for_each(|row| row.set_trainable(false));
         }
@@ -276,7 +265,7 @@ impl MoeLayer {
         let xs = self.followed(tokens, context)?;
         let tokens = &Tokens { xs: &xs, ..*tokens };
         let (ys, plan) = self.forward_own(tokens, context)?;
-        let routing = |plan: &Plan| {
+        let routing = |plan: &RoutingPlan| {
             let name = |e: usize| self.experts[e].name.clone();
             let names = match &plan.active {
                 Some(active) => active.iter().map(|&e| name(e)).collect(),
@@ -307,7 +296,7 @@ impl MoeLayer {
         &self,
         tokens: &Tokens<'_>,
         context: &Context,
-    ) -> Result<(Tensor, Option<Plan>)> {
+    ) -> Result<(Tensor, Option<RoutingPlan>)> {
         let (ys, plan) = self.forward_own(tokens, context)?;
         Ok((ys, plan.filter(|plan| plan.mixture.is_none())))
     }
@@ -316,7 +305,7 @@ impl MoeLayer {
         &self,
         tokens: &Tokens<'_>,
         context: &Context,
-    ) -> Result<(Tensor, Option<Plan>)> {
+    ) -> Result<(Tensor, Option<RoutingPlan>)> {
         let Some(router) = &self.router else {
             let xs = self.followed(tokens, context)?;
             return Ok((self.run_shared(&xs, context)?, None));
@@ -359,7 +348,7 @@ impl MoeLayer {
     }
 
     /// The experts that the plan's experts stand for.
-    fn active(&self, plan: &Plan) -> Vec<ExpertParams> {
+    fn active(&self, plan: &RoutingPlan) -> Vec<ExpertParams> {
         match &plan.active {
             Some(active) => active.iter().map(|&e| self.experts[e].weights.clone()).collect(),
             None => self.experts().cloned().collect(),
@@ -384,71 +373,5 @@ impl MoeLayer {
         context: &Context,
     ) -> Result<Tensor> {
         ops::experts(xs, weights, visits, experts, self.activation, context)
-    }
-}
-
-impl Place<'_> {
-    fn layer(
-        &self,
-        router: Option<Gating>,
-        experts: Vec<Expert>,
-        shared: Option<ExpertParams>,
-        added: Option<AddedExperts>,
-    ) -> MoeLayer {
-        let (name, activation) = (self.name.into(), self.activation);
-        MoeLayer { name, router, experts, shared, added, activation }
-    }
-
-    fn is_covered_by(&self, entry: &ExpertEntry) -> bool {
-        entry.layers.iter().any(|layer| layer == self.name)
-    }
-
-    fn builder(&self, entry: &ExpertEntry) -> Builder<'_> {
-        self.root.pp("experts").pp(&entry.name).pp(self.name)
-    }
-
-    fn expert(&self, entry: &ExpertEntry) -> Result<Expert> {
-        let shape = ExpertShape::plain(self.d_model, entry.d_ff);
-        Ok(Expert { name: entry.name.clone(), weights: shape.create(&self.builder(entry))? })
-    }
-
-    /// The experts that cover the layer and that `is_member` takes, by name, with their rows of the gate.
-    fn experts_with_rows(
-        &self,
-        is_member: impl Fn(&&ExpertEntry) -> bool,
-        (width, init): (usize, Init),
-    ) -> Result<(Vec<Expert>, Vec<Param>)> {
-        let mut experts = Vec::new();
-        let entries = self.register.experts.iter().filter(|entry| self.is_covered_by(entry));
-        for entry in entries.filter(is_member) {
-            let expert = self.expert(entry)?;
-            experts.push((expert, self.builder(entry).get(width, "gate.weight", init)?));
-        }
-        experts.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-        Ok(experts.into_iter().unzip())
-    }
-
-    /// The experts of every route, by slot.
-    fn groups(&self, experts: &[Expert]) -> Vec<Vec<u32>> {
-        let index = |name: &String| experts.binary_search_by(|e| e.name.cmp(name)).ok();
-        let group = |route: &Route| -> Vec<u32> {
-            route.group.iter().filter_map(index).map(|i| i as u32).collect()
-        };
-        self.register.routes.iter().map(group).collect()
-    }
-
-    fn shared(&self, d_ff: usize) -> Result<Option<ExpertParams>> {
-        let vb = self.root.pp(self.name).pp("shared");
-        let shape = ExpertShape::plain(self.d_model, d_ff);
-        (d_ff > 0).then(|| shape.create(&vb)).transpose()
-    }
-
-    fn added(
-        &self,
-        network: Option<&ExpertParams>,
-        has_groups: bool,
-    ) -> Result<Option<AddedExperts>> {
-        let Self { name, d_model, activation, register, root } = *self;
-        AddedExperts::new(Host { name, network, has_groups, d_model, activation }, register, root)
     }
 }

@@ -2,7 +2,7 @@
 
 use candle::Tensor;
 
-use super::{layer::MoeLayer, plan::Plan, router::Gating};
+use super::{layer::MoeLayer, plan::RoutingPlan, router::Gating};
 use crate::{
     Error, Result,
     kernels::{random, visits::Visits},
@@ -22,25 +22,38 @@ pub struct Load {
     pub(super) choices: Vec<Vec<u64>>,
 }
 
+/// Which experts start again, and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Revival {
+    /// Experts with less than this share of an even load start again; 0 takes those without visits.
+    pub threshold: f64,
+    /// Deviation of the noise on a copied weight, as a multiple of the weight's root mean square.
+    pub noise: f32,
+    /// Seed of the noise.
+    pub seed: u64,
+}
+
 /// An expert that was given new weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revived {
     /// The expert that was idle.
     pub expert: usize,
     /// The one it was copied from.
     pub parent: usize,
+    /// Names of its weights.
+    pub weights: Vec<String>,
 }
 
 impl Load {
     /// Counts the visits of `plan`.
-    pub fn of(plan: &Plan) -> Self {
+    pub fn of(plan: &RoutingPlan) -> Self {
         let mut load = Self::default();
         load.add(plan);
         load
     }
 
     /// Adds the visits of `plan`, for example of the next part of a global batch.
-    pub fn add(&mut self, plan: &Plan) {
+    pub fn add(&mut self, plan: &RoutingPlan) {
         self.visits.resize(plan.num_experts.max(self.visits.len()), 0);
         self.visits.iter_mut().zip(plan.load()).for_each(|(sum, visits)| *sum += visits as u64);
         self.dropped += plan.dropped() as u64;
@@ -72,34 +85,8 @@ impl Load {
         self.visits.iter().sum()
     }
 
-    /// Share of each expert in all visits, `(E,)`.
-    pub fn shares(&self) -> Vec<f64> {
-        let total = self.total().max(1) as f64;
-        self.visits.iter().map(|&visits| visits as f64 / total).collect()
-    }
-
-    /// Share of the chosen visits that a capacity dropped.
-    pub fn overflow(&self) -> f64 {
-        self.dropped as f64 / (self.dropped + self.total()).max(1) as f64
-    }
-
-    /// Squared coefficient of variation of the visits, `CV²` (Shazeer et al. 2017, section 4): 0
-    /// when all experts are visited alike.
-    pub fn cv_squared(&self) -> f64 {
-        let shares = self.shares();
-        let mean = 1.0 / shares.len().max(1) as f64;
-        let variance = shares.iter().map(|s| (s - mean).powi(2)).sum::<f64>() * mean;
-        if self.total() == 0 { 0.0 } else { variance / (mean * mean) }
-    }
-
-    /// Highest share over the mean share, minus one (`MaxVio`, Wang et al. 2024).
-    pub fn max_violation(&self) -> f64 {
-        let most = self.shares().into_iter().fold(0.0, f64::max);
-        if self.total() == 0 { 0.0 } else { most * self.visits.len() as f64 - 1.0 }
-    }
-
     /// Experts with less than `threshold` times their even share of the visits; with 0, those that
-    /// nobody visits.
+    /// no token visits.
     pub fn dead(&self, threshold: f64) -> Vec<usize> {
         let even = self.total() as f64 / self.visits.len().max(1) as f64;
         let is_dead = |visits: u64| visits == 0 || (visits as f64) < threshold * even;
@@ -143,21 +130,18 @@ impl Gating {
 
 impl MoeLayer {
     /// Gives experts that are [`Load::dead`] the weights and the gate row of the busiest, each with
-    /// normal noise of `noise` times the deviation of the weight, so that they grow apart.
+    /// normal noise, so that they grow apart.
     ///
-    /// An optimiser should forget what it knows of the weights that changed.
+    /// An optimiser should forget what it knows of the weights that changed, and of the gate.
     ///
     /// # Errors
-    /// Fails when `load` is of another number of experts, and for `soft` and `hash`, whose experts
-    /// are not idle for lack of a good gate row.
-    pub fn revive(
-        &self,
-        load: &Load,
-        (threshold, noise): (f64, f32),
-        seed: u64,
-    ) -> Result<Vec<Revived>> {
+    /// Fails when `load` is of another number of experts, and where the rule has no gate of its own:
+    /// experts of `soft` and `hash` are not idle for lack of a good gate row, and those of a route are
+    /// in its group because a user put them there.
+    pub fn revive(&self, load: &Load, revival: &Revival) -> Result<Vec<Revived>> {
+        let Revival { threshold, noise, seed } = *revival;
         let Some(gate) = self.router().and_then(Gating::gate) else {
-            let reason = "`soft` and `hash` have no gate that could leave experts idle";
+            let reason = "the routing has no gate that could leave experts idle";
             return Err(Error::Invalid(reason.into()));
         };
         let experts: Vec<_> = self.experts().collect();
@@ -175,14 +159,22 @@ impl MoeLayer {
             let mut stream = (expert as u64) << 8;
             for (child, parent) in experts[expert].all().zip(experts[parent].all()) {
                 let values = parent.tensor()?.flatten_all()?.to_vec1::<f32>()?;
-                set(child, noisy(values, noise, (seed, stream)))?;
+                set(child, noisy(values, noise, Stream { seed, stream }))?;
                 stream += 1;
             }
-            rows[expert] = noisy(rows[parent].clone(), noise, (seed, stream));
+            rows[expert] = noisy(rows[parent].clone(), noise, Stream { seed, stream });
         }
         set(gate, rows.concat())?;
-        Ok(dead.into_iter().map(|expert| Revived { expert, parent }).collect())
+        let names = |e: usize| experts[e].all().map(|weight| weight.name().into()).collect();
+        Ok(dead.into_iter().map(|e| Revived { expert: e, parent, weights: names(e) }).collect())
     }
+}
+
+/// Where random numbers come from.
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    seed: u64,
+    stream: u64,
 }
 
 fn set(param: &Param, values: Vec<f32>) -> Result<()> {
@@ -190,11 +182,11 @@ fn set(param: &Param, values: Vec<f32>) -> Result<()> {
 }
 
 /// `values` with normal noise of `noise` times their root mean square.
-fn noisy(mut values: Vec<f32>, noise: f32, (seed, stream): (u64, u64)) -> Vec<f32> {
+fn noisy(mut values: Vec<f32>, noise: f32, random: Stream) -> Vec<f32> {
     let square = values.iter().map(|value| value * value).sum::<f32>();
     let size = (square / values.len().max(1) as f32).sqrt();
     let mut normal = vec![0.0; values.len()];
-    random::normal_fill(seed, stream, &mut normal, noise * size);
+    random::normal_fill(random.seed, random.stream, &mut normal, noise * size);
     values.iter_mut().zip(normal).for_each(|(value, n)| *value += n);
     values
 }
@@ -213,15 +205,5 @@ mod tests {
         assert_eq!(load.dead(0.0), [1]);
         assert_eq!(load.dead(0.2), [1, 2]);
         assert_eq!(load.busiest(), Some(3));
-        assert!((load.max_violation() - 1.9).abs() < 1e-12);
-    }
-
-    #[test]
-    fn an_even_load_has_no_variation() {
-        assert_eq!(load(&[5, 5, 5]).cv_squared(), 0.0);
-        // Mean 2, variance 4: CV² = 1.
-        assert!((load(&[0, 4]).cv_squared() - 1.0).abs() < 1e-12);
-        assert_eq!(load(&[0, 0]).cv_squared(), 0.0);
-        assert_eq!(Load::default().shares(), [0.0; 0]);
     }
 }

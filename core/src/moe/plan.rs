@@ -30,7 +30,7 @@ pub struct Tokens<'a> {
 
 /// Which experts every row visits, and how much each visit counts.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct RoutingPlan {
     /// Experts of the layer, `E`.
     pub num_experts: usize,
     /// Visits of a row at most, `S`.
@@ -157,7 +157,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-impl Plan {
+impl RoutingPlan {
     /// The plan in which no row visits any expert: `(N, 1)` slots, all empty.
     pub(super) fn of_nothing(tokens: &Tokens<'_>, num_experts: usize) -> Result<Self> {
         let rows = tokens.layout.rows();
@@ -300,10 +300,11 @@ impl<'a> Gated<'a> {
     pub(super) fn plan(
         &self,
         probs: Tensor,
-        (chosen, slots): (Vec<u32>, usize),
+        chosen: Vec<u32>,
+        slots: usize,
         weights: Tensor,
-    ) -> Plan {
-        Plan {
+    ) -> RoutingPlan {
+        RoutingPlan {
             num_experts: self.num_experts,
             slots,
             experts: chosen.clone(),
@@ -330,7 +331,7 @@ impl Cells {
 }
 
 /// What `scores` `(N, E)` say about the chosen experts, `(N, S)`; zero where there is none.
-pub(super) fn pick(scores: &Tensor, (chosen, slots): (&[u32], usize)) -> Result<Tensor> {
+pub(super) fn pick(scores: &Tensor, chosen: &[u32], slots: usize) -> Result<Tensor> {
     let shape = (chosen.len() / slots, slots);
     let expert = |&expert: &u32| if expert == Visits::NONE { 0 } else { expert };
     let index: Vec<u32> = chosen.iter().map(expert).collect();

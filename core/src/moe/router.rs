@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use candle::Tensor;
 
 use super::{
-    plan::{Gated, Plan, Tokens, not_finite, scaled},
+    plan::{Gated, RoutingPlan, Tokens, not_finite, scaled},
     routers::Routing,
 };
 use crate::{
@@ -32,7 +32,12 @@ pub trait Router: fmt::Debug + Send + Sync {
     }
 
     /// Plans the visits of `tokens`, which are checked and not empty.
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan>;
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan>;
 
     /// Whether the answers of experts are dropped in training, as the context says.
     fn has_expert_dropout(&self) -> bool {
@@ -249,10 +254,10 @@ impl Gating {
     /// # Errors
     /// Fails when shapes differ, when something that the rule needs is not given, and when a logit is
     /// not a finite number.
-    pub fn plan(&self, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    pub fn plan(&self, tokens: &Tokens<'_>, context: &Context) -> Result<RoutingPlan> {
         tokens.check(self.d_model)?;
         if tokens.layout.rows() == 0 {
-            return Plan::of_nothing(tokens, self.weights.num_experts);
+            return RoutingPlan::of_nothing(tokens, self.weights.num_experts);
         }
         let xs = match context.is_training() && self.learns() {
             true => tokens.tracked(context)?,
@@ -281,9 +286,9 @@ fn jittered(xs: &Tensor, jitter: f32, context: &Context) -> Result<Tensor> {
 }
 
 /// Drops answers of experts, and scales those that are kept, in training.
-fn drop_experts(plan: Plan, context: &Context) -> Result<Plan> {
+fn drop_experts(plan: RoutingPlan, context: &Context) -> Result<RoutingPlan> {
     let Some(dropout) = context.expert_dropout() else { return Ok(plan) };
     let mut factors = vec![1.0; plan.weights.elem_count()];
     random::dropout(&dropout, &mut factors);
-    Ok(Plan { weights: scaled(&plan.weights, factors)?, ..plan })
+    Ok(RoutingPlan { weights: scaled(&plan.weights, factors)?, ..plan })
 }

@@ -2,7 +2,7 @@
 
 use candle::Tensor;
 
-use super::{balance, plan::Plan};
+use super::{balance, plan::RoutingPlan};
 use crate::{Result, context::Context};
 
 /// Where the tokens of a batch went in one layer of experts.
@@ -27,7 +27,7 @@ pub struct LayerRouting {
 impl LayerRouting {
     /// What `plan` says of the experts called `names` in the layer called `layer`.
     pub(super) fn of(
-        plan: &Plan,
+        plan: &RoutingPlan,
         layer: &str,
         names: Vec<String>,
         context: &Context,

@@ -185,7 +185,7 @@ struct Experts {
 }
 
 impl Experts {
-    /// Runs `f` on the kernel, while nobody changes the weights.
+    /// Runs `f` on the kernel, with the weights locked against changes.
     fn with_kernel<R>(&self, f: impl FnOnce(&GroupedFfn<'_>) -> R) -> candle::Result<R> {
         let values: Result<Vec<Each<Values<'_>>>> =
             self.experts.iter().map(|expert| Each::new(expert, Param::values)).collect();
@@ -221,7 +221,7 @@ impl Experts {
         Ok(ys)
     }
 
-    /// The forward pass over weights packed once; experts that nobody visits are not packed.
+    /// The forward pass over weights packed once; experts without visits are not packed.
     fn infer(&self, input: &FfnInput<'_>, ys: &mut [f32]) -> Result<()> {
         let mut held = Vec::with_capacity(self.experts.len());
         for (e, expert) in self.experts.iter().enumerate() {
@@ -273,14 +273,14 @@ impl Experts {
     }
 }
 
-/// Gradients of one expert, while nobody else adds to them.
+/// Gradients of one expert, locked while they are added to.
 struct Held<'a> {
     overwrite: bool,
     grads: Each<MutexGuard<'a, Vec<f32>>>,
 }
 
 impl<'a> Held<'a> {
-    /// Where the gradients of an expert gather; none if it is frozen or nobody visits it, and nothing
+    /// Where the gradients of an expert gather; none if it is frozen or has no visits, and nothing
     /// is spent on it.
     fn new(expert: &'a ExpertParams, is_visited: bool) -> Option<Self> {
         if !expert.learns() || !is_visited {

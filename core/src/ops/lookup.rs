@@ -36,14 +36,14 @@ impl Lookup {
     }
 }
 
-/// A matrix of `rows` rows made of nothing but `lookups`: `(N, D)`.
+/// A matrix of `shape` `(N, D)` made of nothing but `lookups`.
 pub fn sum_lookups(
-    (rows, width): (usize, usize),
+    shape: impl Into<Shape>,
     lookups: Vec<Lookup>,
     device: &Device,
     context: &Context,
 ) -> Result<Tensor> {
-    let zeros = Tensor::zeros((rows, width), DType::F32, device)?;
+    let zeros = Tensor::zeros(shape, DType::F32, device)?;
     let learns = lookups.iter().any(|lookup| lookup.table.is_trainable());
     let is_followed = context.is_training() && (learns || !context.only_experts);
     match is_followed && context.uses_kernels(device) {

@@ -43,7 +43,7 @@ struct LayerNorm {
 impl LayerNorm {
     fn with_norm<R>(&self, f: impl FnOnce(Norm<'_>) -> R) -> candle::Result<R> {
         let both = self.weight.with_value(|weight| {
-            self.bias.with_value(|bias| f(Norm::layer(weight, bias, self.epsilon)))
+            self.bias.with_value(|bias| f(Norm::new(weight, bias, self.epsilon)))
         });
         both.and_then(|inner| inner).map_err(candle::Error::wrap)
     }

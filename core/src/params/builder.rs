@@ -1,4 +1,4 @@
-//! What layers ask for their weights.
+//! Names and initial values of the weights that layers create.
 
 use candle::{Device, Shape};
 

@@ -12,7 +12,7 @@ use super::stored::{HeldRows, Stored};
 use crate::{
     Error, Result,
     kernels::packed::{PackedMatrix, Packing},
-    memory::{ExpertMemory, Unit, Use},
+    memory::{ExpertMemory, Unit, Use, Wanted},
 };
 
 /// One named weight; clones share it.
@@ -23,7 +23,7 @@ pub struct Param(Arc<Inner>);
 struct Inner {
     name: String,
     shape: Shape,
-    /// The value; a stored one comes here when somebody wants more than its packed form.
+    /// The value; a stored one is loaded here when more than its packed form is needed.
     var: OnceLock<Var>,
     stored: Option<Serving>,
     trainable: AtomicBool,
@@ -146,7 +146,7 @@ impl Param {
         Ok(())
     }
 
-    /// The value, which lies on the CPU; nobody changes it while it is held.
+    /// The value, which lies on the CPU; it cannot change while it is held.
     pub(crate) fn values(&self) -> Result<Values<'_>> {
         let (storage, _) = self.var()?.storage_and_layout();
         match &*storage {
@@ -222,7 +222,7 @@ impl Param {
         }
     }
 
-    /// The gradient gathered so far, zeros if nothing came yet; nobody changes it while it is
+    /// The gradient gathered so far, zeros if nothing came yet; it cannot change while it is
     /// held.
     pub(crate) fn grad(&self) -> MutexGuard<'_, Vec<f32>> {
         let (mut grad, is_left_over) = self.grad_to_overwrite();
@@ -232,7 +232,7 @@ impl Param {
         grad
     }
 
-    /// The gradient, and whether it is left over from before: then whoever asks overwrites all of
+    /// The gradient, and whether it is left over from before: then the caller overwrites all of
     /// it, which saves filling it with zeros and reading them again.
     pub(crate) fn grad_to_overwrite(&self) -> (MutexGuard<'_, Vec<f32>>, bool) {
         let mut grad = self.lock_grad();
@@ -293,7 +293,8 @@ impl Param {
         let packing = packing.for_width(self.shape().dims().last().copied().unwrap_or(0));
         let memory = self.0.stored.as_ref().and_then(|serving| serving.memory.as_ref());
         if let Some((memory, unit)) = memory {
-            return memory.get((unit, self.name()), (packing, by), || self.pack(packing));
+            return memory
+                .get(&Wanted { unit, name: self.name(), packing, by }, || self.pack(packing));
         }
         let version = self.0.version.load(Ordering::Relaxed);
         let mut packed = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);

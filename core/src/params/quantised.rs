@@ -1,8 +1,8 @@
-//! Weights of experts as whole numbers of eight or four bits, with a scale for each row.
+//! Weights of experts in int8 or int4, with a scale for each row.
 //!
 //! In a file the matrix `up.weight` `(N, K)` becomes `up.weight.q8` `(N, K)` of bytes, or
 //! `up.weight.q4` `(N, K / 2)` with two numbers a byte, and `up.weight.scale` `(N,)`. A number `q`
-//! stands for `(q − z) · scale` with `z` = 128 or 8. Whoever reads a model sees the matrix.
+//! stands for `(q − z) · scale` with `z` = 128 or 8. A reader of the model sees the matrix.
 
 use std::collections::BTreeMap;
 
@@ -116,7 +116,7 @@ pub fn quantise(
     Ok(quantised)
 }
 
-/// The weights with matrices in place of whole numbers and scales.
+/// The weights with matrices in place of integers and scales.
 pub(crate) fn restored(mut tensors: BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>> {
     for bits in Bits::BOTH {
         let names: Vec<String> = tensors

@@ -1,4 +1,4 @@
-//! Weights that stay where they are stored until somebody wants them.
+//! Weights that stay in their files until they are used.
 
 use std::{
     borrow::Cow,
@@ -26,7 +26,7 @@ pub enum Container {
     Memory(&'static [u8]),
 }
 
-/// A tensor of a safetensors file, read when it is asked for.
+/// A tensor of a safetensors file, read when it is used.
 #[derive(Debug, Clone)]
 pub struct Stored {
     container: Arc<Container>,
@@ -36,7 +36,7 @@ pub struct Stored {
     offset: usize,
     /// How many bytes they are.
     len: usize,
-    /// Whole numbers, and where the scales of their rows are.
+    /// Integers, and where the scales of their rows are.
     quantised: Option<(Bits, Box<Stored>)>,
 }
 
@@ -75,7 +75,7 @@ impl Stored {
         Self::join_scales(stored)
     }
 
-    /// Whole numbers together with their scales, under the name of the matrix they stand for.
+    /// Integers together with their scales, under the name of the matrix they stand for.
     fn join_scales(mut stored: BTreeMap<String, Self>) -> Result<BTreeMap<String, Self>> {
         for bits in [Bits::Eight, Bits::Four] {
             let names = stored.keys().filter_map(|name| name.strip_suffix(bits.suffix()));

@@ -172,7 +172,7 @@ fn number(
 ) -> Result<Term, String> {
     match value.parse::<f32>() {
         Ok(value) if value.is_finite() => Ok(Term::Number { statistic, comparison, value }),
-        _ => Err(format!("`{value}` in `{text}` is no number")),
+        _ => Err(format!("`{value}` in `{text}` is not a number")),
     }
 }
 

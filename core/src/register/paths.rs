@@ -110,10 +110,13 @@ impl Register {
     }
 }
 
-fn unknown_domain(domain: &str, known: &[String]) -> Error {
+/// The error for a domain that is none of `known`.
+pub(crate) fn unknown_domain(domain: &str, known: &[String]) -> Error {
+    let list = || known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let known = match known {
         [] => "no domains".into(),
-        _ => known.join(", "),
+        [_] => format!("the domain {}", list()),
+        _ => format!("the domains {}", list()),
     };
     Error::UnknownDomain { domain: domain.into(), known }
 }

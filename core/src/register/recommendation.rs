@@ -5,7 +5,7 @@ use crate::recommend::{behaviour::Behaviour, rule::Rule};
 
 impl Register {
     /// Index of the route of a user: the first one whose rule matches, in the order in which they
-    /// came, so that a later route takes nobody from an earlier one; else that of all users.
+    /// came, so that a later route takes no user from an earlier one; else that of all users.
     pub fn route_of_user(&self, behaviour: &Behaviour, labels: &[String]) -> usize {
         let is_meant = |rule: &Rule| rule.matches(behaviour, labels);
         let is_taken = |route: &Route| route.rule.as_ref().is_some_and(is_meant);

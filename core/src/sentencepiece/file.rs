@@ -1,4 +1,4 @@
-//! The file of a SentencePiece model: a protocol buffer, read by hand for want of more than this.
+//! The file of a SentencePiece model: a protocol buffer, read by a small parser of its own.
 
 use super::{Algorithm, Kind, Piece};
 

@@ -66,7 +66,7 @@ impl Naive {
             _ => x.max(0.0),
         };
         let up = linear(x, get("up.weight").expect("every expert has it"), get("up.bias"));
-        let hidden: Vec<f64> = match get("gate.weight") {
+        let hidden: Vec<f64> = match get("up_gate.weight") {
             Some(gate) => linear(x, gate, None).iter().zip(&up).map(|(g, u)| act(g) * u).collect(),
             None => up.iter().map(act).collect(),
         };

@@ -4,7 +4,7 @@ use anyhow::Result;
 use candle::Device;
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
-    models::translation::{Batch, Example, TranslationModel},
+    models::translation::{Example, TranslationBatch, TranslationModel},
     moe::Routing,
     params::ParamStore,
     register::Register,
@@ -78,12 +78,12 @@ pub(crate) fn configs() -> Result<Vec<TranslationConfig>> {
 }
 
 /// Pairs whose tokens differ, so that every expert has visitors.
-pub(crate) fn batch(vocab_size: usize) -> Batch {
+pub(crate) fn batch(vocab_size: usize) -> TranslationBatch {
     let token = |i: usize| (330 + i * 7 % (vocab_size - 330)) as u32;
     let example = |i: usize| {
         let words: Vec<u32> = (0..12).map(|t| token(i * 31 + t)).collect();
         let route = ((i % 2) as u32).into();
         Example { route, source: words.clone(), target: words.clone(), labels: words }
     };
-    Batch::new(&(0..16).map(example).collect::<Vec<_>>(), None)
+    TranslationBatch::new(&(0..16).map(example).collect::<Vec<_>>(), None)
 }

@@ -33,6 +33,8 @@ const MAX_NODES: usize = 64;
 pub(crate) struct Carrier {
     /// The words that are not prose: each is its number's character in the parts.
     words: Vec<Word>,
+    /// How many spans the sentence has.
+    spans: usize,
     whole: Part,
 }
 
@@ -76,7 +78,7 @@ impl Carrier {
         }
         push_prose(&mut text, &sentence.text[at..]);
         let whole = Part::whole(text, marks, &words, options);
-        Self { words, whole }
+        Self { words, spans: sentence.spans.len(), whole }
     }
 
     /// Adds what to ask the model next.
@@ -97,8 +99,24 @@ impl Carrier {
     pub(crate) fn rewritten(&self, rank: usize) -> Rewritten {
         match self.whole.items(rank) {
             None => Rewritten::Unchanged,
-            Some(items) => Rewritten::Items(self.with_spans(items)),
+            Some(items) => {
+                let items = self.with_spans(items);
+                match self.has_all_spans(&items) {
+                    true => Rewritten::Items(items),
+                    false => Rewritten::Unchanged,
+                }
+            }
         }
+    }
+
+    /// Whether each span of the sentence is in `items` once.
+    fn has_all_spans(&self, items: &[Item]) -> bool {
+        let mut seen = vec![false; self.spans];
+        let mut is_new = |item: &Item| match item {
+            Item::Span(span) => !std::mem::replace(&mut seen[*span], true),
+            Item::Prose(_) => true,
+        };
+        items.iter().all(&mut is_new) && seen.iter().all(|seen| *seen)
     }
 
     /// The numbers of the answers that the sentence is made of.

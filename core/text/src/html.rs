@@ -1,28 +1,42 @@
-//! HTML: translates the text of a document, and leaves every byte of its markup alone.
+//! HTML, and other markup: translates the text of a document, and leaves every byte of its markup
+//! alone.
 //!
 //! The document is cut into runs: text and inline markup between two block elements. In a run the
 //! sentences are found; what is not a sentence is copied.
 
-mod runs;
-mod tokens;
+mod attributes;
+pub(crate) mod elements;
+pub(crate) mod runs;
+pub(crate) mod tokens;
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
-use self::runs::{Mark, Run};
+pub use crate::references::unescape;
+
+use self::{
+    elements::HtmlElements,
+    runs::{Found, Mark, Run},
+};
 use crate::{
     document::{Document, Item, Rewritten},
+    options::{Options, Splitting, Tags},
     pieces,
-    references::escape,
-    sentence::{Sentence, Span, inner, trimmed},
-    split::{Segment, split},
+    references::{escape, escape_xml},
+    sentence::{Sentence, Span, trimmed},
+    split::{Segment, split_at},
 };
 
-/// An HTML document, and the sentences in it.
+/// A document of HTML or XML, and the sentences in it.
 #[derive(Debug)]
 pub struct HtmlDocument {
     html: String,
     sentences: Vec<Sentence>,
     places: Vec<Place>,
+    /// From which sentence on they are of attributes, which stand within tags.
+    first_attribute: usize,
+    splitting: Splitting,
+    /// How a text is written in this markup.
+    escape: fn(&str) -> String,
 }
 
 /// Where a sentence stands in the document.
@@ -38,18 +52,53 @@ struct Place {
 
 /// The text that a reader of `html` sees, for guessing its language.
 pub fn visible_text(html: &str) -> String {
-    let texts: Vec<String> = runs::find(html).into_iter().map(|run| run.text).collect();
+    joined(runs::find(html, tokens::read(html), &HtmlElements(&Tags::default())).runs)
+}
+
+/// The texts of `runs`, each on a line.
+pub(crate) fn joined(runs: Vec<Run>) -> String {
+    let texts: Vec<String> = runs.into_iter().map(|run| run.text).collect();
     texts.join("\n")
 }
 
 impl HtmlDocument {
-    /// Finds the sentences of `html`, written in `language`.
-    pub fn parse(html: &str, language: &str) -> Self {
-        let html = html.to_owned();
-        let mut document = Self { html, sentences: Vec::new(), places: Vec::new() };
-        for mut run in runs::find(&document.html) {
+    /// Finds the sentences of `html`, written in `language`; those of attributes that readers see, too,
+    /// if `attributes` says so.
+    pub fn parse(html: &str, language: &str, attributes: bool) -> Self {
+        Self::with(html, &Options { source: language.to_owned(), attributes, ..Options::default() })
+    }
+
+    /// Finds the sentences of `html` as `options` say; those of attributes that readers see, too, if
+    /// they are wanted.
+    pub fn with(html: &str, options: &Options) -> Self {
+        let found = runs::find(html, tokens::read(html), &HtmlElements(&options.tags));
+        Self::of(html, found, options, escape)
+    }
+
+    /// Finds the sentences of the `runs` of an XML document.
+    pub(crate) fn of_xml(xml: &str, runs: Vec<Run>, options: &Options) -> Self {
+        let found = Found { runs, attributes: Vec::new() };
+        Self::of(xml, found, options, escape_xml)
+    }
+
+    fn of(html: &str, found: Found, options: &Options, escape: fn(&str) -> String) -> Self {
+        let language = options.source.as_str();
+        let mut document = Self {
+            html: html.to_owned(),
+            sentences: Vec::new(),
+            places: Vec::new(),
+            first_attribute: 0,
+            splitting: options.splitting,
+            escape,
+        };
+        let add = |document: &mut Self, mut run: Run| {
             let broken = run.add_pieces(pieces::find(&run.text, language));
             document.add_run(&run, &broken, language);
+        };
+        found.runs.into_iter().for_each(|run| add(&mut document, run));
+        document.first_attribute = document.sentences.len();
+        if options.attributes {
+            found.attributes.into_iter().for_each(|run| add(&mut document, run));
         }
         document
     }
@@ -58,7 +107,7 @@ impl HtmlDocument {
     fn add_run(&mut self, run: &Run, broken: &[Range<usize>], language: &str) {
         let mut start = 0;
         // Elements that are kept must not look like the end of a sentence.
-        for segment in split(&run.masked(), language) {
+        for segment in split_at(&run.masked(), language, self.splitting) {
             let range = start..start + segment.as_str().len();
             start = range.end;
             let is_broken = || broken.iter().any(|at| at.start < range.end && range.start < at.end);
@@ -74,16 +123,11 @@ impl HtmlDocument {
             return; // it stays as it is
         }
         let span = |i: usize| (&marks[i].at, &marks[i].role);
-        let range = trimmed(&run.text, span, marks.len(), range);
+        let (range, kept) = trimmed(&run.text, span, marks.len(), range);
         if !run.has_words(&range) {
             return;
         }
-        let marks = &marks[inner(|i| (&marks[i].at, &marks[i].role), marks.len(), &range)];
-        let mut range = range;
-        if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
-            // Markup that begins inside may end behind the signs at the end.
-            range = range.start.min(first.at.start)..range.end.max(last.at.end);
-        }
+        let marks = &marks[kept];
         let mut raw = run.raw(&range);
         if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
             raw = raw.start.min(first.raw.start)..raw.end.max(last.raw.end);
@@ -111,36 +155,75 @@ impl Document for HtmlDocument {
     }
 
     fn write(&self, sentences: &[&Rewritten]) -> String {
+        let attributes = self.written_attributes(sentences);
         let mut out = String::with_capacity(self.html.len() * 5 / 4);
         let mut at = 0;
-        for (i, (place, rewritten)) in self.places.iter().zip(sentences).enumerate() {
+        let texts = self.places.iter().zip(sentences).take(self.first_attribute);
+        for (i, (place, rewritten)) in texts.enumerate() {
             let Rewritten::Items(items) = rewritten else { continue };
             if is_unchanged(&self.sentences[i], items) {
                 continue; // a bare `&` stays bare
             }
-            out.push_str(&self.html[at..place.raw.start]);
+            self.copy(at..place.raw.start, &attributes, &mut out);
             at = place.raw.end;
             // Written from behind, because what follows a bare sign says whether it must be escaped.
-            let mut parts: Vec<Cow<'_, str>> = Vec::with_capacity(items.len());
+            let mut parts: Vec<String> = Vec::with_capacity(items.len());
             let mut next = self.html[at..].chars().next();
             for item in items.iter().rev() {
                 let part = match item {
-                    Item::Prose(text) => escape(text).into(),
+                    Item::Prose(text) => (self.escape)(text),
                     Item::Span(span) => {
-                        let raw = &self.html[place.spans[*span].clone()];
-                        match place.bare[*span] && begins_markup(raw, next) {
-                            true => escape(raw).into(),
-                            false => Cow::Borrowed(raw),
+                        let raw = place.spans[*span].clone();
+                        match place.bare[*span] && begins_markup(&self.html[raw.clone()], next) {
+                            true => (self.escape)(&self.html[raw]),
+                            false => {
+                                let mut part = String::with_capacity(raw.len());
+                                self.copy(raw, &attributes, &mut part);
+                                part
+                            }
                         }
                     }
                 };
                 next = part.chars().next().or(next);
                 parts.push(part);
             }
-            out.extend(parts.iter().rev().map(AsRef::as_ref));
+            out.extend(parts.iter().rev().map(String::as_str));
         }
-        out.push_str(&self.html[at..]);
+        self.copy(at..self.html.len(), &attributes, &mut out);
         out
+    }
+}
+
+impl HtmlDocument {
+    /// The sentences of attributes that change: where each stands, and what is written there.
+    fn written_attributes(&self, sentences: &[&Rewritten]) -> Vec<(Range<usize>, String)> {
+        let mut written = Vec::new();
+        let all = self.sentences.iter().zip(&self.places).zip(sentences);
+        for ((sentence, place), rewritten) in all.skip(self.first_attribute) {
+            let Rewritten::Items(items) = rewritten else { continue };
+            if is_unchanged(sentence, items) {
+                continue;
+            }
+            let text = |item: &Item| match item {
+                Item::Prose(text) => escape(text).replace('"', "&quot;").replace('\'', "&#39;"),
+                Item::Span(span) => self.html[place.spans[*span].clone()].to_owned(),
+            };
+            written.push((place.raw.clone(), items.iter().map(text).collect()));
+        }
+        written
+    }
+
+    /// Adds the bytes of the document at `range`, with attributes as they are `written`.
+    fn copy(&self, range: Range<usize>, written: &[(Range<usize>, String)], out: &mut String) {
+        let mut at = range.start;
+        let first = written.partition_point(|(place, _)| place.start < range.start);
+        for (place, text) in written[first..].iter().take_while(|(place, _)| place.end <= range.end)
+        {
+            out.push_str(&self.html[at..place.start]);
+            out.push_str(text);
+            at = place.end;
+        }
+        out.push_str(&self.html[at..range.end]);
     }
 }
 
@@ -217,6 +300,52 @@ mod tests {
         let html = "<p>My <b>old house</b> <a href='/'>is near the river</a>.</p>";
         let expected = "<p>Ma <b>vieille maison</b> est <a href='/'>près de la rivière</a>.</p>";
         assert_eq!(translate(html, model), expected);
+    }
+
+    #[test]
+    fn what_is_to_be_translated_within_what_is_not_is_found() {
+        let html = "<div translate=no>One <p translate=yes>two <b>three</b> <i translate=no>four</i></p> five \
+                    <img alt='six'></div> seven";
+        let expected = "<div translate=no>One <p translate=yes>TWO <b>THREE</b> <i translate=no>four</i></p> \
+                        five <img alt='six'></div> SEVEN";
+        assert_eq!(translate(html, str::to_uppercase), expected);
+        let open = "<div translate=no>One <p translate=yes>two";
+        assert_eq!(
+            translate(open, str::to_uppercase),
+            "<div translate=no>One <p translate=yes>TWO"
+        );
+    }
+
+    #[test]
+    fn attributes_are_translated_when_asked_for() {
+        let html = "<p>Look at <img alt=\"a 'red' house\" src='a.png'> here</p><input placeholder='your name' \
+                    title=\"&lt;b&gt; {x}\"><p translate=no><img alt='kept'></p>";
+        let translated = |attributes: bool| {
+            let options = Options {
+                source: "en".into(),
+                target: "fr".into(),
+                format: Format::Html,
+                attributes,
+                ..Options::default()
+            };
+            let mut session = Session::new(html, &options);
+            while !session.segments().is_empty() {
+                let say = |text: &String| {
+                    [text.replace("house", "maison \"d'or\"").replace("name", "nom")]
+                };
+                let answers: Vec<[String; 1]> = session.segments().iter().map(say).collect();
+                session.accept(&answers);
+            }
+            session.finish(0).texts.swap_remove(0)
+        };
+        assert_eq!(translated(false), html);
+        let with = translated(true);
+        assert!(with.contains("placeholder='your nom'") && with.contains("alt='kept'"), "{with}");
+        assert!(
+            with.contains("alt=\"a &#39;red&#39; maison &quot;d&#39;or&quot;\" src='a.png'"),
+            "{with}"
+        );
+        assert!(with.contains("title=\"&lt;b&gt; {x}\""), "{with}");
     }
 
     #[test]

@@ -10,7 +10,9 @@
 //! | [`pieces`] | finds what is not prose |
 //! | [`document`] | the trait that each format implements |
 //! | `carry` | takes a sentence through the model and verifies what comes back |
-//! | [`plain`], [`html`] | the formats |
+//! | [`terms`] | glossaries: terms in a text, and their uses in a translation |
+//! | `glossed` | takes a sentence through the model so that it uses its terms |
+//! | [`plain`], [`html`], [`xml`] | the formats |
 //! | [`session`] | one document, round by round |
 //!
 //! It knows no model, no tensor and no HTTP: whoever has a model asks it for the
@@ -35,6 +37,7 @@
 //! assert_eq!(session.finish(0).texts[0], "Guten Morgen.\r\n\r\n- Danke!\n");
 //! ```
 
+pub mod terms;
 pub mod options;
 pub mod split;
 pub mod restore;
@@ -45,9 +48,14 @@ pub mod document;
 mod carry;
 pub mod plain;
 pub mod html;
+pub mod xml;
+mod glossed;
+pub mod entries;
 pub mod session;
 
 pub use document::{Document, Item, Rewritten};
-pub use options::{Format, Options};
+pub use glossed::Ask;
+pub use options::{Format, Options, Splitting, Tags};
 pub use sentence::{Role, Sentence, Span};
 pub use session::{Finished, Session};
+pub use terms::Glossary;

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::{
     document::{Document, Item, Rewritten},
+    options::{Options, Splitting},
     pieces::{self, Carry, Kind, Piece},
-    sentence::{Role, Sentence, Span, inner, trimmed},
-    split::{Segment, has_letters, split},
+    sentence::{Role, Sentence, Span, trimmed},
+    split::{Segment, has_letters, split_at},
 };
 
 /// A plain text, and the sentences in it.
@@ -16,12 +17,20 @@ pub struct PlainText {
     sentences: Vec<Sentence>,
     /// Where each sentence stands in the text.
     ranges: Vec<Range<usize>>,
+    splitting: Splitting,
 }
 
 impl PlainText {
     /// Finds the sentences of `text`, written in `language`.
     pub fn parse(text: &str, language: &str) -> Self {
-        let mut plain = Self { text: text.to_owned(), sentences: Vec::new(), ranges: Vec::new() };
+        Self::with(text, &Options { source: language.to_owned(), ..Options::default() })
+    }
+
+    /// Finds the sentences of `text` as `options` say.
+    pub fn with(text: &str, options: &Options) -> Self {
+        let (language, splitting) = (options.source.as_str(), options.splitting);
+        let (sentences, ranges) = (Vec::new(), Vec::new());
+        let mut plain = Self { text: text.to_owned(), sentences, ranges, splitting };
         let pieces = pieces::find(text, language);
         let names = columns_of_names(text, &pieces);
         let mut start = 0;
@@ -46,7 +55,7 @@ impl PlainText {
         }
         let masked = masked(&self.text[block.clone()], block.start, pieces);
         let mut start = block.start;
-        for segment in split(&masked, language) {
+        for segment in split_at(&masked, language, self.splitting) {
             let range = start..start + segment.as_str().len();
             start = range.end;
             if matches!(segment, Segment::Sentence(_)) {
@@ -67,18 +76,10 @@ impl PlainText {
             Carry::Cut => &Role::Point,
         };
         let at = |i: usize| (&inside[i].at, role(i));
-        let range = trimmed(&self.text, at, inside.len(), range);
-        let kept = inner(at, inside.len(), &range);
+        let (range, kept) = trimmed(&self.text, at, inside.len(), range);
         if !has_prose(&self.text, &range, &inside[kept.clone()]) {
             return;
         }
-        let range = match inside[kept.clone()] {
-            [] => range,
-            [ref first, .., ref last] => {
-                range.start.min(first.at.start)..range.end.max(last.at.end)
-            }
-            [ref one] => range.start.min(one.at.start)..range.end.max(one.at.end),
-        };
         let span = |i: usize| Span {
             at: inside[i].at.start - range.start..inside[i].at.end - range.start,
             role: role(i).clone(),

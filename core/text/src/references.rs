@@ -55,7 +55,7 @@ fn read(raw: &str) -> Option<String> {
 }
 
 /// Replaces the references in `text` by what they stand for.
-pub(crate) fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     let text_of = |part: Part<'_>| match part {
         Part::Plain(text) => text.to_owned(),
         Part::Reference { text, .. } => text,
@@ -68,14 +68,27 @@ pub(crate) fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
             '\u{a0}' => html.push_str("&nbsp;"),
-            c => html.push(c),
+            c => push_escaped(&mut html, c),
         }
     }
     html
+}
+
+/// Writes `text` so that XML holds it: a hard space has no name there.
+pub(crate) fn escape_xml(text: &str) -> String {
+    let mut xml = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_escaped(&mut xml, c));
+    xml
+}
+
+fn push_escaped(markup: &mut String, c: char) {
+    match c {
+        '&' => markup.push_str("&amp;"),
+        '<' => markup.push_str("&lt;"),
+        '>' => markup.push_str("&gt;"),
+        c => markup.push(c),
+    }
 }
 
 #[cfg(test)]

@@ -29,15 +29,18 @@ pub fn restore(source: &str, translation: &str, target: &str) -> String {
     if text.trim().is_empty() { source.to_owned() } else { text }
 }
 
-/// `text`, written in `language`, as it would be without capitals, if it is all in capitals; an
-/// acronym stays.
+/// `text`, written in `language`, as it would be within a text, if it is all in capitals or in title case;
+/// an acronym stays.
 pub fn in_normal_case<'a>(text: &'a str, language: &str) -> Cow<'a, str> {
     let capitals = text.chars().filter(|c| c.is_uppercase()).count();
     let is_shouted = capitals > 1
         && !text.chars().any(char::is_lowercase)
         && (capitals >= SHOUTED_WORD || text.trim().contains(char::is_whitespace));
     if !is_shouted {
-        return Cow::Borrowed(text);
+        return match is_title(text) {
+            true => Cow::Owned(title_in_normal_case(text, language)),
+            false => Cow::Borrowed(text),
+        };
     }
     let mut normal = String::with_capacity(text.len());
     let mut begins = true;
@@ -56,6 +59,73 @@ pub fn in_normal_case<'a>(text: &'a str, language: &str) -> Cow<'a, str> {
         begins |= word.trim_end().ends_with(['.', '!', '?', ':']);
     }
     Cow::Owned(normal)
+}
+
+/// Words that have a capital within a text only where all words have one: a name of several words has
+/// none of them.
+const SMALL_IN_TITLES: &[&str] = &[
+    "a", "an", "and", "are", "at", "by", "for", "from", "how", "in", "is", "it", "my", "of", "on",
+    "or", "our", "the", "their", "this", "to", "was", "what", "with", "you", "your", "au", "dans",
+    "de", "des", "du", "en", "est", "et", "la", "le", "les", "pour", "sur", "un", "une", "con",
+    "del", "el", "las", "los", "para", "por", "una", "y", "das", "dem", "den", "der", "die", "ein",
+    "eine", "für", "im", "ist", "mit", "und", "von", "zu", "zur", "een", "het", "met", "op", "van",
+    "voor",
+];
+
+/// Whether every word of `text` begins with a capital, small words too.
+fn is_title(text: &str) -> bool {
+    let mut words = text.split_whitespace().filter(|word| word.contains(char::is_alphabetic));
+    let is_capital = |word: &str| {
+        let mut letters = word.chars().filter(|c| c.is_alphabetic());
+        letters.next().is_some_and(char::is_uppercase) && letters.all(|c| !c.is_uppercase())
+    };
+    if !words.next().is_some_and(is_capital) {
+        return false;
+    }
+    let (mut count, mut small) = (1, 0);
+    for word in words {
+        if !is_capital(word) {
+            return false;
+        }
+        count += 1;
+        small += usize::from(is_small(word));
+    }
+    count > 2 && small > 0
+}
+
+fn is_small(word: &str) -> bool {
+    let bare = word.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
+    SMALL_IN_TITLES.contains(&bare.as_str())
+}
+
+/// A title with small letters behind its first word; in German nouns cannot be told from others, so only
+/// small words change.
+fn title_in_normal_case(text: &str, language: &str) -> String {
+    let mut normal = String::with_capacity(text.len());
+    let mut begins = true;
+    for word in text.split_inclusive(char::is_whitespace) {
+        match begins || language == "de" && !is_small(word) {
+            true => normal.push_str(word),
+            false => normal.push_str(&word.to_lowercase()),
+        }
+        begins &= !word.contains(char::is_alphabetic);
+        begins |= word.trim_end().ends_with(['.', '!', '?', ':']);
+    }
+    normal
+}
+
+/// `text` with a capital at each word, as English titles have.
+fn in_title_case(text: &str) -> String {
+    let mut title = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        let at = word.find(char::is_alphabetic).unwrap_or(0);
+        let (before, rest) = word.split_at(at);
+        let mut letters = rest.chars();
+        title.push_str(before);
+        title.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        title.push_str(letters.as_str());
+    }
+    title
 }
 
 fn without_stutter<'a>(source: &str, translation: &'a str) -> &'a str {
@@ -111,6 +181,10 @@ fn copy_case(source: &str, translation: &str, target: &str) -> String {
             "tr" | "az" => translation.replace('i', "İ").to_uppercase(),
             _ => translation.to_uppercase(),
         };
+    }
+    // Other languages write titles as they write sentences.
+    if target == "en" && is_title(source) {
+        return in_title_case(translation);
     }
     let (Some(wanted), Some(first)) = (source.chars().next(), translation.chars().next()) else {
         return translation.to_owned();
@@ -195,6 +269,25 @@ mod tests {
         for text in ["NATO", "A", "The USA", "usa", "字"] {
             assert_eq!(normal(text), text);
         }
+    }
+
+    #[test]
+    fn titles_are_translated_in_normal_case() {
+        let normal = |text, language| in_normal_case(text, language).into_owned();
+        assert_eq!(normal("How To Feed The Birds", "en"), "How to feed the birds");
+        assert_eq!(normal("Der Hund Und Die Katze", "de"), "Der Hund und die Katze");
+        for name in ["New York Times", "The End", "The House of Mr. Smith", "How to feed the birds"]
+        {
+            assert_eq!(normal(name, "en"), name);
+        }
+        assert_eq!(
+            restore("Le Chat Et La Souris", "the cat and the mouse", "en"),
+            "The Cat And The Mouse"
+        );
+        assert_eq!(
+            restore("The Cat And The Mouse", "le chat et la souris", "fr"),
+            "Le chat et la souris"
+        );
     }
 
     #[test]

@@ -48,45 +48,18 @@ impl Role {
     }
 }
 
-/// The spans that stand between words of the sentence at `range`, as a range of `spans`: markup
-/// at the ends stays outside, unless its other half is inside.
+/// What is left of the sentence at `range` without the signs and the markup at its ends and the white
+/// space around them: a part of the text, and which of the spans are in it. Markup whose other half is
+/// inside stays.
 ///
-/// `spans` are those that touch `range`, in their order.
-pub fn inner<'a>(
-    spans: impl Fn(usize) -> (&'a Range<usize>, &'a Role),
-    count: usize,
-    range: &Range<usize>,
-) -> Range<usize> {
-    let partners = partners(count, |i| spans(i).1);
-    let is_inner = |at: usize| range.start < at && at < range.end;
-    let first = (0..count).find(|&i| {
-        let (at, role) = spans(i);
-        role.is_word() && at.end > range.start && at.start < range.end
-            || is_inner(at.start)
-            || at.start == range.start
-                && partners[i].is_some_and(|partner| is_inner(spans(partner).0.start))
-    });
-    let Some(first) = first else { return 0..0 };
-    let last = (first..count).rfind(|&i| {
-        let (at, role) = spans(i);
-        role.is_word() && at.end > range.start && at.start < range.end
-            || is_inner(at.start) && (at.is_empty() || at.end < range.end)
-            || at.start == range.start && at.end < range.end
-            || partners[i].is_some_and(|partner| partner >= first)
-    });
-    first..last.map_or(first, |last| last + 1)
-}
-
-/// `range` without the signs and the markup at its ends, and without the white space around them;
-/// markup whose other half is inside stays.
-///
-/// `spans` are those in `range`, in their order.
+/// `spans` are those that touch `range`, in their order. Of each that does not stay, all is outside of
+/// the part that is returned, and of each that stays, all is inside.
 pub fn trimmed<'a>(
     text: &str,
     spans: impl Fn(usize) -> (&'a Range<usize>, &'a Role),
     count: usize,
     range: Range<usize>,
-) -> Range<usize> {
+) -> (Range<usize>, Range<usize>) {
     let partners = partners(count, |i| spans(i).1);
     let (mut start, mut end) = (range.start, range.end);
     let (mut first, mut last) = (0, count);
@@ -94,29 +67,39 @@ pub fn trimmed<'a>(
         start = end - text[start..end].trim_start().len();
         end = start + text[start..end].trim_end().len();
         if first == last {
-            return start..end;
+            return (start..end, first..last);
         }
         let (opening, closing) = (spans(first), spans(last - 1));
-        let begins = opening.0.start == start && !opening.0.is_empty();
-        let ends = closing.0.end == end && !closing.0.is_empty();
-        let wraps = begins && ends && partners[first] == Some(last - 1);
+        let begins = opening.0.start <= start;
+        let ends = closing.0.end >= end;
+        // Whether the other half of a span is inside, with something between them.
+        let is_bound = |i: usize| {
+            partners[i].is_some_and(|partner| {
+                let between = spans(i.min(partner)).0.end..spans(i.max(partner)).0.start;
+                (first..last).contains(&partner) && between.start.max(start) < between.end.min(end)
+            })
+        };
         let is_loose = |i: usize| match spans(i).1 {
             Role::Sign | Role::Point => true,
-            Role::Open(_) | Role::Close(_) => partners[i].is_none(),
+            Role::Open(_) | Role::Close(_) => !is_bound(i),
             _ => false,
         };
-        if wraps {
-            (start, end) = (opening.0.end, closing.0.start);
+        if begins && ends && partners[first] == Some(last - 1) {
+            (start, end) = (start.max(opening.0.end), end.min(closing.0.start));
             (first, last) = (first + 1, last - 1);
         } else if begins && is_loose(first) {
-            start = opening.0.end;
+            start = start.max(opening.0.end);
             first += 1;
         } else if ends && is_loose(last - 1) {
-            end = closing.0.start;
+            end = end.min(closing.0.start);
             last -= 1;
         } else {
-            return start..end;
+            // White space that was passed belongs to the markup around it.
+            start = start.min(opening.0.start);
+            end = end.max(closing.0.end);
+            return (start..end, first..last);
         }
+        end = end.max(start);
     }
 }
 

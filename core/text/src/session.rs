@@ -1,12 +1,14 @@
 //! Takes a document through a model, round by round.
 
 use crate::{
-    carry::Carrier,
     document::{Document, Rewritten},
+    glossed::{Ask, TermCarrier},
     html::HtmlDocument,
     options::{Format, Options},
     plain::PlainText,
+    sentence::Sentence,
     split::has_letters,
+    xml,
 };
 
 /// One document on its way through a model.
@@ -16,7 +18,7 @@ use crate::{
 /// of each round.
 pub struct Session {
     document: Box<dyn Document>,
-    carriers: Vec<Carrier>,
+    carriers: Vec<TermCarrier>,
     options: Options,
     /// Segments that were asked in earlier rounds.
     asked: usize,
@@ -40,15 +42,29 @@ impl Session {
             return Self::of(Box::new(Kept(text.to_owned())), options);
         }
         match options.format {
-            Format::Text => Self::of(Box::new(PlainText::parse(text, &options.source)), options),
-            Format::Html => Self::of(Box::new(HtmlDocument::parse(text, &options.source)), options),
+            Format::Text => Self::of(Box::new(PlainText::with(text, options)), options),
+            Format::Html => Self::of(Box::new(HtmlDocument::with(text, options)), options),
+            Format::Xml => Self::of(Box::new(xml::document(text, options)), options),
         }
     }
 
     /// Starts with a document of any format.
     pub fn of(document: Box<dyn Document>, options: &Options) -> Self {
-        let carriers = document.sentences().iter().map(|s| Carrier::new(s, options)).collect();
+        let carriers = document.sentences().iter().map(|s| TermCarrier::new(s, options)).collect();
         Self { document, carriers, options: options.clone(), asked: 0 }
+    }
+
+    /// Starts with sentences of a document that is elsewhere: [`rewritten`](Self::rewritten) says
+    /// what became of them.
+    pub fn of_sentences(sentences: &[Sentence], options: &Options) -> Self {
+        let carriers = sentences.iter().map(|s| TermCarrier::new(s, options)).collect();
+        let document = Box::new(Kept(String::new()));
+        Self { document, carriers, options: options.clone(), asked: 0 }
+    }
+
+    /// What became of each sentence by the best hypotheses.
+    pub fn rewritten(&self) -> Vec<Rewritten> {
+        self.carriers.iter().map(|carrier| carrier.rewritten(0)).collect()
     }
 
     /// Whether the document has nothing to translate.
@@ -57,12 +73,19 @@ impl Session {
     }
 
     /// What to ask the model next; empty when the document can be written.
+    ///
+    /// A model that can prefer terms is asked by [`asks`](Self::asks).
     pub fn segments(&self) -> Vec<String> {
-        let mut segments = Vec::new();
+        self.asks().into_iter().map(|ask| ask.text).collect()
+    }
+
+    /// As [`segments`](Self::segments), with the terms that each is to use.
+    pub fn asks(&self) -> Vec<Ask> {
+        let mut asks = Vec::new();
         for carrier in &self.carriers {
-            carrier.ask(&self.options, &mut segments);
+            carrier.ask(&self.options, &mut asks);
         }
-        segments
+        asks
     }
 
     /// Takes the hypotheses for each of [`segments`](Self::segments), best first.
@@ -97,7 +120,7 @@ impl Session {
                 texts.push(other);
             }
         }
-        let used = self.carriers.iter().flat_map(Carrier::used).collect();
+        let used = self.carriers.iter().flat_map(TermCarrier::used).collect();
         Finished { texts, used }
     }
 }
@@ -112,7 +135,7 @@ impl std::fmt::Debug for Session {
 struct Kept(String);
 
 impl Document for Kept {
-    fn sentences(&self) -> &[crate::Sentence] {
+    fn sentences(&self) -> &[Sentence] {
         &[]
     }
 

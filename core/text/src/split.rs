@@ -5,6 +5,8 @@
 
 mod sentences;
 
+use crate::options::Splitting;
+
 /// The longest sentence that [`split`] returns, in characters.
 pub const MAX_SENTENCE_CHARS: usize = 400;
 
@@ -46,7 +48,12 @@ pub fn has_letters(text: &str) -> bool {
 /// );
 /// ```
 pub fn split<'a>(text: &'a str, language: &str) -> Vec<Segment<'a>> {
-    let mut pieces = Pieces { text, ranges: Vec::new() };
+    split_at(text, language, Splitting::Sentences)
+}
+
+/// Splits `text` as [`split`] does, or at the ends of lines alone.
+pub fn split_at<'a>(text: &'a str, language: &str, splitting: Splitting) -> Vec<Segment<'a>> {
+    let mut pieces = Pieces { text, ranges: Vec::new(), splitting };
     let mut start = 0;
     for line in text.split_inclusive(is_line_end) {
         pieces.line(start, line, language);
@@ -63,6 +70,7 @@ fn is_line_end(c: char) -> bool {
 struct Pieces<'a> {
     text: &'a str,
     ranges: Vec<(usize, bool)>,
+    splitting: Splitting,
 }
 
 impl<'a> Pieces<'a> {
@@ -71,7 +79,11 @@ impl<'a> Pieces<'a> {
         let body = &body[list_mark(body)..];
         let mut at = start + line.len() - body.len();
         self.verbatim(at);
-        for sentence in sentences::split_line(body, language) {
+        let sentences = match self.splitting {
+            Splitting::Sentences => sentences::split_line(body, language),
+            Splitting::Lines => sentences::cut_line(body),
+        };
+        for sentence in sentences {
             let trimmed = sentence.trim_start();
             let lead = sentence.len() - trimmed.len();
             let trimmed = trimmed.trim_end();

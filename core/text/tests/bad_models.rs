@@ -1,7 +1,7 @@
 //! Whatever a model does with a text, no piece of it that is not prose is lost, changed or invented.
 
 use dragoman_text::{Format, Options, Session};
-use proptest::{prelude::*, test_runner::RngSeed};
+use proptest::prelude::*;
 
 /// A piece of each kind; none is a part of another, so that they can be counted.
 const PIECES: &[&str] = &[
@@ -85,21 +85,7 @@ const WORDS: &[&str] = &[
 fn any_text() -> impl Strategy<Value = Vec<&'static str>> {
     let word = proptest::sample::select(WORDS);
     let piece = proptest::sample::select(PIECES);
-    proptest::collection::vec(prop_oneof![3 => word, 1 => piece], 1..25).prop_map(apart)
-}
-
-/// Puts a word between digits that would follow each other: nobody could say where a telephone number
-/// ends that has another number behind it.
-fn apart(parts: Vec<&'static str>) -> Vec<&'static str> {
-    let mut out: Vec<&'static str> = Vec::new();
-    for part in parts {
-        let ends = out.last().is_some_and(|last| last.ends_with(|c: char| c.is_ascii_digit()));
-        if ends && part.starts_with(|c: char| c.is_ascii_digit() || "+$:".contains(c)) {
-            out.push("and");
-        }
-        out.push(part);
-    }
-    out
+    proptest::collection::vec(prop_oneof![3 => word, 1 => piece], 1..25)
 }
 
 /// A model that translates every word into itself with an end, if it does not do worse.
@@ -182,7 +168,7 @@ fn escaped(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(13), ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), ..ProptestConfig::default() })]
 
     #[test]
     fn no_piece_of_a_text_is_lost_changed_or_invented(
@@ -208,8 +194,6 @@ proptest! {
         prop_assert_eq!(out.lines().count(), text.lines().count());
     }
 
-    // Markup that is never closed can still lose a mark of direction beside it: found by this test, not mended.
-    #[ignore = "an unclosed `<b>` loses a direction mark between an escaped tag and itself"]
     #[test]
     fn no_piece_of_a_document_is_lost_changed_or_invented(
         parts in any_text(),

@@ -1,18 +1,18 @@
 //! Whether a text is in another language than it should be. The models for it weigh more than the
-//! rest of the program, so a build can do without: then it says so when it is asked.
+//! rest of the program, so a build can leave it out: then its use is an error.
 
 use crate::{Result, lang::Language};
 
 /// Knows the two languages of a pair from all others.
 #[cfg(feature = "detection")]
-pub(super) struct Detector {
+pub(super) struct ForeignDetector {
     lingua: lingua::LanguageDetector,
     /// What lingua calls the languages, if it knows them.
     expected: [Option<lingua::Language>; 2],
 }
 
 #[cfg(feature = "detection")]
-impl Detector {
+impl ForeignDetector {
     pub(super) fn new(languages: [Option<&'static Language>; 2]) -> Result<Self> {
         let lingua = lingua::LanguageDetectorBuilder::from_all_languages().build();
         let expected = languages.map(|language| language.and_then(detectable));
@@ -41,12 +41,12 @@ fn detectable(language: &Language) -> Option<lingua::Language> {
 
 /// Cannot be made in a build without `detection`.
 #[cfg(not(feature = "detection"))]
-pub(super) enum Detector {}
+pub(super) enum ForeignDetector {}
 
 #[cfg(not(feature = "detection"))]
-impl Detector {
+impl ForeignDetector {
     pub(super) fn new(_: [Option<&'static Language>; 2]) -> Result<Self> {
-        let reason = "`detect_language = true` asks for what this build leaves out; set it to \
+        let reason = "`detect_language = true` needs language detection, which this build leaves out; set it to \
                       `false`, or build with the feature `detection`";
         Err(crate::Error::Config(reason.into()))
     }

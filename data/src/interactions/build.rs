@@ -138,7 +138,7 @@ impl Builder {
             return Err("the user or the item is empty".into());
         }
         if !row.value.is_finite() {
-            return Err(format!("the value {} is no number", row.value));
+            return Err(format!("the value {} is not a number", row.value));
         }
         let kinds = self.kinds.things.len();
         let kind = self.kinds.number(&row.kind, || row.kind.clone());
@@ -152,7 +152,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Describes an item, whether or not anybody touched it.
+    /// Describes an item, whether or not it has events.
     pub(super) fn item(&mut self, item: Item) -> Result<(), String> {
         if item.id.is_empty() {
             return Err("the item has no identifier".into());

@@ -23,7 +23,7 @@ struct Columns {
 }
 
 /// Reads a table: with a header that names its columns, or `user item [kind] [value] [time]`, where
-/// a third column that is no number is the kind, and a lone number from 10⁸ on is the time.
+/// a third column that is not a number is the kind, and a lone number from 10⁸ on is the time.
 pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) -> Result<()> {
     let mut layout: Option<(Separator, Option<Columns>)> = None;
     builder.each_line(path, |builder, _, line| {
@@ -110,7 +110,7 @@ fn by_place(fields: &[String]) -> Result<Row, String> {
 fn value(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(value) if value.is_finite() => Ok(value),
-        _ => Err(format!("the value `{text}` is no number")),
+        _ => Err(format!("the value `{text}` is not a number")),
     }
 }
 

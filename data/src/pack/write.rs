@@ -99,6 +99,16 @@ struct Packer<'a> {
     writer: Writer,
 }
 
+/// How the pairs of a corpus are read.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    corpus: &'a Corpus,
+    cleaner: &'a Cleaner,
+    /// Longest side that is kept.
+    max_tokens: usize,
+    pass: Pass,
+}
+
 impl Packer<'_> {
     fn add(&mut self, corpus: &Corpus, clean: &CleanConfig, pass: Pass) -> Result<Segment> {
         let name = corpus.path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -115,13 +125,14 @@ impl Packer<'_> {
             faults: Faults::default(),
         };
         let cleaner = Cleaner::new(clean, &corpus.source, &corpus.target)?;
+        let reading = Reading { corpus, cleaner: &cleaner, max_tokens: clean.max_tokens, pass };
         let mut lines = corpus.lines()?;
         loop {
             let chunk = lines.by_ref().take(CHUNK).collect::<Result<Vec<Line>>>()?;
             if chunk.is_empty() {
                 break;
             }
-            self.add_chunk(corpus, chunk, (&cleaner, clean.max_tokens), pass, &mut segment)?;
+            self.add_chunk(&reading, chunk, &mut segment)?;
         }
         if segment.faults.count > 0 {
             let Faults { count, first } = &segment.faults;
@@ -133,12 +144,11 @@ impl Packer<'_> {
 
     fn add_chunk(
         &mut self,
-        corpus: &Corpus,
+        reading: &Reading<'_>,
         chunk: Vec<Line>,
-        (cleaner, max_tokens): (&Cleaner, usize),
-        pass: Pass,
         segment: &mut Segment,
     ) -> Result<()> {
+        let Reading { corpus, cleaner, max_tokens, pass } = *reading;
         let checked: Vec<Result<Pair, Reason>> = (chunk.par_iter())
             .map(|line| match &line.pair {
                 Ok(pair) => cleaner.check(pair),

@@ -65,6 +65,11 @@ async fn the_translation_page_fits_every_screen() -> Result<()> {
         page.until("return !document.getElementById('compare').hidden").await?;
         page.eval("document.getElementById('trace-toggle').click()").await?;
         page.until("return document.querySelectorAll('.token').length > 0").await?;
+        for (name, text) in [("letter.txt", "Good morning."), ("broken.docx", "no zip")] {
+            page.eval(&super::documents::give(name, text)).await?;
+        }
+        let ended = "document.querySelectorAll('#document-list a, #document-list .failed').length";
+        page.until(&format!("return {ended} === 2")).await?;
         for id in ["compare", "alternatives-ask", "suggestion-open"] {
             page.eval(&format!("document.getElementById('{id}').click()")).await?;
             let open = format!("return document.getElementById('{id}').ariaExpanded === 'true'");

@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path};
 use super::{TestSet, test_set::read_lines};
 use crate::Result;
 
-/// Texts that a test should not ask for, told apart by letters and digits alone: `Good morning!`
+/// Texts that a test should not ask for, compared by letters and digits alone: `Good morning!`
 /// gives `good morning` away.
 #[derive(Debug, Clone, Default)]
 pub struct KnownTexts(HashSet<String>);

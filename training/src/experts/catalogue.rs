@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle::Device;
 use dragoman_core::{
-    directory::{Edit, Files, LoadedRecommendation, NewCatalogue, RecommendationParts},
+    directory::{Edit, Files, Fresh, LoadedRecommendation, NewCatalogue, RecommendationParts},
     recommend::{
         Blend, Scorers,
         popularity::{Popularity, Window},
@@ -187,8 +187,8 @@ impl<'a> NewCatalogueExpert<'a> {
         let CatalogueStart { shape, catalogue, scorers, .. } = self.start.clone();
         let (entry, route) = (self.entry.clone(), self.route.clone());
         let new = NewCatalogue { entry, route, config: shape, catalogue, scorers };
-        let seed = self.request.seed;
-        let mut loaded = self.files.load_new_catalogue(new, (&Device::Cpu, seed))?;
+        let fresh = Fresh { device: &Device::Cpu, seed: self.request.seed };
+        let mut loaded = self.files.load_new_catalogue(new, fresh)?;
         loaded.blend.rules = self.start.rules(&loaded.profiler());
         Ok(loaded)
     }
@@ -263,9 +263,10 @@ impl Addition for NewCatalogueExpert<'_> {
                 active_encoder_parameters: 0,
                 active_decoder_parameters: parameters,
             },
+            config: &config.run,
             quiet: request.quiet,
         };
-        run::train(&mut task, known, (config, &config.run), control)
+        run::train(&mut task, known, config, control)
     }
 
     fn judge(&self, best: &Tensors, _: &Control) -> Result<Option<Mixed>> {

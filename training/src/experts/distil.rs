@@ -13,7 +13,7 @@ use std::{
 use candle::{DType, Device, Tensor};
 use dragoman_core::{
     config::TranslationConfig,
-    directory::{Files, Loaded, save_translation},
+    directory::{Files, Loaded, TranslationParts, save_translation},
     models::translation::TranslationModel,
     params::{Init, ParamStore},
     register::{Register, Route},
@@ -201,6 +201,7 @@ fn taught_corpus(
             text: text.clone(),
             num_hypotheses: 1,
             trace: false,
+            wanted: Default::default(),
         };
         let jobs: Vec<Job> = texts.iter().map(job).collect();
         for (text, found) in texts.iter().zip(teacher.translate(&jobs)?) {
@@ -254,7 +255,8 @@ fn write_start(
     };
     let params = ParamStore::from_tensors(&Device::Cpu, tensors);
     TranslationModel::new(config, &register, &params)?;
-    save_translation(folder, config, &register, &params, (&*vocabulary, DType::F32))?;
+    let parts = TranslationParts { config, register: &register, vocabulary: &*vocabulary };
+    save_translation(folder, parts, &params, DType::F32)?;
     Ok(())
 }
 
@@ -281,11 +283,14 @@ fn dense(
         let init = Init::xavier(d_model, d_ff);
         Ok(store.root().pp(layer).get((rows, d_model), name, init)?.tensor()?.detach())
     };
-    let mut ups: Vec<Tensor> = of("up.weight").into_iter().map(|(up, _)| up.clone()).collect();
-    let units: usize = ups.iter().map(|up| up.dim(0).unwrap_or_default()).sum();
-    if units < d_ff {
-        ups.push(fresh("up.weight", d_ff - units)?);
-    }
+    let units: usize = of("up.weight").iter().map(|(up, _)| up.dim(0).unwrap_or_default()).sum();
+    let rows = |name: &str| -> Result<Vec<Tensor>> {
+        let mut rows: Vec<Tensor> = of(name).into_iter().map(|(rows, _)| rows.clone()).collect();
+        if units < d_ff {
+            rows.push(fresh(name, d_ff - units)?);
+        }
+        Ok(rows)
+    };
     let mut biases: Vec<Tensor> = of("up.bias").into_iter().map(|(bias, _)| bias.clone()).collect();
     let mut downs = Vec::new();
     for (down, share) in of("down.weight") {
@@ -302,12 +307,16 @@ fn dense(
     let path = |name: &str| format!("{layer}.feed_forward.{name}");
     let cut =
         |parts: &[Tensor], dim: usize| Tensor::cat(parts, dim)?.narrow(dim, 0, d_ff)?.contiguous();
-    Ok(BTreeMap::from([
-        (path("up.weight"), cut(&ups, 0)?),
+    let mut network = BTreeMap::from([
+        (path("up.weight"), cut(&rows("up.weight")?, 0)?),
         (path("up.bias"), cut(&biases, 0)?),
         (path("down.weight"), cut(&downs, 1)?),
         (path("down.bias"), down_bias),
-    ]))
+    ]);
+    if config.architecture.gated {
+        network.insert(path("up_gate.weight"), cut(&rows("up_gate.weight")?, 0)?);
+    }
+    Ok(network)
 }
 
 fn train_config(

@@ -6,7 +6,7 @@ use dragoman_core::{
     context::Context,
     directory::Loaded,
     kernels::matmul::Precision,
-    models::translation::{Batch, Example},
+    models::translation::{Example, TranslationBatch},
     register::Register,
     translator::{Translator, TranslatorOptions},
     vocabulary::Side,
@@ -116,7 +116,7 @@ impl Measure {
     pub(super) fn each_batch(
         &self,
         loaded: &Loaded,
-        mut f: impl FnMut(&Batch, &Context) -> Result<()>,
+        mut f: impl FnMut(&TranslationBatch, &Context) -> Result<()>,
     ) -> Result<()> {
         loaded.params.iter().for_each(|param| param.set_trainable(false));
         let names: Vec<String> = self.domains.iter().map(|name| format!("domain.{name}")).collect();
@@ -139,7 +139,7 @@ impl Measure {
             let examples: Vec<Example> =
                 set.sources.iter().zip(&set.references).map(example).collect();
             for examples in examples.chunks(TOGETHER) {
-                f(&Batch::new(examples, None), &context)?;
+                f(&TranslationBatch::new(examples, None), &context)?;
             }
         }
         Ok(())

@@ -137,13 +137,15 @@ fn mean(layer: &str, mine: &Tensors, theirs: &Tensors, share: f64) -> Result<Ten
     let order = aligned(&rows(get(mine, "up.weight")?)?, &rows(get(theirs, "up.weight")?)?);
     let order = Tensor::new(order, &Device::Cpu)?;
     let mut means = Tensors::new();
-    for (name, dim) in [
+    let is_gated = mine.contains_key(&format!("{layer}.up_gate.weight"));
+    let gate = is_gated.then_some(("up_gate.weight", Some(0)));
+    for (name, dim) in gate.into_iter().chain([
         ("up.weight", Some(0)),
         ("up.bias", Some(0)),
         ("down.weight", Some(1)),
         ("down.bias", None),
         ("gate.weight", None),
-    ] {
+    ]) {
         let (a, b) = (get(mine, name)?, get(theirs, name)?);
         let b = match dim {
             Some(dim) => b.index_select(&order, dim)?,
@@ -179,7 +181,7 @@ fn aligned(a: &[Vec<f32>], b: &[Vec<f32>]) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    /// An expert with units whose weights are told apart.
+    /// An expert with units whose weights differ.
     fn expert(units: &[f32]) -> Result<Tensors> {
         let tensor =
             |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, &Device::Cpu);

@@ -12,7 +12,7 @@ use crate::{Error, Result, evaluate::LanguagePair};
 
 /// An expert to be, with the route that comes with it.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(super) struct ExpertPlan {
     pub(super) entry: ExpertEntry,
     /// New routes: one of a pair expert, none of a domain.
     pub(super) routes: Vec<Route>,
@@ -63,7 +63,15 @@ impl Kind {
     }
 }
 
-impl Plan {
+/// What a plan needs to know of the model.
+#[derive(Clone, Copy)]
+pub(super) struct Model<'a> {
+    pub(super) register: &'a Register,
+    pub(super) config: &'a TranslationConfig,
+    pub(super) vocabulary: &'a dyn Vocabulary,
+}
+
+impl ExpertPlan {
     /// Plans a domain expert that covers `directions`.
     pub(super) fn domain(
         request: &AddRequest,
@@ -102,8 +110,9 @@ impl Plan {
         request: &AddRequest,
         pair: &LanguagePair,
         parent: &ExpertEntry,
-        (register, config, vocabulary): (&Register, &TranslationConfig, &dyn Vocabulary),
+        model: Model<'_>,
     ) -> Result<Self> {
+        let Model { register, config, vocabulary } = model;
         let Some(route) = register.routes.iter().find(|route| route.group.contains(&parent.name))
         else {
             return Err(refuse(format!("`{}` has no route to start from", parent.name)));

@@ -1,4 +1,4 @@
-//! Stores experts in whole numbers of few bits.
+//! Stores experts in int8 or int4.
 
 use candle::Device;
 use dragoman_core::directory::{Bits, Edit, quantise as quantised};

@@ -1,4 +1,4 @@
-//! What is asked for when an expert is added.
+//! The request to add an expert.
 
 use std::path::PathBuf;
 

@@ -99,16 +99,17 @@ pub(super) struct Known<'a> {
     pub(super) identity: serde_json::Value,
     /// Size of what learns.
     pub(super) model: ModelSize,
+    /// How to train.
+    pub(super) config: &'a RunConfig,
     /// Shows nothing while training.
     pub(super) quiet: bool,
 }
 
-/// Trains `task` as `config` says, which is part of `settings`, or goes on with what is in the run's
-/// folder.
+/// Trains `task`, or goes on with what is in the run's folder; `settings` are kept there.
 pub(super) fn train(
     task: &mut impl Task,
     known: Known<'_>,
-    (settings, config): (&impl Serialize, &RunConfig),
+    settings: &impl Serialize,
     control: &Control,
 ) -> Result<Summary> {
     let invalid = |error: toml::ser::Error| Error::Config {
@@ -116,7 +117,7 @@ pub(super) fn train(
         reason: error.to_string(),
     };
     let run = Run {
-        config,
+        config: known.config,
         dir: known.work,
         identity: known.identity,
         settings: toml::to_string(settings).map_err(invalid)?,

@@ -67,7 +67,8 @@ pub(super) fn table(rows: &[Row]) -> Table {
 
 /// Test sets for `directions`: those of `dev`, and of other texts.
 pub(super) fn test_sets(
-    (dev, base): (&DevConfig, &Path),
+    dev: &DevConfig,
+    base: &Path,
     general: &[String],
     directions: &[(String, String)],
 ) -> Result<Vec<(bool, TestSet)>> {
@@ -146,6 +147,7 @@ pub(super) fn count(
             text: set.sources[i].clone(),
             num_hypotheses: 1,
             trace: false,
+            wanted: Default::default(),
         };
         let jobs: Vec<Job> = batch.iter().map(job).collect();
         for (&i, mut found) in batch.iter().zip(translator.translate(&jobs)?) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use candle::Device;
 use dragoman_core::{
-    directory::{Edit, Files, LoadedRecommendation},
+    directory::{Edit, Files, Fresh, LoadedRecommendation},
     register::{ExpertEntry, Register, Route},
 };
 use dragoman_data::interactions::Interactions;
@@ -18,7 +18,7 @@ use serde_json::json;
 pub use request::SegmentRequest;
 pub use scores::Measured;
 
-use self::{log::Mapped, plan::Plan};
+use self::{log::Mapped, plan::SegmentPlan};
 use super::{
     add::{self, Addition, Commit, Outcome},
     plan::{Kind, check_new},
@@ -86,7 +86,7 @@ fn members(
         route: register.routes.len() - 1,
         register: &register,
     };
-    Members::find(reader, log, (&base.blend, request.keeps_seen))
+    Members::find(reader, log, &base.blend, request.keeps_seen)
 }
 
 /// What all steps know.
@@ -95,7 +95,7 @@ struct NewSegment<'a> {
     files: &'a Files,
     /// sha256 of the file of the shared weights.
     model: String,
-    plan: Plan,
+    plan: SegmentPlan,
     members: Members,
     /// sha256 of the log.
     fingerprint: String,
@@ -118,7 +118,7 @@ impl<'a> NewSegment<'a> {
         }
         check_new(&request.name, &kind, register)?;
         let route = plan::route(request, register)?;
-        let named = |parent: &String| Plan::new(request, parent, register, &route);
+        let named = |parent: &String| SegmentPlan::new(request, parent, register, &route);
         let named = request.parent.as_ref().map(named).transpose()?;
         let base = files.load_recommendation(&Device::Cpu)?;
         let Mapped { log: mapped, unknown } = Mapped::new(log, &base.catalogue);
@@ -133,8 +133,8 @@ impl<'a> NewSegment<'a> {
             Some(plan) => plan,
             None => {
                 let shares = members.shares(&base, request.seed)?;
-                let nearest = Plan::nearest(&base.register, &shares);
-                Plan::new(request, nearest, &base.register, &route)?
+                let nearest = SegmentPlan::nearest(&base.register, &shares);
+                SegmentPlan::new(request, nearest, &base.register, &route)?
             }
         };
         let (model, fingerprint) = (register.shared_sha256.clone(), log.fingerprint());
@@ -142,9 +142,9 @@ impl<'a> NewSegment<'a> {
     }
 
     fn load(&self) -> Result<LoadedRecommendation> {
-        let Plan { entry, route } = &self.plan;
-        let seed = self.request.seed;
-        Ok(self.files.load_recommendation_with(entry, route, (&Device::Cpu, seed))?)
+        let SegmentPlan { entry, route } = &self.plan;
+        let fresh = Fresh { device: &Device::Cpu, seed: self.request.seed };
+        Ok(self.files.load_recommendation_with(entry, route, fresh)?)
     }
 
     /// The settings of the run.
@@ -185,7 +185,7 @@ impl Addition for NewSegment<'_> {
 
     fn train(&self, control: &Control) -> Result<Summary> {
         let config = self.config()?;
-        let Plan { entry, route } = &self.plan;
+        let SegmentPlan { entry, route } = &self.plan;
         let mut task =
             RecommendationTask::of_expert(&config, self.load()?, &entry.name, &self.members);
         let request = self.request;
@@ -208,9 +208,10 @@ impl Addition for NewSegment<'_> {
                 active_encoder_parameters: 0,
                 active_decoder_parameters: parameters,
             },
+            config: &config.run,
             quiet: request.quiet,
         };
-        run::train(&mut task, known, (&config, &config.run), control)
+        run::train(&mut task, known, &config, control)
     }
 
     fn judge(&self, best: &Tensors, control: &Control) -> Result<Option<Vec<Measured>>> {

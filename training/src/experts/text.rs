@@ -1,16 +1,16 @@
 //! Adds an expert for a domain or a pair of languages.
 
+mod start;
+
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Instant,
 };
 
-use candle::{DType, Device, Tensor};
+use candle::{Device, Tensor};
 use dragoman_core::{
     detector::BUCKETS,
     directory::{Edit, Files, Loaded},
-    kernels::matmul::Precision,
     register::{ExpertEntry, ExpertKind, Register, Route},
     translator::{Translator, TranslatorOptions},
 };
@@ -20,7 +20,7 @@ use super::{
     add::{self, Addition, Commit, Outcome},
     corpus::{Prepared, prepare},
     detector,
-    plan::{Kind, Plan, check_new, possible_parents},
+    plan::{ExpertPlan, Kind, check_new},
     request::AddRequest,
     run,
     scores::{self, Paired, Row},
@@ -28,18 +28,16 @@ use super::{
 use crate::{
     Error, Result,
     checkpoint::Tensors,
-    config::LossConfig,
     control::Control,
     evaluate::{LanguagePair, TestSet},
     metrics::{Chrf, Counts, Metric},
     report::log::Table,
     task::{Part, Task},
     trainer::Summary,
-    translation::{self, ExpertsConfig, RunPaths, TrainConfig, TranslationTask},
+    translation,
 };
 
-/// Batches that choose a parent.
-const PARENT_BATCHES: usize = 4;
+use start::Start;
 
 /// An expert that came to a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,7 +136,7 @@ struct TextExpert<'a> {
     files: &'a Files,
     register: Register,
     prepared: Prepared,
-    plan: Plan,
+    plan: ExpertPlan,
 }
 
 impl<'a> TextExpert<'a> {
@@ -172,7 +170,7 @@ impl<'a> TextExpert<'a> {
     /// Sets to judge the expert by, its own and those of other texts.
     fn test_sets(&self, general: &[String]) -> Result<Vec<(bool, TestSet)>> {
         let Prepared { dev, dev_base, directions, .. } = &self.prepared;
-        scores::test_sets((dev, dev_base), general, directions)
+        scores::test_sets(dev, dev_base, general, directions)
     }
 
     /// Refuses an expert that does no good, or one whose gain may be chance.
@@ -281,9 +279,10 @@ impl Addition for TextExpert<'_> {
                 "seed": request.seed,
             }),
             model: translation::cost::model_size(&config.model, &config.experts, parameters),
+            config: &config.run,
             quiet: request.quiet,
         };
-        run::train(&mut task, known, (&config, &config.run), control)
+        run::train(&mut task, known, &config, control)
     }
 
     fn judge(&self, best: &Tensors, control: &Control) -> Result<Option<TextScores>> {
@@ -385,126 +384,5 @@ impl Addition for TextExpert<'_> {
     fn added(self, commit: Commit<TextScores>) -> Added {
         let Commit { entry, scores: TextScores { rows, p_value, .. }, summary, report } = commit;
         Added { entry, rows, p_value, pairs: self.prepared.pairs, summary, report }
-    }
-}
-
-/// What is known before it is decided what the expert will be.
-struct Start<'a> {
-    request: &'a AddRequest,
-    old: Option<&'a ExpertEntry>,
-    files: &'a Files,
-    register: &'a Register,
-    prepared: &'a Prepared,
-}
-
-impl Start<'_> {
-    fn plan(&self, kind: &Kind, base: &Loaded) -> Result<Plan> {
-        if let Some(old) = self.old {
-            let name = format!("{}{NEXT}", old.name);
-            let entry = ExpertEntry { name, detector: None, ..old.clone() };
-            let entry = ExpertEntry { metrics: BTreeMap::new(), file: String::new(), ..entry };
-            return Ok(Plan { entry, routes: Vec::new() });
-        }
-        let config = self.files.translation_config()?;
-        let Kind::Pair(pair) = kind else {
-            return Plan::domain(self.request, self.register, &config, &self.prepared.directions);
-        };
-        if self.request.lora.is_some() {
-            let reason =
-                "`--lora` is for domains; a pair expert takes its parent's place as a full copy";
-            return Err(Error::Expert(reason.into()));
-        }
-        let parents = possible_parents(self.request, pair, self.register)?;
-        let plan = |parent: &ExpertEntry| {
-            Plan::pair(self.request, pair, parent, (self.register, &config, &*base.vocabulary))
-        };
-        let plans = parents.into_iter().map(plan).collect::<Result<Vec<_>>>()?;
-        self.nearest(plans)
-    }
-
-    /// The plan whose parent gives the lowest loss before any training.
-    fn nearest(&self, plans: Vec<Plan>) -> Result<Plan> {
-        let mut best: Option<(f64, Plan)> = None;
-        for plan in plans {
-            if self.request.parent.is_some() {
-                return Ok(plan);
-            }
-            let loss = self.first_loss(&plan)?;
-            tracing::info!(parent = plan.entry.parent, loss, "tried as a parent");
-            if best.as_ref().is_none_or(|(least, _)| loss < *least) {
-                best = Some((loss, plan));
-            }
-        }
-        let none = || Error::Expert("this model has no pair expert to start from".into());
-        best.map(|(_, plan)| plan).ok_or_else(none)
-    }
-
-    fn first_loss(&self, plan: &Plan) -> Result<f64> {
-        let config = self.config(plan)?;
-        let mut task = self.task(plan, &config)?;
-        let (mut nll, mut labels) = (0.0, 0.0);
-        for index in 0..PARENT_BATCHES {
-            let batch = task.next_batch()?;
-            let size = task.size(&batch).labels;
-            let (step, index) = (1, index as u64);
-            let part = Part { config: &config.run, step, index, labels: size, share: 1.0 };
-            let figures = task.loss(&batch, &part)?.figures;
-            nll += figures.nll;
-            labels += figures.labels;
-        }
-        Ok(nll / labels)
-    }
-
-    fn load(&self, plan: &Plan) -> Result<Loaded> {
-        let seed = self.request.seed;
-        let loaded = self.files.load_with(&plan.entry, &plan.routes, (&Device::Cpu, seed))?;
-        if let Some(old) = self.old {
-            for (name, value) in self.files.expert_tensors(old)? {
-                let name = format!("experts.{}.{name}", plan.entry.name);
-                if let Some(param) = loaded.params.iter().find(|param| param.name() == name) {
-                    param.set(&value.to_dtype(DType::F32)?)?;
-                }
-            }
-        }
-        Ok(loaded)
-    }
-
-    fn paths(&self) -> RunPaths {
-        let Self { request, prepared, .. } = self;
-        RunPaths {
-            corpus: request.work.clone(),
-            dev: prepared.dev_base.clone(),
-            out: request.work.clone(),
-            quiet: request.quiet,
-        }
-    }
-
-    fn task(&self, plan: &Plan, config: &TrainConfig) -> Result<TranslationTask> {
-        let (name, directions) = (&plan.entry.name, &self.prepared.directions);
-        TranslationTask::of_expert(config, self.load(plan)?, name, directions, &self.paths())
-    }
-
-    /// The settings of the run.
-    fn config(&self, plan: &Plan) -> Result<TrainConfig> {
-        let model = self.files.translation_config()?;
-        let Self { request, prepared, .. } = self;
-        let is_pair = !plan.routes.is_empty();
-        let mut run = run::config(request.budget, request.learning_rate, request.seed);
-        // The gates of a route's other experts are frozen: only a new pair expert's row can move.
-        let balance = if is_pair { LossConfig::default().balance } else { 0.0 };
-        run.loss = LossConfig { balance, router_z: 0.0, ..LossConfig::default() };
-        let mut config = TrainConfig {
-            name: request.name.clone(),
-            precision: Precision::Bf16,
-            experts: ExpertsConfig { free: 0, d_ff: plan.entry.d_ff },
-            dev: prepared.dev.clone(),
-            run,
-            ..TrainConfig::default()
-        };
-        config.batches.max_tokens = 2048;
-        config.batches.max_length = config.batches.max_length.min(model.max_positions - 2);
-        config.batches.window = 1 << 13;
-        config.model = model;
-        Ok(config)
     }
 }

@@ -24,7 +24,7 @@ pub struct ItemLoss {
     pub precision: Precision,
 }
 
-/// What the rows are to say.
+/// The labels of the rows.
 #[derive(Debug, Clone, Copy)]
 pub struct ItemLabels<'a> {
     /// The item of each row, `(N,)`.
@@ -54,6 +54,16 @@ impl LogitBias<'_> {
     }
 }
 
+/// The vectors of all items on the CPU.
+struct Items<'a> {
+    /// `(V, D)`.
+    vectors: &'a [f32],
+    /// Where their gradient is added; none where they are frozen.
+    gradient: Option<&'a mut [f32]>,
+    /// `D`.
+    width: usize,
+}
+
 impl ItemLoss {
     /// The scaled loss as a scalar, by kernels on the CPU and by candle's operations elsewhere.
     pub fn forward(
@@ -77,11 +87,12 @@ impl ItemLoss {
     ) -> Result<(Tensor, LossSums)> {
         let (hidden, vectors) = (hidden.contiguous()?, vectors.contiguous()?);
         let width = hidden.dim(1)?;
-        // Of frozen items nobody asks for the gradient.
+        // Frozen items need no gradient.
         let mut dvectors = vectors.track_op().then(|| vec![0.0; vectors.elem_count()]);
         let (dhidden, sums) = with_values(&hidden, |hidden| {
             with_values(&vectors, |vectors| {
-                self.walk(hidden, (vectors, dvectors.as_deref_mut()), width, labels)
+                let items = Items { vectors, gradient: dvectors.as_deref_mut(), width };
+                self.walk(hidden, items, labels)
             })
         })??;
         let tensor = |dvectors| Tensor::from_vec(dvectors, vectors.shape(), hidden.device());
@@ -96,10 +107,10 @@ impl ItemLoss {
     fn walk(
         &self,
         hidden: &[f32],
-        (vectors, mut dvectors): (&[f32], Option<&mut [f32]>),
-        width: usize,
+        items: Items<'_>,
         labels: ItemLabels<'_>,
     ) -> (Vec<f32>, LossSums) {
+        let Items { vectors, gradient: mut dvectors, width } = items;
         let num_items = vectors.len() / width;
         let mut dhidden = vec![0.0; hidden.len()];
         let mut sums = LossSums::default();
@@ -110,8 +121,8 @@ impl ItemLoss {
         let rows = (CHUNK / num_items).clamp(1, labels.items.len().max(1));
         let mut logits = vec![0.0; rows * num_items];
         let chunks = hidden.chunks(rows * width).zip(dhidden.chunks_mut(rows * width));
-        let told = labels.items.chunks(rows).zip(labels.weights.chunks(rows));
-        for (i, ((hidden, dhidden), (items, weights))) in chunks.zip(told).enumerate() {
+        let labelled = labels.items.chunks(rows).zip(labels.weights.chunks(rows));
+        for (i, ((hidden, dhidden), (items, weights))) in chunks.zip(labelled).enumerate() {
             let n = items.len();
             let logits = &mut logits[..n * num_items];
             let dims = (n, num_items, width);

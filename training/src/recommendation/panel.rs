@@ -1,4 +1,4 @@
-//! Everybody who is asked: the baselines, and models beside them.
+//! The systems that are compared: the baselines, and models beside them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::Result;
 /// A model with a name for the table.
 pub type Named = (String, Arc<dyn Recommend>);
 
-/// Everybody who is asked.
+/// The systems that are compared.
 pub(super) struct Panel<'a> {
     baselines: Option<Baselines>,
     models: &'a [Named],

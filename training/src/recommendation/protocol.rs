@@ -104,7 +104,7 @@ pub fn evaluate_trial(
     run(Asked { test, curve: Vec::new(), successive: None }, setup, settings, options, models)
 }
 
-/// All that everybody is asked.
+/// The cases that all systems answer.
 struct Asked {
     test: Trial,
     /// The cold-start curve, by the number of events that are revealed.
@@ -137,7 +137,7 @@ fn run(
     }
 }
 
-/// Adds what everybody is worth when one event is asked about after another.
+/// Adds the scores of all systems when one event is asked about after another.
 fn one_by_one(
     mut evaluation: Evaluation,
     successive: Successive,

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::Result;
 
-/// Users that a model is asked about at once.
+/// Users that a model scores at once.
 const BATCH: usize = 64;
 
-/// What somebody recommends in a trial.
+/// The recommendations of one system in a trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// What the list of each case is worth.

@@ -46,7 +46,7 @@ pub struct Setup {
     pub train_events: usize,
     /// Items that had an event before the test: what is ranked.
     pub known_items: usize,
-    /// Users with something to foretell.
+    /// Users with targets.
     pub test_users: usize,
     /// The group that the first table is about.
     pub main_group: String,

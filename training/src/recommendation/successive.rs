@@ -1,4 +1,4 @@
-//! One event after another: what a live server is asked.
+//! One event after another, as a live server is asked.
 //!
 //! Each event after a cut is predicted from all that its user did before it, the events after the cut
 //! included, at the time of the event. Of what happens after the cut everything is known that a

@@ -180,7 +180,7 @@ const WATTS_PER_CORE: f64 = 15.0;
 /// Watts assumed for a GPU at work: the rated power of an H100 (SXM).
 const WATTS_PER_GPU: f64 = 700.0;
 
-/// Power assumed where nobody has measured it: 15 W for each core and 700 W for each GPU.
+/// Power assumed where it was not measured: 15 W for each core and 700 W for each GPU.
 pub fn assumed_watts(cores: u32, gpus: u32) -> f64 {
     WATTS_PER_CORE * f64::from(cores) + WATTS_PER_GPU * f64::from(gpus)
 }

@@ -12,7 +12,7 @@ const LEFT: f64 = 58.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
-/// Points that a line keeps; more cannot be told apart.
+/// Points that a line keeps; more would not be visible.
 const MAX_POINTS: usize = 320;
 /// Colours of the style sheet, after which lines are dashed.
 const COLORS: usize = 8;

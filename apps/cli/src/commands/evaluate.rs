@@ -14,7 +14,7 @@ use dragoman_training::{
 
 use crate::{
     models::ModelArgs,
-    texts::{Wish, translate},
+    texts::{Terms, Wish, translate},
 };
 
 /// Measure how good a model is
@@ -105,6 +105,7 @@ impl Translation {
         let bootstrap = self.intervals.then(Bootstrap::default);
         let evaluation = evaluate(&sets, bootstrap, |sources, pair| {
             let wish = Wish {
+                terms: Terms::default(),
                 source: pair.source.clone(),
                 target: pair.target.clone(),
                 domains: self.domain.clone(),

@@ -14,7 +14,7 @@ use candle::{DType, Device};
 use clap::{Args, Subcommand};
 use dragoman_core::{
     config::ModelConfig,
-    directory::{Loaded, names_of, save_translation},
+    directory::{Loaded, TranslationParts, names_of, save_translation},
 };
 
 use crate::models::ModelArgs;
@@ -76,8 +76,12 @@ impl Export {
             }
             let Loaded { model, params, register, vocabulary, .. } =
                 files.load_translation(&Device::Cpu)?;
-            let form = (&*vocabulary, DType::F16);
-            save_translation(&self.dir, model.config(), &register, &params, form)?;
+            let parts = TranslationParts {
+                config: model.config(),
+                register: &register,
+                vocabulary: &*vocabulary,
+            };
+            save_translation(&self.dir, parts, &params, DType::F16)?;
             println!("{}", self.dir.display());
             return Ok(());
         }

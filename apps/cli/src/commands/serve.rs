@@ -35,9 +35,10 @@ const WATCH: Duration = Duration::from_millis(300);
 const OTHER_VARIABLES: [&str; 2] = ["DRAGOMAN_LOG", "DRAGOMAN_KERNELS"];
 
 /// Serve the web page and the API
-///
-/// The flags of LibreTranslate work as well, such as `--char-limit 5000` or `--load-only en,de`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "The flags of LibreTranslate work as well, such as `--char-limit 5000` or `--load-only en,de`."
+)]
 pub(crate) struct Serve {
     /// Address to listen on [default: 127.0.0.1]
     #[arg(long)]

@@ -9,8 +9,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use dragoman_data::interactions::{ColumnNames, Interactions, open};
 use dragoman_store::{
-    Counts, DEFAULT_TENANT, EngineKind, Feedback, Item, KeyLimits, Migrated, Mode, Report, Store,
-    Tenant, Timestamp, User,
+    Counts, DEFAULT_TENANT, EngineKind, Feedback, Insert, Item, KeyLimits, Migrated, Mode, Report,
+    Store, Tenant, Timestamp, User,
 };
 
 use super::serve::default_store;
@@ -156,7 +156,7 @@ impl StoreCommand {
                 eprintln!("{counts}");
             }
             What::AddKey { tenant } => {
-                println!("{}", store.create_key_for(tenant.as_deref(), KeyLimits::default())?);
+                println!("{}", store.create_key(tenant.as_deref(), KeyLimits::default())?);
             }
             What::AddTenant { name } => {
                 anyhow::ensure!(store.create_tenant(&name)?, "there is a tenant `{name}` already");
@@ -282,11 +282,11 @@ fn import_log(
                 ..Feedback::default()
             });
             if rows.len() == CHUNK {
-                writer.put_feedback(&std::mem::take(&mut rows), Mode::Merge, (true, true))?;
+                writer.put_feedback(&std::mem::take(&mut rows), Mode::Merge, Insert::BOTH)?;
             }
         }
     }
-    writer.put_feedback(&rows, Mode::Merge, (true, true))?;
+    writer.put_feedback(&rows, Mode::Merge, Insert::BOTH)?;
     tenant.commit()?;
     Ok(Counts { users: users.len(), items: items.len(), feedback: log.len(), ..Counts::default() })
 }

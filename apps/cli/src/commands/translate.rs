@@ -1,28 +1,40 @@
 //! `dragoman translate`
 
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
+mod files;
+
+use std::{
+    io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use dragoman_core::{translate::Translate as _, translator::Translator};
+use dragoman_text::Glossary;
 use serde_json::json;
 
 use crate::{
     detect::Detector,
+    glossary_file,
     models::ModelArgs,
-    texts::{Translated, Wish, translate},
+    texts::{Terms, Translated, Wish, translate},
 };
 
 /// Lines that are translated together at most.
 const LINES: usize = 256;
 
+/// What some programs write before a text.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Bytes that are read ahead; what has come is translated when there is no more for now.
 const READ_AHEAD: usize = 64 << 10;
 
-/// Translate text, or each line of the standard input
+/// Translate text, documents, or each line of the standard input
 #[derive(Debug, Args)]
 pub(crate) struct Translate {
-    /// Text to translate; without any, the lines of the standard input
+    /// Text to translate, or names of documents such as `report.docx`; without any, the lines of the
+    /// standard input
     text: Vec<String>,
 
     /// Language to translate from, or `auto`
@@ -41,6 +53,31 @@ pub(crate) struct Translate {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=15))]
     alternatives: u8,
 
+    /// Folder for translated documents, or a name for one; without it they are put beside their sources, as
+    /// `report.de.docx`
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+
+    /// Replace documents that are there already
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Column of a table to translate, by name or number; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    column: Vec<String>,
+
+    /// Terms to use: a file of TSV, CSV or TBX
+    #[arg(long, value_name = "FILE")]
+    glossary: Option<PathBuf>,
+
+    /// Use each term of the glossary, whatever it costs
+    #[arg(long, requires = "glossary")]
+    strict: bool,
+
+    /// Carry terms around the model instead of searching for them
+    #[arg(long, requires = "glossary")]
+    carry_terms: bool,
+
     /// Show which experts every token visited
     #[arg(long)]
     trace: bool,
@@ -54,16 +91,20 @@ pub(crate) struct Translate {
 }
 
 impl Translate {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(mut self) -> anyhow::Result<()> {
         let translator = self.model.open()?;
-        self.check(&translator)?;
+        self.name_languages(&translator)?;
         let detector = (self.from == "auto").then(Detector::new).transpose()?;
         let detector = detector.as_ref();
+        let documents = files::among(&self.text)?;
+        if !documents.is_empty() {
+            return self.translate_files(&documents, &translator, detector);
+        }
         let result = match self.text.is_empty() {
             true => self.stream(&translator, detector),
             false => {
                 let text = self.text.join(" ");
-                self.write(&translator, detector, &[text], &mut io::stdout().lock())
+                self.write(&translator, detector, &[Line::of(text)], &mut io::stdout().lock())
             }
         };
         match result {
@@ -72,13 +113,15 @@ impl Translate {
         }
     }
 
-    /// Refuses languages before the input is read.
-    fn check(&self, translator: &Translator) -> anyhow::Result<()> {
+    /// Writes the languages as the model does, in whatever case and with whatever region they are given,
+    /// and refuses others before the input is read.
+    fn name_languages(&mut self, translator: &Translator) -> anyhow::Result<()> {
         let known = translator.languages();
-        for language in [&self.from, &self.to] {
-            if language != "auto" && !known.contains(language) {
+        for language in [&mut self.from, &mut self.to] {
+            let Some(found) = named(&known, language) else {
                 bail!("unknown language `{language}`; this model knows {}", known.join(", "));
-            }
+            };
+            *language = found;
         }
         if self.to == "auto" {
             bail!("`--to` wants a language: {}", known.join(", "));
@@ -96,7 +139,7 @@ impl Translate {
             let read = input.read_until(b'\n', &mut buffer).context("reading the input")?;
             if read > 0 {
                 number += 1;
-                lines.push(self.line(&buffer, number));
+                lines.push(Line::read(&buffer, number)?);
             }
             // A person who types, or a program that waits for its answer, gets it at once.
             let no_more_for_now = input.buffer().is_empty();
@@ -111,26 +154,15 @@ impl Translate {
         }
     }
 
-    /// The text of a line without its end; bytes that are no UTF-8 are replaced, with a warning.
-    fn line(&self, bytes: &[u8], number: usize) -> String {
-        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        if std::str::from_utf8(bytes).is_err() {
-            eprintln!(
-                "warning: line {number} is not UTF-8; what cannot be read becomes `\u{fffd}`"
-            );
-        }
-        String::from_utf8_lossy(bytes).into_owned()
-    }
-
     fn write(
         &self,
         translator: &Translator,
         detector: Option<&Detector>,
-        texts: &[String],
+        lines: &[Line],
         output: &mut impl Write,
     ) -> anyhow::Result<()> {
         let known = translator.languages();
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
         let languages: Vec<String> = texts
             .iter()
             .map(|text| match detector {
@@ -146,13 +178,17 @@ impl Translate {
         for language in &known {
             let members: Vec<usize> =
                 (0..texts.len()).filter(|&i| languages[i] == *language).collect();
-            let members_texts: Vec<&str> = members.iter().map(|&i| texts[i].as_str()).collect();
+            if members.is_empty() {
+                continue;
+            }
+            let members_texts: Vec<&str> = members.iter().map(|&i| texts[i]).collect();
             let wish = Wish {
                 source: language.clone(),
                 target: self.to.clone(),
                 domains: self.domain.clone(),
                 num_hypotheses: usize::from(self.alternatives) + 1,
                 trace: self.trace,
+                terms: self.terms(language)?,
             };
             for (i, answer) in
                 members.into_iter().zip(translate(translator, &members_texts, &wish)?)
@@ -160,45 +196,109 @@ impl Translate {
                 answers[i] = answer;
             }
         }
-        for (answer, language) in answers.iter().zip(&languages) {
-            self.write_one(answer, language, output).context("writing the translation")?;
+        for ((answer, language), line) in answers.iter().zip(&languages).zip(lines) {
+            self.write_one(answer, language, line, output).context("writing the translation")?;
         }
         Ok(())
+    }
+
+    /// The terms for texts in `language`.
+    fn terms(&self, language: &str) -> anyhow::Result<Terms> {
+        let Some(file) = &self.glossary else { return Ok(Terms::default()) };
+        let entries = glossary_file::read(file, language, &self.to)?;
+        let glossary = Glossary::new(entries, language, &self.to, self.strict);
+        Ok(Terms { glossary: Some(Arc::new(glossary)), carried: self.carry_terms })
     }
 
     fn write_one(
         &self,
         answer: &Translated,
         language: &str,
+        line: &Line,
         output: &mut impl Write,
     ) -> anyhow::Result<()> {
+        let end = line.end;
         let best = answer.texts.first().map(String::as_str).unwrap_or_default();
         let others = answer.texts.get(1..).unwrap_or_default();
         if self.json {
-            let mut line = json!({
+            let mut object = json!({
                 "translatedText": best, "source": language, "target": self.to, "score": answer.score,
             });
             if let Some(domain) = &answer.domain {
-                line["domain"] = json!(domain);
+                object["domain"] = json!(domain);
             }
             if self.alternatives > 0 {
-                line["alternatives"] = json!(others);
+                object["alternatives"] = json!(others);
             }
             if self.trace {
-                line["trace"] = json!({ "legs": answer.legs });
+                object["trace"] = json!({ "legs": answer.legs });
             }
-            writeln!(output, "{line}")?;
+            writeln!(output, "{object}")?;
             return Ok(());
         }
-        writeln!(output, "{best}")?;
+        write!(output, "{}{best}{end}", line.mark)?;
         for other in others {
-            writeln!(output, "  or: {other}")?;
+            write!(output, "  or: {other}{end}")?;
         }
         if self.trace {
             write_trace(answer, output)?;
         }
         Ok(())
     }
+}
+
+/// A line of the input, and what around its text comes back as it was.
+struct Line {
+    text: String,
+    /// A byte order mark before the text of a file.
+    mark: &'static str,
+    /// The end of the line.
+    end: &'static str,
+}
+
+impl Line {
+    /// A text that is a line by itself.
+    fn of(text: String) -> Self {
+        Self { text, mark: "", end: "\n" }
+    }
+
+    /// Reads line `number`; bytes that are no UTF-8 are replaced, with a warning.
+    ///
+    /// # Errors
+    /// Fails for what is no text at all.
+    fn read(bytes: &[u8], number: usize) -> anyhow::Result<Self> {
+        if bytes.contains(&0) {
+            bail!(
+                "line {number} of the input has a zero byte: this is no text in UTF-8; convert a text in \
+                 UTF-16 first, as by `iconv -f UTF-16 -t UTF-8`"
+            );
+        }
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let (bytes, end) = match bytes.strip_suffix(b"\r") {
+            Some(bytes) => (bytes, "\r\n"),
+            None => (bytes, "\n"),
+        };
+        let unmarked = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).filter(|_| number == 1);
+        let mark = if unmarked.is_some() { BYTE_ORDER_MARK } else { "" };
+        let bytes = unmarked.unwrap_or(bytes);
+        if std::str::from_utf8(bytes).is_err() {
+            eprintln!(
+                "warning: line {number} is not UTF-8; what cannot be read becomes `\u{fffd}`"
+            );
+        }
+        Ok(Self { text: String::from_utf8_lossy(bytes).into_owned(), mark, end })
+    }
+}
+
+/// The language of `known` that is called `code`, in any case; a region may be left out. `auto` stays.
+fn named(known: &[String], code: &str) -> Option<String> {
+    let code = code.trim().to_lowercase().replace('_', "-");
+    if code == "auto" {
+        return Some(code);
+    }
+    let base = code.split('-').next().unwrap_or_default();
+    let same = |wanted: &str| known.iter().find(|language| language.eq_ignore_ascii_case(wanted));
+    same(&code).or_else(|| same(base)).cloned()
 }
 
 /// Whether nobody reads the output any more, as behind `head`.

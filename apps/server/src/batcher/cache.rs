@@ -63,7 +63,8 @@ impl Cache {
 fn size(job: &Job, translation: &Translation) -> usize {
     let texts: usize = translation.hypotheses.iter().map(|hypothesis| hypothesis.text.len()).sum();
     let domains: usize = job.domains.iter().map(String::len).sum();
-    OVERHEAD + job.text.len() + domains + texts
+    let terms: usize = job.wanted.terms.iter().flatten().map(String::len).sum();
+    OVERHEAD + job.text.len() + domains + terms + texts
 }
 
 #[cfg(test)]
@@ -80,6 +81,7 @@ mod tests {
             text: text.into(),
             num_hypotheses: 1,
             trace: false,
+            wanted: Default::default(),
         }
     }
 

@@ -69,10 +69,17 @@ impl ServerConfig {
         name: &str,
         value: &str,
     ) -> Result<Option<String>> {
-        if upstream == "DISABLE_WEB_UI" {
-            let disabled = matches!(value.to_lowercase().as_str(), "true" | "1" | "yes" | "on");
-            self.pages.web_ui = !disabled;
-            return Ok(None);
+        let is_on = matches!(value.to_lowercase().as_str(), "true" | "1" | "yes" | "on");
+        match upstream {
+            "DISABLE_WEB_UI" => {
+                self.pages.web_ui = !is_on;
+                return Ok(None);
+            }
+            "DISABLE_FILES_TRANSLATION" => {
+                self.documents.files_translation = !is_on;
+                return Ok(None);
+            }
+            _ => {}
         }
         match UPSTREAM.iter().find(|(known, _)| *known == upstream) {
             Some((_, field)) => self.set(field, name, value).map(|()| None),
@@ -176,6 +183,7 @@ mod tests {
             ("LT_SUGGESTIONS", "False"),
             ("LT_LOAD_ONLY", "en,de, fr"),
             ("LT_DISABLE_WEB_UI", "true"),
+            ("LT_DISABLE_FILES_TRANSLATION", "true"),
             ("LT_UPDATE_MODELS", "true"),
             ("LT_METRICS_AUTH_TOKEN", "123"),
             ("PATH", "/bin"),
@@ -186,6 +194,7 @@ mod tests {
             (8080, Some(2000), None)
         );
         assert!(config.keys.api_keys && !config.translation.suggestions && !config.pages.web_ui);
+        assert!(!config.documents.files_translation);
         assert_eq!(config.translation.load_only, ["en", "de", "fr"]);
         assert_eq!(config.monitoring.metrics_auth_token.as_deref(), Some("123"));
         Ok(())

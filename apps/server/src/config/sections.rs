@@ -54,6 +54,33 @@ pub struct TranslationConfig {
     pub body_limit: usize,
     /// Whether users may suggest better translations.
     pub suggestions: bool,
+    /// Whether what anybody suggests is used from the next request on. Otherwise the keeper approves
+    /// it first, but for what comes with a key, which is used for that key.
+    pub suggestions_at_once: bool,
+}
+
+/// Which documents are translated, and how long they are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DocumentsConfig {
+    /// Whether to translate documents.
+    pub files_translation: bool,
+    /// Most bytes of a document.
+    pub document_limit: usize,
+    /// Most characters of text in a document.
+    pub document_chars: usize,
+    /// Most sentences of a document.
+    pub document_sentences: usize,
+    /// Most seconds that a document may be in work or wait.
+    pub document_time: u64,
+    /// Minutes that a translated document is kept.
+    pub document_keep: u64,
+    /// Documents that are kept, wait or are in work; one client may have a quarter of them.
+    pub document_jobs: usize,
+    /// Bytes of all these documents together; one client may have a quarter of them.
+    pub document_memory: usize,
+    /// Documents in work at the same time.
+    pub document_workers: usize,
 }
 
 /// The queue before the translation model, and its batches.
@@ -214,6 +241,23 @@ impl Default for TranslationConfig {
             alternatives_limit: Some(10),
             body_limit: 4 << 20,
             suggestions: true,
+            suggestions_at_once: false,
+        }
+    }
+}
+
+impl Default for DocumentsConfig {
+    fn default() -> Self {
+        Self {
+            files_translation: true,
+            document_limit: 20 << 20,
+            document_chars: 2_000_000,
+            document_sentences: 50_000,
+            document_time: 3600,
+            document_keep: 30,
+            document_jobs: 200,
+            document_memory: 512 << 20,
+            document_workers: 2,
         }
     }
 }

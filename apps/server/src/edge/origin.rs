@@ -20,7 +20,7 @@ const SAFE: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
 /// What browsers say of a page and its request; pages cannot set it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Which pages may use `/api` and `/admin`.
+/// Which pages may use `/api`, `/admin` and DeepL's API.
 #[derive(Debug, Clone)]
 pub(crate) struct Origins {
     prefix: String,
@@ -62,7 +62,7 @@ impl Origins {
         let first = |path: &str| path.trim_start_matches('/').split('/').next().map(str::to_owned);
         let tenant = path.strip_prefix("/t/").and_then(|path| path.split_once('/'));
         let rest = tenant.map_or(path, |(_, rest)| rest);
-        matches!(first(rest).as_deref(), Some("api" | "admin"))
+        matches!(first(rest).as_deref(), Some("api" | "admin" | "memory" | "v2" | "v3"))
     }
 
     /// What a page of `origin` is told, or `None` if it may not ask.
@@ -80,8 +80,9 @@ impl Origins {
 
 /// Lets pages use the API that may, and answers them when they ask whether they may.
 ///
-/// LibreTranslate's API and what only reads is open to pages of any origin, as upstream's is. `/api`
-/// and `/admin` can delete: they are for our own pages, and for those that the settings name.
+/// LibreTranslate's API and what only reads is open to pages of any origin, as upstream's is. `/api`,
+/// `/admin` and DeepL's API can delete: they are for our own pages, and for those that the settings
+/// name.
 pub(crate) async fn share(
     origins: web::Data<Origins>,
     request: ServiceRequest,

@@ -1,59 +1,15 @@
-//! Labels of users and items as flat texts, such as `colour:red`.
+//! Items as models know them, and which labels clients may send.
 
 use dragoman_core::recommend;
 use dragoman_store::Item;
 use serde_json::Value;
 
-use super::vectors;
-
-/// Texts taken of one row at most: huge labels cost memory and say little more.
-const MAX_TEXTS: usize = 128;
-
-/// The labels as texts: `red` of a list, `colour:red` of an object, `a.b:red` of nested ones.
-pub fn flatten(labels: &Value) -> Vec<String> {
-    let mut texts = Vec::new();
-    collect(labels, "", &mut texts);
-    texts
-}
-
-fn collect(labels: &Value, path: &str, texts: &mut Vec<String>) {
-    if texts.len() >= MAX_TEXTS {
-        return;
-    }
-    let named = |text: &str| match path {
-        "" => text.to_owned(),
-        path => format!("{path}:{text}"),
-    };
-    match labels {
-        Value::Null => {}
-        Value::Bool(value) => texts.push(named(&value.to_string())),
-        Value::Number(value) => texts.push(named(&value.to_string())),
-        Value::String(text) => texts.push(named(text)),
-        vector if vectors::is_vector(vector) => {} // of another model, not words
-        Value::Array(list) => list.iter().for_each(|value| collect(value, path, texts)),
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                collect(value, &path, texts);
-            }
-        }
-    }
-}
-
-/// What a person would call `item`: its label `title` or `name`, else its comment.
-pub(crate) fn title(item: &Item) -> &str {
-    let label = |name| item.labels.get(name).and_then(Value::as_str);
-    label("title").or_else(|| label("name")).unwrap_or(&item.comment)
-}
-
 /// `item` as models know items: in training and in serving alike.
-pub fn item(item: &Item) -> recommend::Item {
+pub(crate) fn item(item: &Item) -> recommend::Item {
     recommend::Item {
-        id: item.item_id.clone(),
-        title: title(item).into(),
         categories: item.categories.clone(),
-        labels: flatten(&item.labels),
         time: if item.timestamp.is_zero() { 0 } else { item.timestamp.seconds },
+        ..recommend::Item::described(item.item_id.clone(), &item.labels, &item.comment)
     }
 }
 
@@ -87,17 +43,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn labels_become_texts() {
-        let labels =
-            json!({ "colour": ["red", "blue"], "size": 3, "a": { "b": "x" }, "none": null });
-        assert_eq!(flatten(&labels), ["colour:red", "colour:blue", "size:3", "a.b:x"]);
-        assert_eq!(flatten(&json!(["x", "y"])), ["x", "y"]);
-        assert!(flatten(&json!({ "embedding": vec![0.5; 64] })).is_empty());
-        assert_eq!(flatten(&json!({ "embedding": [0.5, 2], "age": [3] })), ["age:3"]);
-        assert_eq!(flatten(&json!(vec!["x"; 1000])).len(), MAX_TEXTS);
-    }
 
     #[test]
     fn labels_of_other_kinds_are_refused() {

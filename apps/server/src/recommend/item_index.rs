@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dragoman_core::recommend::labels;
 use dragoman_store::Item;
 
 use super::{
-    features,
     popularity::Popularity,
     vectors::{self, Vectors},
     words::Words,
@@ -78,9 +78,9 @@ impl ItemIndex {
     pub(crate) fn put(&mut self, item: &Item) -> u32 {
         let id: Arc<str> = item.item_id.as_str().into();
         let categories = item.categories.iter().map(|word| format!("c:{word}"));
-        let labels = features::flatten(&item.labels).into_iter().map(|word| format!("l:{word}"));
+        let labels = labels::flatten(&item.labels).into_iter().map(|word| format!("l:{word}"));
         let mut entry = Entry {
-            title: features::title(item).into(),
+            title: labels::title(&item.labels, &item.comment).into(),
             is_shown: !item.is_hidden,
             time: item.timestamp.seconds,
             categories: self.words.acquire(categories),

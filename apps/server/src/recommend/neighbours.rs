@@ -228,7 +228,7 @@ fn ranked<T>(
 
 #[cfg(test)]
 mod tests {
-    use dragoman_store::{DEFAULT_TENANT, Feedback, Item, Mode, Store};
+    use dragoman_store::{DEFAULT_TENANT, Feedback, Insert, Item, Mode, Store};
 
     use super::*;
     use crate::RecommendationConfig;
@@ -240,7 +240,7 @@ mod tests {
             item_id: item.into(),
             ..Feedback::default()
         };
-        tenant.put_feedback(&[row], Mode::Add, (true, true))?;
+        tenant.put_feedback(&[row], Mode::Add, Insert::BOTH)?;
         neighbours.forget([(user, item)]);
         Ok(())
     }

@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use dragoman_core::recommend::{Event as ModelEvent, Ranking};
+use dragoman_core::recommend::{Event as ModelEvent, Ranking, labels};
 use dragoman_store::{Event, Timestamp};
 
 use super::{
-    Audience, Recommendations, Recommender, Settings, TenantIndex, features,
+    Audience, Recommendations, Recommender, Settings, TenantIndex,
     filter::CompiledFilter,
     item_index::{Entry, ItemIndex},
     link::Link,
@@ -74,7 +74,7 @@ impl UserContext {
                     is_liked: liked.collect::<Result<_, _>>()?,
                     is_disliked: disliked.collect::<Result<_, _>>()?,
                     events,
-                    labels: known.map(|user| features::flatten(&user.labels)).unwrap_or_default(),
+                    labels: known.map(|user| labels::flatten(&user.labels)).unwrap_or_default(),
                     now,
                     is_session: false,
                 }

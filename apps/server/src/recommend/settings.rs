@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dragoman_store::{Error as StoreError, Event, Tenant};
+use dragoman_store::{Error as StoreError, Event, Insert, Tenant};
 
 use super::{expression::Expression, groups::Groups};
 use crate::config::RecommendationConfig;
@@ -11,7 +11,7 @@ use crate::config::RecommendationConfig;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) default_n: usize,
-    pub(crate) insert: (bool, bool),
+    pub(crate) insert: Insert,
     positive: Vec<Expression>,
     negative: Vec<Expression>,
     weights: HashMap<String, f64>,
@@ -55,7 +55,7 @@ impl Settings {
         let aliases = pairs("recommender_aliases", &config.recommender_aliases)?;
         Ok(Self {
             default_n: config.default_n,
-            insert: (config.auto_insert_user, config.auto_insert_item),
+            insert: Insert { users: config.auto_insert_user, items: config.auto_insert_item },
             positive: expressions("positive_feedback", &config.positive_feedback)?,
             negative: expressions("negative_feedback", &config.negative_feedback)?,
             weights: weights.collect::<Result<_, _>>()?,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dragoman_core::recommend::labels::is_vector;
 use serde_json::Value;
 
 /// The longest vector that is kept.
@@ -21,11 +22,6 @@ pub(crate) enum Distance {
 
 /// The vectors of an item, by the path of their label.
 pub(crate) type Vectors = BTreeMap<Box<str>, Box<[f32]>>;
-
-/// Whether a label is a vector: a list of two numbers or more.
-pub(crate) fn is_vector(label: &Value) -> bool {
-    label.as_array().is_some_and(|list| list.len() > 1 && list.iter().all(Value::is_number))
-}
 
 /// The vectors among `labels`: `embedding` of an object, `a.b` of a nested one, and the empty path
 /// for labels that are one vector.

@@ -3,21 +3,29 @@
 mod call;
 mod detect;
 mod detected;
+mod files;
 mod frontend;
 mod languages;
 mod reply;
+mod stream;
 mod suggest;
 mod translate;
 
 use actix_web::web;
 
-use super::{get, post};
+use super::{get, post, resource};
 
 /// Registers the endpoints.
 pub(super) fn configure(services: &mut web::ServiceConfig) {
     services
         .service(post("/translate", translate::translate))
-        .service(post("/translate_file", translate::translate_file))
+        .service(
+            resource("/translate/stream")
+                .route(web::get().to(stream::stream))
+                .route(web::post().to(stream::stream)),
+        )
+        .service(post("/translate_file", files::translate_file))
+        .service(get("/download_file/{name}", files::download_file))
         .service(post("/detect", detect::detect))
         .service(post("/suggest", suggest::suggest))
         .service(get("/languages", languages::languages))

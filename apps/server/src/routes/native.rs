@@ -1,8 +1,10 @@
 //! Our own endpoints: pages, health, metrics, experts, the specification, and administration.
 
 mod admin;
+mod documents;
 mod experts;
 mod health;
+mod memory;
 mod metrics;
 mod pages;
 mod reply;
@@ -21,7 +23,17 @@ pub(super) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig
     services
         .service(get("/health", health::health))
         .service(get("/spec", spec::spec))
-        .service(get("/experts", experts::experts));
+        .service(get("/experts", experts::experts))
+        .service(post("/documents", documents::create))
+        .service(get("/documents/{id}/result", documents::result))
+        .service(
+            resource("/documents/{id}")
+                .route(get_route(documents::status))
+                .route(web::delete().to(documents::remove)),
+        );
+    let memory = resource("/memory").route(get_route(memory::search));
+    services
+        .service(memory.route(web::post().to(memory::add)).route(web::delete().to(memory::remove)));
     if config.monitoring.metrics {
         services.service(get("/metrics", metrics::metrics));
     }
@@ -62,6 +74,7 @@ fn configure_admin(services: &mut web::ServiceConfig) {
     let suggestions = resource("/admin/suggestions").route(get_route(admin::suggestions::list));
     let suggestion = resource("/admin/suggestions/{id}");
     services
+        .app_data(web::QueryConfig::default().error_handler(|error, _| reply::unclear(&error)))
         .service(suggestions)
         .service(
             suggestion

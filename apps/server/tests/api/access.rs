@@ -22,7 +22,7 @@ fn body(key: Option<&str>) -> Value {
 #[actix_web::test]
 async fn keys_are_known_or_refused() -> Result<()> {
     let app = TestApp::configured(settings("api_keys = true")?)?;
-    let key = app.store.create_key(KeyLimits::default())?;
+    let key = app.store.create_key(None, KeyLimits::default())?;
     assert_eq!(app.json("/translate", &body(None)).await?.0, 200, "a key is not required");
     assert_eq!(app.json("/translate", &body(Some(&key))).await?.0, 200);
     let query = app.post("/translate").query(&[
@@ -84,7 +84,8 @@ async fn an_address_is_told_to_slow_down_and_then_banned() -> Result<()> {
 #[actix_web::test]
 async fn a_key_has_limits_of_its_own() -> Result<()> {
     let app = TestApp::configured(settings("api_keys = true\nreq_limit = 1\nchar_limit = 3")?)?;
-    let key = app.store.create_key(KeyLimits { req_limit: Some(2), char_limit: Some(100) })?;
+    let key =
+        app.store.create_key(None, KeyLimits { req_limit: Some(2), char_limit: Some(100) })?;
     for _ in 0..2 {
         assert_eq!(app.json("/translate", &body(Some(&key))).await?.0, 200);
     }

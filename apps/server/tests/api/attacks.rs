@@ -183,7 +183,7 @@ async fn wrong_keys_are_counted() -> Result<()> {
     let text_of =
         "api_keys = true\nadmin_key = 'right'\nrecommend_api_key = 'right'\nwrong_key_limit = 4";
     let app = TestApp::configured(settings(text_of)?)?;
-    let key = app.store.create_key(KeyLimits::default())?;
+    let key = app.store.create_key(None, KeyLimits::default())?;
     let body = |key: &str| json!({ "q": "A Word", "source": "en", "target": "de", "api_key": key });
     assert_eq!(app.json("/translate", &body("wrong")).await?.0, 403);
     assert_eq!(text(app.get("/api/latest").header("X-API-Key", "wrong")).await?.0, 401);
@@ -204,7 +204,7 @@ async fn required_keys_close_recommendation_too() -> Result<()> {
     for request in [app.get("/api/latest"), app.get("/api/bulk/users"), delete] {
         assert_eq!(text(request).await?, (401, "unauthorized".into()));
     }
-    let key = app.store.create_key_for(Some("default"), KeyLimits::default())?;
+    let key = app.store.create_key(Some("default"), KeyLimits::default())?;
     assert_eq!(app.get("/api/latest").header("X-API-Key", key).send().await?.status(), 200);
     assert_eq!(app.get("/api/health/live").send().await?.status(), 200);
     Ok(())

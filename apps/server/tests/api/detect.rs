@@ -40,3 +40,27 @@ async fn nothing_to_guess_is_english_with_no_confidence() -> Result<()> {
     assert_eq!(app.json("/detect", &json!({ "q": { "a": 1 } })).await?.0, 400);
     Ok(())
 }
+
+#[actix_web::test]
+async fn a_language_that_the_model_does_not_know_is_named_and_not_translated() -> Result<()> {
+    let app = TestApp::start()?;
+    for (text, language) in [
+        ("Il giardino dietro la chiesa è chiuso oggi.", "it"),
+        ("Ogród za kościołem jest dziś zamknięty.", "pl"),
+        ("Сад за церковью сегодня закрыт.", "ru"),
+    ] {
+        let (_, guesses) = app.json("/detect", &json!({ "q": text })).await?;
+        assert_eq!(guesses[0]["language"], language, "{guesses}");
+        let of_model = |guess: &&serde_json::Value| {
+            ["de", "en", "es", "fr", "pt-BR"].iter().any(|code| guess["language"] == **code)
+        };
+        for guess in guesses.as_array().expect("an array").iter().filter(of_model) {
+            assert!(guess["confidence"].as_u64() < Some(50), "{guesses}");
+        }
+        let body = json!({ "q": text, "source": "auto", "target": "en" });
+        let (status, reply) = app.json("/translate", &body).await?;
+        assert_eq!((status, &reply["translatedText"]), (200, &json!(text)), "{reply}");
+        assert_eq!(reply["detectedLanguage"]["language"], language, "{reply}");
+    }
+    Ok(())
+}

@@ -113,6 +113,21 @@ async fn broken_nesting_survives() -> Result<()> {
 }
 
 #[actix_web::test]
+async fn attributes_are_translated_when_asked_for() -> Result<()> {
+    let app = TestApp::start()?;
+    let q = "<p>One <img alt='two three' src='a.png'> four</p>";
+    let mut body = json!({ "q": q, "source": "en", "target": "de", "format": "html" });
+    let (_, reply) = app.json("/translate", &body).await?;
+    let text = reply["translatedText"].as_str().unwrap_or_default();
+    assert!(text.contains("<img alt='two three' src='a.png'>"), "{reply}");
+    body["attributes"] = json!(true);
+    let (_, reply) = app.json("/translate", &body).await?;
+    let text = reply["translatedText"].as_str().unwrap_or_default();
+    assert!(text.contains("<img alt='two-de three-de' src='a.png'>"), "{reply}");
+    Ok(())
+}
+
+#[actix_web::test]
 async fn an_array_of_html_as_mastodon_sends_it() -> Result<()> {
     let app = TestApp::start()?;
     let q = [

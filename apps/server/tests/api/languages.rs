@@ -57,7 +57,8 @@ async fn settings_say_what_the_page_needs() -> Result<()> {
     let (status, reply) = answer(app.get("/frontend/settings")).await?;
     let expected = json!({
         "charLimit": 500, "frontendTimeout": 500, "apiKeys": false, "keyRequired": false,
-        "suggestions": true, "filesTranslation": false, "supportedFilesFormat": [],
+        "suggestions": true, "filesTranslation": true,
+        "supportedFilesFormat": dragoman_documents::Kind::endings(),
         "language": {
             "source": { "code": "auto", "name": "Auto Detect" },
             "target": { "code": "fr", "name": "French" },

@@ -3,7 +3,9 @@
 mod access;
 mod bad_input;
 mod batching;
+mod deepl;
 mod detect;
+mod documents;
 mod gorse;
 mod harness;
 mod html;

@@ -5,7 +5,7 @@ use reqwest::multipart::Form;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{TestApp, answer},
+    harness::{TestApp, answer, settings},
     model::Tagger,
 };
 
@@ -208,9 +208,32 @@ async fn another_model_serves_the_next_request() -> Result<()> {
 
 #[actix_web::test]
 async fn files_are_refused_as_upstream_does_when_they_are_disabled() -> Result<()> {
-    let app = TestApp::start()?;
+    let app = TestApp::configured(settings("files_translation = false")?)?;
     let (status, reply) = app.json("/translate_file", &json!({})).await?;
     let expected = json!({ "error": "Files translation are disabled on this server." });
     assert_eq!((status, reply), (403, expected));
+    Ok(())
+}
+
+#[actix_web::test]
+async fn a_stream_has_the_translation_piece_by_piece() -> Result<()> {
+    let app = TestApp::start()?;
+    let query = [("q", "One two. Three!\n\nFour."), ("source", "en"), ("target", "de")];
+    let reply = app.get("/translate/stream").query(&query).send().await?;
+    assert_eq!(reply.status(), 200);
+    assert_eq!(reply.headers()["content-type"], "text/event-stream; charset=utf-8");
+    let events = reply.text().await?;
+    let data = events.lines().filter_map(|line| line.strip_prefix("data: "));
+    let data = data.map(serde_json::from_str).collect::<Result<Vec<serde_json::Value>, _>>()?;
+    let pieces: Vec<&str> = data.iter().filter_map(|event| event["text"].as_str()).collect();
+    assert_eq!(pieces, ["One-de two-de.", " ", "Three-de!", "\n\n", "Four-de."]);
+    assert!(events.ends_with("event: done\ndata: {}\n\n"), "{events}");
+
+    let failing = [("q", "One. failing two. Three."), ("source", "en"), ("target", "de")];
+    let events = app.get("/translate/stream").query(&failing).send().await?.text().await?;
+    assert!(events.contains("event: error\ndata: ") && !events.contains("event: done"), "{events}");
+    let unknown = [("q", "One."), ("source", "en"), ("target", "tlh")];
+    let reply = app.get("/translate/stream").query(&unknown).send().await?;
+    assert_eq!(reply.status(), 400);
     Ok(())
 }

@@ -54,24 +54,31 @@ pub struct Written {
     pub new_items: Vec<String>,
 }
 
+/// What is made where feedback names it and it is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Insert {
+    /// Users.
+    pub users: bool,
+    /// Items.
+    pub items: bool,
+}
+
+impl Insert {
+    /// Users and items alike.
+    pub const BOTH: Self = Self { users: true, items: true };
+}
+
 impl Tenant {
     /// Writes `rows`; on disk when this returns. Blocks.
     ///
-    /// Users and items that are not there are made if `insert_users` and `insert_items` say so;
-    /// else their rows are dropped. A row without a time happened now.
-    pub fn put_feedback(
-        &self,
-        rows: &[Feedback],
-        mode: Mode,
-        (insert_users, insert_items): (bool, bool),
-    ) -> Result<Written> {
+    /// Users and items that are not there are made if `insert` says so; else their rows are dropped. A row without a time happened now.
+    pub fn put_feedback(&self, rows: &[Feedback], mode: Mode, insert: Insert) -> Result<Written> {
         rows.iter().try_for_each(check)?;
         let mut written = Written::default();
         for chunk in rows.chunks(CHUNK) {
             self.change(|draft| {
                 for row in chunk {
-                    if let Some(()) = admit(draft, row, (insert_users, insert_items), &mut written)?
-                    {
+                    if let Some(()) = admit(draft, row, insert, &mut written)? {
                         self.put_row(draft, row, mode, &mut written)?;
                     }
                 }
@@ -251,12 +258,12 @@ impl Tenant {
 pub(super) fn admit(
     draft: &mut Draft<'_>,
     row: &Feedback,
-    (insert_users, insert_items): (bool, bool),
+    insert: Insert,
     written: &mut Written,
 ) -> Result<Option<()>> {
     let has_user = draft.contains(&plain(USER, &row.user_id))?;
     let has_item = draft.contains(&plain(ITEM, &row.item_id))?;
-    if (!has_user && !insert_users) || (!has_item && !insert_items) {
+    if (!has_user && !insert.users) || (!has_item && !insert.items) {
         return Ok(None);
     }
     if !has_user {
@@ -359,7 +366,7 @@ mod tests {
     use super::*;
     use crate::{DEFAULT_TENANT, Store};
 
-    const BOTH: (bool, bool) = (true, true);
+    const BOTH: Insert = Insert::BOTH;
 
     fn tenant(dir: &tempfile::TempDir) -> Result<Tenant> {
         Store::open(dir.path())?.tenant(DEFAULT_TENANT)
@@ -466,7 +473,8 @@ mod tests {
         let tenant = tenant(&dir)?;
         tenant.put_items(&[Item { item_id: "a".into(), ..Item::default() }])?;
         let rows = [row("read", "u", "a", 1.0, 1), row("read", "u", "b", 1.0, 1)];
-        let written = tenant.put_feedback(&rows, Mode::Add, (true, false))?;
+        let written =
+            tenant.put_feedback(&rows, Mode::Add, Insert { users: true, items: false })?;
         assert_eq!((written.changes.len(), tenant.all_feedback(None).count()), (1, 1));
         let nan = [row("read", "u", "a", f64::NAN, 1)];
         assert!(tenant.put_feedback(&nan, Mode::Add, BOTH).is_err());

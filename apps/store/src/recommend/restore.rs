@@ -6,7 +6,7 @@ use super::{
     Feedback, Item, Tenant, User,
     codec::{HISTORY, Key},
     draft::Draft,
-    feedback::{CHUNK, Mode, Written, admit, encode, feedback_key},
+    feedback::{CHUNK, Insert, Mode, Written, admit, encode, feedback_key},
     put_item, put_user,
 };
 use crate::{Event, Result, Timestamp};
@@ -92,7 +92,7 @@ impl Tenant {
             Incoming::User(user) => put_user(draft, user),
             Incoming::Item(item) => put_item(draft, item),
             Incoming::Event(row) => {
-                admit(draft, row, (true, true), &mut written)?;
+                admit(draft, row, Insert::BOTH, &mut written)?;
                 self.put_row(draft, row, Mode::Merge, &mut written)
             }
             Incoming::Full(FullFeedback { row, events }) => {

@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(store.tenant(DEFAULT_TENANT)?.item("a")?, None);
         assert_eq!(store.tenants()?, ["default", "shop"]);
 
-        let key = store.create_key_for(Some("shop"), KeyLimits::default())?;
+        let key = store.create_key(Some("shop"), KeyLimits::default())?;
         assert!(store.remove_tenant("shop")? && !store.remove_tenant("shop")?);
         assert_eq!(store.api_key(&key)?, None);
         store.create_tenant("shop")?;

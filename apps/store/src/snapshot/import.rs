@@ -99,6 +99,17 @@ impl Import<'_> {
                 self.counts.keys += 1;
                 Ok(())
             }
+            Row::Glossary(row) => {
+                self.store.import_glossary(row)?;
+                self.counts.glossaries += 1;
+                Ok(())
+            }
+            Row::Term(row) => self.store.import_term(row),
+            Row::Unit(row) => {
+                self.store.import_unit(row)?;
+                self.counts.units += 1;
+                Ok(())
+            }
             Row::Tenant { name } => self.store.create_tenant(&name).map(drop),
             Row::User(Of { tenant, row }) => {
                 self.push(tenant.as_deref().unwrap_or(default), Incoming::User(row))?;

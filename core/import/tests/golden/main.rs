@@ -66,6 +66,7 @@ fn nllb_under_a_budget_of_memory_says_the_same() -> Result<()> {
         text: "The old key finds the warm letter.".into(),
         num_hypotheses: 1,
         trace: false,
+        wanted: Default::default(),
     };
     let run = |expert_memory| -> Result<_> {
         let options = TranslatorOptions { expert_memory, ..TranslatorOptions::default() };

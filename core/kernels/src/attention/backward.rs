@@ -7,7 +7,7 @@ use super::super::math::{dot, exp};
 use super::super::simd::simd;
 use super::forward::drop_factors;
 use super::tile::{Matrix, STRIP, Strip, UNIT, add_product, gather, gather_transposed, reserve};
-use super::{QkvGrads, Task};
+use super::{HeadTask, QkvGrads};
 
 /// Queries whose probabilities are held at once.
 const BLOCK: usize = 32;
@@ -47,7 +47,7 @@ struct Block {
 simd! {
     /// Writes the gradients of the rows and columns of `task`.
     pub(super) fn head<ISA>(
-        task: Task<'_>, log_sums: &[f32], dout: Columns<'_>, grads: &QkvGrads<'_>,
+        task: HeadTask<'_>, log_sums: &[f32], dout: Columns<'_>, grads: &QkvGrads<'_>,
         scratch: &mut Scratch,
     ) {
         let (queries, keys) = (task.queries(), task.keys());
@@ -69,15 +69,15 @@ simd! {
             scratch.add_key_gradients::<ISA>(task, &block);
         }
         let (_, stride) = task.widths();
-        scatter(&scratch.dkeys, stride, 1.0, &grads.dk, (keys.clone(), task.columns()));
-        scatter(&scratch.dvalues, stride, 1.0, &grads.dv, (keys, task.columns()));
+        scatter(&scratch.dkeys, stride, 1.0, &grads.dk, keys.clone(), task.columns());
+        scatter(&scratch.dvalues, stride, 1.0, &grads.dv, keys, task.columns());
     }
 }
 
 impl Scratch {
     /// Makes room for `task`, and fetches its keys and values.
     #[inline(always)]
-    fn load(&mut self, task: Task<'_>) {
+    fn load(&mut self, task: HeadTask<'_>) {
         let (width, padded_width) = task.widths();
         let (keys, padded_keys) = (task.keys().len(), task.padded_keys());
         let (k, v) = (task.inputs.k, task.inputs.v);
@@ -99,7 +99,7 @@ impl Scratch {
 
     /// Fetches the queries and output gradients of `block`, with rows of zeros up to a whole strip.
     #[inline(always)]
-    fn load_block(&mut self, task: Task<'_>, block: &Block, dout: Columns<'_>) {
+    fn load_block(&mut self, task: HeadTask<'_>, block: &Block, dout: Columns<'_>) {
         let ((_, width), keys) = (task.widths(), task.padded_keys());
         let (rows, columns, scale) = (&block.rows, task.columns(), task.rule.heads.scale);
         let padded = rows.len().next_multiple_of(STRIP);
@@ -113,7 +113,7 @@ impl Scratch {
 
     /// `probs = scale · q·kᵀ` and `dscores = dout·vᵀ` for a strip of queries.
     #[inline(always)]
-    fn score<const ISA: u8>(&mut self, task: Task<'_>, block: &Block, strip: usize) {
+    fn score<const ISA: u8>(&mut self, task: HeadTask<'_>, block: &Block, strip: usize) {
         let ((inner, width), stride) = (task.widths(), task.padded_keys());
         let columns = block.visible(task, strip + STRIP).next_multiple_of(UNIT);
         let keys = Matrix { data: &self.keys_t, stride, inner, columns };
@@ -128,7 +128,7 @@ impl Scratch {
     #[inline(always)]
     fn differentiate<const ISA: u8>(
         &mut self,
-        task: Task<'_>,
+        task: HeadTask<'_>,
         block: &Block,
         i: usize,
         log_sums: &[f32],
@@ -163,7 +163,7 @@ impl Scratch {
     #[inline(always)]
     fn query_gradients<const ISA: u8>(
         &mut self,
-        task: Task<'_>,
+        task: HeadTask<'_>,
         block: &Block,
         strip: usize,
         dq: &ColumnsMut<'_>,
@@ -177,12 +177,12 @@ impl Scratch {
         add_product::<ISA>(dscores, keys, dqueries, width);
         let first = block.rows.start + strip;
         let rows = first..block.rows.end.min(first + STRIP);
-        scatter(dqueries, width, task.rule.heads.scale, dq, (rows, task.columns()));
+        scatter(dqueries, width, task.rule.heads.scale, dq, rows, task.columns());
     }
 
     /// `dv += pᵀ·dout` and `dk += scale · dsᵀ·q` for the queries of `block`.
     #[inline(always)]
-    fn add_key_gradients<const ISA: u8>(&mut self, task: Task<'_>, block: &Block) {
+    fn add_key_gradients<const ISA: u8>(&mut self, task: HeadTask<'_>, block: &Block) {
         let ((_, width), stride, inner) = (task.widths(), task.padded_keys(), block.rows.len());
         for j in (0..block.visible(task, inner)).step_by(STRIP) {
             let probs = Strip { data: &self.probs[j..], row: 1, column: stride };
@@ -198,7 +198,7 @@ impl Scratch {
 impl Block {
     /// Keys seen by the last of the queries before place `end` of the block; the others see no more.
     #[inline(always)]
-    fn visible(&self, task: Task<'_>, end: usize) -> usize {
+    fn visible(&self, task: HeadTask<'_>, end: usize) -> usize {
         task.visible(self.start + end.min(self.rows.len()) - 1)
     }
 }
@@ -210,7 +210,8 @@ fn scatter(
     stride: usize,
     factor: f32,
     to: &ColumnsMut<'_>,
-    (rows, columns): (Range<usize>, Range<usize>),
+    rows: Range<usize>,
+    columns: Range<usize>,
 ) {
     for (row, from) in rows.zip(from.chunks_exact(stride)) {
         // SAFETY: the task that calls this alone has these rows and this head.

@@ -4,7 +4,7 @@ use super::super::columns::ColumnsMut;
 use super::super::math::{exp, ln, max, sum};
 use super::super::random::{self, Dropout};
 use super::super::simd::simd;
-use super::Task;
+use super::HeadTask;
 use super::tile::{Matrix, STRIP, Strip, UNIT, add_product, gather, gather_transposed, reserve};
 
 /// Buffers of one thread, kept from task to task. Rows are padded to whole registers.
@@ -38,7 +38,7 @@ struct Queries {
 simd! {
     /// Writes the rows and columns of `task` to `out`, and the log-sum-exp of its rows to `saved`.
     pub(super) fn head<ISA>(
-        task: Task<'_>, out: &ColumnsMut<'_>, saved: &ColumnsMut<'_>, scratch: &mut Scratch,
+        task: HeadTask<'_>, out: &ColumnsMut<'_>, saved: &ColumnsMut<'_>, scratch: &mut Scratch,
     ) {
         let rows = task.queries();
         if rows.is_empty() || task.columns().is_empty() {
@@ -59,7 +59,7 @@ simd! {
 impl Scratch {
     /// Makes room for `task`, and fetches its keys and values.
     #[inline(always)]
-    fn load(&mut self, task: Task<'_>) {
+    fn load(&mut self, task: HeadTask<'_>) {
         let (width, padded_width) = task.widths();
         let (keys, padded_keys) = (task.keys().len(), task.padded_keys());
         let (k, v) = (task.inputs.k, task.inputs.v);
@@ -75,7 +75,7 @@ impl Scratch {
 
     /// `probs = scale · q·kᵀ`
     #[inline(always)]
-    fn score<const ISA: u8>(&mut self, task: Task<'_>, queries: Queries) {
+    fn score<const ISA: u8>(&mut self, task: HeadTask<'_>, queries: Queries) {
         let (width, stride) = (task.columns().len(), task.padded_keys());
         let (rows, scale) = (queries.row..queries.row + queries.count, task.rule.heads.scale);
         gather(task.inputs.q, rows, task.columns(), scale, &mut self.queries, width);
@@ -91,7 +91,7 @@ impl Scratch {
     #[inline(always)]
     fn normalise<const ISA: u8>(
         &mut self,
-        task: Task<'_>,
+        task: HeadTask<'_>,
         queries: Queries,
         saved: &ColumnsMut<'_>,
     ) {
@@ -119,7 +119,7 @@ impl Scratch {
 
     /// `out = probs · v`
     #[inline(always)]
-    fn weigh<const ISA: u8>(&mut self, task: Task<'_>, queries: Queries, out: &ColumnsMut<'_>) {
+    fn weigh<const ISA: u8>(&mut self, task: HeadTask<'_>, queries: Queries, out: &ColumnsMut<'_>) {
         let (width, stride) = task.widths();
         let result = &mut self.out[..STRIP * stride];
         result.fill(0.0);

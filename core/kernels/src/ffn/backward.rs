@@ -1,5 +1,7 @@
 //! The backward pass.
 
+mod second;
+
 use std::ops::Range;
 
 use super::{
@@ -7,11 +9,13 @@ use super::{
 };
 use crate::{
     counters,
-    gemm::{Epilogue, Operand, Out, Product, Rows},
+    gemm::{Epilogue, Operand, Out, Part, Product, Rows},
     parallel,
     scratch::Scratch,
     visits::Visits,
 };
+
+use second::Second;
 
 /// Where the gradients of one expert's weights are added; the shapes are those of its weights.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ struct Outs {
 }
 
 /// One piece of work of the second half.
-enum Task {
+enum GradientTask {
     Input(Tile),
     Up(Tile),
     Gate(Tile),
@@ -216,14 +220,14 @@ impl GroupedFfn<'_> {
         // SAFETY: as above.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {
-            let part = (tile.rows.clone(), tile.columns.clone());
+            let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
             product.run_part(part, (up, None), &Epilogue::NONE, |stripe| stripe.for_each(back));
         }
     }
 
     /// The second half's work: the gradient of every visit's token, and of every trained expert's
     /// weights.
-    fn tasks(&self, groups: &[Group], outs: &[Option<Outs>]) -> Vec<Task> {
+    fn tasks(&self, groups: &[Group], outs: &[Option<Outs>]) -> Vec<GradientTask> {
         let trained = |has: &dyn Fn(&Outs) -> bool, rows: Range<usize>, of: &Group| {
             if outs[of.expert].as_ref().is_some_and(has) { rows } else { 0..0 }
         };
@@ -243,14 +247,14 @@ impl GroupedFfn<'_> {
 
         let mut tasks = Vec::new();
         let inputs = tiles(groups, |group| (group.visits.len(), d_model));
-        tasks.extend(inputs.into_iter().map(Task::Input));
-        tasks.extend(up.into_iter().map(Task::Up));
-        tasks.extend(gate.into_iter().map(Task::Gate));
-        tasks.extend(down.into_iter().map(Task::Down));
+        tasks.extend(inputs.into_iter().map(GradientTask::Input));
+        tasks.extend(up.into_iter().map(GradientTask::Up));
+        tasks.extend(gate.into_iter().map(GradientTask::Gate));
+        tasks.extend(down.into_iter().map(GradientTask::Down));
         let up_bias = row(&|outs| outs.up_bias.is_some(), &|group| group.d_ff);
-        tasks.extend(up_bias.into_iter().map(Task::UpBias));
+        tasks.extend(up_bias.into_iter().map(GradientTask::UpBias));
         let down_bias = row(&|outs| outs.down_bias.is_some(), &|_| d_model);
-        tasks.extend(down_bias.into_iter().map(Task::DownBias));
+        tasks.extend(down_bias.into_iter().map(GradientTask::DownBias));
         tasks
     }
 
@@ -276,126 +280,6 @@ impl GroupedFfn<'_> {
                 dweights[visits.positions()[visit] as usize] = sum;
             }
         }
-    }
-}
-
-/// All that the second half reads.
-struct Second<'a> {
-    ffn: &'a GroupedFfn<'a>,
-    input: &'a FfnInput<'a>,
-    dys: &'a [f32],
-    groups: &'a [Group],
-    middle: &'a Middle,
-}
-
-impl Second<'_> {
-    fn run(&self, task: &Task, outs: &[Option<Outs>], dxs: Out) {
-        let outs = |tile: &Tile| {
-            let expert = self.groups[tile.group].expert;
-            outs[expert].as_ref().expect("tasks are made for trained experts")
-        };
-        let some = |out: Option<Out>| out.expect("tasks are made for weights that exist");
-        let epilogue = |tile: &Tile| match outs(tile).overwrite {
-            true => &Epilogue::NONE,
-            false => &Epilogue::ACCUMULATE,
-        };
-        match task {
-            Task::Input(tile) => self.input(tile, dxs),
-            Task::Up(tile) => self.up(tile, &self.middle.up, outs(tile).up, epilogue(tile)),
-            Task::Gate(tile) => {
-                self.up(tile, &self.middle.gate, some(outs(tile).gate), epilogue(tile));
-            }
-            Task::Down(tile) => self.down(tile, outs(tile).down, epilogue(tile)),
-            Task::UpBias(tile) => self.up_bias(tile, some(outs(tile).up_bias)),
-            Task::DownBias(tile) => self.down_bias(tile, some(outs(tile).down_bias)),
-        }
-    }
-
-    /// `dx = upᵀ · dup`, and the gate's.
-    fn input(&self, tile: &Tile, dxs: Out) {
-        let (group, d_model) = (&self.groups[tile.group], self.ffn.d_model);
-        let weights = &self.ffn.experts[group.expert];
-        let dxs = dxs.part(group.visits.start * d_model, d_model);
-        let back = |gradient, weight, epilogue| {
-            let a = Operand::KInner(Rows::new(group.part_of(gradient), group.d_ff));
-            let b = Operand::KOuter(Rows::new(weight, d_model));
-            self.product((group.visits.len(), d_model, group.d_ff), (a, b), tile, dxs, epilogue);
-        };
-        back(&self.middle.up, weights.up, &Epilogue::NONE);
-        if let Some(weight) = weights.gate {
-            back(&self.middle.gate, weight, &Epilogue::ACCUMULATE);
-        }
-    }
-
-    /// `Σ dup ⊗ x`, and the gate's.
-    fn up(&self, tile: &Tile, gradient: &Scratch, out: Out, epilogue: &Epilogue<'_>) {
-        let (group, d_model) = (&self.groups[tile.group], self.ffn.d_model);
-        let a = Operand::KOuter(Rows::new(group.part_of(gradient), group.d_ff));
-        let b = Operand::KOuter(Rows::gather(self.input.xs, d_model, self.tokens(group)));
-        let dims = (group.d_ff, d_model, group.visits.len());
-        self.product(dims, (a, b), tile, out, epilogue);
-    }
-
-    /// `Σ dy ⊗ hidden`.
-    fn down(&self, tile: &Tile, out: Out, epilogue: &Epilogue<'_>) {
-        let (group, d_model) = (&self.groups[tile.group], self.ffn.d_model);
-        let a = Operand::KOuter(Rows::gather(self.dys, d_model, self.tokens(group)));
-        let b = Operand::KOuter(Rows::new(group.part_of(&self.middle.hidden), group.d_ff));
-        let dims = (d_model, group.d_ff, group.visits.len());
-        self.product(dims, (a, b), tile, out, epilogue);
-    }
-
-    fn product(
-        &self,
-        (m, n, k): (usize, usize, usize),
-        (a, b): (Operand<'_>, Operand<'_>),
-        tile: &Tile,
-        out: Out,
-        epilogue: &Epilogue<'_>,
-    ) {
-        let product = Product { packing: self.ffn.precision.into(), m, n, k, a, b: b.into() };
-        let part = (tile.rows.clone(), tile.columns.clone());
-        // SAFETY: the tiles of one matrix are disjoint, and each matrix is written by one kind of
-        // task.
-        #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
-        unsafe {
-            product.run_part(part, (out, None), epilogue, |_| ());
-        }
-    }
-
-    /// `Σ dup`.
-    fn up_bias(&self, tile: &Tile, out: Out) {
-        let group = &self.groups[tile.group];
-        let sum = columns_of(tile, out);
-        for row in group.part_of(&self.middle.up).chunks_exact(group.d_ff) {
-            rows::add_weighted(sum, 1.0, &row[tile.columns.clone()]);
-        }
-    }
-
-    /// `Σ weight · dy`.
-    fn down_bias(&self, tile: &Tile, out: Out) {
-        let group = &self.groups[tile.group];
-        let sum = columns_of(tile, out);
-        for visit in group.visits.clone() {
-            let token = self.input.visits.tokens()[visit] as usize;
-            let weight = self.input.weights[self.input.visits.positions()[visit] as usize];
-            let dy = &self.dys[token * self.ffn.d_model..][..self.ffn.d_model];
-            rows::add_weighted(sum, weight, &dy[tile.columns.clone()]);
-        }
-    }
-
-    fn tokens(&self, group: &Group) -> &[u32] {
-        &self.input.visits.tokens()[group.visits.clone()]
-    }
-}
-
-/// The part of a bias that is this tile's.
-fn columns_of<'a>(tile: &Tile, bias: Out) -> &'a mut [f32] {
-    // SAFETY: the tiles of one bias are disjoint, and the caller of the pass holds it borrowed
-    // until all are done.
-    #[expect(unsafe_code, reason = "tasks write disjoint parts of one vector")]
-    unsafe {
-        bias.row(0, tile.columns.clone())
     }
 }
 

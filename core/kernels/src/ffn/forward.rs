@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     activation::Activation,
-    gemm::{Epilogue, IntegerRows, Operand, Out, Packing, Product, Right, Rows},
+    gemm::{Epilogue, IntegerRows, Operand, Out, Packing, Part, Product, Right, Rows},
     parallel,
     scratch::Scratch,
     visits::Visits,
@@ -141,7 +141,7 @@ impl Forward<'_> {
         let weights = self.expert(group.expert);
         let [up, gate, hidden] = [up, gate, hidden].map(|part| part.part(group.start, group.d_ff));
         let product = self.up(input, group);
-        let part = (tile.rows.clone(), tile.columns.clone());
+        let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
         let bias = Epilogue { bias: weights.up_bias, ..Epilogue::NONE };
         // SAFETY: the tiles of all groups are disjoint parts of these buffers.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
@@ -172,7 +172,7 @@ impl Forward<'_> {
         let out = out.part(group.visits.start * self.d_model, self.d_model);
         let bias = self.expert(group.expert).down_bias;
         let bias = Epilogue { bias, ..Epilogue::NONE };
-        let part = (tile.rows.clone(), tile.columns.clone());
+        let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
         // SAFETY: the tiles of all groups are disjoint parts of this buffer.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {

@@ -2,13 +2,13 @@
 
 use crate::{
     activation::{self, Activation},
-    vectorised::vectorised,
+    simd::simd,
 };
 
 /// Columns that the gradient handles at a time; its sums are cut here, whatever the tiles.
 pub(super) const PIECE: usize = 128;
 
-vectorised! {
+simd! {
     /// `hidden = act(up)`, or `act(gate) ∘ up`.
     pub(super) fn activate(
         activation: Activation,
@@ -39,7 +39,7 @@ pub(super) struct Piece<'a> {
     pub(super) hidden: Option<&'a mut [f32]>,
 }
 
-vectorised! {
+simd! {
     /// Goes back through the activation; gives the piece's part in the gradient of the visit's
     /// weight.
     pub(super) fn backward(activation: Activation, piece: Piece<'_>) -> f32 {
@@ -86,14 +86,14 @@ fn back(piece: Piece<'_>, function: impl Fn(f32) -> (f32, f32)) -> f32 {
     part
 }
 
-vectorised! {
+simd! {
     /// `ys += weight · xs`.
     pub(super) fn add_weighted(ys: &mut [f32], weight: f32, xs: &[f32]) {
         ys.iter_mut().zip(xs).for_each(|(y, x)| *y += weight * x);
     }
 }
 
-vectorised! {
+simd! {
     /// The inner product.
     pub(super) fn inner(xs: &[f32], ys: &[f32]) -> f32 {
         dot(xs, ys)

@@ -40,7 +40,7 @@ pub(super) unsafe fn block(block: &Block<'_>, c: *mut f32, c_stride: usize) {
             (Packing::Int8, Layout::Rows) => walk::<ROW_STRIDE, 1, INT8>(block, c, c_stride),
             (Packing::F32, Layout::Columns) => walk::<1, TILE_ROWS, F32>(block, c, c_stride),
             (Packing::Bf16, Layout::Columns) => walk::<1, TILE_ROWS, BF16>(block, c, c_stride),
-            (Packing::Int8, Layout::Columns) => unreachable!("whole numbers are packed by rows"),
+            (Packing::Int8, Layout::Columns) => unreachable!("int8 operands are packed by rows"),
         }
     }
     if block.past_caches {

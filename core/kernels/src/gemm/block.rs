@@ -1,4 +1,4 @@
-//! The inner product of packed operands, and the choice of the code that computes it.
+//! The inner product of packed operands, and the choice of the instruction set that computes it.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     activation::{self, Activation},
-    cpu::Variant,
+    simd,
 };
 
 /// What happens to each sum before it is a result.
@@ -47,7 +47,7 @@ impl<'a> Epilogue<'a> {
     }
 }
 
-/// What turns sums of whole numbers into results.
+/// What turns sums of int8 products into results.
 #[derive(Clone, Copy)]
 pub(super) struct Quantised<'a> {
     /// Of each row of the block.
@@ -106,9 +106,9 @@ pub(super) struct Block<'a> {
     pub(super) columns: usize,
     /// What is packed later, to be fetched meanwhile: half a panel's rows, one after the other.
     pub(super) ahead: Option<*const f32>,
-    /// Whether the sums start from what the result holds (in int8, the bits of whole numbers).
+    /// Whether the sums start from what the result holds (in int8, the bits of integers).
     pub(super) load: bool,
-    /// Whether the result is written around the caches, where a variant can: whoever asks has made sure
+    /// Whether the result is written around the caches, where an instruction set can: the caller has made sure
     /// that its rows begin on cache lines, and that nothing is read of it soon.
     pub(super) past_caches: bool,
     /// Applied to the sums when this is the last block of `K`.
@@ -120,19 +120,19 @@ impl Block<'_> {
     ///
     /// # Safety
     /// `c` points to `rows` rows of at least `columns` elements, `c_stride` apart, that no one else
-    /// uses meanwhile; this machine runs `variant`.
+    /// uses meanwhile.
     #[expect(unsafe_code, reason = "tiles of one matrix are written by several threads")]
-    pub(super) unsafe fn run(&self, variant: Variant, c: *mut f32, c_stride: usize) {
+    pub(super) unsafe fn run(&self, c: *mut f32, c_stride: usize) {
         let panels = self.columns.div_ceil(PANEL);
         assert!(self.words <= BLOCK && self.a.len() >= self.layout.block_words(self.rows));
         assert!(self.b.len() >= (panels.max(1) - 1) * self.panel_stride + self.words * PANEL);
-        // SAFETY: the lengths were checked; the rest is the caller's promise.
+        // SAFETY: the machine has the level, the lengths were checked; the rest is the caller's promise.
         unsafe {
-            match variant {
+            match simd::level() {
                 #[cfg(target_arch = "x86_64")]
-                Variant::Avx512 => avx512::block(self, c, c_stride),
+                simd::AVX512 => avx512::block(self, c, c_stride),
                 #[cfg(target_arch = "x86_64")]
-                Variant::Avx2 => avx2::block(self, c, c_stride),
+                simd::FUSED => avx2::block(self, c, c_stride),
                 _ => portable::block(self, c, c_stride),
             }
         }
@@ -148,9 +148,8 @@ impl Block<'_> {
 }
 
 /// Packs `rows` of the left operand, elements `k` of the sum (one block at most), into `into`.
-#[expect(unsafe_code, reason = "instructions that this machine was asked for")]
+#[expect(unsafe_code, reason = "the instruction set is known only at run time")]
 pub(super) fn pack_left(
-    variant: Variant,
     packing: Packing,
     a: &Operand<'_>,
     rows: Range<usize>,
@@ -159,19 +158,18 @@ pub(super) fn pack_left(
 ) {
     assert!(into.len() >= a.layout().block_words(rows.len()));
     assert!(packing.words(k.len()) <= BLOCK);
-    match variant {
+    match simd::level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the variant was chosen for this machine, and the length was checked.
-        Variant::Avx512 => unsafe { pack_avx512::pack_left(packing, a, rows, k, into) },
+        // SAFETY: the machine has the level, and the length was checked.
+        simd::AVX512 => unsafe { pack_avx512::pack_left(packing, a, rows, k, into) },
         _ => portable::pack_left(packing, a, rows, k, into),
     }
 }
 
 /// Packs the panels of `columns` of the right operand, elements `k` of the sum (from a whole word
 /// on), into `into`.
-#[expect(unsafe_code, reason = "instructions that this machine was asked for")]
+#[expect(unsafe_code, reason = "the instruction set is known only at run time")]
 pub(super) fn pack_right(
-    variant: Variant,
     packing: Packing,
     b: &Operand<'_>,
     columns: Range<usize>,
@@ -179,10 +177,10 @@ pub(super) fn pack_right(
     into: &mut [u32],
 ) {
     assert!(into.len() >= columns.len().div_ceil(PANEL) * PANEL * packing.words(k.len()));
-    match variant {
+    match simd::level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the variant was chosen for this machine, and the length was checked.
-        Variant::Avx512 => unsafe { pack_avx512::pack_right(packing, b, columns, k, into) },
+        // SAFETY: the machine has the level, and the length was checked.
+        simd::AVX512 => unsafe { pack_avx512::pack_right(packing, b, columns, k, into) },
         _ => portable::pack_right(packing, b, columns, k, into),
     }
 }

@@ -46,7 +46,7 @@ pub enum Packing {
     F32,
     /// bfloat16, 2 bytes.
     Bf16,
-    /// Whole numbers up to ±127 with a scale for each row of weights; activations are rounded
+    /// int8, up to ±127, with a scale for each row of weights; activations are rounded
     /// likewise when they are multiplied, and the sums are exact.
     Int8,
 }

@@ -28,7 +28,7 @@ pub(super) unsafe fn pack_left(
             (Operand::KInner(a), Packing::Bf16) => left_rows::<true>(a, rows, k, into),
             (Operand::KOuter(a), Packing::F32) => left_columns::<false>(a, rows, k, into),
             (Operand::KOuter(a), Packing::Bf16) => left_columns::<true>(a, rows, k, into),
-            (_, Packing::Int8) => unreachable!("whole numbers are packed with their scales"),
+            (_, Packing::Int8) => unreachable!("int8 operands are packed with their scales"),
         }
     }
 }
@@ -52,7 +52,7 @@ pub(super) unsafe fn pack_right(
             (Operand::KInner(b), Packing::Bf16) => right_rows::<true>(b, columns, k, into),
             (Operand::KOuter(b), Packing::F32) => right_columns::<false>(b, columns, k, into),
             (Operand::KOuter(b), Packing::Bf16) => right_columns::<true>(b, columns, k, into),
-            (_, Packing::Int8) => unreachable!("whole numbers are packed with their scales"),
+            (_, Packing::Int8) => unreachable!("int8 operands are packed with their scales"),
         }
     }
 }

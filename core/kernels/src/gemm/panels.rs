@@ -7,7 +7,7 @@ use super::{
     layout::{Operand, PANEL, Packing, Rows},
     quantise,
 };
-use crate::{cpu::Variant, parallel, scratch::Words};
+use crate::{parallel, scratch::Words};
 
 /// A right operand in panels, with all of `K`.
 pub(crate) struct Panels {
@@ -28,16 +28,11 @@ pub(crate) const LONGEST: usize = i32::MAX as usize / (255 * 127);
 
 impl Panels {
     /// Packs `weights`, `(N, K)`.
-    pub(crate) fn new(
-        variant: Variant,
-        packing: Packing,
-        weights: &[f32],
-        (n, k): (usize, usize),
-    ) -> Self {
+    pub(crate) fn new(packing: Packing, weights: &[f32], n: usize, k: usize) -> Self {
         let rows = |rows: Range<usize>| {
             Ok::<_, Infallible>(Cow::Borrowed(&weights[rows.start * k..rows.end * k]))
         };
-        match Self::from_rows(variant, packing, (n, k), rows) {
+        match Self::from_rows(packing, (n, k), rows) {
             Ok(panels) => panels,
             Err(never) => match never {},
         }
@@ -45,7 +40,6 @@ impl Panels {
 
     /// Packs weights `(N, K)` of which `read` gives some rows at a time, in order.
     pub(crate) fn from_rows<'a, E>(
-        variant: Variant,
         packing: Packing,
         (n, k): (usize, usize),
         mut read: impl FnMut(Range<usize>) -> Result<Cow<'a, [f32]>, E>,
@@ -82,7 +76,7 @@ impl Panels {
                     let rows = Operand::KInner(weights);
                     parallel::for_each_chunk(panels, stride, work, |i, panel| {
                         let columns = i * PANEL..((i + 1) * PANEL).min(values.len() / k.max(1));
-                        pack_right(variant, packing, &rows, columns, 0..k, panel);
+                        pack_right(packing, &rows, columns, 0..k, panel);
                     });
                 }
             }

@@ -7,7 +7,7 @@ use super::{
     block::Block,
     layout::{BLOCK, Operand, PANEL, Packing, ROW_STRIDE, Rows, TILE_ROWS},
 };
-use crate::vectorised::vectorised;
+use crate::simd::simd;
 
 /// Computes `block` into `c`: panels, then rows, so that a panel stays in the first-level cache.
 ///
@@ -58,7 +58,7 @@ fn add_bf16(sums: &mut [f32; PANEL], a: u32, columns: &[u32; PANEL]) {
     }
 }
 
-/// The left operand's bytes are unsigned, the right one's signed; the sums are whole numbers, kept
+/// The left operand's bytes are unsigned, the right one's signed; the sums are integers, kept
 /// as their bits.
 #[inline(always)]
 fn add_int8(sums: &mut [f32; PANEL], a: u32, columns: &[u32; PANEL]) {
@@ -150,7 +150,7 @@ fn part_of(row: &[f32], part: Range<usize>) -> &[f32] {
     row.get(part).unwrap_or_default()
 }
 
-vectorised! {
+simd! {
     /// Packs neighbours of one row.
     fn pack_row(packing: Packing, row: &[f32], words: &mut [u32]) {
         match packing {
@@ -164,12 +164,12 @@ vectorised! {
                     words[pairs.len()] = bf16(*last);
                 }
             }
-            Packing::Int8 => unreachable!("whole numbers are packed with their scales"),
+            Packing::Int8 => unreachable!("int8 operands are packed with their scales"),
         }
     }
 }
 
-vectorised! {
+simd! {
     /// Packs two rows, or one, side by side.
     fn join_rows(packing: Packing, first: &[f32], second: &[f32], words: &mut [u32]) {
         match packing {
@@ -182,7 +182,7 @@ vectorised! {
                     *word = bf16(*low) | bf16(*high) << 16;
                 }
             }
-            Packing::Int8 => unreachable!("whole numbers are packed with their scales"),
+            Packing::Int8 => unreachable!("int8 operands are packed with their scales"),
         }
     }
 }

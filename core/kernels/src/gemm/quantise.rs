@@ -1,19 +1,16 @@
-//! Rows of numbers as whole numbers up to ±127 and a scale.
+//! Quantisation of rows to int8, up to ±127, with a scale for each row.
 
 use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
 use super::pack_avx512;
 use super::layout::{Operand, ROW_STRIDE};
-use crate::{
-    cpu::{self, Variant},
-    vectorised::vectorised,
-};
+use crate::simd::{self, simd};
 
 /// Added to the left operand's numbers, because the instruction takes them unsigned.
 pub(super) const OFFSET: i32 = 128;
 
-vectorised! {
+simd! {
     /// What one stands for in `row`: its largest magnitude becomes 127. NaN when an element is not
     /// finite.
     pub(super) fn scale(row: &[f32]) -> f32 {
@@ -45,20 +42,20 @@ pub(super) fn inverse(scale: f32) -> f32 {
     if inverse.is_finite() { inverse } else { 0.0 }
 }
 
-/// Rounds `row · inverse` to whole numbers (ties to even), adds `offset`, and packs four bytes
-/// a word; gives the sum of the whole numbers. Missing bytes of the last word are zero.
+/// Rounds `row · inverse` to integers (ties to even), adds `offset`, and packs four bytes
+/// a word; gives the sum of the integers. Missing bytes of the last word are zero.
 pub(super) fn pack(row: &[f32], inverse: f32, offset: i32, into: &mut [u32]) -> i32 {
     assert!(into.len() >= row.len().div_ceil(4));
-    match cpu::variant() {
+    #[expect(unsafe_code, reason = "the instruction set is known only at run time")]
+    match simd::level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the variant was chosen for this machine, and the length was checked.
-        #[expect(unsafe_code, reason = "instructions that this machine has")]
-        Variant::Avx512 => unsafe { pack_avx512::pack_integers(row, inverse, offset, into) },
+        // SAFETY: the machine has the level, and the length was checked.
+        simd::AVX512 => unsafe { pack_avx512::pack_integers(row, inverse, offset, into) },
         _ => pack_portable(row, inverse, offset, into),
     }
 }
 
-vectorised! {
+simd! {
     /// [`pack`] on any machine.
     fn pack_portable(row: &[f32], inverse: f32, offset: i32, into: &mut [u32]) -> i32 {
         let (fours, rest) = row.as_chunks::<4>();
@@ -84,7 +81,7 @@ vectorised! {
     }
 }
 
-/// `x · inverse` to the nearest whole number: adding 1.5·2²³ leaves it in the last bits.
+/// `x · inverse` to the nearest integer: adding 1.5·2²³ leaves it in the last bits.
 #[inline(always)]
 fn whole(x: f32, inverse: f32) -> i32 {
     const ROUND: f32 = 12_582_912.0;
@@ -106,7 +103,7 @@ pub(super) fn pack_left(
     into: &mut [u32],
 ) {
     let Operand::KInner(a) = a else {
-        unreachable!("whole numbers are packed by rows");
+        unreachable!("int8 operands are packed by rows");
     };
     for ((row, scale), words) in rows.zip(scales).zip(into.chunks_mut(ROW_STRIDE)) {
         pack(&a.row(row)[k.clone()], inverse(*scale), OFFSET, words);
@@ -116,7 +113,7 @@ pub(super) fn pack_left(
 /// The scales of `rows` of the left operand.
 pub(super) fn scales(a: &Operand<'_>, rows: Range<usize>, into: &mut [f32]) {
     let Operand::KInner(a) = a else {
-        unreachable!("whole numbers are packed by rows");
+        unreachable!("int8 operands are packed by rows");
     };
     for (row, place) in rows.zip(into) {
         *place = scale(a.row(row));

@@ -9,7 +9,7 @@ pub struct History<'a> {
     pub events: &'a [Event],
     /// Features of the user.
     pub features: &'a [u32],
-    /// The moment that the next event is asked for.
+    /// When the next event is to be predicted.
     pub now: i64,
     /// Statistics of the user's behaviour before the first event and after each: `(L + 1, S)`.
     pub statistics: &'a [f32],
@@ -21,9 +21,9 @@ pub struct History<'a> {
 ///
 /// The first row of a history stands for its start, so that a user without events has a row, too.
 /// The others stand for its last events. Each row knows the time until the next event, or until
-/// now: it is known when a recommendation is asked for.
+/// now: it is known when a recommendation is requested.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct HistoryBatch {
     /// Where each history lies.
     pub layout: Ragged,
     /// Item of each row; [`NO_ROW`] at the start.
@@ -44,7 +44,7 @@ pub struct Batch {
     pub hidden: Vec<usize>,
 }
 
-impl Batch {
+impl HistoryBatch {
     /// Puts `histories` one after another.
     pub fn new(config: &RecommendationConfig, histories: &[History<'_>]) -> Self {
         let seen = |history: &History<'_>| history.events.len().min(config.max_history);
@@ -106,7 +106,7 @@ mod tests {
         let history =
             History { events: &events, features: &[], now: 21, statistics: &statistics, route: 0 };
         let nobody = History { events: &[], statistics: &[0.5], ..history };
-        let batch = Batch::new(&config, &[history, nobody]);
+        let batch = HistoryBatch::new(&config, &[history, nobody]);
         assert_eq!(batch.layout.lengths(), [3, 1]);
         assert_eq!(batch.items, [NO_ROW, 6, 7, NO_ROW]);
         assert_eq!(batch.kinds, [0, 1, 1, 0], "an unknown kind counts as the first");

@@ -9,7 +9,7 @@ use crate::{
 
 /// Sentence pairs for one step of training: all rows of one side in one matrix.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct TranslationBatch {
     /// Tokens of the sources.
     pub source: Vec<u32>,
     /// Where each source lies.
@@ -51,7 +51,7 @@ impl Example {
     }
 }
 
-impl Batch {
+impl TranslationBatch {
     /// Puts `examples` one after another; for a GPU `padded`, with the token `padding` between.
     pub fn new(examples: &[Example], padded: Option<u32>) -> Self {
         let lengths = |side: fn(&Example) -> &Vec<u32>| -> Ragged {

@@ -11,7 +11,7 @@ use crate::{
     Result,
     context::Context,
     moe::{
-        plan::{Plan, Tokens, pick},
+        plan::{RoutingPlan, Tokens, pick},
         router::GateWeights,
     },
     ops::rank::best,
@@ -47,7 +47,12 @@ impl Router for AdaptiveConfig {
         self.top_k
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let gated = weights.gated(tokens, 0.0, context)?;
         let probs = gated.probs()?;
         let values = probs.flatten_all()?.to_vec1::<f32>()?;
@@ -63,13 +68,13 @@ impl Router for AdaptiveConfig {
             experts.truncate(enough.map_or(top_k, |last| last + 1));
             experts
         });
-        let mut weights = pick(&probs, (&chosen, top_k))?; // (N, K)
+        let mut weights = pick(&probs, &chosen, top_k)?; // (N, K)
         if self.normalize {
             // Rows between sentences have no visit, and their sum is zero.
             let sums = weights.sum_keepdim(D::Minus1)?.maximum(f32::EPSILON)?;
             weights = weights.broadcast_div(&sums)?;
         }
-        Ok(gated.plan(probs, (chosen, top_k), weights))
+        Ok(gated.plan(probs, chosen, top_k, weights))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     Result,
     context::Context,
     moe::{
-        plan::{Plan, Tokens, pick},
+        plan::{RoutingPlan, Tokens, pick},
         router::{GateShape, GateWeights},
     },
     ops::rank::{best, best_as_torch},
@@ -124,17 +124,22 @@ impl Router for DeepseekV2Config {
         self.top_k
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let gated = weights.gated(tokens, 0.0, context)?;
         let (top_k, limits) = (self.top_k, self.limits());
         let chosen = gated.choose(top_k, |row| limits.choose(gated.row(row)));
         let probs = gated.probs()?;
-        let weights = pick(&probs, (&chosen, top_k))?;
+        let weights = pick(&probs, &chosen, top_k)?;
         let weights = match self.norm_topk_prob && top_k > 1 {
             true => normalized(&weights)?,
             false => (weights * self.routed_scaling_factor)?,
         };
-        Ok(gated.plan(probs, (chosen, top_k), weights))
+        Ok(gated.plan(probs, chosen, top_k, weights))
     }
 }
 
@@ -158,7 +163,12 @@ impl Router for DeepseekV3Config {
         Ok(GateWeights { correction: Some(correction), ..gate })
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let gated = weights.gated(tokens, 0.0, context)?;
         let correction = weights.correction_values()?;
         let (top_k, limits) = (self.top_k, self.limits());
@@ -168,7 +178,7 @@ impl Router for DeepseekV3Config {
             limits.choose(&scores)
         });
         let scores = sigmoid(&gated.logits)?; // (N, E)
-        let weights = pick(&scores, (&chosen, top_k))?;
+        let weights = pick(&scores, &chosen, top_k)?;
         let weights = match self.norm_topk_prob {
             true => normalized(&weights)?,
             false => weights,
@@ -176,7 +186,7 @@ impl Router for DeepseekV3Config {
         let weights = (weights * self.routed_scaling_factor)?;
         // The sequence-wise balance loss (eq. 19) sees the scores as shares.
         let probs = scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?;
-        Ok(gated.plan(probs, (chosen, top_k), weights))
+        Ok(gated.plan(probs, chosen, top_k, weights))
     }
 }
 

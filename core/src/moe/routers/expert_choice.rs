@@ -12,7 +12,7 @@ use crate::{
     kernels::visits::Visits,
     moe::{
         capacity::Scope,
-        plan::{Plan, Tokens, pick},
+        plan::{RoutingPlan, Tokens, pick},
         router::GateWeights,
     },
     ops::rank::best,
@@ -49,7 +49,12 @@ impl Router for ExpertChoiceConfig {
         num_experts
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let gated = weights.gated(tokens, 0.0, context)?;
         let probs = gated.probs()?;
         let values = probs.flatten_all()?.to_vec1::<f32>()?;
@@ -69,8 +74,8 @@ impl Router for ExpertChoiceConfig {
         for (row, experts) in experts_of.iter().enumerate() {
             chosen[row * slots..][..experts.len()].copy_from_slice(experts);
         }
-        let weights = pick(&probs, (&chosen, slots))?;
-        Ok(gated.plan(probs, (chosen, slots), weights))
+        let weights = pick(&probs, &chosen, slots)?;
+        Ok(gated.plan(probs, chosen, slots, weights))
     }
 }
 

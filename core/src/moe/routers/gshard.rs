@@ -12,8 +12,8 @@ use crate::{
     context::Context,
     kernels::visits::Visits,
     moe::{
-        capacity::{Capacity, Scope, drop_overflow},
-        plan::{Gated, Plan, Tokens, masked, pick, scaled},
+        capacity::{Capacity, Room, Scope, drop_overflow},
+        plan::{Gated, RoutingPlan, Tokens, masked, pick, scaled},
         router::GateWeights,
     },
     ops::rank::best,
@@ -80,11 +80,16 @@ impl Router for GshardConfig {
         2
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let gated = &weights.gated(tokens, 0.0, context)?;
         let probs = gated.probs()?;
         let chosen = choose(self, gated, context);
-        let gates = pick(&probs, (&chosen, 2))?; // (N, 2)
+        let gates = pick(&probs, &chosen, 2)?; // (N, 2)
         let mut kept = chosen.clone();
         if self.second_expert == SecondExpert::Random {
             let gates = match self.normalize_before_dropping {
@@ -99,9 +104,9 @@ impl Router for GshardConfig {
             false => normalized(&masked(&gates, &kept)?)?,
         };
         let weights = mask_outputs(weights, self.expert_output_masking, context)?;
-        let plan = gated.plan(probs, (chosen, 2), weights);
+        let plan = gated.plan(probs, chosen, 2, weights);
         // The auxiliary loss counts first choices only (algorithm 1, line 13).
-        Ok(Plan { experts: kept, counted_slots: 1, ..plan })
+        Ok(RoutingPlan { experts: kept, counted_slots: 1, ..plan })
     }
 }
 
@@ -157,7 +162,7 @@ fn drop_what_does_not_fit(
             rows.sort_by(|&a, &b| importance[b].total_cmp(&importance[a]));
         }
         let capacity = capacity.of(rows.len(), gated.num_experts);
-        drop_overflow(kept, 2, &rows, (capacity, gated.num_experts));
+        drop_overflow(kept, 2, &rows, Room { capacity, num_experts: gated.num_experts });
     }
     Ok(())
 }

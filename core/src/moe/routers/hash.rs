@@ -10,7 +10,7 @@ use crate::{
     context::Context,
     kernels::visits::Visits,
     moe::{
-        plan::{Plan, Tokens, masked, not_finite},
+        plan::{RoutingPlan, Tokens, masked, not_finite},
         router::{GateShape, GateWeights},
     },
     params::Builder,
@@ -54,7 +54,7 @@ impl Router for HashConfig {
         Ok(GateWeights::default())
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, _: &Context) -> Result<Plan> {
+    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, _: &Context) -> Result<RoutingPlan> {
         check_inputs(tokens)?;
         let num_experts = weights.num_experts;
         let Some(ids) = tokens.ids else {
@@ -66,11 +66,11 @@ impl Router for HashConfig {
             chosen[row] = self.assignment.expert(ids[row], num_experts)?;
         }
         let ones = Tensor::ones((ids.len(), 1), DType::F32, tokens.xs.device())?;
-        Ok(Plan {
+        Ok(RoutingPlan {
             weights: masked(&ones, &chosen)?,
             experts: chosen.clone(),
             chosen,
-            ..Plan::of_nothing(tokens, num_experts)?
+            ..RoutingPlan::of_nothing(tokens, num_experts)?
         })
     }
 }

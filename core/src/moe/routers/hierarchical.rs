@@ -13,7 +13,7 @@ use crate::{
     Result,
     context::Context,
     moe::{
-        plan::{Plan, Tokens, masked, pick},
+        plan::{RoutingPlan, Tokens, masked, pick},
         router::{GateShape, GateWeights},
     },
     ops::rank::best,
@@ -56,7 +56,12 @@ impl Router for HierarchicalConfig {
         Ok(GateWeights { groups: Some(groups), ..gate })
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let gated = weights.gated(tokens, 0.0, context)?;
         let groups = weights.gated_groups(tokens, context)?;
         let HierarchicalConfig { num_groups, top_groups, top_k } = *self;
@@ -81,18 +86,18 @@ impl Router for HierarchicalConfig {
         let probs = probs.reshape((rows, gated.num_experts))?;
 
         let group_weights = match top_groups {
-            1 => pick(&group_probs, (&chosen_groups, 1))?,
-            _ => softmax(&pick(&groups.logits, (&chosen_groups, top_groups))?, D::Minus1)?,
+            1 => pick(&group_probs, &chosen_groups, 1)?,
+            _ => softmax(&pick(&groups.logits, &chosen_groups, top_groups)?, D::Minus1)?,
         }; // (N, top_groups)
         let weights = match top_k {
-            1 => pick(&within.reshape((rows, gated.num_experts))?, (&chosen, slots))?,
-            _ => in_groups(&pick(&gated.logits, (&chosen, slots))?, top_groups, top_k)?,
+            1 => pick(&within.reshape((rows, gated.num_experts))?, &chosen, slots)?,
+            _ => in_groups(&pick(&gated.logits, &chosen, slots)?, top_groups, top_k)?,
         };
         let weights = weights.reshape((rows, top_groups, top_k))?;
         let weights =
             weights.broadcast_mul(&group_weights.unsqueeze(2)?)?.reshape((rows, slots))?;
         let weights = masked(&weights, &chosen)?;
-        Ok(gated.plan(probs, (chosen, slots), weights))
+        Ok(gated.plan(probs, chosen, slots, weights))
     }
 }
 

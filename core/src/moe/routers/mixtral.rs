@@ -9,7 +9,7 @@ use crate::{
     Result,
     context::Context,
     moe::{
-        plan::{Plan, Tokens, masked, pick},
+        plan::{RoutingPlan, Tokens, masked, pick},
         router::GateWeights,
     },
     ops::rank::best,
@@ -41,14 +41,19 @@ impl Router for MixtralConfig {
         self.top_k
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let gated = weights.gated(tokens, self.jitter, context)?;
         let (top_k, experts) = (self.top_k, 0..gated.num_experts as u32);
         let chosen =
             gated.choose(top_k, |row| best(experts.clone(), top_k, |e| gated.row(row)[e as usize]));
-        let logits = pick(&gated.logits, (&chosen, top_k))?; // (N, K)
+        let logits = pick(&gated.logits, &chosen, top_k)?; // (N, K)
         let weights = masked(&softmax(&logits, D::Minus1)?, &chosen)?;
-        Ok(gated.plan(gated.probs()?, (chosen, top_k), weights))
+        Ok(gated.plan(gated.probs()?, chosen, top_k, weights))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     kernels::visits::Visits,
     moe::{
-        plan::{Cells, Gate, Gated, Plan, Tokens, masked},
+        plan::{Cells, Gate, Gated, RoutingPlan, Tokens, masked},
         router::GateWeights,
     },
     ops::{self, Groups},
@@ -57,7 +57,12 @@ impl Router for RouteConfig {
         Some(self.experts_of(routes))
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let routes = self.routes_of(tokens)?;
         let active = match weights.is_by_expert() {
             true => self.experts_of(routes),
@@ -79,7 +84,7 @@ impl Router for RouteConfig {
                 _ => *cell = row.route,
             }
         }
-        Ok(Plan {
+        Ok(RoutingPlan {
             num_experts: active.len(),
             slots: self.top_k,
             weights: masked(&weights, &experts)?,

@@ -14,7 +14,7 @@ use crate::{
     Error, Result,
     context::Context,
     moe::{
-        plan::{Plan, Tokens},
+        plan::{RoutingPlan, Tokens},
         router::GateWeights,
     },
 };
@@ -68,7 +68,12 @@ impl Router for SegmentRouter {
         false
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let routes = tokens.routes.ok_or_else(|| Error::Invalid("segments need routes".into()))?;
         let slots = self.groups[0].len();
         let mut chosen: Vec<u32> = Vec::with_capacity(routes.len() * slots);
@@ -93,14 +98,14 @@ impl Router for SegmentRouter {
                 (ones / slots as f64)?
             }
         };
-        Ok(Plan {
+        Ok(RoutingPlan {
             slots,
             experts: chosen.clone(),
             chosen,
             weights: shares,
             counted_slots: slots,
             slot_logits,
-            ..Plan::of_nothing(tokens, weights.num_experts)?
+            ..RoutingPlan::of_nothing(tokens, weights.num_experts)?
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     kernels::{matmul::Precision, visits::Visits},
     moe::{
-        plan::{Mixture, Plan, Tokens, not_finite},
+        plan::{Mixture, RoutingPlan, Tokens, not_finite},
         router::{GateShape, GateWeights, SlotWeights},
     },
     ops,
@@ -67,7 +67,12 @@ impl Router for SoftConfig {
         false
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let slot_weights = weights.slots()?;
         let (layout, num_experts) = (tokens.layout, weights.num_experts);
         let rectangle = layout.to_rectangle(tokens.xs.device())?;
@@ -80,7 +85,7 @@ impl Router for SoftConfig {
         let (batch, time) = (layout.len(), rows / layout.len());
         let xs = xs.reshape((batch, time, d_model))?;
         let logits = logits.reshape((batch, time, slots))?;
-        let of_sentences = logits.broadcast_add(&padding(tokens, (batch, time))?)?;
+        let of_sentences = logits.broadcast_add(&padding(tokens, batch, time)?)?;
 
         let dispatch = softmax(&of_sentences, 1)?; // over the tokens: (B, T, P)
         let mixed = dispatch.transpose(1, 2)?.contiguous()?.matmul(&xs)?; // (B, P, D)
@@ -93,7 +98,7 @@ impl Router for SoftConfig {
             combine: softmax(&logits, D::Minus1)?, // over the slots: (B, T, P)
             back: rectangle.map(|(_, back)| back),
         };
-        Ok(Plan { mixture: Some(mixture), ..Plan::of_nothing(tokens, num_experts)? })
+        Ok(RoutingPlan { mixture: Some(mixture), ..RoutingPlan::of_nothing(tokens, num_experts)? })
     }
 }
 
@@ -118,7 +123,7 @@ fn logits(weights: &SlotWeights, tokens: &Tokens<'_>, context: &Context) -> Resu
 
 /// Zero for tokens of a sentence, and so little that softmax gives nothing for those between:
 /// `(B, T, 1)`.
-fn padding(tokens: &Tokens<'_>, (batch, time): (usize, usize)) -> Result<Tensor> {
+fn padding(tokens: &Tokens<'_>, batch: usize, time: usize) -> Result<Tensor> {
     let lengths = tokens.layout.lengths().iter();
     let of_sentence =
         |&length: &usize| (0..time).map(move |t| if t < length { 0f32 } else { -1e30 });

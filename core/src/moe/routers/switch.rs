@@ -10,8 +10,8 @@ use crate::{
     Result,
     context::Context,
     moe::{
-        capacity::{Capacity, Scope, drop_overflow},
-        plan::{Plan, Tokens, pick},
+        capacity::{Capacity, Room, Scope, drop_overflow},
+        plan::{RoutingPlan, Tokens, pick},
         router::GateWeights,
     },
     ops::rank::best,
@@ -53,7 +53,12 @@ impl Router for SwitchConfig {
         1
     }
 
-    fn plan(&self, weights: &GateWeights, tokens: &Tokens<'_>, context: &Context) -> Result<Plan> {
+    fn plan(
+        &self,
+        weights: &GateWeights,
+        tokens: &Tokens<'_>,
+        context: &Context,
+    ) -> Result<RoutingPlan> {
         let gated = &weights.gated(tokens, self.jitter, context)?;
         let experts = 0..gated.num_experts as u32;
         let chosen =
@@ -65,12 +70,12 @@ impl Router for SwitchConfig {
         let mut kept = chosen.clone();
         for rows in gated.tokens.scopes(self.capacity_scope) {
             let capacity = capacity.of(rows.len(), gated.num_experts);
-            drop_overflow(&mut kept, 1, &rows, (capacity, gated.num_experts));
+            drop_overflow(&mut kept, 1, &rows, Room { capacity, num_experts: gated.num_experts });
         }
         let probs = gated.probs()?;
-        let weights = pick(&probs, (&kept, 1))?;
-        let plan = gated.plan(probs, (chosen, 1), weights);
-        Ok(Plan { experts: kept, ..plan })
+        let weights = pick(&probs, &kept, 1)?;
+        let plan = gated.plan(probs, chosen, 1, weights);
+        Ok(RoutingPlan { experts: kept, ..plan })
     }
 }
 

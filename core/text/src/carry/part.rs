@@ -20,6 +20,9 @@ use crate::{
 /// Cuts within cuts at most; then the source stays.
 const MAX_CUTS: usize = 4;
 
+/// Bytes from which on a part is cut at a clause when the model loses its way in it.
+const LONG: usize = 120;
+
 /// What all parts of a sentence share.
 pub(super) struct Context<'a> {
     pub(super) options: &'a Options,
@@ -168,7 +171,7 @@ impl Part {
         let read = |source: &str, answer: &str| {
             let target =
                 unmask(source, &without_references(source, answer, context), &words, context)?;
-            Ok(restore(source, &target, &context.options.target))
+            Ok(spaced_as(source, restore(source, &target, &context.options.target)))
         };
         let target = match read(&self.source, best) {
             Ok(target) => target,
@@ -201,6 +204,9 @@ impl Part {
         (number, best): (usize, &str),
     ) {
         let has_words = mask::has_word(&self.source);
+        if failure.words.is_empty() && self.marks.is_empty() && self.cut_at_clause() {
+            return; // it was too long for the model
+        }
         if has_words
             && form == Form::First
             && self.cuts == 0
@@ -212,6 +218,30 @@ impl Part {
         } else {
             self.settle(context, (number, best));
         }
+    }
+
+    /// Cuts a long part in two at the clause mark nearest to its middle; `false` when there is none.
+    fn cut_at_clause(&mut self) -> bool {
+        let length = self.source.len();
+        if length < LONG || self.cuts >= MAX_CUTS {
+            return false;
+        }
+        let is_mark =
+            |c: char| matches!(c, ',' | ';' | ':' | '–' | '—' | '，' | '；' | '：' | '、');
+        let behind = self.source.match_indices(is_mark).map(|(at, mark)| at + mark.len());
+        let is_end = |&at: &usize| {
+            let ends_word =
+                self.source[at..].starts_with(' ') || !self.source[..at].ends_with([',', ':']);
+            ends_word && 5 * at > length && 5 * at < 4 * length
+        };
+        let Some(at) = behind.filter(is_end).min_by_key(|&at| at.abs_diff(length / 2)) else {
+            return false;
+        };
+        let mut bits = Vec::new();
+        push(&mut bits, &self.source[..at], self.cuts + 1);
+        push(&mut bits, &self.source[at..], self.cuts + 1);
+        self.state = State::Cut(bits);
+        true
     }
 
     /// Takes the best that can be made of an answer that is not what it should be.
@@ -330,6 +360,16 @@ impl Part {
         let is_tree = open.is_none() && levels.is_empty() && count <= MAX_NODES;
         self.fragments = if is_tree { fragments } else { Vec::new() };
         is_tree.then_some(nodes)
+    }
+}
+
+/// `target` with the white space that `source` has at its ends.
+fn spaced_as(source: &str, target: String) -> String {
+    let before = &source[..source.len() - source.trim_start().len()];
+    let behind = &source[source.trim_end().len()..];
+    match before.is_empty() && behind.is_empty() {
+        true => target,
+        false => format!("{before}{target}{behind}"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whether an answer holds what it must, and nothing that it must not.
 
+use std::collections::HashMap;
+
 use super::{
     mask::{self, Spelled},
     numerals,
@@ -9,6 +11,10 @@ use crate::{
     pieces::{self, Carry, Kind, may_write, value},
     sentence::Role,
 };
+
+/// Letters from which on a source is long enough to compare its length with that of its translation,
+/// where both have an alphabet.
+const LONG_LETTERS: usize = 100;
 
 /// Why an answer was refused.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,7 +46,7 @@ pub(super) fn unmask(
             _ => failure.words.push(spelled.word),
         }
     }
-    for spelled in figures(&plain, &mut text, context) {
+    for spelled in figures(source, &plain, &mut text, context) {
         failure.words.push(spelled);
     }
     if !failure.words.is_empty() {
@@ -48,7 +54,8 @@ pub(super) fn unmask(
     }
     let is_sound = keeps_order(source, &text, context)
         && explains(source, &text, context)
-        && !repeats(source, &text);
+        && !repeats(source, &text)
+        && !loses_end(source, &text);
     if is_sound { Ok(text) } else { Err(failure) }
 }
 
@@ -59,16 +66,36 @@ fn put(text: &mut String, at: usize, spelled: &str, word: usize) {
 
 /// Puts characters in place of the words that the model saw as they are; returns those that are not
 /// there as often as in the source. A number may also be written as the target language does.
-fn figures(plain: &[&Spelled], text: &mut String, context: &Context<'_>) -> Vec<usize> {
+fn figures(
+    source: &str,
+    plain: &[&Spelled],
+    text: &mut String,
+    context: &Context<'_>,
+) -> Vec<usize> {
     let mut lost = Vec::new();
-    // Long ones first: the 5 of 15 is not a 5.
-    let mut order: Vec<&&Spelled> = plain.iter().collect();
-    order.sort_by_key(|spelled| usize::MAX - spelled.text.len());
     let mut others = Vec::new();
-    for spelled in order {
-        match whole(text, &spelled.text).first() {
-            Some(&at) => put(text, at, &spelled.text, spelled.word),
-            None => others.push(*spelled),
+    // Long ones first: the 5 of 15 is not a 5.
+    let mut texts: Vec<&str> = plain.iter().map(|spelled| spelled.text.as_str()).collect();
+    texts.sort_by_key(|text| (usize::MAX - text.len(), *text));
+    texts.dedup();
+    for (i, &wanted) in texts.iter().enumerate() {
+        let same: Vec<&Spelled> =
+            plain.iter().filter(|spelled| spelled.text == wanted).copied().collect();
+        let found = whole(text, wanted);
+        // Where prose says the same, the places are those of the source.
+        let open = |word: usize| {
+            plain.iter().any(|spelled| spelled.word == word && texts[i..].contains(&&*spelled.text))
+        };
+        let places = places_among_equals(source, wanted, &same, |word| {
+            open(word).then(|| context.words[word].text.as_str())
+        });
+        let is_alike = found.len() == places.total;
+        let chosen = |i: usize| if is_alike { places.own.get(i).copied() } else { Some(i) };
+        for (i, spelled) in same.iter().enumerate().rev() {
+            match chosen(i).and_then(|place| found.get(place)) {
+                Some(&at) => put(text, at, wanted, spelled.word),
+                None => others.push(*spelled),
+            }
         }
     }
     // What is left of numbers in the answer must have the values of those that were not found.
@@ -92,6 +119,39 @@ fn figures(plain: &[&Spelled], text: &mut String, context: &Context<'_>) -> Vec<
         }
     }
     lost
+}
+
+/// Where words stand among all that reads the same.
+struct Places {
+    /// The number of each word's place.
+    own: Vec<usize>,
+    /// How many places there are.
+    total: usize,
+}
+
+/// The places of the words `same`, which all read `wanted`, in `source` with those words in it that
+/// have a text.
+fn places_among_equals<'a>(
+    source: &str,
+    wanted: &str,
+    same: &[&Spelled],
+    text_of: impl Fn(usize) -> Option<&'a str>,
+) -> Places {
+    let mut seen = String::with_capacity(source.len());
+    let mut starts = Vec::with_capacity(same.len());
+    for c in source.chars() {
+        let word = mask::number(c);
+        if word.is_some_and(|word| same.iter().any(|spelled| spelled.word == word)) {
+            starts.push(seen.len());
+        }
+        match word.and_then(&text_of) {
+            Some(text) => seen.push_str(text),
+            None => seen.push(c),
+        }
+    }
+    let all = whole(&seen, wanted);
+    let own = starts.iter().filter_map(|start| all.iter().position(|at| at == start)).collect();
+    Places { own, total: all.len() }
 }
 
 /// The stretches of digits in `text`, with the marks between them.
@@ -260,6 +320,27 @@ fn invented(source: &str, target: &str, context: &Context<'_>) -> Vec<std::ops::
 fn repeats(source: &str, target: &str) -> bool {
     longest_loop(target) > longest_loop(source).max(2)
         || longest_run(target) > longest_run(source).max(3)
+        || most_frequent(target) > most_frequent(source).max(2)
+}
+
+/// Whether so little is left of a long source that its end must be lost.
+fn loses_end(source: &str, target: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).count();
+    let wanted = letters(source);
+    wanted > LONG_LETTERS && 5 * letters(target) < 2 * wanted
+}
+
+/// How many times the most frequent four words in a row stand in `text`.
+fn most_frequent(text: &str) -> usize {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut most = 0;
+    let mut counts: HashMap<&[&str], usize> = HashMap::new();
+    for four in words.windows(4) {
+        let count = counts.entry(four).or_default();
+        *count += 1;
+        most = most.max(*count);
+    }
+    most
 }
 
 /// How many times in a row one to six words repeat.
@@ -351,6 +432,12 @@ mod tests {
         assert!(repeats("a house", "das Haus das Haus das Haus"));
         assert!(!repeats("no no no", "nein nein nein"));
         assert!(repeats("https", "httttttps"));
+        let loop_with_others =
+            "for it was said that he was old, for it was said that he is, for it was said that";
+        assert!(repeats("he was said to be old", loop_with_others));
+        assert!(!repeats("he was said to be old", "for it was said that he was old"));
+        assert!(loses_end(&"one word and another ".repeat(10), "ein Wort und ein anderes"));
+        assert!(!loses_end("one word and another", "ein"));
         assert_eq!(squeezed("a house", "ein Haus ein Haus ein Haus am See"), "ein Haus am See");
         assert_eq!(squeezed("https", "httttttps"), "htttps");
     }

@@ -2,7 +2,11 @@
 
 use std::{mem, ops::Range};
 
-use super::tokens::{TokenKind, read};
+use super::{
+    attributes,
+    elements::{Elements, Place},
+    tokens::{Token, TokenKind},
+};
 use crate::{
     pieces::{Carry, Piece},
     references::{Part, parts, unescape},
@@ -10,39 +14,16 @@ use crate::{
     split::has_letters,
 };
 
-/// Elements that stand within a sentence.
-const INLINE: &[&str] = &[
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font",
-    "i", "ins", "label", "mark", "q", "s", "small", "span", "strike", "strong", "sub", "sup",
-    "time", "tt", "u",
-];
-
-/// Elements without content that stand within a sentence.
-const POINTS: &[&str] = &["img", "input", "wbr"];
-
-/// Elements that stand within a sentence and are kept as they are.
-const OPAQUE_INLINE: &[&str] = &["code", "kbd", "samp", "var", "math"];
-
-/// Other elements that are kept as they are.
-const OPAQUE: &[&str] =
-    &["pre", "script", "style", "textarea", "template", "svg", "iframe", "object", "noscript"];
-
-/// Elements that have no end.
-const VOID: &[&str] = &[
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr",
-];
-
 /// The longest opaque element that counts as a word of its sentence, in characters.
 const MAX_OPAQUE: usize = 60;
 
 /// A stretch of text that sentences do not leave.
 #[derive(Debug, Default)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// As a reader sees it: references read, white space joined.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Markup within the text, in its order.
-    pub(super) marks: Vec<Mark>,
+    pub(crate) marks: Vec<Mark>,
     /// Which bytes of the document the text comes from.
     units: Vec<Unit>,
 }
@@ -56,27 +37,27 @@ struct Unit {
 
 /// A piece of inline markup.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// What it is; a [`Role::Noun`] is an element that is kept, with its text.
-    pub(super) role: Role,
+    pub(crate) role: Role,
     /// Where it stands in the text; empty for tags.
-    pub(super) at: Range<usize>,
+    pub(crate) at: Range<usize>,
     /// Where it stands in the document.
-    pub(super) raw: Range<usize>,
+    pub(crate) raw: Range<usize>,
     /// Whether no sentence reaches over it.
     is_cut: bool,
 }
 
 impl Mark {
     /// Whether it does not reach out of `range`.
-    pub(super) fn is_within(&self, range: &Range<usize>) -> bool {
+    pub(crate) fn is_within(&self, range: &Range<usize>) -> bool {
         range.start <= self.at.start && self.at.end <= range.end
     }
 }
 
 impl Run {
     /// The bytes of the document that the text at `range` comes from.
-    pub(super) fn raw(&self, range: &Range<usize>) -> Range<usize> {
+    pub(crate) fn raw(&self, range: &Range<usize>) -> Range<usize> {
         let first = self.units.partition_point(|unit| unit.text.end <= range.start);
         let last = self.units.partition_point(|unit| unit.text.start < range.end);
         let (Some(first), Some(last)) = (self.units.get(first), self.units[..last].last()) else {
@@ -94,7 +75,7 @@ impl Run {
     }
 
     /// The marks that stand in `range` or at its ends; wide ones only when they are in it.
-    pub(super) fn marks_at(&self, range: &Range<usize>) -> impl Iterator<Item = &Mark> {
+    pub(crate) fn marks_at(&self, range: &Range<usize>) -> impl Iterator<Item = &Mark> {
         // In the order of the text, and none within another.
         let first = self.marks.partition_point(|mark| mark.at.end < range.start);
         let last = self.marks.partition_point(|mark| mark.at.start <= range.end);
@@ -106,7 +87,7 @@ impl Run {
 
     /// Takes in what is not prose in the text; returns where such a piece has markup inside that
     /// does not end in it.
-    pub(super) fn add_pieces(&mut self, pieces: Vec<Piece>) -> Vec<Range<usize>> {
+    pub(crate) fn add_pieces(&mut self, pieces: Vec<Piece>) -> Vec<Range<usize>> {
         let mut broken = Vec::new();
         let mut all: Vec<Mark> = Vec::with_capacity(self.marks.len() + pieces.len());
         let mut marks = mem::take(&mut self.marks).into_iter().peekable();
@@ -152,7 +133,7 @@ impl Run {
 
     /// The text with a word of the same length in place of each word that is not prose, and a line
     /// end where no sentence reaches over.
-    pub(super) fn masked(&self) -> String {
+    pub(crate) fn masked(&self) -> String {
         let mut masked = String::with_capacity(self.text.len());
         for mark in self.marks.iter().filter(|mark| !mark.at.is_empty()) {
             masked.push_str(&self.text[masked.len()..mark.at.start]);
@@ -173,7 +154,7 @@ impl Run {
     }
 
     /// Whether there are letters in `range` besides those that are not prose.
-    pub(super) fn has_words(&self, range: &Range<usize>) -> bool {
+    pub(crate) fn has_words(&self, range: &Range<usize>) -> bool {
         let mut at = range.start;
         for mark in self.marks_at(range).filter(|mark| !mark.at.is_empty()) {
             if at < mark.at.start && has_letters(&self.text[at..mark.at.start]) {
@@ -261,76 +242,194 @@ struct Opaque {
     start: usize,
     text: String,
     is_inline: bool,
+    is_placeholder: bool,
 }
 
-/// Finds the runs of `html` that hold letters.
-pub(super) fn find(html: &str) -> Vec<Run> {
-    let mut runs = Vec::new();
-    let mut run = Run::default();
+/// What of a document is translated.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The runs that hold letters.
+    pub(crate) runs: Vec<Run>,
+    /// Runs of the values of attributes that readers see.
+    pub(crate) attributes: Vec<Run>,
+}
+
+/// Finds what of `html` is translated. `tokens` are those of `html`, in their order.
+pub(crate) fn find(html: &str, tokens: Vec<Token>, elements: &dyn Elements) -> Found {
+    let (found, run, kept) = (Found::default(), Run::default(), Vec::new());
+    let mut finder = Finder { html, elements, found, run, kept };
     let mut opaque: Option<Opaque> = None;
-    let mut flush = |run: &mut Run| {
-        let run = mem::take(run);
-        if has_letters(&run.text) {
-            runs.push(run);
-        }
-    };
-    for token in read(html) {
+    // Where elements begin that are translated within others that are not.
+    let asked = |token: &Token| matches!(token.kind, TokenKind::Open { translate: Some(true), .. });
+    let asked: Vec<usize> =
+        tokens.iter().enumerate().filter(|(_, token)| asked(token)).map(|(i, _)| i).collect();
+    for (i, token) in tokens.iter().enumerate() {
         if let Some(element) = &mut opaque {
-            if element.goes_on(&token.kind, &html[token.raw.clone()]) {
+            if element.goes_on(&token.kind, &html[token.raw.clone()], elements) {
                 continue;
             }
             if element.is_inline && element.text.chars().count() <= MAX_OPAQUE {
-                run.add_opaque(element.text.trim(), element.start..token.raw.end);
+                finder.run.add_opaque(&element.shown(), element.start..token.raw.end);
             } else {
-                flush(&mut run);
+                finder.flush();
             }
             opaque = None;
             continue;
         }
-        match token.kind {
-            TokenKind::Text => run.add_text(&html[token.raw.clone()], token.raw.start),
-            TokenKind::Other => run.mark(Role::Point, token.raw),
-            TokenKind::Open { name, keep } => {
-                let name = name.as_str();
-                let is_inline = INLINE.contains(&name) || OPAQUE_INLINE.contains(&name);
-                let is_opaque = OPAQUE.contains(&name) || OPAQUE_INLINE.contains(&name);
-                if (keep || is_opaque) && !VOID.contains(&name) {
-                    let (name, start) = (name.to_owned(), token.raw.start);
-                    let text = String::new();
-                    opaque = Some(Opaque { name, depth: 1, start, text, is_inline });
-                } else if POINTS.contains(&name) {
-                    run.mark(Role::Point, token.raw);
-                } else if is_inline {
-                    run.mark(Role::Open(name.to_owned()), token.raw);
-                } else {
-                    flush(&mut run);
-                }
+        if !finder.kept.is_empty() && !finder.goes_on(&token.kind) {
+            continue;
+        }
+        let has_translated = || {
+            let next = asked.partition_point(|&place| place <= i);
+            asked.get(next).is_some_and(|&place| place < end_of_element(&tokens, i))
+        };
+        match &token.kind {
+            TokenKind::Open { name, translate: Some(false) }
+                if !elements.is_void(name) && has_translated() =>
+            {
+                finder.flush();
+                finder.kept.push((name.clone(), false));
+            }
+            _ => opaque = finder.add(i, token),
+        }
+    }
+    finder.flush();
+    finder.found
+}
+
+/// The number of the token behind the element that begins with token `start`.
+fn end_of_element(tokens: &[Token], start: usize) -> usize {
+    let TokenKind::Open { name: wanted, .. } = &tokens[start].kind else { return start + 1 };
+    let mut depth = 0usize;
+    for (i, token) in tokens.iter().enumerate().skip(start) {
+        match &token.kind {
+            TokenKind::Open { name, .. } if name == wanted => depth += 1,
+            TokenKind::Close { name } if name == wanted => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return i + 1;
+        }
+    }
+    tokens.len()
+}
+
+/// Finds runs, token by token.
+struct Finder<'a> {
+    html: &'a str,
+    elements: &'a dyn Elements,
+    found: Found,
+    run: Run,
+    /// The open elements within one that is not translated but for some within it: the name of each,
+    /// and whether what it holds is translated.
+    kept: Vec<(String, bool)>,
+}
+
+impl Finder<'_> {
+    /// Ends the run at hand.
+    fn flush(&mut self) {
+        let run = mem::take(&mut self.run);
+        if has_letters(&run.text) {
+            self.found.runs.push(run);
+        }
+    }
+
+    /// Takes note of what a token within an element that is not translated opens or closes; whether the
+    /// token is translated nevertheless.
+    fn goes_on(&mut self, kind: &TokenKind) -> bool {
+        let is_translated =
+            |kept: &[(String, bool)]| kept.last().is_none_or(|(_, translated)| *translated);
+        let before = is_translated(&self.kept);
+        match kind {
+            TokenKind::Open { name, translate } if !self.elements.is_void(name) => {
+                self.kept.push((name.clone(), translate.unwrap_or(before)));
             }
             TokenKind::Close { name } => {
-                if INLINE.contains(&name.as_str()) {
-                    run.mark(Role::Close(name), token.raw);
-                } else {
-                    flush(&mut run);
+                if let Some(place) = self.kept.iter().rposition(|(open, _)| open == name) {
+                    self.kept.truncate(place);
                 }
+            }
+            _ => {}
+        }
+        let behind = is_translated(&self.kept);
+        if before != behind {
+            self.flush();
+        }
+        before && behind
+    }
+
+    /// Adds a token to the run; returns the element that is kept as it is, if the token opens one.
+    fn add(&mut self, number: usize, token: &Token) -> Option<Opaque> {
+        let (raw, elements) = (token.raw.clone(), self.elements);
+        match &token.kind {
+            TokenKind::Text => self.run.add_text(&self.html[raw.clone()], raw.start),
+            TokenKind::Other => self.run.mark(Role::Point, raw),
+            TokenKind::Open { name, translate } => {
+                let keep = *translate == Some(false);
+                if !keep {
+                    self.add_attributes(&raw);
+                }
+                match elements.open(number, name, keep) {
+                    Place::Opaque { is_inline, is_placeholder } => {
+                        let (name, start) = (name.clone(), raw.start);
+                        let (depth, text) = (1, String::new());
+                        let opaque = Opaque { name, depth, start, text, is_inline, is_placeholder };
+                        return Some(opaque);
+                    }
+                    Place::Point => self.run.mark(Role::Point, raw),
+                    Place::Inline => self.run.mark(Role::Open(name.clone()), raw),
+                    Place::Block => self.flush(),
+                }
+            }
+            TokenKind::Close { name } => match elements.is_inline(number, name) {
+                true => self.run.mark(Role::Close(name.clone()), raw),
+                false => self.flush(),
+            },
+            TokenKind::Empty { name } => match elements.empty(number, name) {
+                Place::Opaque { is_inline: true, .. } => {
+                    self.run.add_opaque(&shown_empty(name), raw);
+                }
+                Place::Opaque { is_inline: false, .. } | Place::Block => self.flush(),
+                Place::Inline | Place::Point => self.run.mark(Role::Point, raw),
+            },
+        }
+        None
+    }
+
+    fn add_attributes(&mut self, tag: &Range<usize>) {
+        for at in attributes::prose(&self.html[tag.clone()]) {
+            let mut run = Run::default();
+            let at = tag.start + at.start..tag.start + at.end;
+            run.add_text(&self.html[at.clone()], at.start);
+            if has_letters(&run.text) {
+                self.found.attributes.push(run);
             }
         }
     }
-    flush(&mut run);
-    runs
+}
+
+/// What stands in a text for an element without content that is a word.
+fn shown_empty(name: &str) -> String {
+    format!("<{}>", name.chars().take(MAX_OPAQUE).collect::<String>())
 }
 
 impl Opaque {
+    /// What stands in a text for the element.
+    fn shown(&self) -> String {
+        match self.text.trim() {
+            "" if self.is_placeholder => shown_empty(&self.name),
+            text => text.to_owned(),
+        }
+    }
+
     /// Takes the next token in; `false` when it ends the element.
-    fn goes_on(&mut self, kind: &TokenKind, raw: &str) -> bool {
+    fn goes_on(&mut self, kind: &TokenKind, raw: &str, elements: &dyn Elements) -> bool {
         match kind {
             TokenKind::Text => self.text.push_str(&unescape(raw)),
             TokenKind::Open { name, .. } if *name == self.name => self.depth += 1,
             TokenKind::Close { name } if *name == self.name => self.depth -= 1,
-            TokenKind::Open { name, .. } => {
-                self.is_inline &=
-                    INLINE.contains(&name.as_str()) || OPAQUE_INLINE.contains(&name.as_str());
-            }
-            TokenKind::Close { .. } | TokenKind::Other => {}
+            TokenKind::Open { name, .. } => self.is_inline &= elements.may_be_in_word(name),
+            TokenKind::Close { .. } | TokenKind::Empty { .. } | TokenKind::Other => {}
         }
         self.depth > 0
     }

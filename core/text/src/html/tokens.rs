@@ -9,21 +9,25 @@ use html5gum::{
 
 /// A token and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: TokenKind,
-    pub(super) raw: Range<usize>,
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) raw: Range<usize>,
 }
 
 /// What a token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(crate) enum TokenKind {
     Text,
-    /// An opening tag; `keep` when its author wants the element untranslated.
+    /// An opening tag, and whether its author wants the element translated, if that is said.
     Open {
         name: String,
-        keep: bool,
+        translate: Option<bool>,
     },
     Close {
+        name: String,
+    },
+    /// An element of XML without content, `<x/>`.
+    Empty {
         name: String,
     },
     /// A comment, a doctype, or what the tokenizer dropped.
@@ -31,7 +35,7 @@ pub(super) enum TokenKind {
 }
 
 /// Reads `html`, whatever it is: every byte is in exactly one token.
-pub(super) fn read(html: &str) -> Vec<Token> {
+pub(crate) fn read(html: &str) -> Vec<Token> {
     let mut reader = Reader { html, tokens: Vec::new(), end: 0, open: None };
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, span: Span<usize>| {
         reader.event(event, span.start..span.end);
@@ -48,15 +52,15 @@ struct Reader<'a> {
     tokens: Vec<Token>,
     /// How far the tokens go.
     end: usize,
-    /// The opening tag that is being read: its name, whether to keep it, the attribute at hand.
-    open: Option<(String, bool, Vec<u8>)>,
+    /// The opening tag that is being read: its name, whether to translate it, the attribute at hand.
+    open: Option<(String, Option<bool>, Vec<u8>)>,
 }
 
 impl Reader<'_> {
     fn event(&mut self, event: CallbackEvent<'_>, span: Range<usize>) {
         match event {
             CallbackEvent::OpenStartTag { name } => {
-                self.open = Some((lower(name), false, Vec::new()));
+                self.open = Some((lower(name), None, Vec::new()));
             }
             CallbackEvent::AttributeName { name } => {
                 if let Some((_, _, attribute)) = &mut self.open {
@@ -64,13 +68,15 @@ impl Reader<'_> {
                 }
             }
             CallbackEvent::AttributeValue { value } => {
-                if let Some((_, keep, attribute)) = &mut self.open {
-                    *keep |= is_no(attribute, value);
+                if let Some((_, translate, attribute)) = &mut self.open {
+                    // Who forbids it in any way is heard.
+                    let said = [*translate, says(attribute, value)];
+                    *translate = said.into_iter().flatten().min();
                 }
             }
             CallbackEvent::CloseStartTag { .. } => {
-                if let Some((name, keep, _)) = self.open.take() {
-                    self.push(TokenKind::Open { name, keep }, span.end);
+                if let Some((name, translate, _)) = self.open.take() {
+                    self.push(TokenKind::Open { name, translate }, span.end);
                 }
             }
             CallbackEvent::EndTag { name } => {
@@ -100,17 +106,21 @@ fn lower(name: &[u8]) -> String {
     String::from_utf8_lossy(name).to_lowercase()
 }
 
-/// Whether an attribute forbids translation.
-fn is_no(attribute: &[u8], value: &[u8]) -> bool {
+/// Whether an attribute asks for translation or forbids it.
+fn says(attribute: &[u8], value: &[u8]) -> Option<bool> {
     let value = lower(value);
     match attribute {
-        b"translate" => value.trim() == "no",
+        b"translate" => match value.trim() {
+            "no" => Some(false),
+            "yes" => Some(true),
+            _ => None,
+        },
         // Mentions and hashtags, as Mastodon marks them.
         b"class" => {
             let kept = ["notranslate", "mention", "hashtag"];
-            value.split_whitespace().any(|class| kept.contains(&class))
+            value.split_whitespace().any(|class| kept.contains(&class)).then_some(false)
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -159,13 +169,16 @@ mod tests {
 
     #[test]
     fn authors_can_forbid_translation() {
-        let keeps = |html| match &read(html)[0].kind {
-            TokenKind::Open { keep, .. } => *keep,
-            _ => false,
+        let says = |html| match &read(html)[0].kind {
+            TokenKind::Open { translate, .. } => *translate,
+            _ => None,
         };
+        let keeps = |html| says(html) == Some(false);
         assert!(keeps("<p translate=no>") && keeps("<P id=x TRANSLATE='No'>"));
         assert!(keeps("<b class='big notranslate'>"));
         assert!(!keeps("<p translate>") && !keeps("<p class=no>") && !keeps("<p translate=yes>"));
+        assert!(says("<p translate=yes>") == Some(true) && says("<p>").is_none());
+        assert!(keeps("<p translate=yes class=notranslate>"));
     }
 
     proptest! {

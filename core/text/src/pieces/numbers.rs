@@ -1,6 +1,6 @@
 //! Numbers: plain ones, amounts, dates and times, accounts.
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use super::{
     Kind,
@@ -21,15 +21,17 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
     let leak = |regex: String| -> &'static str { regex.leak() };
     compile(vec![
         // Accounts
-        pattern(
+        when(
             Kind::Account,
             Noun,
             r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b",
+            shortened,
         ),
-        pattern(
+        when(
             Kind::Account,
             Noun,
-            r"\b(?:97[89][- ]?)?\d{1,5}[- ]\d{1,7}[- ]\d{1,7}[- ][\dXx]\b|\b97[89]\d{10}\b|\b\d{9}[Xx]\b|\b\d{4}-\d{3}[\dXx]\b",
+            r"\b(?:97[89]-?)?\d{1,5}-\d{1,7}-\d{1,7}-[\dXx]\b|\b(?:97[89] ?)?\d{1,5} \d{1,7} \d{1,7} [\dXx]\b|\b97[89]\d{10}\b|\b\d{9}[Xx]\b|\b\d{4}-\d{3}[\dXx]\b",
+            |text, at| (!goes_on(text, at.end)).then_some(at),
         ),
         when(
             Kind::Account,
@@ -37,19 +39,17 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             r"(?:\+|\b00)\d{1,3}[ \u{a0}]?(?:\(0?\d{1,5}\)[ \u{a0}]?)?\d[\d \u{a0}./-]{4,20}\d|\(\d{2,5}\)[ \u{a0}-]?\d[\d -]{4,14}\d|\b0\d{1,4}[ /-]\d[\d -]{4,12}\d|\b\d{3}[-.]\d{3}[-.]\d{4}\b",
             |text, at| {
                 let is_free = !before(text, at.start).is_some_and(char::is_alphanumeric);
-                // The beginning of a number that follows is none of its digits.
-                let mut at = at;
-                if matches!(behind(text, at.end), Some('.' | ',' | '/' | ':'))
-                    && text[at.end + 1..].starts_with(|c: char| c.is_ascii_digit())
-                {
-                    at.end = at.start + text[at.clone()].rfind(' ')?;
+                if !is_free {
+                    return None;
                 }
+                let at = shortened(text, at)?;
                 let digits = text[at.clone()].bytes().filter(u8::is_ascii_digit).count();
-                (is_free && digits > 6 && !behind(text, at.end).is_some_and(char::is_alphanumeric))
-                    .then_some(at)
+                (digits > 6).then_some(at)
             },
         ),
-        pattern(Kind::Account, Noun, r"\b(?:\d{4}[ -]){3}\d{4}\b|\b\d{7,200}\b"),
+        when(Kind::Account, Noun, r"\b(?:\d{4}[ -]){3}\d{4}\b|\b\d{7,200}\b", |text, at| {
+            (!goes_on(text, at.end)).then_some(at)
+        }),
         // Dates and times
         pattern(
             Kind::Date,
@@ -109,8 +109,31 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
     ])
 }));
 
+/// Without the groups at its end that are the beginning of what follows.
+fn shortened(text: &str, mut at: Range<usize>) -> Option<Range<usize>> {
+    while goes_on(text, at.end) {
+        at.end = at.start + text[at.clone()].rfind([' ', '\u{a0}'])?;
+    }
+    Some(at)
+}
+
+/// Whether the digits before `end` are the beginning of another number, of an amount or of a word.
+fn goes_on(text: &str, end: usize) -> bool {
+    let rest = &text[end..];
+    let begins = |rest: &str, with: fn(char) -> bool| rest.starts_with(with);
+    let unit = rest.strip_prefix([' ', '\u{a0}', '\u{202f}']).unwrap_or(rest);
+    begins(rest, char::is_alphanumeric)
+        || rest.starts_with(['.', ',', '/', ':', '-', '\'', '’'])
+            && begins(&rest[rest.chars().next().map_or(0, char::len_utf8)..], char::is_numeric)
+        || unit.starts_with(['°', '%', '€', '£', '¥', '‰', '²', '³'])
+            && !unit
+                .chars()
+                .nth(1)
+                .is_some_and(|c| c.is_alphanumeric() && c != 'C' || "$({%".contains(c))
+}
+
 /// Without a mark at the end; not a part of a longer word with a sign.
-fn whole(text: &str, at: std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
+fn whole(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     let start = at.start + text[at.clone()].len()
         - text[at.clone()].trim_start_matches(['-', ' ', '\u{a0}']).len();
     let begins = text[at.start..].starts_with('-')

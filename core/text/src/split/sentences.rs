@@ -33,6 +33,18 @@ pub(super) fn split_line<'a>(line: &'a str, language: &str) -> Vec<&'a str> {
     sentences
 }
 
+/// Cuts `line` only where it is too long for a model.
+pub(super) fn cut_line(line: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let (piece, others) = rest.split_at(cut(rest));
+        pieces.push(piece);
+        rest = others;
+    }
+    pieces
+}
+
 /// Ends of the sentences of `text`, as byte offsets.
 fn bounds(text: &str, language: &str) -> Vec<usize> {
     let mut ends: Vec<usize> = Vec::new();

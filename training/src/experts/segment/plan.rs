@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// An expert to be, and the route that comes with it.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(super) struct SegmentPlan {
     pub(super) entry: ExpertEntry,
     pub(super) route: Route,
 }
@@ -40,7 +40,7 @@ pub(super) fn route(request: &SegmentRequest, register: &Register) -> Result<Rou
     })
 }
 
-impl Plan {
+impl SegmentPlan {
     /// Plans an expert that starts as a copy of `parent`, in whose place it stands on `route`.
     pub(super) fn new(
         request: &SegmentRequest,
@@ -91,8 +91,8 @@ mod tests {
         let request = SegmentRequest::new("segment.lead", "events >= 50", "run".into());
         let register = register();
         let route = route(&request, &register)?;
-        let parent = Plan::nearest(&register, &[0.2, 0.8]);
-        let plan = Plan::new(&request, parent, &register, &route)?;
+        let parent = SegmentPlan::nearest(&register, &[0.2, 0.8]);
+        let plan = SegmentPlan::new(&request, parent, &register, &route)?;
         assert_eq!(plan.route.group, ["segment.new", "segment.lead"]);
         assert_eq!(plan.route.name, "lead");
         assert_eq!(plan.entry.parent.as_deref(), Some("segment.power"));
@@ -104,7 +104,7 @@ mod tests {
         let error = |rule: &str, parent: &str, register: &Register| {
             let request = SegmentRequest::new("segment.lead", rule, "run".into());
             let plan = route(&request, register)
-                .and_then(|route| Plan::new(&request, parent, register, &route));
+                .and_then(|route| SegmentPlan::new(&request, parent, register, &route));
             plan.map_or_else(|error| error.to_string(), |_| String::new())
         };
         assert!(error("evnts > 1", "segment.new", &register()).contains("`evnts`"));

@@ -1,4 +1,4 @@
-//! What is asked for when a group of users gets an expert.
+//! The request to add an expert for a group of users.
 
 use std::path::PathBuf;
 

@@ -149,8 +149,8 @@ fn case(trial: &Trial, case: &trial::Case, components: Components, most: usize) 
     for scores in &mut scores {
         trial.exclude(case, scores);
         let mut order: Vec<u32> = (0..scores.len() as u32).collect();
-        let key = |&item: &u32| std::cmp::Reverse(Ordered(scores[item as usize]));
-        order.sort_by_key(key); // stable: the first of equals
+        // Stable: of equal scores the first item stays in front.
+        order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
         order.truncate(most);
         candidates.extend(order.iter().filter(|item| scores[**item as usize].is_finite()));
     }
@@ -160,24 +160,6 @@ fn case(trial: &Trial, case: &trial::Case, components: Components, most: usize) 
     let targets = case.targets.iter().map(place).collect();
     let of = |scores: &Vec<f32>| candidates.iter().map(|&item| scores[item as usize]).collect();
     Case { scores: scores.iter().map(of).collect(), targets, gates, behaviour }
-}
-
-/// A float in the order of its value.
-#[derive(PartialEq)]
-struct Ordered(f32);
-
-impl Eq for Ordered {}
-
-impl PartialOrd for Ordered {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Ordered {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
 }
 
 /// All ways to give `parts` parts to `count` scorers.

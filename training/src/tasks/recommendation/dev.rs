@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dragoman_core::{
     context::Context,
     kernels::matmul::Precision,
-    models::recommendation::{Batch, History, RecommendationModel},
+    models::recommendation::{History, HistoryBatch, RecommendationModel},
     recommend::Profiler,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 /// Users that are encoded together.
 const TOGETHER: usize = 128;
 
-/// What the model is asked, and with what it answers.
+/// The cases of the validation, and what the model needs to answer them.
 pub(super) struct Validation<'a> {
     pub(super) trial: &'a Trial,
     /// Features of the user of each case.
@@ -34,7 +34,7 @@ pub(super) struct Validation<'a> {
 }
 
 impl Validation<'_> {
-    /// Scores `model` on its own, without other scorers; none if there is nobody to ask about, or
+    /// Scores `model` on its own, without other scorers; none if there are no cases, or
     /// if `control` says stop.
     pub(super) fn evaluate(
         &self,
@@ -99,7 +99,7 @@ impl Validation<'_> {
             route: self.route as u32,
         };
         let histories: Vec<History<'_>> = (0..cases.len()).map(history).collect();
-        let batch = Batch::new(model.config(), &histories);
+        let batch = HistoryBatch::new(model.config(), &histories);
         let output = model.forward(&batch, &vectors, &context)?;
         Ok(model.logits(&output.hidden, &batch, &vectors)?)
     }

@@ -9,8 +9,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Cursor, Learner, Objective, PopularityBias, RecommendationTask, TrainConfig, TrainingBatch,
-    Validation, members::Members, spread,
+    Cursor, Learner, Objective, PopularityBias, RecommendationTask, TrainConfig, dev::Validation,
+    learners::TrainingBatch, members::Members, spread,
 };
 use crate::{Result, control::Control, recommendation::trial::Trial, task::Evaluation};
 
@@ -71,7 +71,7 @@ impl RecommendationTask {
 }
 
 impl Members {
-    /// How well `loaded`, without its other scorers, foretells what they did when they take `route`.
+    /// How well `loaded`, without its other scorers, predicts what they did when they take `route`.
     /// None when `control` says stop.
     pub(crate) fn judge(
         &self,

@@ -2,7 +2,7 @@
 
 use dragoman_core::{
     config::RecommendationConfig,
-    models::recommendation::{Batch, History},
+    models::recommendation::{History, HistoryBatch},
     recommend::{
         Event, Profiler,
         behaviour::Behaviour,
@@ -40,7 +40,7 @@ pub(super) struct Learner {
 #[derive(Debug, Clone)]
 pub(crate) struct TrainingBatch {
     /// What the model sees.
-    pub(super) inputs: Batch,
+    pub(super) inputs: HistoryBatch,
     /// The next item of each row.
     pub(super) items: Vec<u32>,
     /// How much each row counts.
@@ -131,7 +131,7 @@ impl TrainingBatch {
         let pairs = learners.iter().zip(&ends);
         let histories: Vec<History<'_>> =
             pairs.map(|(learner, &end)| learner.before(end, config.num_statistics)).collect();
-        let mut batch = Batch::new(config, &histories);
+        let mut batch = HistoryBatch::new(config, &histories);
         let rows = batch.layout.rows();
         let (mut items, mut weights) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         let (mut segments, mut times) = (Vec::with_capacity(rows), Vec::with_capacity(rows));

@@ -51,7 +51,8 @@ impl Members {
     pub(crate) fn find(
         reader: Reader<'_>,
         log: &Interactions,
-        (blend, keeps_seen): (&Blend, bool),
+        blend: &Blend,
+        keeps_seen: bool,
     ) -> Result<Self> {
         let mut trial = match log.has_times {
             true => Trial::in_time(log, log.cuts(0.9)?.test, None, keeps_seen),

@@ -134,6 +134,9 @@ impl TrainConfig {
                 experts.free, moe.top_k
             ));
         }
+        if run.revive_below > 0.0 && moe.is_none_or(|moe| moe.routing.is_none()) {
+            return Err("[run] revive_below needs a published rule: set model.moe.routing".into());
+        }
         if experts.d_ff == 0 {
             return Err("[experts] d_ff is 0".into());
         }
@@ -173,6 +176,7 @@ mod tests {
             ("[batches]\nmax_length = 600\nmax_tokens = 4000", "max_length = 600"),
             ("[[dev.sets]]\nname = \"general\"", "`general`"),
             ("[run]\ndropout = 2.0", "[run] `dropout`"),
+            ("[run]\nrevive_below = 0.1", "[run] revive_below"),
         ] {
             let error = TrainConfig::parse(text).expect_err(text);
             assert!(error.contains(name), "{text}: {error}");

@@ -17,13 +17,14 @@ pub(crate) fn model_size(
     let TranslationConfig { d_model, d_ff, encoder_layers, decoder_layers, vocab_size, .. } =
         *config;
     let square = d_model * d_model;
+    let matrices = if config.architecture.gated { 3 } else { 2 };
     let moe_layers = config.moe_layers();
     let feed_forward = |side: &str, i: usize| match &config.moe {
         Some(moe) if moe_layers.contains(&format!("{side}.{i}")) => {
             let visits = moe.routing.as_ref().map_or(moe.top_k, |rule| rule.slots(experts.free));
-            2 * d_model * (moe.shared_d_ff + visits * experts.d_ff)
+            matrices * d_model * (moe.shared_d_ff + visits * experts.d_ff)
         }
-        _ => 2 * d_model * d_ff,
+        _ => matrices * d_model * d_ff,
     };
     let encoder: usize = (0..encoder_layers).map(|i| 4 * square + feed_forward("encoder", i)).sum();
     let memory = decoder_layers * 2 * square;

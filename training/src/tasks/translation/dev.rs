@@ -12,7 +12,7 @@ use dragoman_core::{
     vocabulary::Side,
 };
 
-use super::{DevConfig, DevSet, Direction, TranslationTask, expert_load};
+use super::{DevConfig, DevSet, Direction, TranslationTask, learn::expert_load};
 use crate::{
     Error, Result,
     control::Control,
@@ -142,7 +142,7 @@ impl TranslationTask {
         Ok(TranslationModel::new(&self.config.model, &self.register, &params)?)
     }
 
-    /// Translates `sources`, greedily: what is asked for is which weights are best, not their best.
+    /// Translates `sources`, greedily: it compares weights, and need not find their best output.
     ///
     /// Adds to `load` where the tokens went in the encoder.
     fn translate(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle::DType;
 use dragoman_core::{
-    directory::save_translation,
+    directory::{TranslationParts, save_translation},
     register::{ExpertEntry, ExpertKind, Register, TrainedOn},
 };
 
@@ -21,8 +21,12 @@ impl TranslationTask {
             expert.trained_on = self.trained_on();
             add_scores(expert, &self.register, note);
         }
-        let vocabulary = (&*self.vocabulary, DType::F32);
-        save_translation(dir, &self.config.model, &register, &self.all, vocabulary)?;
+        let parts = TranslationParts {
+            config: &self.config.model,
+            register: &register,
+            vocabulary: &*self.vocabulary,
+        };
+        save_translation(dir, parts, &self.all, DType::F32)?;
         Ok(())
     }
 

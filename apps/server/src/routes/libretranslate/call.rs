@@ -40,6 +40,15 @@ impl Call {
         self.reader.fields(&self.request, payload).await
     }
 
+    /// Reads the fields of the request, with a file among them.
+    pub(super) async fn fields_of(
+        &self,
+        payload: web::Payload,
+        limit: usize,
+    ) -> Result<Fields, ServiceError> {
+        self.reader.fields_of(&self.request, payload, limit).await
+    }
+
     /// Lets the caller in, whose request counts as `cost`.
     pub(super) async fn admit(&self, fields: &Fields, cost: usize) -> Result<Caller, ServiceError> {
         self.access.admit(&self.request, fields, cost).await

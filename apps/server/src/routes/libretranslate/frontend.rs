@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::ServerConfig,
+    documents::DocumentService,
     languages::{name, public, resolve},
     service::TranslationService,
 };
@@ -13,6 +14,7 @@ use crate::{
 /// that the browser prefers.
 pub(super) async fn settings(
     service: web::Data<TranslationService>,
+    documents: web::Data<DocumentService>,
     config: web::Data<ServerConfig>,
     request: HttpRequest,
 ) -> HttpResponse {
@@ -35,8 +37,8 @@ pub(super) async fn settings(
         "apiKeys": keys.api_keys,
         "keyRequired": keys.api_keys && keys.require_api_key,
         "suggestions": translation.suggestions,
-        "filesTranslation": false,
-        "supportedFilesFormat": [],
+        "filesTranslation": documents.is_on(),
+        "supportedFilesFormat": documents.endings(),
         "language": { "source": source, "target": language(target) },
     }))
 }

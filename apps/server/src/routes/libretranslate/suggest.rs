@@ -15,10 +15,10 @@ pub(super) async fn suggest(call: Call, payload: web::Payload) -> Answer {
     }
     call.access.admit_suggestion(&call.request)?;
     let fields = call.fields(payload).await?;
-    call.admit(&fields, 1).await?;
+    let caller = call.admit(&fields, 1).await?;
     let field = |name| fields.required(name);
     let suggestion = Suggestion::new(field("q")?, field("s")?, field("source")?, field("target")?);
     let domain = fields.text("domain")?.filter(|domain| !domain.is_empty()).map(str::to_owned);
-    call.service.suggest(Suggestion { domain, ..suggestion }).await?;
+    call.service.suggest(caller.owner, Suggestion { domain, ..suggestion }).await?;
     Ok(HttpResponse::Ok().json(json!({ "success": true })))
 }

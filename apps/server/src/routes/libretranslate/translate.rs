@@ -4,15 +4,18 @@ use std::mem;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dragoman_core::translate::Leg;
+use dragoman_store::MemoryMatch;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{call::Call, detected::DetectedLanguage, reply::Answer};
 use crate::{
+    access::Caller,
     error::ServiceError,
-    input::Fields,
+    input::{Fields, percent},
+    memory::MemoryWish,
     service::{TranslationRequest, is_auto},
-    translate::{Done, GuessedDomain},
+    translate::{Done, GuessedDomain, Markup},
 };
 
 /// Translates a text or an array of texts.
@@ -21,8 +24,7 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
     let cost = fields.get("q").and_then(Value::as_array).map_or(1, Vec::len);
     let caller = call.admit(&fields, cost).await?;
 
-    let order =
-        TranslationRequest { char_limit: caller.char_limit, ..parse(&fields, &call.request)? };
+    let order = order(&call, &caller, &fields).await?;
     let is_array = order.is_array;
     let extras = Extras {
         detected: is_auto(&order.source),
@@ -30,14 +32,26 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
         alternatives: order.num_alternatives > 0,
         trace: order.trace,
         scores: fields.flag("scores"),
+        memory: order.memory.as_ref().is_some_and(|memory| memory.shows),
     };
     let done = call.service.translate(order).await?;
     Ok(HttpResponse::Ok().json(Reply::new(done, is_array, extras)))
 }
 
-/// Files are not translated yet: answers as upstream does when that is switched off.
-pub(super) async fn translate_file() -> Answer {
-    Err(ServiceError::Disabled("Files translation are disabled on this server.".into()).into())
+/// What a request asks for, with the glossaries and the memory of its caller.
+pub(super) async fn order(
+    call: &Call,
+    caller: &Caller,
+    fields: &Fields,
+) -> Result<TranslationRequest, ServiceError> {
+    let names = fields.all("glossaries")?.into_iter().map(str::to_owned).collect();
+    let glossaries = call.service.glossaries(caller, names, fields.flag("strict")).await?;
+    Ok(TranslationRequest {
+        char_limit: caller.char_limit,
+        glossaries,
+        memory: memory(fields, caller)?,
+        ..parse(fields, &call.request)?
+    })
 }
 
 /// Reads the fields, in upstream's order.
@@ -52,11 +66,30 @@ fn parse(fields: &Fields, request: &HttpRequest) -> Result<TranslationRequest, S
         source,
         target,
         format: fields.text("format")?.map(str::to_owned),
+        markup: Markup::default(),
         num_alternatives,
         domains: domains(fields, request)?,
         trace: fields.flag("trace"),
+        attributes: fields.flag("attributes"),
         char_limit: None,
+        glossaries: None,
+        memory: None,
     })
+}
+
+/// What is remembered: by default what is exactly the same. `memory` says how much alike is enough,
+/// in percent, and then the reply shows what is alike; `false` forbids it.
+fn memory(fields: &Fields, caller: &Caller) -> Result<Option<MemoryWish>, ServiceError> {
+    match fields.raw("memory") {
+        Some(Value::Bool(false)) => return Ok(None),
+        Some(Value::String(word)) if word == "false" => return Ok(None),
+        _ => {}
+    }
+    let exact = MemoryWish::exact(&caller.owner);
+    Ok(Some(match percent(fields, "memory")? {
+        None => exact,
+        Some(threshold) => MemoryWish { threshold, shows: true, ..exact },
+    }))
 }
 
 /// The number of alternatives to give; a negative one is none.
@@ -83,7 +116,7 @@ fn texts(q: &Value) -> Result<Vec<String>, ServiceError> {
 
 /// The domains that the request names, in `domain`, in `domains`, or in the header `X-Domain` for clients
 /// that cannot send fields.
-fn domains(fields: &Fields, request: &HttpRequest) -> Result<Vec<String>, ServiceError> {
+pub(super) fn domains(fields: &Fields, request: &HttpRequest) -> Result<Vec<String>, ServiceError> {
     let not_texts = || ServiceError::invalid("domains parameter is not an array of strings");
     let one = fields.text("domain")?;
     match fields.get("domains") {
@@ -107,6 +140,7 @@ struct Extras {
     alternatives: bool,
     trace: bool,
     scores: bool,
+    memory: bool,
 }
 
 /// The reply; what was not asked for is left out.
@@ -124,6 +158,8 @@ struct Reply {
     trace: Option<PerText<Trace>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<PerText<Option<f32>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<PerText<Vec<MemoryMatch>>>,
 }
 
 /// A value for a text, or an array of them for an array of texts.
@@ -155,6 +191,9 @@ impl Reply {
                 per_text(&mut done, is_array, |done| Trace { legs: mem::take(&mut done.legs) })
             }),
             scores: extras.scores.then(|| per_text(&mut done, is_array, |done| done.score)),
+            memory: extras
+                .memory
+                .then(|| per_text(&mut done, is_array, |done| mem::take(&mut done.memory))),
         }
     }
 }

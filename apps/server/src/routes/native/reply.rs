@@ -45,6 +45,11 @@ impl From<dragoman_store::Error> for Refused {
     }
 }
 
+/// A query that cannot be read.
+pub(super) fn unclear(error: &actix_web::error::QueryPayloadError) -> actix_web::Error {
+    Refused::from(ServiceError::invalid(error)).into()
+}
+
 /// Nothing is served under this path.
 pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
     failure(&request, StatusCode::NOT_FOUND)

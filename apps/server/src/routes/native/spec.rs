@@ -12,12 +12,16 @@ const SPEC: &str = include_str!("openapi.json");
 /// What recommendation adds: tags, paths and schemas.
 const OF_GORSE: &str = include_str!("gorse.json");
 
+/// What DeepL's API and the translation memory add.
+const OF_DEEPL: &str = include_str!("deepl.json");
+
 /// Describes the API to programs.
 pub(super) async fn spec(config: web::Data<ServerConfig>) -> Answer {
     let mut spec: Value =
         serde_json::from_str(SPEC).map_err(|error| ServiceError::Internal(error.to_string()))?;
+    add(&mut spec, OF_DEEPL)?;
     if config.recommendation.recommend {
-        add_gorse(&mut spec)?;
+        add(&mut spec, OF_GORSE)?;
     }
     spec["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     let prefix = config.prefix();
@@ -33,9 +37,9 @@ pub(super) async fn spec(config: web::Data<ServerConfig>) -> Answer {
     Ok(HttpResponse::Ok().json(spec))
 }
 
-/// Adds the calls of recommendation.
-fn add_gorse(spec: &mut Value) -> Result<(), ServiceError> {
-    let parsed = serde_json::from_str(OF_GORSE);
+/// Adds tags, paths and components.
+fn add(spec: &mut Value, part: &str) -> Result<(), ServiceError> {
+    let parsed = serde_json::from_str(part);
     let mut added: Value = parsed.map_err(|error| ServiceError::Internal(error.to_string()))?;
     let merge = |into: &mut Value, from: Value| {
         if let (Some(into), Value::Object(from)) = (into.as_object_mut(), from) {
@@ -43,8 +47,11 @@ fn add_gorse(spec: &mut Value) -> Result<(), ServiceError> {
         }
     };
     merge(&mut spec["paths"], added["paths"].take());
-    for part in ["parameters", "schemas", "responses"] {
+    for part in ["parameters", "schemas", "responses", "securitySchemes"] {
         let more = added["components"][part].take();
+        if more.is_null() {
+            continue;
+        }
         match spec["components"].get(part) {
             Some(_) => merge(&mut spec["components"][part], more),
             None => spec["components"][part] = more,

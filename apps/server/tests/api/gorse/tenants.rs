@@ -10,7 +10,7 @@ use crate::harness::{TestApp, answer, settings, text};
 async fn a_key_is_asked_for_once_there_is_one() -> Result<()> {
     let app = TestApp::start()?;
     assert_eq!(app.get("/api/latest").send().await?.status(), 200);
-    let key = app.store.create_key_for(Some("default"), KeyLimits::default())?;
+    let key = app.store.create_key(Some("default"), KeyLimits::default())?;
     assert_eq!(text(app.get("/api/latest")).await?, (401, "unauthorized".into()));
     let with = |key: &str| app.get("/api/latest").header("X-API-Key", key.to_owned());
     assert_eq!(text(with("guessed")).await?.0, 401);

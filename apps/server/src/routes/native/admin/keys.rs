@@ -28,7 +28,7 @@ pub(in super::super) async fn create(admin: Admin, payload: web::Payload) -> Ans
         super::must_exist(&store, name)?;
     }
     let limits = KeyLimits { req_limit, char_limit };
-    let key = web::block(move || store.create_key_for(tenant.as_deref(), limits)).await??;
+    let key = web::block(move || store.create_key(tenant.as_deref(), limits)).await??;
     Ok(HttpResponse::Ok().json(json!({ "key": key })))
 }
 

@@ -1,12 +1,16 @@
 //! `/admin/suggestions`: what users suggested, for the keeper of the server to decide about.
 
 use actix_web::{HttpResponse, web};
-use dragoman_store::{Status, Suggestion};
+use dragoman_store::{MemoryOf, Status, Store, Suggestion};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Admin;
-use crate::{error::ServiceError, routes::native::reply::Answer};
+use crate::{
+    error::ServiceError,
+    routes::native::reply::Answer,
+    service::{is_auto, remember},
+};
 
 /// Rows of an answer where none are asked for, and the most that can be.
 const DEFAULT_ROWS: usize = 50;
@@ -67,9 +71,30 @@ pub(in super::super) async fn judge(
 ) -> Answer {
     let Decision { status } = admin.json(payload).await?;
     let (store, id) = (admin.tools.store.clone(), number(&id)?);
-    let judged = web::block(move || store.judge_suggestion(id, status)).await??;
+    let judged = web::block(move || judged(&store, id, status)).await??;
     let judged = judged.ok_or_else(|| unknown(id))?;
     Ok(HttpResponse::Ok().json(written(judged)))
+}
+
+/// Notes the decision; what is approved is in the memory that all share, and what is not is not.
+fn judged(
+    store: &Store,
+    id: u64,
+    status: Status,
+) -> Result<Option<Suggestion>, dragoman_store::Error> {
+    let Some(suggestion) = store.judge_suggestion(id, status)? else { return Ok(None) };
+    let Suggestion { q, s, source, target, .. } = &suggestion;
+    let of = MemoryOf { owner: "", source, target };
+    if suggestion.domain.is_none() && !is_auto(source) {
+        match status {
+            Status::Approved => remember(store, "", &suggestion)?,
+            _ if store.recall_exact(of, q)?.as_deref() == Some(s.trim()) => {
+                store.forget_unit(of, q)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(suggestion))
 }
 
 /// Forgets a suggestion.

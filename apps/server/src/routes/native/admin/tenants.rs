@@ -35,7 +35,7 @@ pub(in super::super) async fn create(admin: Admin, payload: web::Payload) -> Ans
             let reason = format!("there is a tenant `{name}` already");
             return Err(dragoman_store::Error::Invalid(reason));
         }
-        let key = store.create_key_for(Some(&name), KeyLimits::default())?;
+        let key = store.create_key(Some(&name), KeyLimits::default())?;
         Ok(json!({ "name": name, "key": key }))
     });
     Ok(HttpResponse::Ok().json(made.await??))

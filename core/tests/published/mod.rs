@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context, Result};
 use candle::{Device, Tensor};
-
-use super::layer::{BlockConfig, MoeLayer};
-use crate::{Error, Result, params::ParamStore};
+use dragoman_core::{
+    moe::{BlockConfig, MoeLayer},
+    params::ParamStore,
+};
 
 /// Whose names a block's weights have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
+pub(crate) enum Published {
     /// `MixtralSparseMoeLayer`: `gate`, `experts.E.{w1,w2,w3}`.
     Mixtral,
     /// `DeepseekV2MoE` and `DeepseekV3MoE`: `gate`, `experts.E.{gate,up,down}_proj`,
@@ -23,11 +25,11 @@ pub enum Published {
 
 impl Published {
     /// Our name of the weight that they call `theirs`; none if it is not a weight of such a block.
-    pub fn our_name(self, theirs: &str) -> Option<String> {
+    pub(crate) fn our_name(self, theirs: &str) -> Option<String> {
         let (gate, prefix, maps): (_, _, &[(&str, &str)]) = match self {
-            Self::Mixtral => ("gate", "", &[("w1", "gate"), ("w2", "down"), ("w3", "up")]),
+            Self::Mixtral => ("gate", "", &[("w1", "up_gate"), ("w2", "down"), ("w3", "up")]),
             Self::Deepseek => {
-                let maps = &[("gate_proj", "gate"), ("up_proj", "up"), ("down_proj", "down")];
+                let maps = &[("gate_proj", "up_gate"), ("up_proj", "up"), ("down_proj", "down")];
                 ("gate", "", maps)
             }
             Self::Switch => ("router.classifier", "expert_", &[("wi", "up"), ("wo", "down")]),
@@ -56,7 +58,7 @@ impl Published {
     ///
     /// # Errors
     /// Fails when a name is not known, or a weight is missing or has another shape.
-    pub fn load(
+    pub(crate) fn load(
         self,
         config: &BlockConfig,
         tensors: impl IntoIterator<Item = (String, Tensor)>,
@@ -64,38 +66,30 @@ impl Published {
     ) -> Result<(MoeLayer, ParamStore)> {
         let mut renamed = BTreeMap::new();
         for (name, tensor) in tensors {
-            let Some(ours) = self.our_name(&name) else {
-                let reason = format!("is not a weight of a published {self:?} block");
-                return Err(Error::Weight { name, reason });
-            };
-            renamed.insert(ours, tensor);
+            let unknown = || format!("`{name}` is not a weight of a published {self:?} block");
+            renamed.insert(self.our_name(&name).with_context(unknown)?, tensor);
         }
         let params = ParamStore::from_tensors(device, renamed);
         Ok((MoeLayer::new(config, &params.root())?, params))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn published_names_become_ours() {
-        let cases = [
-            (Published::Mixtral, "experts.3.w1.weight", Some("experts.3.gate.weight")),
-            (Published::Mixtral, "gate.weight", Some("router.gate.weight")),
-            (Published::Deepseek, "shared_experts.up_proj.weight", Some("shared.up.weight")),
-            (Published::Deepseek, "gate.e_score_correction_bias", Some("router.correction_bias")),
-            (Published::Switch, "experts.expert_7.wo.weight", Some("experts.7.down.weight")),
-            (Published::NllbMoe, "experts.expert_0.fc1.bias", Some("experts.0.up.bias")),
-            (Published::NllbMoe, "router.classifier.bias", Some("router.gate.bias")),
-            (Published::NllbMoe, "experts.0.fc1.bias", None),
-            (Published::Mixtral, "experts.x.w1.weight", None),
-            (Published::Mixtral, "shared_experts.w1.weight", None),
-            (Published::Switch, "layer_norm.weight", None),
-        ];
-        for (published, theirs, ours) in cases {
-            assert_eq!(published.our_name(theirs).as_deref(), ours, "{published:?} {theirs}");
-        }
+#[test]
+fn published_names_become_ours() {
+    let cases = [
+        (Published::Mixtral, "experts.3.w1.weight", Some("experts.3.up_gate.weight")),
+        (Published::Mixtral, "gate.weight", Some("router.gate.weight")),
+        (Published::Deepseek, "shared_experts.up_proj.weight", Some("shared.up.weight")),
+        (Published::Deepseek, "gate.e_score_correction_bias", Some("router.correction_bias")),
+        (Published::Switch, "experts.expert_7.wo.weight", Some("experts.7.down.weight")),
+        (Published::NllbMoe, "experts.expert_0.fc1.bias", Some("experts.0.up.bias")),
+        (Published::NllbMoe, "router.classifier.bias", Some("router.gate.bias")),
+        (Published::NllbMoe, "experts.0.fc1.bias", None),
+        (Published::Mixtral, "experts.x.w1.weight", None),
+        (Published::Mixtral, "shared_experts.w1.weight", None),
+        (Published::Switch, "layer_norm.weight", None),
+    ];
+    for (published, theirs, ours) in cases {
+        assert_eq!(published.our_name(theirs).as_deref(), ours, "{published:?} {theirs}");
     }
 }

@@ -1,0 +1,174 @@
+//! Documents on the command line: each is written beside its source, or where `--out` says.
+
+use std::{
+    io::{IsTerminal, Write, stderr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use dragoman_core::{translate::Translate as _, translator::Translator};
+use dragoman_documents::{Document, Kind, Settings, output_name};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Translate;
+use crate::{
+    detect::Detector,
+    texts::{Wish, translate_sentences},
+};
+
+/// The documents that `arguments` name; none when they are text.
+///
+/// # Errors
+/// Fails when some are documents and others are not, and when a name that can only be that of a
+/// document names none.
+pub(super) fn among(arguments: &[String]) -> anyhow::Result<Vec<PathBuf>> {
+    let has_ending = |name: &String| Kind::of(name).is_ok() && !name.contains('\n');
+    let is_file = |name: &&String| has_ending(name) && Path::new(name).is_file();
+    let files: Vec<PathBuf> = arguments.iter().filter(is_file).map(PathBuf::from).collect();
+    let looks_like_one =
+        |name: &&String| has_ending(name) && !name.contains(' ') && name.contains(['/', '.']);
+    if let Some(missing) =
+        arguments.iter().find(|name| looks_like_one(name) && !Path::new(name).exists())
+    {
+        bail!(
+            "no file `{missing}`; to translate these words, add others, or send them to the standard input"
+        );
+    }
+    if !files.is_empty()
+        && let Some(other) = arguments.iter().find(|name| !is_file(name))
+    {
+        bail!("`{other}` is no document that is known; translate documents and text separately");
+    }
+    Ok(files)
+}
+
+impl Translate {
+    /// Translates `files`, one after the other; a file that fails does not keep the others from theirs.
+    pub(super) fn translate_files(
+        &self,
+        files: &[PathBuf],
+        translator: &Translator,
+        detector: Option<&Detector>,
+    ) -> anyhow::Result<()> {
+        if self.json || self.trace || self.alternatives > 0 {
+            bail!("`--json`, `--trace` and `--alternatives` go with texts, not with documents");
+        }
+        let places = self.places(files)?;
+        let mut failed = 0;
+        for (file, place) in files.iter().zip(&places) {
+            match self.translate_file(file, place, translator, detector) {
+                Ok(()) => println!("{}", place.display()),
+                Err(error) if files.len() == 1 => return Err(error),
+                Err(error) => {
+                    eprintln!("error: {error:#}");
+                    failed += 1;
+                }
+            }
+        }
+        match failed {
+            0 => Ok(()),
+            _ => bail!("{failed} of {} documents were not translated", files.len()),
+        }
+    }
+
+    /// Where each document goes; an error when something is there.
+    fn places(&self, files: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+        let mut places: Vec<PathBuf> = Vec::new();
+        for file in files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let name = output_name(&name, &self.to);
+            let place = match &self.out {
+                None => file.with_file_name(name),
+                Some(out) if out.is_dir() => out.join(name),
+                Some(out) if files.len() == 1 => out.clone(),
+                Some(out) => {
+                    bail!("`--out {}` is no folder, and there are several documents", out.display())
+                }
+            };
+            if place == *file {
+                bail!("{}: would replace the document itself", place.display());
+            }
+            if place.exists() && !self.overwrite {
+                bail!("{}: is there already; `--overwrite` replaces it", place.display());
+            }
+            if places.contains(&place) {
+                bail!("{}: two documents would be written there", place.display());
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+
+    fn translate_file(
+        &self,
+        file: &Path,
+        place: &Path,
+        translator: &Translator,
+        detector: Option<&Detector>,
+    ) -> anyhow::Result<()> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let settings = Settings {
+            columns: self.column.clone(),
+            target: self.to.clone(),
+            ..Settings::default()
+        };
+        let bytes = fs_err::read(file)?;
+        let refused = || file.display().to_string();
+        let document = Document::read(&name, bytes, &settings).with_context(refused)?;
+        let source = match detector {
+            Some(detector) => {
+                let known = translator.languages();
+                let guess = detector.detect(&document.sample(), &known);
+                if known.contains(&guess) { guess } else { self.to.clone() }
+            }
+            None => self.from.clone(),
+        };
+        let document = document.segment(&source);
+        let terms = self.terms(&source)?;
+        let wish = Wish {
+            source,
+            target: self.to.clone(),
+            domains: self.domain.clone(),
+            num_hypotheses: 1,
+            trace: false,
+            terms,
+        };
+        let bar = bar(&name, document.sentences().len());
+        let sentences = match wish.source == wish.target {
+            true => &[],
+            false => document.sentences(),
+        };
+        let mut rewritten = translate_sentences(translator, sentences, &wish, |done| {
+            bar.set_position(done as u64);
+        })
+        .with_context(refused)?;
+        bar.finish_and_clear();
+        rewritten.resize(document.sentences().len(), dragoman_text::Rewritten::Unchanged);
+        write_whole(place, &document.write(&rewritten)?)
+    }
+}
+
+/// A bar that counts sentences, where somebody sees it.
+fn bar(name: &str, count: usize) -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} sentences {eta}");
+    let bar = ProgressBar::new(count as u64).with_message(name.to_owned());
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+/// Writes a file that is there whole, or not at all.
+fn write_whole(place: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let context = || format!("writing {}", place.display());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".dragoman-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the user's mask
+    let mut file = builder.tempfile_in(folder).with_context(context)?;
+    file.write_all(bytes).with_context(context)?;
+    file.persist(place).with_context(context)?;
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! One document on its way, seen from outside.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::{sync::watch, task::AbortHandle};
+
+use super::Translated;
+use crate::{detect::Detected, error::ServiceError};
+
+/// A job, shared by the task that does it and those who ask for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    name: String,
+    pub(super) client: String,
+    /// Sentences done, and of how many.
+    done: AtomicUsize,
+    total: AtomicUsize,
+    inner: Mutex<Inner>,
+    ended: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    chars: usize,
+    detected: Option<Detected>,
+    result: Option<Translated>,
+    /// Bytes that the job holds.
+    size: usize,
+    task: Option<AbortHandle>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It waits for others to end.
+    Queued,
+    /// It is being translated.
+    Translating,
+    /// Its result can be taken.
+    Done,
+    /// It came to nothing.
+    Failed(ServiceError),
+}
+
+/// What can be said of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DocumentStatus {
+    /// The name of the document as it was sent.
+    pub(crate) name: String,
+    pub(crate) state: State,
+    /// Sentences that are translated, and of how many; of none until it was read.
+    pub(crate) done: usize,
+    pub(crate) total: usize,
+    /// Characters of its text; 0 until it was read.
+    pub(crate) chars: usize,
+    /// The language that it was taken for, if that was to be guessed.
+    pub(crate) detected: Option<Detected>,
+}
+
+impl Job {
+    pub(super) fn new(name: &str, size: usize, client: &str) -> Self {
+        let inner = Inner {
+            state: State::Queued,
+            chars: 0,
+            detected: None,
+            result: None,
+            size,
+            task: None,
+        };
+        Self {
+            name: name.to_owned(),
+            client: client.to_owned(),
+            done: AtomicUsize::new(0),
+            total: AtomicUsize::new(0),
+            inner: Mutex::new(inner),
+            ended: watch::Sender::new(false),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_task(&self, task: AbortHandle) {
+        self.inner().task = Some(task);
+    }
+
+    /// The document was read, and its language is known.
+    pub(super) fn begin(&self, chars: usize, detected: Option<Detected>) {
+        let mut inner = self.inner();
+        inner.state = State::Translating;
+        inner.chars = chars;
+        inner.detected = detected;
+    }
+
+    pub(super) fn set_total(&self, total: usize) {
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_done(&self, done: usize) {
+        self.done.store(done, Ordering::Relaxed);
+    }
+
+    pub(super) fn finish(&self, result: Translated) {
+        self.set_done(self.total.load(Ordering::Relaxed));
+        let mut inner = self.inner();
+        inner.size = result.bytes.len();
+        inner.result = Some(result);
+        inner.state = State::Done;
+        drop(inner);
+        self.ended.send_replace(true);
+    }
+
+    pub(super) fn fail(&self, error: ServiceError) {
+        let mut inner = self.inner();
+        inner.size = 0;
+        inner.state = State::Failed(error);
+        drop(inner);
+        self.ended.send_replace(true);
+    }
+
+    /// Stops the task.
+    pub(super) fn abort(&self) {
+        if let Some(task) = self.inner().task.take() {
+            task.abort();
+        }
+        self.ended.send_replace(true);
+    }
+
+    /// Waits for the end.
+    pub(super) async fn ended(&self) {
+        let mut ended = self.ended.subscribe();
+        let _ = ended.wait_for(|ended| *ended).await; // an error is an end, too
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.inner().size
+    }
+
+    pub(super) fn status(&self) -> DocumentStatus {
+        let inner = self.inner();
+        DocumentStatus {
+            name: self.name.clone(),
+            state: inner.state.clone(),
+            done: self.done.load(Ordering::Relaxed),
+            total: self.total.load(Ordering::Relaxed),
+            chars: inner.chars,
+            detected: inner.detected.clone(),
+        }
+    }
+
+    pub(super) fn result(&self) -> Option<Translated> {
+        self.inner().result.clone()
+    }
+}

@@ -1,0 +1,99 @@
+//! The translation memory as translations use it.
+
+use std::sync::Arc;
+
+use dragoman_core::translate::{Hypothesis, Job, Translation};
+use dragoman_store::{MemoryMatch, MemoryOf, Store};
+
+use crate::error::ServiceError;
+
+/// Matches that a reply shows for a text at most.
+const MAX_SHOWN: usize = 5;
+
+/// The least alike that a reply shows, in percent.
+const MIN_SHOWN: u8 = 50;
+
+/// What a request wants of the memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MemoryWish {
+    /// Whose memory it is.
+    pub(crate) owner: String,
+    /// How much a remembered text must be like a text to take its place, in percent.
+    pub(crate) threshold: u8,
+    /// Whether the reply shows what is alike.
+    pub(crate) shows: bool,
+}
+
+/// The memory of one request.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    store: Store,
+    wish: MemoryWish,
+}
+
+impl MemoryWish {
+    /// What a request gets that says nothing about it: what is exactly the same.
+    pub(crate) fn exact(owner: &str) -> Self {
+        Self { owner: owner.to_owned(), threshold: 100, shows: false }
+    }
+}
+
+impl Memory {
+    pub(crate) fn new(store: Store, wish: MemoryWish) -> Self {
+        Self { store, wish }
+    }
+
+    fn of<'a>(&'a self, source: &'a str, target: &'a str) -> MemoryOf<'a> {
+        MemoryOf { owner: &self.wish.owner, source, target }
+    }
+
+    /// The remembered translation of `text`, if one is alike enough. Blocks.
+    pub(crate) fn recall(
+        &self,
+        text: &str,
+        source: &str,
+        target: &str,
+    ) -> Result<Option<String>, ServiceError> {
+        let of = self.of(source, target);
+        if let Some(exact) = self.store.recall_exact(of, text)? {
+            return Ok(Some(exact));
+        }
+        if self.wish.threshold >= 100 {
+            return Ok(None);
+        }
+        let best = self.store.recall(of, text, self.wish.threshold, 1)?;
+        Ok(best.into_iter().next().map(|best| best.target))
+    }
+
+    /// What is remembered for each of `jobs`, as the answer of a model. Blocks.
+    pub(crate) fn answers(
+        &self,
+        jobs: &[Job],
+    ) -> Result<Vec<Option<Arc<Translation>>>, ServiceError> {
+        let answer = |job: &Job| {
+            if !job.wanted.terms.is_empty() {
+                return Ok(None);
+            }
+            let text = self.recall(&job.text, &job.source, &job.target)?;
+            let hypothesis = |text| vec![Hypothesis { text, score: 0.0 }];
+            let translation =
+                |text| Arc::new(Translation { hypotheses: hypothesis(text), legs: Vec::new() });
+            Ok(text.map(translation))
+        };
+        jobs.iter().map(answer).collect()
+    }
+
+    /// What is like `text`, best first, if the request wants to see it. Blocks.
+    pub(crate) fn shown(
+        &self,
+        text: &str,
+        source: &str,
+        target: &str,
+    ) -> Result<Vec<MemoryMatch>, ServiceError> {
+        if !self.wish.shows {
+            return Ok(Vec::new());
+        }
+        let threshold = self.wish.threshold.min(MIN_SHOWN);
+        Ok(self.store.recall(self.of(source, target), text, threshold, MAX_SHOWN)?)
+    }
+}

@@ -1,0 +1,122 @@
+//! The kinds of documents, told by the endings of their names.
+
+use crate::{Error, Result};
+
+/// A kind of document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Text,
+    Markdown,
+    Html,
+    Docx,
+    Pptx,
+    Xlsx,
+    OpenDocument,
+    FlatOpenDocument,
+    Epub,
+    SubRip,
+    WebVtt,
+    Ass,
+    Csv,
+    Tsv,
+    Json,
+    Yaml,
+    Gettext,
+    Xliff,
+    Tmx,
+    Android,
+    AppleStrings,
+    AppleStringsDict,
+    Resx,
+    Fluent,
+    Properties,
+}
+
+/// The endings of names, each with its kind; the first of a kind is the usual one.
+const ENDINGS: &[(&str, Kind)] = &[
+    ("txt", Kind::Text),
+    ("text", Kind::Text),
+    ("md", Kind::Markdown),
+    ("markdown", Kind::Markdown),
+    ("html", Kind::Html),
+    ("htm", Kind::Html),
+    ("docx", Kind::Docx),
+    ("docm", Kind::Docx),
+    ("dotx", Kind::Docx),
+    ("dotm", Kind::Docx),
+    ("pptx", Kind::Pptx),
+    ("pptm", Kind::Pptx),
+    ("ppsx", Kind::Pptx),
+    ("potx", Kind::Pptx),
+    ("xlsx", Kind::Xlsx),
+    ("xlsm", Kind::Xlsx),
+    ("xltx", Kind::Xlsx),
+    ("odt", Kind::OpenDocument),
+    ("ott", Kind::OpenDocument),
+    ("odp", Kind::OpenDocument),
+    ("otp", Kind::OpenDocument),
+    ("ods", Kind::OpenDocument),
+    ("ots", Kind::OpenDocument),
+    ("fodt", Kind::FlatOpenDocument),
+    ("fodp", Kind::FlatOpenDocument),
+    ("fods", Kind::FlatOpenDocument),
+    ("epub", Kind::Epub),
+    ("srt", Kind::SubRip),
+    ("vtt", Kind::WebVtt),
+    ("ass", Kind::Ass),
+    ("ssa", Kind::Ass),
+    ("csv", Kind::Csv),
+    ("tsv", Kind::Tsv),
+    ("json", Kind::Json),
+    ("arb", Kind::Json),
+    ("yaml", Kind::Yaml),
+    ("yml", Kind::Yaml),
+    ("po", Kind::Gettext),
+    ("pot", Kind::Gettext),
+    ("xliff", Kind::Xliff),
+    ("xlf", Kind::Xliff),
+    ("tmx", Kind::Tmx),
+    ("xml", Kind::Android),
+    ("strings", Kind::AppleStrings),
+    ("stringsdict", Kind::AppleStringsDict),
+    ("resx", Kind::Resx),
+    ("ftl", Kind::Fluent),
+    ("properties", Kind::Properties),
+];
+
+impl Kind {
+    /// The kind of the document called `name`.
+    pub fn of(name: &str) -> Result<Self> {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        let known = ENDINGS.iter().find(|(known, _)| ending.as_deref() == Some(*known));
+        known.map(|(_, kind)| *kind).ok_or_else(|| Error::UnknownFormat { name: name.into() })
+    }
+
+    /// All endings that are known, with their dots.
+    pub fn endings() -> Vec<String> {
+        ENDINGS.iter().map(|(ending, _)| format!(".{ending}")).collect()
+    }
+}
+
+/// The name of the translation of the document called `name`: `report.de.docx` of `report.docx`.
+pub fn output_name(name: &str, target: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() => format!("{stem}.{target}.{ending}"),
+        _ => format!("{name}.{target}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_what_it_is() -> Result<()> {
+        assert_eq!(Kind::of("a.b.DOCX")?, Kind::Docx);
+        assert!(Kind::of("docx").is_err() && Kind::of("a.exe").is_err() && Kind::of("").is_err());
+        assert_eq!(output_name("a.b.docx", "de"), "a.b.de.docx");
+        assert_eq!(output_name(".docx", "de"), ".docx.de");
+        Ok(())
+    }
+}

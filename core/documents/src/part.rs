@@ -1,0 +1,63 @@
+//! A text of a document: the whole file, or a member of its package.
+
+use dragoman_text::Rewritten;
+
+use crate::{
+    block::Block,
+    find::{Found, find},
+    write::Rewriting,
+};
+
+/// A text, and the blocks in it.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) source: String,
+    /// In the order of the source; one may stand within another.
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) markup: Markup,
+}
+
+/// How runs of text are written, for each format that they have.
+#[derive(Debug, Clone)]
+pub(crate) struct Markup {
+    pub(crate) formats: Vec<RunFormat>,
+}
+
+/// What begins and ends a run, and the text in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RunFormat {
+    pub(crate) begin: String,
+    pub(crate) end: String,
+    pub(crate) begin_text: String,
+    pub(crate) end_text: String,
+}
+
+impl Default for Markup {
+    /// No runs: text stands among inline markup.
+    fn default() -> Self {
+        Self { formats: vec![RunFormat::default()] }
+    }
+}
+
+impl Part {
+    /// A text without runs.
+    pub(crate) fn new(source: &str, blocks: Vec<Block>) -> Self {
+        Self { source: source.to_owned(), blocks, markup: Markup::default() }
+    }
+
+    /// The sentences of each block.
+    pub(crate) fn find(&self, language: &str) -> Vec<Vec<Found>> {
+        self.blocks.iter().map(|block| find(block, language)).collect()
+    }
+
+    /// The text with `rewritten` in place of the sentences `found` in it.
+    pub(crate) fn write(&self, found: &[Vec<Found>], mut rewritten: &[Rewritten]) -> String {
+        let mut of_block = Vec::with_capacity(found.len());
+        for found in found {
+            let (own, others) = rewritten.split_at(found.len());
+            of_block.push(own);
+            rewritten = others;
+        }
+        Rewriting { part: self, found, rewritten: &of_block }.write()
+    }
+}

@@ -1,0 +1,140 @@
+//! Files of a model directory, written whole or not at all.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Write,
+    path::Path,
+};
+
+use candle::{DType, Device, Tensor};
+use fs_err as fs;
+
+use super::{CONFIG, REGISTER, SHARED, TOKENIZER, sha256_of};
+use crate::{
+    Error, Result,
+    config::{ModelConfig, TranslationConfig},
+    params::{Param, ParamStore},
+    register::Register,
+    vocabulary::Vocabulary,
+};
+
+/// What is written of a translation model besides the weights.
+#[derive(Clone, Copy)]
+pub struct TranslationParts<'a> {
+    /// Shape of the model.
+    pub config: &'a TranslationConfig,
+    /// Its experts and routes.
+    pub register: &'a Register,
+    /// Its vocabulary.
+    pub vocabulary: &'a dyn Vocabulary,
+}
+
+/// Writes a translation model to `folder`, its weights in `dtype`; the register comes last.
+///
+/// Files that `register` does not name are left alone, so that a server that still reads the
+/// register before this one finds what it names.
+pub fn save_translation(
+    folder: &Path,
+    parts: TranslationParts<'_>,
+    params: &ParamStore,
+    dtype: DType,
+) -> Result<Register> {
+    let TranslationParts { config, register, vocabulary } = parts;
+    fs::create_dir_all(folder.join("experts"))?;
+    let mut register = register.clone();
+    write_weights(folder, &mut register, params, dtype)?;
+    write_vocabulary(folder, &mut register, vocabulary)?;
+    let config = ModelConfig::Translation(config.clone());
+    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
+    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
+    Ok(register)
+}
+
+/// Writes the files of the vocabulary, and notes their sums in `register`.
+fn write_vocabulary(
+    folder: &Path,
+    register: &mut Register,
+    vocabulary: &dyn Vocabulary,
+) -> Result<()> {
+    for (name, content) in vocabulary.files() {
+        write_whole(&folder.join(&name), &content)?;
+        match name == TOKENIZER {
+            true => register.tokenizer_sha256 = vocabulary.sha256().into(),
+            false => drop(register.files.insert(name, sha256_of(&content))),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the shared weights and the experts, and notes their names and sums in `register`.
+pub(super) fn write_weights(
+    folder: &Path,
+    register: &mut Register,
+    params: &ParamStore,
+    dtype: DType,
+) -> Result<()> {
+    let mut shared = HashMap::new();
+    let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
+    for param in params.iter() {
+        let value = param.tensor()?.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
+        match expert_of(&param, register) {
+            Some((expert, name)) => {
+                experts.entry(expert).or_default().insert(name, value);
+            }
+            None => {
+                shared.insert(param.name().to_string(), value);
+            }
+        }
+    }
+    let content = to_bytes(&shared)?;
+    register.shared_sha256 = sha256_of(&content);
+    write_whole(&folder.join(SHARED), &content)?;
+    for entry in &mut register.experts {
+        let content = to_bytes(&*experts.entry(entry.name.clone()).or_default())?;
+        entry.sha256 = sha256_of(&content);
+        entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
+        write_whole(&folder.join(&entry.file), &content)?;
+    }
+    Ok(())
+}
+
+/// The expert that a weight belongs to, and its name in the expert's file.
+fn expert_of(param: &Param, register: &Register) -> Option<(String, String)> {
+    let path = param.name().strip_prefix("experts.")?;
+    let within = |name: &str| path.strip_prefix(name)?.strip_prefix('.').map(String::from);
+    register.experts.iter().find_map(|e| Some((e.name.clone(), within(&e.name)?)))
+}
+
+pub(super) fn to_bytes<'a>(
+    tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>,
+) -> Result<Vec<u8>> {
+    // Sorted, so that equal weights make equal files.
+    let sorted: BTreeMap<&String, &Tensor> = tensors.into_iter().collect();
+    safetensors::serialize(sorted, None)
+        .map_err(|error| Error::Invalid(format!("weights cannot be written: {error}")))
+}
+
+pub(super) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::Invalid(format!("a description cannot be written: {error}")))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Writes `path` as a whole or not at all: through a file beside it, fsync and rename.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    let written = fs::File::create(&part)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    if let Err(error) = written {
+        fs::remove_file(&part).ok(); // on a full disk, what is there of it is in the way
+        return Err(error.into());
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! `dragoman translate` with documents.
+
+use anyhow::Result;
+use dragoman_e2e::{Dragoman, model};
+
+fn translate(args: &[&str]) -> Result<Dragoman> {
+    let model = model::dir()?;
+    let command = Dragoman::new(["translate", "--from", "en", "--to", "de"])?;
+    Ok(command.args(args).args(["--model".as_ref(), model.as_os_str()]))
+}
+
+#[test]
+fn a_document_is_written_beside_its_source() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let source = "{ \"a\": \"The train is late.\", \"b\": [1, \"The cat sleeps.\"] }\n";
+    fs_err::write(folder.path().join("some.json"), source)?;
+    let run = |args: &[&str]| Ok::<_, anyhow::Error>(translate(args)?.current_dir(&folder));
+    assert_eq!(run(&["some.json"])?.stdout()?, "some.de.json\n");
+    let written = fs_err::read_to_string(folder.path().join("some.de.json"))?;
+    let german = "{ \"a\": \"Der Zug hat Verspätung.\", \"b\": [1, \"Die Katze schläft.\"] }\n";
+    assert_eq!(written, german);
+    assert_eq!(fs_err::read_to_string(folder.path().join("some.json"))?, source);
+
+    let error = run(&["some.json"])?.failure()?;
+    assert!(error.contains("some.de.json") && error.contains("--overwrite"), "{error}");
+    assert_eq!(run(&["--overwrite", "some.json"])?.stdout()?, "some.de.json\n");
+    fs_err::create_dir(folder.path().join("out"))?;
+    assert_eq!(run(&["--out", "out", "some.json"])?.stdout()?, "out/some.de.json\n");
+    assert_eq!(run(&["--out", "x.json", "some.json"])?.stdout()?, "x.json\n");
+    assert_eq!(fs_err::read_to_string(folder.path().join("x.json"))?, german);
+    Ok(())
+}
+
+#[test]
+fn a_document_that_cannot_be_read_leaves_nothing_behind() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    fs_err::write(folder.path().join("bad.docx"), "no zip")?;
+    fs_err::write(folder.path().join("good.txt"), "The cat sleeps.\n")?;
+    let run = |args: &[&str]| Ok::<_, anyhow::Error>(translate(args)?.current_dir(&folder));
+    let error = run(&["bad.docx"])?.failure()?;
+    assert!(error.contains("bad.docx") && error.contains("Word"), "{error}");
+    let both = run(&["bad.docx", "good.txt"])?.run()?;
+    assert_eq!(both.code, Some(1), "{}", both.stderr);
+    assert_eq!(String::from_utf8(both.stdout)?, "good.de.txt\n");
+    let missing = run(&["missing.docx"])?.failure()?;
+    assert!(missing.contains("no file `missing.docx`"), "{missing}");
+    let mixed = run(&["good.txt", "some words"])?.failure()?;
+    assert!(mixed.contains("`some words`"), "{mixed}");
+    let mut left: Vec<String> = fs_err::read_dir(folder.path())?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<_>>()?;
+    left.sort();
+    assert_eq!(left, ["bad.docx", "good.de.txt", "good.txt"]);
+    Ok(())
+}
+
+#[test]
+fn a_column_of_a_table_can_be_chosen() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    fs_err::write(folder.path().join("t.csv"), "en,key\nThe cat sleeps.,The cat sleeps.\n")?;
+    translate(&["--column", "en", "t.csv"])?.current_dir(&folder).stdout()?;
+    let written = fs_err::read_to_string(folder.path().join("t.de.csv"))?;
+    assert_eq!(written, "en,key\nDie Katze schläft.,The cat sleeps.\n");
+    Ok(())
+}
