@@ -227,7 +227,7 @@ impl Text {
                 return SegmentedText::Blocks { part, found, count };
             }
             Self::Plain(text) => whole(Box::new(PlainText::parse(&text, language))),
-            Self::Html(text) => whole(Box::new(HtmlDocument::parse(&text, language))),
+            Self::Html(text) => whole(Box::new(HtmlDocument::parse(&text, language, false))),
         };
         sentences.extend(document.sentences().iter().cloned());
         SegmentedText::Whole(document)
