@@ -43,7 +43,8 @@ fn main() -> Result<()> {
     for case in cases {
         let (batch, beam) = case.split_once('x').context("a case is of the form 32x4")?;
         let (batch, beam_size): (usize, usize) = (batch.parse()?, beam.parse()?);
-        let run = || rayon::scope(|_| batch_of(&loaded, packing, (batch, source, target), beam_size));
+        let run =
+            || rayon::scope(|_| batch_of(&loaded, packing, (batch, source, target), beam_size));
         run()?;
         let (start, used, mut times) = (Instant::now(), cpu_seconds(), Vec::new());
         while times.len() < 3 || start.elapsed().as_secs_f64() < SECONDS {
@@ -100,12 +101,8 @@ fn batch_of(
         let outputs = Outputs { banned: vec![own.end], ..own.clone() };
         let starts = vec![frame.start; share];
         let sentences = Sentences { routes: &routes, starts: &starts, outputs: &outputs };
-        let config = SearchConfig {
-            beam_size,
-            max_ratio: 0.0,
-            max_extra: target,
-            ..SearchConfig::greedy()
-        };
+        let config =
+            SearchConfig { beam_size, max_ratio: 0.0, max_extra: target, ..SearchConfig::greedy() };
         let found = search(&loaded.model, &encoded, &sentences, &config, &context)?;
         match found.iter().all(|found| found[0].tokens.len() == target) {
             true => Ok(()),

@@ -166,8 +166,7 @@ impl Translator {
 
     /// Translates every job, leg by leg.
     fn translate_all(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
-        let path =
-            |job: &Job| self.register.path_with(&job.source, &job.target, &job.domains);
+        let path = |job: &Job| self.register.path_with(&job.source, &job.target, &job.domains);
         let paths = jobs.iter().map(path).collect::<Result<Vec<_>>>()?;
         // What needs no translation keeps its text.
         let same = |job: &Job| Translation {
@@ -186,7 +185,9 @@ impl Translator {
                 let bias = self.bias(&jobs[i].wanted).filter(|_| is_last);
                 let (Step { route, source, target }, trace) = (&paths[i][leg], jobs[i].trace);
                 let route = *route;
-                let named = |e: &&crate::register::ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
+                let named = |e: &&crate::register::ExpertEntry| {
+                    jobs[i].domains.iter().any(|d| d == e.short_name())
+                };
                 let experts = self.register.domains_of(route).filter(named);
                 let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
                 let row_route = self.register.row_route(route, &experts);

@@ -24,10 +24,7 @@ const METADATA: &str = r#"{ "from_code": "nl", "to_code": "en", "package_version
 fn unpacked_package(packages: &Path) -> Result<()> {
     let package = packages.join("translate-nl_en-1_0");
     tiny::write(&package.join("model"))?;
-    fs_err::rename(
-        package.join("model/sentencepiece.model"),
-        package.join("sentencepiece.model"),
-    )?;
+    fs_err::rename(package.join("model/sentencepiece.model"), package.join("sentencepiece.model"))?;
     Ok(fs_err::write(package.join("metadata.json"), METADATA)?)
 }
 
@@ -98,9 +95,7 @@ async fn models_of_folders_serve_as_one_and_make_room_for_each_other() -> Result
     // A model that comes while the server runs is served.
     tiny::write(&folder.path().join("source"))?;
     let import = ["model", "import", "--from", "it", "--to", "en", "--out"];
-    Dragoman::new(import)?
-        .args([models.join("it-en"), folder.path().join("source")])
-        .stdout()?;
+    Dragoman::new(import)?.args([models.join("it-en"), folder.path().join("source")]).stdout()?;
     for _ in 0..200 {
         if languages(&app).await?.contains_key("it") {
             break;
@@ -162,8 +157,7 @@ fn a_public_model_is_got_once_and_imported() -> Result<()> {
     assert_eq!(printed.trim(), made.display().to_string());
     assert!(made.join("experts.json").is_file());
     let downloads = models.join(".downloads/argos-nl_en");
-    let record: Value =
-        serde_json::from_slice(&fs_err::read(downloads.join("fetched.json"))?)?;
+    let record: Value = serde_json::from_slice(&fs_err::read(downloads.join("fetched.json"))?)?;
     let sum = record["translate-nl_en-1_0.argosmodel"]["sha256"].as_str();
     assert_eq!(sum.map(str::len), Some(64), "{record}");
     // A second time there is nothing to do, and a file that is another is refused.
@@ -274,7 +268,10 @@ fn a_check_says_what_the_precision_of_a_model_costs() -> Result<()> {
     let rows: Vec<&str> = printed.lines().skip(3).collect();
     assert_eq!(rows.len(), 3, "{printed}");
     assert!(rows[0].starts_with("f32") && rows[0].contains("+0.00  0.0000 of"), "{printed}");
-    assert!(rows[2].starts_with("int8") && rows[2].ends_with("(default of this model)"), "{printed}");
+    assert!(
+        rows[2].starts_with("int8") && rows[2].ends_with("(default of this model)"),
+        "{printed}"
+    );
     assert!(!rows[2].contains(" 0.0000 of"), "int8 rounds: {printed}");
     Ok(())
 }

@@ -100,11 +100,7 @@ impl Archive {
         })
     }
 
-    fn with<T>(
-        &self,
-        name: &str,
-        f: impl FnOnce(ZipFile<'_, File>) -> Result<T>,
-    ) -> Result<T> {
+    fn with<T>(&self, name: &str, f: impl FnOnce(ZipFile<'_, File>) -> Result<T>) -> Result<T> {
         let mut zip = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
         let index = zip.index_for_name(name).ok_or_else(|| self.damaged(name, "is missing"))?;
         let raw = zip.by_index_raw(index);

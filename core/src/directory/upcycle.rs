@@ -66,7 +66,8 @@ impl Upcycling {
                 for (name, value) in network {
                     own.insert(format!("{layer}.{name}"), value.clone());
                 }
-                let gate = gates.root().pp(&entry.name).pp(layer).get(width, "gate.weight", spread)?;
+                let gate =
+                    gates.root().pp(&entry.name).pp(layer).get(width, "gate.weight", spread)?;
                 own.insert(format!("{layer}.gate.weight"), gate.tensor()?.detach());
             }
             let content = to_bytes(&own)?;

@@ -46,11 +46,7 @@ impl Stored {
     ///
     /// # Errors
     /// Fails when this is no safetensors file, or one that is not whole.
-    pub fn index(
-        container: Container,
-        head: &[u8],
-        size: usize,
-    ) -> Result<BTreeMap<String, Self>> {
+    pub fn index(container: Container, head: &[u8], size: usize) -> Result<BTreeMap<String, Self>> {
         let invalid = |error: &dyn std::fmt::Display| {
             Error::Invalid(format!("is not a safetensors file: {error}"))
         };
@@ -189,9 +185,7 @@ pub(crate) fn head_len(head: &[u8]) -> Option<usize> {
 fn floats(bytes: &[u8], dtype: DType) -> Result<Vec<f32>> {
     Ok(match dtype {
         DType::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-        DType::F16 => {
-            bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect()
-        }
+        DType::F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
         DType::BF16 => {
             bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect()
         }

@@ -46,7 +46,10 @@ impl Register {
     pub fn leads(&self, source: &str, target: &str) -> bool {
         let is_known = |language: &str| {
             self.routes.iter().any(|route| {
-                [&route.source, &route.target].into_iter().chain(&route.between).any(|l| l == language)
+                [&route.source, &route.target]
+                    .into_iter()
+                    .chain(&route.between)
+                    .any(|l| l == language)
             })
         };
         self.route(source, target).is_some()
@@ -63,12 +66,7 @@ impl Register {
     ///
     /// # Errors
     /// As [`Register::path`], and when a domain is unknown or of other routes.
-    pub fn path_with(
-        &self,
-        source: &str,
-        target: &str,
-        domains: &[String],
-    ) -> Result<Vec<Step>> {
+    pub fn path_with(&self, source: &str, target: &str, domains: &[String]) -> Result<Vec<Step>> {
         if !domains.is_empty() {
             let known = self.domain_names();
             if let Some(domain) = domains.iter().find(|domain| !known.contains(domain)) {

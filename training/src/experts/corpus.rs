@@ -124,10 +124,8 @@ fn wanted(request: &AddRequest, kind: &Kind, register: &Register) -> Vec<Languag
     if !request.pairs.is_empty() {
         return request.pairs.clone();
     }
-    let pair = |source: &str, target: &str| LanguagePair {
-        source: source.into(),
-        target: target.into(),
-    };
+    let pair =
+        |source: &str, target: &str| LanguagePair { source: source.into(), target: target.into() };
     let of_pairs = register.routes.iter().filter(|route| route.between.is_empty());
     let mut wanted: Vec<LanguagePair> =
         of_pairs.map(|route| pair(&route.source, &route.target)).collect();

@@ -119,7 +119,8 @@ impl Collection {
 
     /// What changes when a model comes, goes or changes.
     pub(crate) fn state(&self) -> Vec<String> {
-        let (folders, packages) = (self.entries(&self.args.folders), self.entries(&self.args.argos));
+        let (folders, packages) =
+            (self.entries(&self.args.folders), self.entries(&self.args.argos));
         let registers = folders.unwrap_or_default().into_iter().map(|f| f.join("experts.json"));
         let packages = packages.unwrap_or_default().into_iter();
         registers.chain(packages).filter(|path| path.exists()).map(|path| version(&path)).collect()
@@ -192,9 +193,8 @@ impl Collection {
         match &self.args.model_cache {
             Some(folder) => Ok(folder.clone()),
             None => {
-                let folders = ProjectDirs::from("", "", "dragoman").context(
-                    "this user has no home; name a folder with `--model-cache DIR`",
-                )?;
+                let folders = ProjectDirs::from("", "", "dragoman")
+                    .context("this user has no home; name a folder with `--model-cache DIR`")?;
                 Ok(folders.cache_dir().join("models"))
             }
         }

@@ -200,15 +200,11 @@ impl Ct2File {
             VariableKind::Bf16 => {
                 read_values(&mut file, count, |b| half::bf16::from_le_bytes(b).to_f32())?
             }
-            VariableKind::I8 => {
-                read_values(&mut file, count, |b| f32::from(i8::from_le_bytes(b)))?
-            }
+            VariableKind::I8 => read_values(&mut file, count, |b| f32::from(i8::from_le_bytes(b)))?,
             VariableKind::I16 => {
                 read_values(&mut file, count, |b| f32::from(i16::from_le_bytes(b)))?
             }
-            VariableKind::I32 => {
-                read_values(&mut file, count, |b| i32::from_le_bytes(b) as f32)?
-            }
+            VariableKind::I32 => read_values(&mut file, count, |b| i32::from_le_bytes(b) as f32)?,
         })
     }
 

@@ -81,7 +81,8 @@ impl PickleFiles {
         }
         let skipped = own.layout.start_offset(); // bytes, not numbers
         let count: usize = info.shape.iter().product();
-        archive.part(&own.path, skipped as u64, |mut reader| read_floats(&mut reader, count, kind))
+        archive
+            .part(&own.path, skipped as u64, |mut reader| read_floats(&mut reader, count, kind))
             .map(Some)
     }
 }

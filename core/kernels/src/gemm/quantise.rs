@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use super::layout::{Operand, ROW_STRIDE};
 #[cfg(target_arch = "x86_64")]
 use super::pack_avx512;
-use super::layout::{Operand, ROW_STRIDE};
 use crate::simd::{self, simd};
 
 /// Added to the left operand's numbers, because the instruction takes them unsigned.

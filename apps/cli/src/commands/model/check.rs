@@ -11,7 +11,7 @@ use dragoman_core::{
     directory::{Files, Loaded},
     kernels::packed::Packing,
     memory::ExpertMemory,
-    models::translation::{Batch, Example},
+    models::translation::{Example, TranslationBatch},
     translator::{Translator, TranslatorOptions},
     vocabulary::Side,
 };
@@ -110,10 +110,12 @@ impl Check {
             domains: Vec::new(),
             num_hypotheses: 1,
             trace: false,
+            terms: Default::default(),
         };
         let texts: Vec<&str> = set.sources.iter().map(String::as_str).collect();
         let translated = translate(&translator, &texts, &wish)?;
-        let best: Vec<String> = translated.into_iter().map(|mut t| t.texts.swap_remove(0)).collect();
+        let best: Vec<String> =
+            translated.into_iter().map(|mut t| t.texts.swap_remove(0)).collect();
         Ok(Chrf::plus_plus().corpus_score(&best, &set.references)?)
     }
 }
@@ -137,7 +139,7 @@ fn difference(files: &Files, set: &TestSet, packing: Packing) -> anyhow::Result<
         target.truncate(longest);
         let outputs = exact.vocabulary.outputs();
         let example = Example::new(route, [&source, &target], &frame, outputs);
-        let batch = Batch::new(&[example], None);
+        let batch = TranslationBatch::new(&[example], None);
         let rows = logits(&exact, &batch, Packing::F32)?;
         for (a, b) in rows.iter().zip(&logits(&other, &batch, packing)?) {
             // What only stands before the first token has a logit that nothing is compared with.
@@ -151,7 +153,11 @@ fn difference(files: &Files, set: &TestSet, packing: Packing) -> anyhow::Result<
 }
 
 /// Logits of every token of a batch.
-fn logits(loaded: &Loaded, batch: &Batch, packing: Packing) -> anyhow::Result<Vec<Vec<f32>>> {
+fn logits(
+    loaded: &Loaded,
+    batch: &TranslationBatch,
+    packing: Packing,
+) -> anyhow::Result<Vec<Vec<f32>>> {
     let context = Context::inference(packing);
     let output = loaded.model.forward(batch, &context)?;
     Ok(loaded.model.logits(&output.hidden, &context)?.to_vec2()?)

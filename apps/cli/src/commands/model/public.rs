@@ -203,7 +203,8 @@ impl Wanted {
         let entries = entries.with_context(|| format!("the registry has no model {from}-{to}"))?;
         let is_release = |entry: &&Value| entry["releaseStatus"] == "Release";
         let entry = entries.iter().find(is_release).or(entries.first());
-        let files = &entry.with_context(|| format!("the registry has no model {from}-{to}"))?["files"];
+        let files =
+            &entry.with_context(|| format!("the registry has no model {from}-{to}"))?["files"];
         let path = |name: &str| files[name]["path"].as_str();
         let model = path("model").context("the registry names no file of the model")?;
         let vocabularies = match (path("vocab"), path("srcVocab"), path("trgVocab")) {
