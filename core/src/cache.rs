@@ -35,6 +35,8 @@ pub struct LayerCache {
     heads: Heads,
     /// Of every row the keys and values `(T, 2D)` of the tokens so far, or a recurrent cell `(D,)`.
     rows: Vec<Vec<f32>>,
+    /// Buffers of rows that are no more, for those that come: fresh memory costs more than a copy.
+    spare: Vec<Vec<f32>>,
     /// Keys and values of all sources, `(S, 2D)`.
     memory: Tensor,
     source: Ragged,
@@ -53,7 +55,13 @@ impl DecoderCache {
             return Err(Error::Invalid(reason.into()));
         }
         let heads = Attention { num_heads, causal: true }.heads(d_model);
-        let layer = |memory| LayerCache { heads, rows: Vec::new(), memory, source: source.clone() };
+        let layer = |memory| LayerCache {
+            heads,
+            rows: Vec::new(),
+            spare: Vec::new(),
+            memory,
+            source: source.clone(),
+        };
         Ok(Self { layers: memories.into_iter().map(layer).collect(), length: 0 })
     }
 
@@ -71,27 +79,51 @@ impl DecoderCache {
     /// Keeps `parents` as the new rows; one may become several, or none.
     pub(crate) fn select(&mut self, parents: &[usize]) {
         for layer in &mut self.layers {
-            let mut old: Vec<Option<Vec<f32>>> =
-                std::mem::take(&mut layer.rows).into_iter().map(Some).collect();
-            let mut new: Vec<Vec<f32>> = Vec::with_capacity(parents.len());
-            for (i, &parent) in parents.iter().enumerate() {
-                // The last use takes the buffer, those before copy it.
-                let is_last = !parents[i + 1..].contains(&parent);
-                let row = if is_last { old[parent].take() } else { old[parent].clone() };
-                new.push(row.expect("a parent's buffer is taken at its last use"));
-            }
-            layer.rows = new;
+            layer.select(parents);
         }
     }
 }
 
+/// Tokens that a row has room for from the start.
+const ROOM: usize = 32;
+
 impl LayerCache {
+    fn select(&mut self, parents: &[usize]) {
+        let mut uses = vec![0usize; self.rows.len()];
+        parents.iter().for_each(|&parent| uses[parent] += 1);
+        let mut old: Vec<Option<Vec<f32>>> =
+            std::mem::take(&mut self.rows).into_iter().map(Some).collect();
+        for (row, _) in old.iter_mut().zip(&uses).filter(|(_, uses)| **uses == 0) {
+            self.spare.extend(row.take());
+        }
+        let mut new: Vec<Vec<f32>> = Vec::with_capacity(parents.len());
+        for &parent in parents {
+            uses[parent] -= 1;
+            // The last use takes the buffer, those before copy it.
+            let row = match uses[parent] {
+                0 => old[parent].take(),
+                _ => old[parent].as_ref().map(|row| {
+                    let mut copy = self.spare.pop().unwrap_or_default();
+                    copy.clear();
+                    copy.reserve(row.capacity());
+                    copy.extend_from_slice(row);
+                    copy
+                }),
+            };
+            new.push(row.expect("a parent's buffer is taken at its last use"));
+        }
+        self.rows = new;
+    }
+
     /// Adds the keys and values of `qkv` `(R, 3D)`, and attends to all so far: `(R, D)`.
     pub(crate) fn attend_to_target(&mut self, qkv: &Tensor) -> Result<Tensor> {
         let (rows, width) = (qkv.dim(0)?, self.heads.d_model());
         self.rows.resize_with(rows, Vec::new);
         with_values(qkv, |qkv| {
             for (cache, qkv) in self.rows.iter_mut().zip(qkv.chunks_exact(3 * width)) {
+                if cache.capacity() == 0 {
+                    cache.reserve(ROOM * 2 * width);
+                }
                 cache.extend_from_slice(&qkv[width..]);
             }
             let [q, _, _] = Columns::split(qkv, [width; 3]);

@@ -6,6 +6,7 @@ use candle::Device;
 
 use crate::kernels::{
     matmul::Precision,
+    packed::Packing,
     random::{self, Dropout},
 };
 
@@ -14,6 +15,8 @@ use crate::kernels::{
 pub struct Context {
     /// Type in which matrices are multiplied on the CPU; sums are float32 either way.
     pub precision: Precision,
+    /// In what weights that do not change are kept, which are packed once.
+    pub packing: Packing,
     /// Whether candle's differentiable operations are used even where we have kernels.
     pub composite: bool,
     /// Whether layers of experts say where every token went.
@@ -40,9 +43,15 @@ pub struct Training {
 
 impl Context {
     /// Runs without randomness, gradients or packing of changing weights.
-    pub fn inference(precision: Precision) -> Self {
+    pub fn inference(packing: impl Into<Packing>) -> Self {
+        let packing = packing.into();
+        let precision = match packing {
+            Packing::F32 => Precision::F32,
+            Packing::Bf16 | Packing::Int8 => Precision::Bf16,
+        };
         Self {
             precision,
+            packing,
             composite: false,
             trace: false,
             only_experts: false,

@@ -14,13 +14,16 @@
 
 mod edit;
 mod grow;
+mod join;
 mod recommendation;
 mod save;
+mod upcycle;
 mod vocabulary;
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,7 +38,7 @@ use crate::{
     detector::DomainDetector,
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
-    params::{Container, ParamStore, Stored, restored},
+    params::{Container, ParamStore, Stored, head_len, restored},
     register::{ExpertEntry, Register},
     vocabulary::{TOKENIZER_FILE as TOKENIZER, Vocabulary},
 };
@@ -43,10 +46,12 @@ use crate::{
 pub use crate::params::{Bits, quantise};
 pub use edit::Edit;
 pub use grow::{Fresh, NewCatalogue};
+pub use join::join_copies;
 pub use recommendation::{
     LoadedRecommendation, RecommendationParts, forget_catalogue, save_recommendation,
 };
 pub use save::{TranslationParts, save_translation, write_whole};
+pub use upcycle::Upcycling;
 
 use save::{to_bytes, to_json, write_weights};
 
@@ -123,8 +128,13 @@ impl Files {
     /// The content of `name`, if its sha256 is what the register says.
     fn read_checked(&self, name: &str, sha256: &str) -> Result<Cow<'static, [u8]>> {
         let content = self.read(name)?;
-        if sha256_of(&content) == sha256 {
-            return Ok(content);
+        self.check_sum(name, &sha256_of(&content), sha256)?;
+        Ok(content)
+    }
+
+    fn check_sum(&self, name: &str, found: &str, sha256: &str) -> Result<()> {
+        if found == sha256 {
+            return Ok(());
         }
         let reason = format!(
             "is not the file that `{REGISTER}` names (its sha256 differs): truncated, altered, or \
@@ -206,15 +216,28 @@ impl Files {
         Ok(weights)
     }
 
-    /// What the safetensors file `name` holds, if its sha256 is what the register says.
+    /// What the safetensors file `name` holds, if its sha256 is what the register says. Of a file on
+    /// disk only the header stays in memory.
     fn index(&self, name: &str, sha256: &str) -> Result<BTreeMap<String, Stored>> {
-        let content = self.read_checked(name, sha256)?;
-        let container = match (self, &content) {
-            (Self::Folder(path), _) => Container::File(path.join(name)),
-            (Self::Embedded(_), Cow::Borrowed(content)) => Container::Memory(content),
-            (Self::Embedded(_), Cow::Owned(_)) => return Err(self.missing(name)),
+        let (container, head, size) = match self {
+            Self::Folder(folder) => {
+                let path = folder.join(name);
+                let summed = Summed::of(&path);
+                let summed = summed.map_err(|error| match error.kind() {
+                    std::io::ErrorKind::NotFound => self.missing(name),
+                    _ => error.into(),
+                })?;
+                self.check_sum(name, &summed.sha256, sha256)?;
+                (Container::File(path), Cow::Owned(summed.head), summed.size)
+            }
+            Self::Embedded(_) => match self.read_checked(name, sha256)? {
+                Cow::Borrowed(content) => {
+                    (Container::Memory(content), Cow::Borrowed(content), content.len())
+                }
+                Cow::Owned(_) => return Err(self.missing(name)),
+            },
         };
-        Stored::index(container, &content).map_err(|error| self.error(name, error.to_string()))
+        Stored::index(container, &head, size).map_err(|error| self.error(name, error.to_string()))
     }
 
     /// All weights, under the names that the model knows them by.
@@ -245,10 +268,11 @@ impl Files {
         Ok(register.clone())
     }
 
-    /// The type in which the weights are stored.
+    /// The type in which the weights are stored; of those that are whole numbers, that of the others.
     pub fn dtype(&self) -> Result<DType> {
         let shared = self.parse(SHARED, &self.read(SHARED)?)?;
-        Ok(shared.values().next().map_or(DType::F32, Tensor::dtype))
+        let floats = shared.values().map(Tensor::dtype).find(DType::is_float);
+        Ok(floats.unwrap_or(DType::F32))
     }
 
     fn parse(&self, name: &str, content: &[u8]) -> Result<HashMap<String, Tensor>> {
@@ -266,6 +290,43 @@ pub fn names_of(register: &Register) -> impl Iterator<Item = &str> {
 /// What the weight called `name` in the file of an expert is called in the model.
 fn weight_name(expert: &str, name: &str) -> String {
     format!("experts.{expert}.{name}")
+}
+
+/// A safetensors file that was read through once.
+struct Summed {
+    sha256: String,
+    /// From its beginning to the end of its header, if it has one.
+    head: Vec<u8>,
+    size: usize,
+}
+
+impl Summed {
+    /// Longest header that is kept: what says how long it is may be damaged.
+    const LONGEST_HEAD: usize = 1 << 30;
+
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let mut file = fs::File::open(path)?;
+        let (mut hash, mut head, mut size) = (Sha256::new(), Vec::new(), 0);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let count = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            hash.update(&buffer[..count]);
+            size += count;
+            head.extend_from_slice(&buffer[..count.min(Self::wanted(&head, &buffer[..count]))]);
+        }
+        Ok(Self { sha256: format!("{:x}", hash.finalize()), head, size })
+    }
+
+    /// Bytes of the head that are missing, of which `next` follow.
+    fn wanted(head: &[u8], next: &[u8]) -> usize {
+        let begin = if head.is_empty() { next } else { head };
+        head_len(begin).unwrap_or(0).min(Self::LONGEST_HEAD).saturating_sub(head.len())
+    }
 }
 
 fn sha256_of(content: &[u8]) -> String {

@@ -15,7 +15,8 @@
 //! | [`layers`], [`models`] | the layers of a transformer, and the models made of them |
 //! | [`detector`] | classifies a text as of a domain |
 //! | [`directory`] | models on disk |
-//! | [`translate`], [`translator`], [`translators`] | what services ask of a translation model, the model that answers, and several as one |
+//! | [`translate`], [`translator`] | what services ask of a translation model, the model that answers |
+//! | [`on_demand`], [`translators`] | models that are loaded when they are asked for, and several as one |
 //! | [`recommender`] | the model that answers for recommendations |
 //!
 //! The kernels are a crate of their own, re-exported as [`kernels`]. This crate knows no corpus, no
@@ -65,6 +66,7 @@ pub mod detector;
 pub mod directory;
 pub mod translate;
 pub mod translator;
+pub mod on_demand;
 pub mod translators;
 pub mod recommender;
 

@@ -100,6 +100,23 @@ pub struct MemoryStats {
     pub evictions: u64,
 }
 
+impl std::ops::Add for MemoryStats {
+    type Output = Self;
+
+    /// What happened in two memories.
+    fn add(self, other: Self) -> Self {
+        Self {
+            budget_bytes: self.budget_bytes + other.budget_bytes,
+            resident_bytes: self.resident_bytes + other.resident_bytes,
+            resident_units: self.resident_units + other.resident_units,
+            hits: self.hits + other.hits,
+            misses: self.misses + other.misses,
+            prefetched: self.prefetched + other.prefetched,
+            evictions: self.evictions + other.evictions,
+        }
+    }
+}
+
 impl ExpertMemory {
     /// An empty memory for `budget` bytes of packed experts; without one it keeps all it reads.
     pub fn new(budget: Option<usize>) -> Self {

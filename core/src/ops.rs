@@ -25,7 +25,7 @@ pub use embedding::{Table, embed};
 pub use experts::{ExpertParams, Visits, experts};
 pub(crate) use gate::group_probs;
 pub use gate::{Groups, expert_weights, gate_logits, router_losses};
-pub use linear::{linear, linear_in};
+pub use linear::{linear, linear_in, with_product};
 pub use lookup::{Lookup, NO_ROW, add_lookups, pick, sum_lookups};
 pub use low_rank::{LowRankParams, low_rank};
 pub use norm::layer_norm;

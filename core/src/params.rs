@@ -22,4 +22,5 @@ pub use prefetch::Prefetcher;
 pub(crate) use quantised::restored;
 pub use quantised::{Bits, quantise};
 pub use store::ParamStore;
+pub(crate) use stored::head_len;
 pub use stored::{Container, Stored};

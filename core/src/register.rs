@@ -1,6 +1,7 @@
 //! The register of experts and routes, `experts.json`: the only commit point of a model.
 
 mod create;
+mod paths;
 mod recommendation;
 
 use std::{collections::BTreeMap, path::Path};
@@ -8,6 +9,9 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, recommend::rule::Rule};
+
+pub use paths::Step;
+pub(crate) use paths::unknown_domain;
 
 /// Name of the route that the users of a recommendation model take.
 pub const ALL_USERS: &str = "users";

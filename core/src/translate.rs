@@ -97,6 +97,11 @@ pub trait Translate: Send + Sync {
     /// Whether `source` can be translated into `target`, directly or through a third language.
     fn can_translate(&self, source: &str, target: &str) -> bool;
 
+    /// Whether `source` is translated into `target` in one step; asked only where it can be.
+    fn is_direct(&self, source: &str, target: &str) -> bool {
+        self.can_translate(source, target)
+    }
+
     /// Names of the domain experts, sorted.
     fn domains(&self) -> Vec<String>;
 

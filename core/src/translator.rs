@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use rayon::prelude::*;
 
 use crate::{
-    Error, Result,
+    Result,
     context::Context,
     decoding::{
         EncoderDecoder,
@@ -14,12 +14,12 @@ use crate::{
     },
     detector::DomainDetector,
     directory::{Files, Loaded},
-    kernels::matmul::Precision,
+    kernels::packed::Packing,
     memory::{ExpertMemory, MemoryStats},
     moe::LayerRouting,
     params::Prefetcher,
     ragged::Ragged,
-    register::{ExpertEntry, Register, RowRoute},
+    register::{Register, RowRoute, Step},
     translate::{
         Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit, Wanted,
     },
@@ -39,8 +39,9 @@ pub struct TranslatorOptions {
     pub beam_size: usize,
     /// Exponent of the length that scores are divided by; none is that of the model.
     pub length_penalty: Option<f32>,
-    /// Type in which matrices are multiplied.
-    pub precision: Precision,
+    /// In what weights are kept and multiplied; none is bfloat16 for the models that this suite
+    /// trains, and int8 for those of other suites.
+    pub packing: Option<Packing>,
     /// Longest piece of text in tokens; what is longer is translated piece by piece.
     pub max_tokens: usize,
     /// Bytes of packed experts that are kept in memory; none is no limit.
@@ -49,8 +50,13 @@ pub struct TranslatorOptions {
 
 impl Default for TranslatorOptions {
     fn default() -> Self {
-        let precision = Precision::Bf16;
-        Self { beam_size: 1, length_penalty: None, precision, max_tokens: 200, expert_memory: None }
+        Self {
+            beam_size: 1,
+            length_penalty: None,
+            packing: None,
+            max_tokens: 200,
+            expert_memory: None,
+        }
     }
 }
 
@@ -64,13 +70,7 @@ pub struct Translator {
     memory: Option<ExpertMemory>,
     prefetcher: Option<Prefetcher>,
     detectors: Vec<DomainDetector>,
-}
-
-/// A route with the languages that it leads from and to.
-struct Step {
-    route: usize,
-    source: String,
-    target: String,
+    bytes: u64,
 }
 
 /// One leg of one job: a text and the route it takes.
@@ -105,14 +105,15 @@ impl Translator {
     /// Loads the model that `files` hold.
     pub fn open(files: &Files, options: TranslatorOptions) -> Result<Self> {
         let memory = ExpertMemory::new(options.expert_memory);
-        let Loaded { model, register, vocabulary, detectors, .. } =
+        let Loaded { model, params, register, vocabulary, detectors } =
             files.open_translation(&memory)?;
+        let bytes = params.serving_bytes(packing(&model, &options), &memory);
         let prefetcher = match memory.is_limited() {
-            true => Some(Prefetcher::start(&memory, options.precision.into())?),
+            true => Some(Prefetcher::start(&memory, packing(&model, &options))?),
             false => None, // each expert is read once, whoever comes first
         };
         let translator = Self::new(model, register, vocabulary, options)?;
-        Ok(Self { memory: Some(memory), prefetcher, detectors, ..translator })
+        Ok(Self { memory: Some(memory), prefetcher, detectors, bytes, ..translator })
     }
 
     /// Puts a translator together; the weights of `model` lie on the CPU.
@@ -131,12 +132,23 @@ impl Translator {
         }
         let (memory, prefetcher, detectors) = (None, None, Vec::new());
         let model = Box::new(model);
-        Ok(Self { model, register, vocabulary, options, memory, prefetcher, detectors })
+        let bytes = 0;
+        Ok(Self { model, register, vocabulary, options, memory, prefetcher, detectors, bytes })
     }
 
     /// The register of experts and routes.
     pub fn register(&self) -> &Register {
         &self.register
+    }
+
+    /// In what weights are kept and multiplied.
+    pub fn packing(&self) -> Packing {
+        packing(&*self.model, &self.options)
+    }
+
+    /// Memory that the weights take once all of them have been used; 0 where they were there before.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The tokens of the model.
@@ -149,73 +161,14 @@ impl Translator {
     /// # Errors
     /// Fails when a language is unknown or nothing leads from one to the other.
     pub fn check_pair(&self, source: &str, target: &str) -> Result<()> {
-        self.path(source, target).map(drop)
-    }
-
-    /// The way from `source` to `target`: one leg, or two through a third language.
-    ///
-    /// # Errors
-    /// Fails when a language is unknown or nothing leads from one to the other.
-    fn path(&self, source: &str, target: &str) -> Result<Vec<Step>> {
-        let languages = self.register.languages();
-        for language in [source, target] {
-            if !languages.iter().any(|known| known == language) {
-                let (language, known) = (language.into(), languages.join(", "));
-                return Err(Error::UnknownLanguage { language, known });
-            }
-        }
-        if let Some(step) = self.step(source, target) {
-            return Ok(vec![step]);
-        }
-        // English first: it has the most text, and so the best legs.
-        let english = languages.iter().filter(|language| *language == "en");
-        let others = languages.iter().filter(|language| *language != "en");
-        for pivot in english.chain(others) {
-            let legs = [self.step(source, pivot), self.step(pivot, target)];
-            if let [Some(first), Some(second)] = legs {
-                return Ok(vec![first, second]);
-            }
-        }
-        Err(Error::NoRoute { from: source.into(), to: target.into() })
-    }
-
-    /// The step from one language to another, if a route leads there.
-    fn step(&self, source: &str, target: &str) -> Option<Step> {
-        let route = self.register.route(source, target)?;
-        Some(Step { route, source: source.into(), target: target.into() })
-    }
-
-    /// The way of a job, each of whose domains one of its routes knows.
-    fn path_of(&self, job: &Job) -> Result<Vec<Step>> {
-        if !job.domains.is_empty() {
-            let known = self.domains();
-            if let Some(domain) = job.domains.iter().find(|domain| !known.contains(domain)) {
-                return Err(unknown_domain(domain, &known));
-            }
-        }
-        if job.source == job.target {
-            return Ok(Vec::new());
-        }
-        let path = self.path(&job.source, &job.target)?;
-        let covering = |step: &Step| self.register.domains_of(step.route);
-        let knows = |domain: &&String| {
-            path.iter().flat_map(covering).any(|expert| expert.short_name() == **domain)
-        };
-        match job.domains.iter().find(|domain| !knows(domain)) {
-            None => Ok(path),
-            Some(domain) => {
-                let covered = |e: &&ExpertEntry| e.short_name() == domain;
-                let expert = self.register.domain_experts().find(covered);
-                let routes = expert.map(|expert| expert.routes.join(", ")).unwrap_or_default();
-                let (domain, route) = (domain.clone(), format!("{}-{}", job.source, job.target));
-                Err(Error::DomainOfOtherRoutes { domain, route, routes })
-            }
-        }
+        self.register.path(source, target).map(drop)
     }
 
     /// Translates every job, leg by leg.
     fn translate_all(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
-        let paths = jobs.iter().map(|job| self.path_of(job)).collect::<Result<Vec<_>>>()?;
+        let path =
+            |job: &Job| self.register.path_with(&job.source, &job.target, &job.domains);
+        let paths = jobs.iter().map(path).collect::<Result<Vec<_>>>()?;
         // What needs no translation keeps its text.
         let same = |job: &Job| Translation {
             hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
@@ -233,7 +186,7 @@ impl Translator {
                 let bias = self.bias(&jobs[i].wanted).filter(|_| is_last);
                 let (Step { route, source, target }, trace) = (&paths[i][leg], jobs[i].trace);
                 let route = *route;
-                let named = |e: &&ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
+                let named = |e: &&crate::register::ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
                 let experts = self.register.domains_of(route).filter(named);
                 let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
                 let row_route = self.register.row_route(route, &experts);
@@ -353,7 +306,7 @@ impl Translator {
         if let Some(prefetcher) = &self.prefetcher {
             prefetcher.want(self.model.expert_matrices(&routes));
         }
-        let mut context = Context::inference(self.options.precision);
+        let mut context = Context::inference(self.packing());
         context.trace = trace;
         let layout = Ragged::contiguous(&lengths);
         let encoded = self.model.encode(&ids, &layout, &routes, &context)?;
@@ -417,6 +370,11 @@ impl Translator {
     }
 }
 
+/// In what the weights of `model` are kept: as asked for, or as fits it.
+fn packing(model: &dyn EncoderDecoder, options: &TranslatorOptions) -> Packing {
+    options.packing.unwrap_or_else(|| model.default_packing())
+}
+
 /// Deals `members` to at most `most` hands, so that all get as much of each length; few of them stay
 /// together.
 fn deal(mut members: Vec<usize>, most: usize, length: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
@@ -454,17 +412,6 @@ fn middle(text: &str) -> Option<usize> {
     clause.or(space).or(any)
 }
 
-/// The error for a domain that is none of `known`.
-pub(crate) fn unknown_domain(domain: &str, known: &[String]) -> Error {
-    let list = || known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let known = match known {
-        [] => "no domains".into(),
-        [_] => format!("the domain {}", list()),
-        _ => format!("the domains {}", list()),
-    };
-    Error::UnknownDomain { domain: domain.into(), known }
-}
-
 /// The visits of every token of every sentence.
 fn source_visits(routing: &[LayerRouting], layout: &Ragged, trace: bool) -> Vec<Vec<TokenVisits>> {
     if !trace {
@@ -487,20 +434,19 @@ impl Translate for Translator {
     }
 
     fn can_translate(&self, source: &str, target: &str) -> bool {
-        self.path(source, target).is_ok()
+        self.register.leads(source, target)
+    }
+
+    fn is_direct(&self, source: &str, target: &str) -> bool {
+        self.register.route(source, target).is_some()
     }
 
     fn domains(&self) -> Vec<String> {
-        let domains = self.register.domain_experts();
-        let mut names: Vec<String> = domains.map(|e| e.short_name().to_string()).collect();
-        names.sort();
-        names
+        self.register.domain_names()
     }
 
     fn covers(&self, domain: &str, source: &str, target: &str) -> bool {
-        let path = self.path(source, target).unwrap_or_default();
-        path.iter()
-            .any(|step| self.register.domains_of(step.route).any(|e| e.short_name() == domain))
+        self.register.covers(domain, source, target)
     }
 
     fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {

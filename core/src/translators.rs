@@ -1,5 +1,6 @@
-//! Several translation models as one: a pair goes to the first that knows it, and what none knows goes
-//! through a third language, from model to model.
+//! Several translation models as one: a pair goes to the first that translates it in one step, else to
+//! the first that translates it at all, and what none does goes through a third language, from model
+//! to model.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,13 +10,15 @@ use std::{
 use crate::{
     Error, Result,
     memory::MemoryStats,
+    register::unknown_domain,
     translate::{Hypothesis, Job, Translate, Translation, Wanted},
-    translator::unknown_domain,
 };
 
-/// Models in the order in which they are asked.
+/// Models, in the order in which they are asked.
 pub struct Translators {
     models: Vec<Arc<dyn Translate>>,
+    /// Languages of all models, sorted.
+    languages: Vec<String>,
 }
 
 /// A part of the way from one language to another, by one model.
@@ -33,20 +36,31 @@ impl std::fmt::Debug for Translators {
 }
 
 impl Translators {
-    /// Puts models together; the first that knows a pair translates it.
+    /// Puts models together, in the order in which they are asked.
     pub fn new(models: Vec<Arc<dyn Translate>>) -> Self {
-        Self { models }
+        let all: BTreeSet<String> = models.iter().flat_map(|model| model.languages()).collect();
+        Self { models, languages: all.into_iter().collect() }
     }
 
-    /// The first model that translates a pair.
+    /// The first model that translates a pair in one step, or else the first that does at all.
     fn part(&self, source: &str, target: &str) -> Option<Part> {
-        let model = self.models.iter().position(|model| model.can_translate(source, target))?;
+        let mut able = None;
+        for (i, model) in self.models.iter().enumerate() {
+            if model.is_direct(source, target) {
+                able = Some(i);
+                break;
+            }
+            if able.is_none() && model.can_translate(source, target) {
+                able = Some(i);
+            }
+        }
+        let model = able?;
         Some(Part { model, source: source.into(), target: target.into() })
     }
 
     /// The way from one language to another: one part, or two through a third language.
     fn path(&self, source: &str, target: &str) -> Result<Vec<Part>> {
-        let languages = self.languages();
+        let languages = &self.languages;
         for language in [source, target] {
             if !languages.iter().any(|known| known == language) {
                 let (language, known) = (language.into(), languages.join(", "));
@@ -112,13 +126,15 @@ impl Translators {
 
 impl Translate for Translators {
     fn languages(&self) -> Vec<String> {
-        let all: BTreeSet<String> =
-            self.models.iter().flat_map(|model| model.languages()).collect();
-        all.into_iter().collect()
+        self.languages.clone()
     }
 
     fn can_translate(&self, source: &str, target: &str) -> bool {
         self.path(source, target).is_ok()
+    }
+
+    fn is_direct(&self, source: &str, target: &str) -> bool {
+        self.models.iter().any(|model| model.is_direct(source, target))
     }
 
     fn domains(&self) -> Vec<String> {
@@ -190,7 +206,8 @@ impl Translate for Translators {
     }
 
     fn memory(&self) -> Option<MemoryStats> {
-        self.models.iter().find_map(|model| model.memory())
+        let each = self.models.iter().filter_map(|model| model.memory());
+        each.reduce(|sum, model| sum + model)
     }
 
     fn experts(&self) -> serde_json::Value {

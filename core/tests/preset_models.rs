@@ -11,6 +11,7 @@ use dragoman_core::{
     context::{Context, Training},
     directory::{Files, TranslationParts, save_translation},
     kernels::matmul::Precision,
+    kernels::packed::Packing,
     translate::{Job, Translate},
     translator::{Translator, TranslatorOptions},
 };
@@ -69,7 +70,7 @@ fn a_saved_model_translates_as_before() -> Result<()> {
             TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
         save_translation(folder.path(), parts, &params, DType::F32)?;
         let options =
-            TranslatorOptions { precision: Precision::F32, ..TranslatorOptions::default() };
+            TranslatorOptions { packing: Some(Packing::F32), ..TranslatorOptions::default() };
         let fresh = Translator::new(model, register, std::sync::Arc::new(tokenizer), options)?;
         let opened = Translator::open(&Files::Folder(folder.path().into()), options)?;
         let job = Job {

@@ -54,34 +54,49 @@ impl Fetcher {
     pub fn fetch(&self, name: &str) -> Result<PathBuf> {
         let (source, pair) = Source::find(name)?;
         let file = source.file(pair.as_deref());
-        let path = self.dir.join(&file);
+        self.fetch_file(&file, &source.url(pair.as_deref()), source.licence)
+    }
+
+    /// Fetches the file at `url`, which is under `licence`, as `file` below the folder, unless it is
+    /// there, and returns its path.
+    pub fn fetch_file(&self, file: &str, url: &str, licence: &str) -> Result<PathBuf> {
+        let path = self.dir.join(file);
         let mut record = self.record()?;
         if path.exists() {
-            return self.check(&path, record.get(&file)).map(|()| path);
+            return self.check(&path, record.get(file)).map(|()| path);
         }
         if let Some(parent) = path.parent() {
             fs_err::create_dir_all(parent)?;
         }
 
-        let url = self.rebase(&source.url(pair.as_deref()));
-        let part = download::download(&url, &path, self.progress)?;
+        let part = download::download(&self.rebase(url), &path, self.progress)?;
         let fetched = Fetched {
-            url: source.url(pair.as_deref()),
-            licence: source.licence.to_owned(),
+            url: url.to_owned(),
+            licence: licence.to_owned(),
             bytes: fs_err::metadata(&part)?.len(),
             sha256: sha256_of(&part)?,
         };
-        match record.get(&file) {
+        match record.get(file) {
             Some(known) if (known.bytes, &known.sha256) != (fetched.bytes, &fetched.sha256) => {
                 fs_err::remove_file(&part)?;
                 return Err(self.changed(&path, known));
             }
             Some(_) => {}
             None => {
-                record.insert(file, fetched);
+                record.insert(file.to_owned(), fetched);
                 self.save(&record)?;
             }
         }
+        fs_err::rename(&part, &path)?;
+        Ok(path)
+    }
+
+    /// Fetches the file at `url` anew, as `file` below the folder: it changes over time, so nothing is
+    /// recorded of it.
+    pub fn fetch_current(&self, file: &Path, url: &str) -> Result<PathBuf> {
+        fs_err::create_dir_all(&self.dir)?;
+        let path = self.dir.join(file);
+        let part = download::download(&self.rebase(url), &path, self.progress)?;
         fs_err::rename(&part, &path)?;
         Ok(path)
     }

@@ -11,6 +11,7 @@ mod serving;
 mod command;
 mod folder;
 mod expert;
+mod models;
 mod data;
 mod evaluate;
 mod train;

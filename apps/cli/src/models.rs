@@ -1,17 +1,22 @@
 //! Where a command's model comes from: a folder, or the binary itself.
 
 #[cfg(feature = "server")]
+mod collection;
+#[cfg(feature = "server")]
 mod recommender;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dragoman_core::{
     directory::Files,
+    kernels::packed::Packing,
     translator::{Translator, TranslatorOptions},
 };
 
+#[cfg(feature = "server")]
+pub(crate) use collection::{Collection, CollectionArgs};
 #[cfg(feature = "server")]
 pub(crate) use recommender::recommender;
 
@@ -36,6 +41,29 @@ pub(crate) struct SearchArgs {
     /// MiB of packed experts kept in memory; the least recently used make room [default: all]
     #[arg(long, value_name = "MIB", env = "DRAGOMAN_EXPERT_MEMORY")]
     pub(crate) expert_memory: Option<u32>,
+
+    /// Numbers that weights are kept in and multiplied: int8 takes one byte a weight, bf16 two, f32 four
+    /// [default: bf16, and int8 for models of other suites]
+    #[arg(long, value_enum, env = "DRAGOMAN_PRECISION")]
+    pub(crate) precision: Option<PrecisionArg>,
+}
+
+/// What weights are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionArg {
+    Int8,
+    Bf16,
+    F32,
+}
+
+impl From<PrecisionArg> for Packing {
+    fn from(precision: PrecisionArg) -> Self {
+        match precision {
+            PrecisionArg::Int8 => Self::Int8,
+            PrecisionArg::Bf16 => Self::Bf16,
+            PrecisionArg::F32 => Self::F32,
+        }
+    }
 }
 
 impl ModelArgs {
@@ -60,7 +88,8 @@ impl SearchArgs {
     pub(crate) fn options(&self) -> TranslatorOptions {
         let expert_memory = self.expert_memory.map(|mib| (mib as usize) << 20);
         let beam_size = self.beam.into();
-        TranslatorOptions { beam_size, expert_memory, ..TranslatorOptions::default() }
+        let packing = self.precision.map(Packing::from);
+        TranslatorOptions { beam_size, expert_memory, packing, ..TranslatorOptions::default() }
     }
 }
 

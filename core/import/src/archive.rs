@@ -9,7 +9,7 @@ use std::{
 
 use flate2::{Crc, read::DeflateDecoder};
 use fs_err::File;
-use zip::{CompressionMethod, ZipArchive};
+use zip::{CompressionMethod, ZipArchive, read::ZipFile};
 
 use crate::{Error, Result};
 
@@ -57,33 +57,70 @@ impl Archive {
         Ok(content)
     }
 
+    /// Bytes of the file called `name`, unpacked.
+    pub fn size(&self, name: &str) -> Result<u64> {
+        self.with(name, |raw| Ok(raw.size()))
+    }
+
+    /// Reads the file called `name` from its byte `skipped` on; its sum is not checked.
+    pub(crate) fn part<T>(
+        &self,
+        name: &str,
+        skipped: u64,
+        read: impl FnOnce(&mut dyn Read) -> std::io::Result<T>,
+    ) -> Result<T> {
+        self.with(name, |raw| {
+            let mut content = unpacked(raw).map_err(|reason| self.damaged(name, &reason))?;
+            let read = std::io::copy(&mut content.by_ref().take(skipped), &mut std::io::sink())
+                .and_then(|_| read(&mut content));
+            read.map_err(|error| self.damaged(name, &format!("is damaged: {error}")))
+        })
+    }
+
     /// Copies the content of the file called `name` to `out`, and checks its sum.
     pub fn copy(&self, name: &str, out: &mut impl std::io::Write) -> Result<()> {
-        let damaged =
-            |reason: String| Error::file(&self.path, format!("its file `{name}` {reason}"));
-        let mut zip = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = zip.index_for_name(name).ok_or_else(|| damaged("is missing".into()))?;
-        let raw = zip.by_index_raw(index).map_err(|error| damaged(error.to_string()))?;
-        let (method, sum) = (raw.compression(), raw.crc32());
-        let mut content: Box<dyn Read + '_> = match method {
-            CompressionMethod::STORE => Box::new(raw),
-            CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(raw)),
-            other => return Err(damaged(format!("is packed by {other}, which is not known"))),
-        };
-        let (mut crc, mut buffer) = (Crc::new(), vec![0; 1 << 16]);
-        loop {
-            let count = content
-                .read(&mut buffer)
-                .map_err(|error| damaged(format!("is damaged: {error}")))?;
-            if count == 0 {
-                break;
+        self.with(name, |raw| {
+            let sum = raw.crc32();
+            let mut content = unpacked(raw).map_err(|reason| self.damaged(name, &reason))?;
+            let (mut crc, mut buffer) = (Crc::new(), vec![0; 1 << 16]);
+            loop {
+                let count = content
+                    .read(&mut buffer)
+                    .map_err(|error| self.damaged(name, &format!("is damaged: {error}")))?;
+                if count == 0 {
+                    break;
+                }
+                crc.update(&buffer[..count]);
+                out.write_all(&buffer[..count])?;
             }
-            crc.update(&buffer[..count]);
-            out.write_all(&buffer[..count])?;
-        }
-        match crc.sum() == sum {
-            true => Ok(()),
-            false => Err(damaged("is damaged: its sum differs".into())),
-        }
+            match crc.sum() == sum {
+                true => Ok(()),
+                false => Err(self.damaged(name, "is damaged: its sum differs")),
+            }
+        })
+    }
+
+    fn with<T>(
+        &self,
+        name: &str,
+        f: impl FnOnce(ZipFile<'_, File>) -> Result<T>,
+    ) -> Result<T> {
+        let mut zip = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = zip.index_for_name(name).ok_or_else(|| self.damaged(name, "is missing"))?;
+        let raw = zip.by_index_raw(index);
+        f(raw.map_err(|error| self.damaged(name, &error.to_string()))?)
+    }
+
+    fn damaged(&self, name: &str, reason: &str) -> Error {
+        Error::file(&self.path, format!("its file `{name}` {reason}"))
+    }
+}
+
+/// The content of a file as it was before it was packed.
+fn unpacked<'a>(raw: ZipFile<'a, File>) -> Result<Box<dyn Read + 'a>, String> {
+    match raw.compression() {
+        CompressionMethod::STORE => Ok(Box::new(raw)),
+        CompressionMethod::DEFLATE => Ok(Box::new(DeflateDecoder::new(raw))),
+        other => Err(format!("is packed by {other}, which is not known")),
     }
 }

@@ -6,6 +6,8 @@ pub mod npz;
 pub mod pickle;
 pub mod safetensors;
 
+use std::io::Read;
+
 use half::{bf16, f16};
 
 use crate::Result;
@@ -82,6 +84,38 @@ impl Values {
     }
 }
 
+/// Values that are read and converted together: beside a tensor only so many are in memory twice.
+pub(crate) const PIECE: usize = 1 << 18;
+
+/// Reads `count` little-endian values, piece by piece.
+pub(crate) fn read_values<const N: usize, T>(
+    reader: &mut impl Read,
+    count: usize,
+    value: impl Fn([u8; N]) -> T,
+) -> std::io::Result<Vec<T>> {
+    let mut values = Vec::with_capacity(count);
+    let mut buffer = vec![0; N * PIECE.min(count)];
+    while values.len() < count {
+        let bytes = &mut buffer[..N * PIECE.min(count - values.len())];
+        reader.read_exact(bytes)?;
+        values.extend(bytes.as_chunks().0.iter().map(|&chunk| value(chunk)));
+    }
+    Ok(values)
+}
+
+/// Reads `count` floats of a kind, which stay what they are.
+pub(crate) fn read_floats(
+    reader: &mut impl Read,
+    count: usize,
+    kind: Kind,
+) -> std::io::Result<Values> {
+    Ok(match kind {
+        Kind::F16 => Values::F16(read_values(reader, count, f16::from_le_bytes)?),
+        Kind::Bf16 => Values::Bf16(read_values(reader, count, bf16::from_le_bytes)?),
+        Kind::F32 | Kind::Int8 => Values::F32(read_values(reader, count, f32::from_le_bytes)?),
+    })
+}
+
 /// Little-endian numbers.
 pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect()
@@ -89,10 +123,6 @@ pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
 
 pub(crate) fn halves(bytes: &[u8]) -> Vec<f16> {
     bytes.as_chunks().0.iter().map(|&chunk| f16::from_le_bytes(chunk)).collect()
-}
-
-pub(crate) fn brain_floats(bytes: &[u8]) -> Vec<bf16> {
-    bytes.as_chunks().0.iter().map(|&chunk| bf16::from_le_bytes(chunk)).collect()
 }
 
 pub(crate) fn signed(bytes: &[u8]) -> Vec<i8> {

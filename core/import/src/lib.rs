@@ -31,6 +31,7 @@ use std::path::Path;
 
 pub use error::{Error, Result};
 pub use plan::Request;
+pub use source::argos_pair;
 
 /// Imports the checkpoint at `source`, a file or a folder, into the new folder `out`.
 ///

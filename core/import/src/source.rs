@@ -155,13 +155,19 @@ fn argos(path: &Path, request: &Request) -> Result<(Plan, Box<dyn Checkpoint>)> 
     };
     let root = metadata.strip_suffix("metadata.json").unwrap_or_default().to_string();
     let folder = tempfile::tempdir()?;
-    for name in archive.names() {
-        let Some(own) = name.strip_prefix(&root) else { continue };
+    let own = |name: &str| -> Option<String> {
+        let own = name.strip_prefix(&root)?;
         let wanted = own.starts_with("model/") || Path::new(own).components().count() == 1;
-        if !wanted || own.is_empty() || own.ends_with('/') {
-            continue;
-        }
-        let path: PathBuf = folder.path().join(own);
+        (wanted && !own.is_empty() && !own.ends_with('/')).then(|| own.to_string())
+    };
+    let mut bytes = 0;
+    for name in archive.names().filter(|name| own(name).is_some()) {
+        bytes += archive.size(name)?;
+    }
+    files::check_space(folder.path(), bytes)?;
+    for name in archive.names() {
+        let Some(own) = own(name) else { continue };
+        let path: PathBuf = folder.path().join(&own);
         fs_err::create_dir_all(path.parent().unwrap_or(folder.path()))?;
         archive.copy(name, &mut fs_err::File::create(&path)?)?;
     }
@@ -192,6 +198,28 @@ fn unpacked_argos(folder: &Path, request: &Request) -> Result<(Plan, Box<dyn Che
     let length_penalty = ARGOS_LENGTH_PENALTY;
     let source = ctranslate2::Source { folder: &own, models, length_penalty };
     ctranslate2::plan(source, request, pair)
+}
+
+/// The languages of the Argos package at `path`, a file or a folder, from and to; none if it is no
+/// translation model of one direction.
+///
+/// # Errors
+/// Fails when the package is damaged.
+pub fn argos_pair(path: &Path) -> Result<Option<(String, String)>> {
+    let metadata: Metadata = match path.is_dir() {
+        true if !path.join("metadata.json").is_file() => return Ok(None),
+        true => files::json(&path.join("metadata.json"))?,
+        false => {
+            let archive = Archive::open(path)?;
+            let is_metadata = |name: &&str| name.rsplit('/').next() == Some("metadata.json");
+            let Some(name) = archive.names().find(is_metadata) else { return Ok(None) };
+            serde_json::from_slice(&archive.read(name)?)
+                .map_err(|error| Error::file(path, format!("its `{name}`: {error}")))?
+        }
+    };
+    let Metadata { kind, from_code, to_code, .. } = metadata;
+    let is_model = kind == "translate" && !from_code.is_empty() && !to_code.is_empty();
+    Ok(is_model.then_some((from_code, to_code)))
 }
 
 /// A checkpoint in a temporary folder, which lives as long.

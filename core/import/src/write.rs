@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error, Result,
-    checkpoint::{Checkpoint, Info, Kind, Values},
+    checkpoint::{Checkpoint, Info, Kind, PIECE, Values},
+    files,
     plan::{Part, Plan, Planned},
 };
 
@@ -29,6 +30,7 @@ pub(crate) fn write(plan: Plan, checkpoint: &dyn Checkpoint, out: &Path) -> Resu
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     fs_err::create_dir_all(parent)?;
+    files::check_space(parent, bytes_of(&plan, checkpoint)?)?;
     // Removed with all that is in it, unless it is kept.
     let folder = tempfile::Builder::new().prefix(".import-").tempdir_in(parent)?;
     write_all(plan, checkpoint, folder.path())?;
@@ -198,37 +200,59 @@ fn write_floats(
             Part::Values(values) => Values::F32(values.clone()),
             Part::Tensor(name) => checkpoint.read(name)?,
         };
-        let bytes = as_kind(values, info.kind);
-        count += bytes.len();
-        out.write(&bytes)?;
+        count += write_values(values, info.kind, out)?;
     }
-    let size = if info.kind == Kind::F32 { 4 } else { 2 };
-    match count == size * info.shape[0] * width {
+    match count == info.shape[0] * width {
         true => Ok(()),
         false => Err(misfit(planned)),
     }
+}
+
+/// Writes values as floats of a kind, piece by piece, and says how many they were.
+fn write_values(values: Values, kind: Kind, out: &mut Hashed) -> Result<usize> {
+    match (kind, values) {
+        (Kind::F16, Values::F16(values)) => pieces(&values, out, |v| v.to_le_bytes()),
+        (Kind::Bf16, Values::Bf16(values)) => pieces(&values, out, |v| v.to_le_bytes()),
+        (Kind::F16, values) => {
+            pieces(&values.into_f32(), out, |v| half::f16::from_f32(v).to_le_bytes())
+        }
+        (Kind::Bf16, values) => {
+            pieces(&values.into_f32(), out, |v| half::bf16::from_f32(v).to_le_bytes())
+        }
+        (_, values) => pieces(&values.into_f32(), out, f32::to_le_bytes),
+    }
+}
+
+fn pieces<T: Copy, const N: usize>(
+    values: &[T],
+    out: &mut Hashed,
+    bytes: impl Fn(T) -> [u8; N],
+) -> Result<usize> {
+    for piece in values.chunks(PIECE) {
+        out.write(&piece.iter().flat_map(|&value| bytes(value)).collect::<Vec<u8>>())?;
+    }
+    Ok(values.len())
 }
 
 fn misfit(planned: &Planned) -> Error {
     Error::Unsupported(format!("the parts of `{}` do not fit each other", planned.name))
 }
 
-fn as_kind(values: Values, kind: Kind) -> Vec<u8> {
-    match (kind, values) {
-        (Kind::F16, Values::F16(values)) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        (Kind::F16, values) => {
-            let half = |v: f32| half::f16::from_f32(v).to_le_bytes();
-            values.into_f32().into_iter().flat_map(half).collect()
-        }
-        (Kind::Bf16, Values::Bf16(values)) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        (Kind::Bf16, values) => {
-            let half = |v: f32| half::bf16::from_f32(v).to_le_bytes();
-            values.into_f32().into_iter().flat_map(half).collect()
-        }
-        (_, values) => f32_bytes(&values.into_f32()),
-    }
-}
-
 fn f32_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Bytes that the tensors of `plan` take on the disk.
+fn bytes_of(plan: &Plan, checkpoint: &dyn Checkpoint) -> Result<u64> {
+    let mut sum = 0;
+    for planned in plan.shared.iter().chain(plan.experts.iter().flatten()) {
+        let Info { shape, kind } = planned.info(checkpoint)?;
+        let count: usize = shape.iter().product();
+        sum += match kind {
+            Kind::F32 => 4 * count,
+            Kind::F16 | Kind::Bf16 => 2 * count,
+            Kind::Int8 => count + 4 * shape[0],
+        } as u64;
+    }
+    Ok(sum)
 }

@@ -19,6 +19,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod block;
+mod integers;
 mod layout;
 mod out;
 #[cfg(target_arch = "x86_64")]
@@ -30,6 +31,7 @@ mod quantise;
 use std::ops::Range;
 
 pub use block::Epilogue;
+pub(crate) use integers::IntegerRows;
 pub(crate) use layout::{Operand, Rows};
 pub use layout::{Packing, Precision};
 pub(crate) use out::Out;
@@ -129,6 +131,7 @@ impl<'a> Product<'a> {
             run = (run / 2).next_multiple_of(PANEL);
         }
         let runs = self.n.div_ceil(run);
+        let integers = self.prepare();
         // With few rows the time goes into reading the weights.
         let work = self.work() + 8 * self.n * self.packing.words(self.k);
         parallel::for_each(stripes * runs, work, |task| {
@@ -138,9 +141,14 @@ impl<'a> Product<'a> {
             // SAFETY: each task has a part of its own.
             #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
             unsafe {
-                self.run_part(Part { rows, columns }, c, epilogue, |_| ());
+                self.run_part(Part { rows, columns }, (c, integers.as_ref()), epilogue, |_| ());
             }
         });
+    }
+
+    /// The left operand of an int8 product, packed for all of its parts.
+    pub(crate) fn prepare(&self) -> Option<IntegerRows> {
+        (self.packing == Packing::Int8).then(|| IntegerRows::new(&self.a, 0..self.m, self.k))
     }
 
     fn by_columns(&self, b: &Operand<'_>, c: Out, epilogue: &Epilogue<'_>) {
@@ -234,7 +242,7 @@ impl<'a> Product<'a> {
     }
 
     /// Computes one part of the product into the same part of `c`, on this thread, and tells `done`
-    /// of each run of rows as soon as it is finished.
+    /// of each run of rows as soon as it is finished; in int8 given what [`Self::prepare`] made.
     ///
     /// # Safety
     /// `c` is the `(M, N)` result, whose part no one else uses meanwhile.
@@ -242,7 +250,7 @@ impl<'a> Product<'a> {
     pub(crate) unsafe fn run_part(
         &self,
         part: Part,
-        c: Out,
+        (c, integers): (Out, Option<&IntegerRows>),
         epilogue: &Epilogue<'_>,
         mut done: impl FnMut(Range<usize>),
     ) {
@@ -263,17 +271,14 @@ impl<'a> Product<'a> {
         }
         let packing = self.packing;
         let words = packing.words(self.k);
-        let mut left = Scratch::words(self.a.layout().block_words(STRIPE.min(rows.len())));
+        let floats = if packing == Packing::Int8 { 0 } else { STRIPE.min(rows.len()) };
+        let mut left = Scratch::words(self.a.layout().block_words(floats));
         let mut right = Scratch::words(match self.b {
             Right::Plain(_) => columns.len().div_ceil(PANEL) * PANEL * BLOCK.min(words),
             Right::Packed(_) => 0,
         });
         let (left, right) = (left.get_mut(), right.get_mut());
-        let mut scales = Scratch::words(if packing == Packing::Int8 { rows.len() } else { 0 });
-        if packing == Packing::Int8 {
-            assert!(!epilogue.accumulate, "int8 sums start from zero");
-            quantise::scales(&self.a, rows.clone(), scales.floats_mut());
-        }
+        assert!(packing != Packing::Int8 || !epilogue.accumulate, "int8 sums start from zero");
 
         for block_words in self.blocks() {
             let steps = self.steps(&block_words);
@@ -282,12 +287,13 @@ impl<'a> Product<'a> {
             }
             for start in rows.clone().step_by(STRIPE) {
                 let stripe = start..(start + STRIPE).min(rows.end);
-                let scales = scales.floats().get(start - rows.start..).unwrap_or_default();
-                if packing == Packing::Int8 {
-                    quantise::pack_left(&self.a, stripe.clone(), steps.clone(), scales, left);
-                } else {
-                    pack_left(packing, &self.a, stripe.clone(), steps.clone(), left);
-                }
+                let (left, scales): (&[u32], &[f32]) = match integers {
+                    Some(integers) => integers.block(block_words.start, &stripe),
+                    None => {
+                        pack_left(packing, &self.a, stripe.clone(), steps.clone(), left);
+                        (&*left, &[])
+                    }
+                };
                 let (right, quantised) = match self.b {
                     Right::Plain(_) => {
                         let stride = block_words.len() * PANEL;
@@ -299,7 +305,7 @@ impl<'a> Product<'a> {
                         (RightWords { words, stride }, b.quantised(columns.start, scales))
                     }
                 };
-                let left = LeftWords { words: &*left, rows: stripe.len() };
+                let left = LeftWords { words: left, rows: stripe.len() };
                 let part = columns.clone();
                 let block = Block {
                     past_caches: self.is_outer()

@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`cpu`] | which instructions this machine has, and which variant is used |
 //! | [`parallel`] | the loop over tasks that the matrix kernels share |
-//! | `scratch` | aligned buffers that outlive a call |
+//! | [`scratch`] | aligned buffers that outlive a call |
 //! | `simd` | one source for every instruction set, and the choice among them |
 //! | [`counters`] | counts of work, for tests |
 //! | `math` | `exp` and its like, and sums in fixed lanes |
@@ -41,7 +41,7 @@
 
 pub mod cpu;
 pub mod parallel;
-mod scratch;
+pub mod scratch;
 mod simd;
 pub mod counters;
 mod math;

@@ -1,5 +1,7 @@
 //! Weights packed once, for inference: in single precision, bfloat16 or int8.
 
+use std::{borrow::Cow, ops::Range};
+
 pub use super::gemm::{Epilogue, Packing};
 use super::gemm::{Operand, Panels, Product, Rows};
 
@@ -24,6 +26,22 @@ impl PackedMatrix {
     pub fn new(weight: &[f32], n: usize, k: usize, packing: impl Into<Packing>) -> Self {
         assert_eq!(weight.len(), n * k, "length of `weight` for (N, K) = ({n}, {k})");
         Self(Panels::new(packing.into(), weight, n, k))
+    }
+
+    /// Packs a weight `(N, K)` of which `read` gives some rows at a time, in order: at no time are all
+    /// of them in memory as floats.
+    ///
+    /// # Errors
+    /// Fails when `read` does.
+    ///
+    /// # Panics
+    /// As [`PackedMatrix::new`], when `read` gives another number of values.
+    pub fn from_rows<'a, E>(
+        (n, k): (usize, usize),
+        packing: impl Into<Packing>,
+        read: impl FnMut(Range<usize>) -> Result<Cow<'a, [f32]>, E>,
+    ) -> Result<Self, E> {
+        Panels::from_rows(packing.into(), (n, k), read).map(Self)
     }
 
     /// Computes `c = a · weightᵀ`, `(M, N)`, for `a` `(M, K)`.

@@ -54,11 +54,12 @@ impl Words {
 ///
 /// They belong to their holder, not to the thread, so nested kernels cannot meet in them; when they
 /// are dropped, the dropping thread keeps them for its next call.
-pub(crate) struct Scratch(Words);
+#[derive(Default)]
+pub struct Scratch(Words);
 
 impl Scratch {
     /// Takes a buffer of `len` words; their values are unspecified.
-    pub(crate) fn words(len: usize) -> Self {
+    pub fn words(len: usize) -> Self {
         let needed = len.div_ceil(LINE);
         if cfg!(debug_assertions) {
             return Self(Words { lines: vec![Line([UNSET; LINE]); needed], len });
@@ -80,7 +81,7 @@ impl Scratch {
 
     /// The words as numbers.
     #[expect(unsafe_code, reason = "every bit pattern is an f32")]
-    pub(crate) fn floats(&self) -> &[f32] {
+    pub fn floats(&self) -> &[f32] {
         let words = self.get();
         // SAFETY: `f32` has the size and alignment of `u32`, and every bit pattern is valid.
         unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) }
@@ -88,10 +89,16 @@ impl Scratch {
 
     /// The words as numbers, to write.
     #[expect(unsafe_code, reason = "every bit pattern is an f32")]
-    pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
+    pub fn floats_mut(&mut self) -> &mut [f32] {
         let words = self.get_mut();
         // SAFETY: as in `floats`, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
+    }
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Scratch({} words)", self.0.len)
     }
 }
 

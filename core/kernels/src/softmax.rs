@@ -115,6 +115,38 @@ impl LogitRows {
         self.for_each_row(logits, softmax, 0.0);
     }
 
+    /// [`LogitRows::top_k`] and [`LogitRows::log_sum_exp`] of every row, looked at once: values and
+    /// columns, `(n, k)`, and sums, `(n,)`.
+    ///
+    /// # Panics
+    /// As those.
+    pub fn best(&self, rows: &[f32], k: usize) -> (Vec<f32>, Vec<u32>, Vec<f32>) {
+        self.check(rows.len());
+        assert!(k > 0 && k <= self.width - self.first_output, "top {k} of {} columns", self.width);
+        let count = rows.len() / self.width;
+        let (mut values, mut columns) = (vec![0.0; count * k], vec![0; count * k]);
+        let mut sums = vec![0.0; count];
+        let body = |row: &[f32], values: &mut [f32], columns: &mut [u32], sum: &mut f32| {
+            row_top_k(row, self.first_output, values, columns);
+            *sum = row_sums(&row[self.first_output..]).log_sum_exp();
+        };
+        match count <= 1 {
+            true => rows
+                .chunks_exact(self.width)
+                .zip(values.chunks_exact_mut(k))
+                .zip(columns.chunks_exact_mut(k))
+                .zip(&mut sums)
+                .for_each(|(((row, values), columns), sum)| body(row, values, columns, sum)),
+            false => rows
+                .par_chunks_exact(self.width)
+                .zip(values.par_chunks_exact_mut(k))
+                .zip(columns.par_chunks_exact_mut(k))
+                .zip(&mut sums)
+                .for_each(|(((row, values), columns), sum)| body(row, values, columns, sum)),
+        }
+        (values, columns, sums)
+    }
+
     /// The `k` greatest entries of each row of `rows`, `(n, V)`, best first: values and columns, `(n, k)`.
     ///
     /// Of equal values the one with the lower column comes first; NaN counts as -∞; excluded columns
@@ -274,7 +306,14 @@ mod tests {
             if let Some(x) = xs.get_mut(16) {
                 *x = f32::NEG_INFINITY;
             }
-            let (values, columns) = LogitRows { width, first_output }.top_k(&xs, k);
+            let shape = LogitRows { width, first_output };
+            let (values, columns) = shape.top_k(&xs, k);
+            if k > 0 {
+                let (best, at, sums) = shape.best(&xs, k);
+                assert_eq!((&best, &at), (&values, &columns));
+                let alone = shape.log_sum_exp(&xs);
+                assert!(sums.iter().zip(&alone).all(|(a, b)| a.to_bits() == b.to_bits()));
+            }
             for (i, row) in xs.chunks_exact(width).enumerate() {
                 let key = |c: usize| if row[c].is_nan() { f32::NEG_INFINITY } else { row[c] };
                 let mut order: Vec<usize> = (first_output..width).collect();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use candle::Tensor;
 
 use crate::{
-    Result, cache::StepRows, config::SearchDefaults, context::Context, moe::LayerRouting,
-    params::Param, ragged::Ragged, register::RowRoute,
+    Result, cache::StepRows, config::SearchDefaults, context::Context, kernels::packed::Packing,
+    moe::LayerRouting, ops, params::Param, ragged::Ragged, register::RowRoute,
 };
 
 /// A model that encodes sources once and decodes targets token by token.
@@ -35,6 +35,11 @@ pub trait EncoderDecoder: std::fmt::Debug + Send + Sync {
         SearchDefaults::default()
     }
 
+    /// In what weights are kept and multiplied, unless something else is asked for.
+    fn default_packing(&self) -> Packing {
+        Packing::Bf16
+    }
+
     /// Whether what comes out for a sentence may depend on the sentences beside it, as where tokens
     /// compete for the places of an expert; such a batch is searched as one.
     fn mixes_sentences(&self) -> bool {
@@ -61,6 +66,17 @@ pub trait Decoder {
 
     /// Logits `(R, V)` of the hidden states of a step.
     fn logits(&self, hidden: &Tensor, context: &Context) -> Result<Tensor>;
+
+    /// Runs `f` on the logits, which need no tensor of their own: at every step they are many, and used
+    /// once.
+    fn with_logits(
+        &self,
+        hidden: &Tensor,
+        context: &Context,
+        f: &mut dyn FnMut(&[f32]),
+    ) -> Result<()> {
+        Ok(ops::with_values(&self.logits(hidden, context)?, f)?)
+    }
 
     /// Keeps `parents` as the new rows; one may become several, or none.
     fn reorder(&mut self, parents: &[usize]);

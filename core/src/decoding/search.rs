@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Error, Result, cache::StepRows, config::Stopping, context::Context,
-    kernels::softmax::LogitRows, ops, register::RowRoute, vocabulary::Outputs,
+    kernels::softmax::LogitRows, register::RowRoute, vocabulary::Outputs,
 };
 
 /// How hypotheses are searched.
@@ -214,15 +214,18 @@ impl Pass<'_> {
                 visits[row].push((layer.layer.clone(), named.collect()));
             }
         }
-        let logits = decoder.logits(&output.hidden, context)?; // (R, V)
         let outputs = sentences.outputs;
         let rows = LogitRows { width, first_output: outputs.first as usize };
         let wanted = self.wanted(live);
-        let of = |logits: &[f32]| match wanted.is_empty() {
-            true => Likeliest::of(logits, rows, outputs, config),
-            false => Likeliest::wanting(&wanted, logits, rows, (outputs, config)),
-        };
-        Ok((ops::with_values(&logits, of)?, visits))
+        let mut likeliest = None;
+        decoder.with_logits(&output.hidden, context, &mut |logits| {
+            likeliest = Some(match wanted.is_empty() {
+                true => Likeliest::of(logits, rows, outputs, config),
+                false => Likeliest::wanting(&wanted, logits, rows, (outputs, config)),
+            });
+        })?; // (R, V)
+        let none = || Error::Invalid("a decoder gave no logits".into());
+        Ok((likeliest.ok_or_else(none)?, visits))
     }
 
     /// The terms of a sentence, if it is to use any.
@@ -248,8 +251,7 @@ impl Likeliest {
     fn of(logits: &[f32], rows: LogitRows, outputs: &Outputs, config: &SearchConfig) -> Self {
         let width = if config.beam_size == 1 { 1 } else { 2 * config.beam_size };
         let looked_at = width + outputs.banned.len();
-        let (mut log_probs, mut tokens) = rows.top_k(logits, looked_at);
-        let sums = rows.log_sum_exp(logits);
+        let (mut log_probs, mut tokens, sums) = rows.best(logits, looked_at);
         for (log_probs, sum) in log_probs.chunks_exact_mut(looked_at).zip(sums) {
             log_probs.iter_mut().for_each(|logit| *logit -= sum);
         }

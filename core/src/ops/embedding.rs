@@ -115,9 +115,17 @@ impl CustomOp1 for Embed {
     fn cpu_fwd(&self, xs: &CpuStorage, layout: &Layout) -> candle::Result<(CpuStorage, Shape)> {
         let (sinusoids, width) = (slices::values(xs, layout)?, layout.dims()[1]);
         let mut ys = vec![0.0; self.ids.len() * width];
-        let done = self.table.weight.with_value(|weight| {
-            self.kernel(weight, Some(sinusoids)).forward(&self.ids, &mut ys);
-        });
+        let weight = &self.table.weight;
+        let done = match weight.is_stored() {
+            // Only the rows that are wanted become floats.
+            true => weight.rows(&self.ids).map(|rows| {
+                let ids: Vec<u32> = (0..self.ids.len() as u32).collect();
+                self.kernel(&rows, Some(sinusoids)).forward(&ids, &mut ys);
+            }),
+            false => weight.with_value(|weight| {
+                self.kernel(weight, Some(sinusoids)).forward(&self.ids, &mut ys);
+            }),
+        };
         done.map_err(candle::Error::wrap)?;
         self.replace(sinusoids, &mut ys, width).map_err(candle::Error::wrap)?;
         Ok((CpuStorage::F32(ys), (self.ids.len(), width).into()))

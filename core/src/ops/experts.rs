@@ -15,7 +15,7 @@ use crate::{
             Saved,
         },
         matmul::Precision,
-        packed::PackedMatrix,
+        packed::{PackedMatrix, Packing},
     },
     params::{Param, Values},
 };
@@ -99,6 +99,7 @@ pub fn experts(
         experts: experts.to_vec(),
         activation,
         precision: context.precision,
+        packing: context.packing,
         packed: !is_followed(xs) && !weights.is_some_and(is_followed),
         saved: OnceLock::new(),
     };
@@ -176,6 +177,7 @@ struct Experts {
     experts: Vec<ExpertParams>,
     activation: Activation,
     precision: Precision,
+    packing: Packing,
     /// Whether only results are wanted, so that weights can be packed once for many passes.
     packed: bool,
     /// What the backward pass needs of the forward pass.
@@ -224,7 +226,7 @@ impl Experts {
         let mut held = Vec::with_capacity(self.experts.len());
         for (e, expert) in self.experts.iter().enumerate() {
             let is_visited = !self.visits.of_expert(e).is_empty();
-            held.push(is_visited.then(|| Packed::new(expert, self.precision)).transpose()?);
+            held.push(is_visited.then(|| Packed::new(expert, self.packing)).transpose()?);
         }
         let experts: Vec<Option<PackedExpert<'_>>> =
             held.iter().map(|held| held.as_ref().map(Packed::borrow)).collect();
@@ -311,12 +313,12 @@ struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
-    fn new(expert: &'a ExpertParams, precision: Precision) -> Result<Self> {
+    fn new(expert: &'a ExpertParams, packing: Packing) -> Result<Self> {
         Ok(Self {
-            up: expert.up.packed(precision)?,
+            up: expert.up.packed(packing)?,
             up_bias: expert.up_bias.as_ref().map(Param::values).transpose()?,
-            gate: expert.gate.as_ref().map(|gate| gate.packed(precision)).transpose()?,
-            down: expert.down.packed(precision)?,
+            gate: expert.gate.as_ref().map(|gate| gate.packed(packing)).transpose()?,
+            down: expert.down.packed(packing)?,
             down_bias: expert.down_bias.as_ref().map(Param::values).transpose()?,
         })
     }

@@ -9,6 +9,8 @@ use crate::{
     kernels::{
         counters,
         matmul::{self, Epilogue, Precision},
+        packed::Packing,
+        scratch::Scratch,
     },
     params::Param,
 };
@@ -20,13 +22,44 @@ pub fn linear(
     bias: Option<&Param>,
     context: &Context,
 ) -> Result<Tensor> {
-    linear_in(context.precision, xs, weight, bias, context)
+    linear_as((context.precision, context.packing), xs, weight, bias, context)
+}
+
+/// Runs `f` on what [`linear`] gives, in a buffer that the next call uses again: fresh memory for a large
+/// result costs more than the product. For inference alone.
+pub fn with_product(
+    xs: &Tensor,
+    weight: &Param,
+    bias: Option<&Param>,
+    context: &Context,
+    f: &mut dyn FnMut(&[f32]),
+) -> Result<()> {
+    if !context.uses_kernels(xs.device()) || context.is_training() {
+        return Ok(slices::with_values(&linear(xs, weight, bias, context)?, f)?);
+    }
+    let matrix = weight.packed(context.packing)?;
+    let bias = bias.map(Param::values).transpose()?;
+    let epilogue = Epilogue { bias: bias.as_ref().map(|bias| bias.as_slice()), ..Epilogue::NONE };
+    let mut product = Scratch::words(xs.dim(0)? * matrix.n());
+    slices::with_values(xs, |xs| matrix.matmul_nt(xs, product.floats_mut(), &epilogue))?;
+    f(product.floats());
+    Ok(())
 }
 
 /// The same with products in this precision: gates choose in float32 whatever the rest of the
 /// model does (Switch, Fedus et al. 2021, section 2.4).
 pub fn linear_in(
     precision: Precision,
+    xs: &Tensor,
+    weight: &Param,
+    bias: Option<&Param>,
+    context: &Context,
+) -> Result<Tensor> {
+    linear_as((precision, precision.into()), xs, weight, bias, context)
+}
+
+fn linear_as(
+    (precision, packing): (Precision, Packing),
     xs: &Tensor,
     weight: &Param,
     bias: Option<&Param>,
@@ -39,6 +72,7 @@ pub fn linear_in(
         weight: weight.clone(),
         bias: bias.cloned(),
         precision,
+        packing,
         packed: !(context.is_training() && weight.is_trainable()),
     };
     Ok(xs.contiguous()?.apply_op1(op)?)
@@ -85,6 +119,7 @@ struct Linear {
     weight: Param,
     bias: Option<Param>,
     precision: Precision,
+    packing: Packing,
     packed: bool,
 }
 
@@ -99,7 +134,7 @@ impl Linear {
         let mut ys = vec![0.0; rows * outs];
         let epilogue = Epilogue { bias, ..Epilogue::NONE };
         if self.packed {
-            self.weight.packed(self.precision)?.matmul_nt(xs, &mut ys, &epilogue);
+            self.weight.packed(self.packing)?.matmul_nt(xs, &mut ys, &epilogue);
         } else {
             let dims = (rows, outs, ins);
             self.weight.with_value(|w| {

@@ -15,6 +15,7 @@ use crate::{
     kernels::activation::Activation,
     kernels::{
         matmul::{self, Epilogue, Precision},
+        packed::Packing,
         parallel,
     },
     params::Param,
@@ -44,9 +45,9 @@ pub fn low_rank(
         return composite(xs, params, activation, context.precision);
     }
     let is_training = context.is_training();
-    let precision = context.precision;
-    let params = params.clone();
-    let op = LowRank { params, activation, precision, is_training, saved: OnceLock::new() };
+    let (precision, packing) = (context.precision, context.packing);
+    let (params, saved) = (params.clone(), OnceLock::new());
+    let op = LowRank { params, activation, precision, packing, is_training, saved };
     Ok(xs.contiguous()?.apply_op1(op)?)
 }
 
@@ -76,6 +77,8 @@ struct LowRank {
     params: LowRankParams,
     activation: Activation,
     precision: Precision,
+    /// That of the network; its change is small, and kept as it is multiplied.
+    packing: Packing,
     is_training: bool,
     saved: OnceLock<Saved>,
 }
@@ -106,7 +109,10 @@ impl LowRank {
                 matmul::matmul_nt(self.precision, xs, w, &mut ys, dims, &epilogue);
             })?;
         } else {
-            weight.packed(self.precision)?.matmul_nt(xs, &mut ys, &epilogue);
+            let LowRankParams { base, .. } = &self.params;
+            let is_base = [&base.up, &base.down].iter().any(|own| own.name() == weight.name());
+            let packing = if is_base { self.packing } else { self.precision.into() };
+            weight.packed(packing)?.matmul_nt(xs, &mut ys, &epilogue);
         }
         Ok(ys)
     }

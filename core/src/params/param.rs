@@ -1,5 +1,6 @@
 //! One weight: its value, its gradient, and its packed form.
 
+use std::borrow::Cow;
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -7,7 +8,7 @@ use std::sync::{
 
 use candle::{CpuStorage, DType, InplaceOp1, Layout, Shape, Storage, StorageRef, Tensor, Var};
 
-use super::stored::Stored;
+use super::stored::{HeldRows, Stored};
 use crate::{
     Error, Result,
     kernels::packed::{PackedMatrix, Packing},
@@ -34,6 +35,8 @@ struct Inner {
     /// changed by who holds `grad`.
     has_grad: AtomicBool,
     packed: Mutex<Option<(u64, Arc<PackedMatrix>)>>,
+    /// A stored matrix of which rows are wanted, in the numbers in which it is stored.
+    rows: OnceLock<HeldRows>,
 }
 
 /// A weight that is read when it is used.
@@ -66,6 +69,7 @@ impl Param {
             grad: Mutex::default(),
             has_grad: AtomicBool::new(false),
             packed: Mutex::default(),
+            rows: OnceLock::new(),
         }))
     }
 
@@ -156,6 +160,68 @@ impl Param {
         Ok(f(self.values()?.as_slice()))
     }
 
+    /// Rows of a matrix that lies on the CPU, by their numbers, one after another. One that is stored
+    /// is kept in the numbers in which it is stored.
+    ///
+    /// # Errors
+    /// Fails when the weight is stored and cannot be read, or has no such row.
+    pub(crate) fn rows(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let (count, width) = self.shape().dims2()?;
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= count) {
+            return Err(self.error(&format!("has {count} rows, and none is number {id}")));
+        }
+        let mut values = Vec::with_capacity(ids.len() * width);
+        match (&self.0.stored, self.held()) {
+            (Some(serving), None) => {
+                let held = self.held_rows(serving)?;
+                for &id in ids {
+                    values.extend(held.row(id as usize)?);
+                }
+            }
+            _ => self.with_value(|value| {
+                for &id in ids {
+                    values.extend_from_slice(&value[id as usize * width..][..width]);
+                }
+            })?,
+        }
+        Ok(values)
+    }
+
+    fn held_rows(&self, serving: &Serving) -> Result<&HeldRows> {
+        if let Some(rows) = self.0.rows.get() {
+            return Ok(rows);
+        }
+        let error = |error| self.error(&format!("cannot be read: {error}"));
+        let rows = serving.stored.hold().map_err(error)?;
+        Ok(self.0.rows.get_or_init(|| rows))
+    }
+
+    /// Whether the value is read from a file when it is wanted.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.0.stored.is_some() && self.held().is_none()
+    }
+
+    /// Whether its packed form is kept in the memory of experts.
+    pub(super) fn is_of_expert(&self) -> bool {
+        self.0.stored.as_ref().is_some_and(|serving| serving.memory.is_some())
+    }
+
+    /// Memory that the weight takes while it serves: a matrix its packed form, embeddings besides the
+    /// rows as they are stored, and all else its values.
+    pub(super) fn serving_bytes(&self, packing: Packing) -> u64 {
+        let count = self.elem_count() as u64;
+        if self.shape().rank() != 2 || self.name().ends_with("positions") {
+            return 4 * count;
+        }
+        let packed = count * packing.bytes() as u64;
+        let stored = self.0.stored.as_ref().map_or(0, |serving| serving.stored.len() as u64);
+        match self.name() {
+            "source_embedding.weight" => stored,
+            "embedding.weight" => packed + stored,
+            _ => packed,
+        }
+    }
+
     /// The gradient gathered so far, zeros if nothing came yet; it cannot change while it is
     /// held.
     pub(crate) fn grad(&self) -> MutexGuard<'_, Vec<f32>> {
@@ -224,6 +290,7 @@ impl Param {
     }
 
     fn packed_for(&self, packing: Packing, by: Use) -> Result<Arc<PackedMatrix>> {
+        let packing = packing.for_width(self.shape().dims().last().copied().unwrap_or(0));
         let memory = self.0.stored.as_ref().and_then(|serving| serving.memory.as_ref());
         if let Some((memory, unit)) = memory {
             return memory
@@ -243,13 +310,14 @@ impl Param {
         }
     }
 
-    /// Packs the value; one that is stored leaves no other copy.
+    /// Packs the value; one that is stored leaves no other copy, and is read a part at a time.
     fn pack(&self, packing: Packing) -> Result<PackedMatrix> {
         let (rows, columns) = self.shape().dims2()?;
         if let (None, Some(serving)) = (self.0.var.get(), &self.0.stored) {
-            let value = self.read(serving)?;
-            let values = value.flatten_all()?.to_vec1::<f32>()?;
-            return Ok(PackedMatrix::new(&values, rows, columns, packing));
+            let error = |error| self.error(&format!("cannot be read: {error}"));
+            let reader = serving.stored.reader().map_err(error)?;
+            let read = |rows| reader.rows(rows).map(Cow::Owned).map_err(error);
+            return PackedMatrix::from_rows((rows, columns), packing, read);
         }
         self.with_value(|value| PackedMatrix::new(value, rows, columns, packing))
     }

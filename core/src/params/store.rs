@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    kernels::packed::Packing,
     memory::{ExpertMemory, Unit},
 };
 
@@ -95,6 +96,17 @@ impl ParamStore {
         };
         let loaded = Some(Mutex::new(weights.into_iter().map(source).collect()));
         Self { device: Device::Cpu, seed: 0, loaded, fresh: None, params: Mutex::default() }
+    }
+
+    /// Memory that the weights take once all of them have been used, with matrices in `packing`; those
+    /// of experts take no more than the budget of `memory`.
+    pub(crate) fn serving_bytes(&self, packing: Packing, memory: &ExpertMemory) -> u64 {
+        let (mut experts, mut others) = (0, 0);
+        for param in self.iter() {
+            let sum = if param.is_of_expert() { &mut experts } else { &mut others };
+            *sum += param.serving_bytes(packing);
+        }
+        others + experts.min(memory.budget() as u64)
     }
 
     /// Where the weights lie.

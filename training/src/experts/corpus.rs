@@ -124,11 +124,25 @@ fn wanted(request: &AddRequest, kind: &Kind, register: &Register) -> Vec<Languag
     if !request.pairs.is_empty() {
         return request.pairs.clone();
     }
-    let pair = |(source, target): (&String, &String)| {
-        let (source, target) = (source.clone(), target.clone());
-        LanguagePair { source, target }
+    let pair = |source: &str, target: &str| LanguagePair {
+        source: source.into(),
+        target: target.into(),
     };
-    register.routes.iter().map(|route| pair((&route.source, &route.target))).collect()
+    let of_pairs = register.routes.iter().filter(|route| route.between.is_empty());
+    let mut wanted: Vec<LanguagePair> =
+        of_pairs.map(|route| pair(&route.source, &route.target)).collect();
+    // A route between many languages covers those that the corpora are of.
+    for corpus in request.data.iter().filter_map(|path| Corpus::from_name(Path::new(path)).ok()) {
+        let (one, other) = (&corpus.source, &corpus.target);
+        for pair in [pair(one, other), pair(other, one)] {
+            let route = register.route(&pair.source, &pair.target);
+            let joins = route.is_some_and(|route| !register.routes[route].between.is_empty());
+            if joins && !wanted.contains(&pair) {
+                wanted.push(pair);
+            }
+        }
+    }
+    wanted
 }
 
 /// The files to learn from.

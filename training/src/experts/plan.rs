@@ -92,7 +92,10 @@ impl ExpertPlan {
                     known.join(", ")
                 )));
             };
-            routes.push(register.routes[route].name.clone());
+            let name = &register.routes[route].name;
+            if !routes.contains(name) {
+                routes.push(name.clone()); // one route may join many languages
+            }
         }
         let layers = layers(config, request.lora.is_some())?;
         let d_ff = request.width.unwrap_or(2 * d_ff_of_experts(register, config));

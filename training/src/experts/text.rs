@@ -226,14 +226,21 @@ fn to_update(request: &mut AddRequest, register: &Register) -> Result<ExpertEntr
                       for new ones";
         return Err(Error::Expert(reason.into()));
     }
-    let covered: Vec<LanguagePair> =
-        old.routes.iter().map(|route| route.parse()).collect::<Result<_>>()?;
-    if let Some(pair) = request.pairs.iter().find(|pair| !covered.contains(pair)) {
+    let covers = |pair: &&LanguagePair| {
+        let route = register.route(&pair.source, &pair.target);
+        route.is_some_and(|route| old.routes.contains(&register.routes[route].name))
+    };
+    if let Some(pair) = request.pairs.iter().find(|pair| !covers(pair)) {
         let reason = format!("`{}` covers {}, not {pair}", old.name, old.routes.join(", "));
         return Err(Error::Expert(reason));
     }
     if request.pairs.is_empty() {
-        request.pairs = covered;
+        // Of a route between many languages the corpora say the pairs.
+        let is_pair = |name: &&String| {
+            register.routes.iter().any(|route| route.name == **name && route.between.is_empty())
+        };
+        let pairs = old.routes.iter().filter(is_pair).map(|route| route.parse());
+        request.pairs = pairs.collect::<Result<_>>()?;
     }
     Ok(old.clone())
 }

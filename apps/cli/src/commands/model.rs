@@ -1,6 +1,11 @@
 //! `dragoman model`
 
+mod check;
+mod get;
 mod import;
+mod merge;
+mod public;
+mod upcycle;
 
 use std::path::PathBuf;
 
@@ -25,7 +30,10 @@ pub(crate) struct Model {
 enum What {
     Export(Export),
     Import(import::Import),
-    Check(Check),
+    Get(get::Get),
+    Check(check::Check),
+    Upcycle(upcycle::Upcycle),
+    Merge(merge::Merge),
 }
 
 /// Write the bundled model into a new folder, to change or to serve it there
@@ -42,35 +50,15 @@ struct Export {
     model: ModelArgs,
 }
 
-/// Load a model and check every file of it
-#[derive(Debug, Args)]
-struct Check {
-    #[command(flatten)]
-    model: ModelArgs,
-}
-
 impl Model {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.what {
             What::Export(command) => command.run(),
             What::Import(command) => command.run(),
-            What::Check(command) => {
-                let files = command.model.files()?;
-                let register = match files.config()? {
-                    ModelConfig::Translation(_) => command.model.open()?.register().clone(),
-                    ModelConfig::Recommendation(_) => {
-                        files.load_recommendation(&Device::Cpu)?;
-                        let register = files.register()?;
-                        for name in register.catalogues() {
-                            files.load_recommendation_of(name, &Device::Cpu)?;
-                        }
-                        register
-                    }
-                };
-                let (experts, routes) = (register.experts.len(), register.routes.len());
-                println!("every file is whole: {experts} experts, {routes} routes");
-                Ok(())
-            }
+            What::Get(command) => command.run(),
+            What::Check(command) => command.run(),
+            What::Upcycle(command) => command.run(),
+            What::Merge(command) => command.run(),
         }
     }
 }

@@ -26,7 +26,7 @@ use self::{
     retrain::{RetrainArgs, Retraining},
     upstream::UpstreamFlags,
 };
-use crate::models::{self, SearchArgs};
+use crate::models::{self, Collection, CollectionArgs, SearchArgs};
 
 /// How often the register of a model folder is looked at.
 const WATCH: Duration = Duration::from_millis(300);
@@ -69,6 +69,9 @@ pub(crate) struct Serve {
     /// first that knows a pair translates it [default: the bundled translation model]
     #[arg(long = "model", value_name = "DIR", env = "DRAGOMAN_MODEL", value_delimiter = ',')]
     models: Vec<PathBuf>,
+
+    #[command(flatten)]
+    collection: CollectionArgs,
 
     /// Print the settings that would be used, each with its environment variable, and end
     #[arg(long)]
@@ -126,22 +129,35 @@ impl Serve {
             }
         }
         let options = self.search.options();
-        let handle = ModelHandle::new(translator(&translators, options)?);
+        let collection = Collection::new(&self.collection, options);
+        let all = translators.clone();
+        let open = move || translator(&all, &collection, options);
+        let handle = ModelHandle::new(open()?);
         let models = Models { translator: handle, recommender: RecommenderHandle::default() };
+        let open = Arc::new(open);
         for folder in &translators {
             let (handle, refused) = (models.translator.clone(), models.translator.clone());
-            let all = translators.clone();
-            let open = move |_: &Files| Ok(handle.swap(translator(&all, options)?));
-            watch(folder, open, move |reason| refused.refuse(reason))?;
+            let (open, of_folder) = (Arc::clone(&open), folder.clone());
+            let take_up = move || Ok(handle.swap(open()?));
+            watch(move || register_of(&of_folder), take_up, move |reason| refused.refuse(reason))?;
+        }
+        if !self.collection.is_empty() {
+            let collection = Collection::new(&self.collection, options);
+            let (handle, refused) = (models.translator.clone(), models.translator.clone());
+            let take_up = move || Ok(handle.swap(open()?));
+            let state = move || Some(collection.state());
+            watch(state, take_up, move |reason| refused.refuse(reason))?;
         }
         if let Some(folder) = recommender {
             let handle = models.recommender.clone();
-            let open = move |files: &Files| {
-                let (first, catalogues) = models::recommender(files)?;
+            let files = Files::Folder(folder.clone());
+            let open = move || {
+                let (first, catalogues) = models::recommender(&files)?;
                 anyhow::Ok(handle.swap_all(first, catalogues))
             };
-            open(&Files::Folder(folder.clone()))?;
-            watch(folder, open, |_| ())?;
+            open()?;
+            let folder = folder.clone();
+            watch(move || register_of(&folder), open, |_| ())?;
         }
         Ok(models)
     }
@@ -202,23 +218,26 @@ fn advice(host: &str) -> &'static str {
     }
 }
 
-/// The translation models in `folders` as one, or the bundled one.
+/// The translation models in `folders`, and behind them those of the collection, as one; the bundled
+/// one where there is none.
 fn translator(
     folders: &[PathBuf],
+    collection: &Collection,
     options: TranslatorOptions,
 ) -> anyhow::Result<Arc<dyn Translate>> {
-    let open = |files: &Files| anyhow::Ok(Arc::new(models::open(files, options)?));
-    let open_folder = |folder: &PathBuf| {
-        let model: Arc<dyn Translate> = open(&Files::Folder(folder.clone()))?;
-        anyhow::Ok(model)
+    let open = |files: &Files| -> anyhow::Result<Arc<dyn Translate>> {
+        Ok(Arc::new(models::open(files, options)?))
     };
-    match folders {
-        [] => Ok(open(&models::files(None)?)?),
-        [one] => open_folder(one),
-        many => {
-            let models = many.iter().map(open_folder).collect::<anyhow::Result<_>>()?;
-            Ok(Arc::new(Translators::new(models)))
-        }
+    let mut all = Vec::new();
+    for folder in folders {
+        all.push(open(&Files::Folder(folder.clone()))?);
+    }
+    all.extend(collection.models()?);
+    match all.len() {
+        0 if collection.is_empty() => open(&models::files(None)?),
+        0 => anyhow::bail!("no model that translates is in the folders that were named"),
+        1 => Ok(all.remove(0)),
+        _ => Ok(Arc::new(Translators::new(all))),
     }
 }
 
@@ -250,24 +269,23 @@ fn serve(
     })
 }
 
-/// Takes up the model again whenever its register changes; what cannot be loaded is refused, and
+/// Takes up the model again whenever what `state` says changes; what cannot be loaded is refused, and
 /// the model that serves goes on.
-fn watch(
-    folder: &Path,
-    take_up: impl Fn(&Files) -> anyhow::Result<u64> + Send + 'static,
+fn watch<S: PartialEq + Send + 'static>(
+    state: impl Fn() -> Option<S> + Send + 'static,
+    take_up: impl Fn() -> anyhow::Result<u64> + Send + 'static,
     refuse: impl Fn(String) + Send + 'static,
 ) -> anyhow::Result<()> {
-    let folder = folder.to_owned();
-    let mut seen = register_of(&folder);
+    let mut seen = state();
     let look = move || {
         loop {
             std::thread::sleep(WATCH);
-            let now = register_of(&folder);
+            let now = state();
             if now == seen || now.is_none() {
                 continue;
             }
             seen = now;
-            match take_up(&Files::Folder(folder.clone())) {
+            match take_up() {
                 Ok(generation) => info!(generation, "took up the changed model"),
                 Err(error) => {
                     warn!("the changed model is refused, the old one serves: {error:#}");

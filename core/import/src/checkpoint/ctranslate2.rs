@@ -8,7 +8,7 @@ use std::{
 
 use fs_err::File;
 
-use super::{Checkpoint, Info, Kind, Values, brain_floats, floats, halves, signed};
+use super::{Checkpoint, Info, Kind, Values, read_floats, read_values};
 use crate::{Error, Result};
 
 /// The versions that are known.
@@ -190,27 +190,33 @@ impl Ct2File {
 
     /// The values as they are in the file, as floats.
     fn raw(&self, variable: &Variable) -> Result<Vec<f32>> {
-        let bytes = self.bytes(variable)?;
+        let mut file = self.at(variable)?;
+        let count = variable.bytes / variable.kind.size();
         Ok(match variable.kind {
-            VariableKind::F32 => floats(&bytes),
-            VariableKind::F16 => Values::F16(halves(&bytes)).into_f32(),
-            VariableKind::Bf16 => Values::Bf16(brain_floats(&bytes)).into_f32(),
-            VariableKind::I8 => signed(&bytes).into_iter().map(f32::from).collect(),
+            VariableKind::F32 => read_values(&mut file, count, f32::from_le_bytes)?,
+            VariableKind::F16 => {
+                read_values(&mut file, count, |b| half::f16::from_le_bytes(b).to_f32())?
+            }
+            VariableKind::Bf16 => {
+                read_values(&mut file, count, |b| half::bf16::from_le_bytes(b).to_f32())?
+            }
+            VariableKind::I8 => {
+                read_values(&mut file, count, |b| f32::from(i8::from_le_bytes(b)))?
+            }
             VariableKind::I16 => {
-                bytes.as_chunks().0.iter().map(|&b| f32::from(i16::from_le_bytes(b))).collect()
+                read_values(&mut file, count, |b| f32::from(i16::from_le_bytes(b)))?
             }
             VariableKind::I32 => {
-                bytes.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b) as f32).collect()
+                read_values(&mut file, count, |b| i32::from_le_bytes(b) as f32)?
             }
         })
     }
 
-    fn bytes(&self, variable: &Variable) -> Result<Vec<u8>> {
+    /// The file from where the values of a variable begin.
+    fn at(&self, variable: &Variable) -> Result<File> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(variable.offset))?;
-        let mut bytes = vec![0; variable.bytes];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        Ok(file)
     }
 
     fn scales(&self, name: &str) -> Result<Vec<f32>> {
@@ -252,14 +258,21 @@ impl Checkpoint for Ct2File {
                     let reason = format!("has {} scales for `{name}`", scales.len());
                     return Err(Error::file(&self.path, reason));
                 }
-                Ok(Values::Int8 { values: signed(&self.bytes(variable)?), scales })
+                let mut file = self.at(variable)?;
+                let values = read_values(&mut file, variable.bytes, i8::from_le_bytes)?;
+                Ok(Values::Int8 { values, scales })
             }
             VariableKind::I16 if !variable.shape.is_empty() => {
                 let scale = self.scales(name)?.first().copied().unwrap_or(1.0);
-                Ok(Values::F32(self.raw(variable)?.iter().map(|value| value / scale).collect()))
+                let mut values = self.raw(variable)?;
+                values.iter_mut().for_each(|value| *value /= scale);
+                Ok(Values::F32(values))
             }
-            VariableKind::F16 => Ok(Values::F16(halves(&self.bytes(variable)?))),
-            VariableKind::Bf16 => Ok(Values::Bf16(brain_floats(&self.bytes(variable)?))),
+            VariableKind::F16 | VariableKind::Bf16 => {
+                let count = variable.bytes / variable.kind.size();
+                let kind = if variable.kind == VariableKind::F16 { Kind::F16 } else { Kind::Bf16 };
+                Ok(read_floats(&mut self.at(variable)?, count, kind)?)
+            }
             _ => Ok(Values::F32(self.raw(variable)?)),
         }
     }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use candle::{DType, pickle::PthTensors};
 
-use super::{Checkpoint, Info, Kind, Values};
-use crate::{Error, Result};
+use super::{Checkpoint, Info, Kind, Values, read_floats};
+use crate::{Error, Result, archive::Archive};
 
 /// State dicts of PyTorch.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct PickleFiles {
 
 struct Pickle {
     tensors: PthTensors,
+    archive: Archive,
     path: std::path::PathBuf,
 }
 
@@ -58,9 +59,30 @@ impl PickleFiles {
                 let info = Info { shape: info.layout.dims().to_vec(), kind };
                 tensors.insert(name.clone(), (place, info));
             }
-            files.push(Pickle { tensors: own, path: path.clone() });
+            let archive = Archive::open(path)?;
+            files.push(Pickle { tensors: own, archive, path: path.clone() });
         }
         Ok(Self { files, tensors })
+    }
+}
+
+impl PickleFiles {
+    /// The values of a tensor whose rows follow one another in its storage, as nearly all do; they are
+    /// read piece by piece.
+    fn plain(&self, name: &str, place: usize, info: &Info) -> Result<Option<Values>> {
+        let Pickle { tensors, archive, .. } = &self.files[place];
+        let Some(own) = tensors.tensor_infos().get(name) else { return Ok(None) };
+        let kind = match own.dtype {
+            DType::F32 | DType::F16 | DType::BF16 => info.kind,
+            _ => return Ok(None),
+        };
+        if !own.layout.is_contiguous() {
+            return Ok(None);
+        }
+        let skipped = own.layout.start_offset(); // bytes, not numbers
+        let count: usize = info.shape.iter().product();
+        archive.part(&own.path, skipped as u64, |mut reader| read_floats(&mut reader, count, kind))
+            .map(Some)
     }
 }
 
@@ -76,10 +98,13 @@ impl Checkpoint for PickleFiles {
     fn read(&self, name: &str) -> Result<Values> {
         let missing = || Error::Unsupported(format!("the checkpoint has no tensor `{name}`"));
         let (place, info) = self.tensors.get(name).ok_or_else(missing)?;
-        let Pickle { tensors, path } = &self.files[*place];
+        let Pickle { tensors, path, .. } = &self.files[*place];
         let damaged = |error: candle::Error| {
             Error::file(path, format!("its tensor `{name}` cannot be read: {error}"))
         };
+        if let Some(values) = self.plain(name, *place, info)? {
+            return Ok(values);
+        }
         let tensor = tensors.get(name).map_err(damaged)?.ok_or_else(missing)?;
         let tensor = tensor.flatten_all().map_err(damaged)?;
         match info.kind {

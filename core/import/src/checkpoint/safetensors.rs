@@ -10,7 +10,7 @@ use fs_err::File;
 use safetensors::{Dtype, SafeTensors, tensor::Metadata};
 use serde::Deserialize;
 
-use super::{Checkpoint, Info, Kind, Values, brain_floats, floats, halves};
+use super::{Checkpoint, Info, Kind, Values, read_floats};
 use crate::{Error, Result};
 
 /// The longest header that is read: its length stands in the file, and may be damaged.
@@ -28,7 +28,6 @@ struct Place {
     info: Info,
     dtype: Dtype,
     offset: u64,
-    len: usize,
 }
 
 /// The file that says which shard holds which tensor.
@@ -99,6 +98,10 @@ fn read_header(path: &Path) -> Result<Vec<(String, Place)>> {
     let mut places = Vec::new();
     for (name, info) in metadata.tensors() {
         let (from, to) = info.data_offsets;
+        let count: usize = info.shape.iter().product();
+        if to.checked_sub(from) != Some(count * info.dtype.bitsize() / 8) {
+            return Err(damaged(format!("`{name}` is not as long as its shape says")));
+        }
         if start + to as u64 > size {
             return Err(damaged(format!("it ends before its tensor `{name}` does")));
         }
@@ -112,7 +115,6 @@ fn read_header(path: &Path) -> Result<Vec<(String, Place)>> {
             info: Info { shape: info.shape.clone(), kind },
             dtype: info.dtype,
             offset: start + from as u64,
-            len: to - from,
         };
         places.push((name, place));
     }
@@ -146,12 +148,11 @@ impl Checkpoint for SafetensorsFiles {
             .ok_or_else(|| Error::Unsupported(format!("the checkpoint has no tensor `{name}`")))?;
         let mut file = File::open(&place.path)?;
         file.seek(SeekFrom::Start(place.offset))?;
-        let mut bytes = vec![0; place.len];
-        file.read_exact(&mut bytes)?;
+        let count: usize = place.info.shape.iter().product();
         match place.dtype {
-            Dtype::F32 => Ok(Values::F32(floats(&bytes))),
-            Dtype::F16 => Ok(Values::F16(halves(&bytes))),
-            Dtype::BF16 => Ok(Values::Bf16(brain_floats(&bytes))),
+            Dtype::F32 | Dtype::F16 | Dtype::BF16 => {
+                Ok(read_floats(&mut file, count, place.info.kind)?)
+            }
             other => {
                 let reason =
                     format!("its tensor `{name}` is {other:?}: F32, F16 and BF16 are known");

@@ -221,7 +221,7 @@ impl GroupedFfn<'_> {
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {
             let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
-            product.run_part(part, up, &Epilogue::NONE, |stripe| stripe.for_each(back));
+            product.run_part(part, (up, None), &Epilogue::NONE, |stripe| stripe.for_each(back));
         }
     }
 

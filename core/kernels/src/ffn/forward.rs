@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     activation::Activation,
-    gemm::{Epilogue, Operand, Out, Packing, Part, Product, Right, Rows},
+    gemm::{Epilogue, IntegerRows, Operand, Out, Packing, Part, Product, Right, Rows},
     parallel,
     scratch::Scratch,
     visits::Visits,
@@ -66,18 +66,23 @@ impl Forward<'_> {
         let mut hidden = Scratch::words(numbers);
         let mut outs = Scratch::words(input.visits.len() * self.d_model);
 
+        let prepared = self.prepared(&groups, |group| self.up(input, group));
         let parts = [&mut up, &mut gate, &mut hidden].map(|part| Out::new(part.floats_mut(), 0));
         let hidden_tiles = tiles(&groups, |group| (group.visits.len(), group.d_ff));
         parallel::for_each(hidden_tiles.len(), work(&groups, self.d_model), |i| {
             let tile = &hidden_tiles[i];
-            self.hidden_tile(input, &groups[tile.group], tile, parts);
+            let integers = prepared[tile.group].as_ref();
+            self.hidden_tile(input, &groups[tile.group], tile, (parts, integers));
         });
 
+        let hidden = hidden.floats();
+        let prepared = self.prepared(&groups, |group| self.down(group, hidden));
         let out = Out::new(outs.floats_mut(), self.d_model);
         let out_tiles = tiles(&groups, |group| (group.visits.len(), self.d_model));
         parallel::for_each(out_tiles.len(), work(&groups, self.d_model), |i| {
             let tile = &out_tiles[i];
-            self.out_tile(&groups[tile.group], tile, hidden.floats(), out);
+            let integers = prepared[tile.group].as_ref();
+            self.out_tile(&groups[tile.group], tile, hidden, (out, integers));
         });
 
         combine(input.visits, input.weights, self.d_model, outs.floats(), ys);
@@ -89,34 +94,63 @@ impl Forward<'_> {
         weights.unwrap_or_else(|| panic!("expert {expert} is visited, so its weights are here"))
     }
 
+    /// The left operands of the products of all groups, packed once where that is needed.
+    fn prepared<'a>(
+        &'a self,
+        groups: &'a [Group],
+        product: impl Fn(&'a Group) -> Product<'a>,
+    ) -> Vec<Option<IntegerRows>> {
+        groups.iter().map(|group| product(group).prepare()).collect()
+    }
+
+    /// The projection of a group's tokens into its hidden rows.
+    fn up<'a>(&'a self, input: &FfnInput<'a>, group: &Group) -> Product<'a> {
+        let weights = self.expert(group.expert);
+        let tokens = &input.visits.tokens()[group.visits.clone()];
+        Product {
+            packing: weights.packing,
+            m: group.visits.len(),
+            n: group.d_ff,
+            k: self.d_model,
+            a: Operand::KInner(Rows::gather(input.xs, self.d_model, tokens)),
+            b: weights.up,
+        }
+    }
+
+    /// The projection of a group's hidden rows into its results.
+    fn down<'a>(&'a self, group: &Group, hidden: &'a [f32]) -> Product<'a> {
+        let weights = self.expert(group.expert);
+        Product {
+            packing: weights.packing,
+            m: group.visits.len(),
+            n: self.d_model,
+            k: group.d_ff,
+            a: Operand::KInner(Rows::new(&hidden[group.part()], group.d_ff)),
+            b: weights.down,
+        }
+    }
+
     /// A tile of the projections and of the hidden rows of one group.
     fn hidden_tile(
         &self,
         input: &FfnInput<'_>,
         group: &Group,
         tile: &Tile,
-        [up, gate, hidden]: [Out; 3],
+        ([up, gate, hidden], integers): ([Out; 3], Option<&IntegerRows>),
     ) {
         let weights = self.expert(group.expert);
         let [up, gate, hidden] = [up, gate, hidden].map(|part| part.part(group.start, group.d_ff));
-        let tokens = &input.visits.tokens()[group.visits.clone()];
-        let product = |b| Product {
-            packing: weights.packing,
-            m: group.visits.len(),
-            n: group.d_ff,
-            k: self.d_model,
-            a: Operand::KInner(Rows::gather(input.xs, self.d_model, tokens)),
-            b,
-        };
+        let product = self.up(input, group);
         let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
         let bias = Epilogue { bias: weights.up_bias, ..Epilogue::NONE };
         // SAFETY: the tiles of all groups are disjoint parts of these buffers.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {
-            if let Some(weight) = weights.gate {
-                product(weight).run_part(part.clone(), gate, &Epilogue::NONE, |_| ());
+            if let Some(b) = weights.gate {
+                let product = Product { b, ..product };
+                product.run_part(part.clone(), (gate, integers), &Epilogue::NONE, |_| ());
             }
-            product(weights.up).run_part(part, up, &bias, |stripe| {
+            product.run_part(part, (up, integers), &bias, |stripe| {
                 for row in stripe {
                     let columns = || tile.columns.clone();
                     let gate = weights.gate.map(|_| &*gate.row(row, columns()));
@@ -128,23 +162,21 @@ impl Forward<'_> {
     }
 
     /// A tile of the visits' results.
-    fn out_tile(&self, group: &Group, tile: &Tile, hidden: &[f32], out: Out) {
-        let weights = self.expert(group.expert);
-        let product = Product {
-            packing: weights.packing,
-            m: group.visits.len(),
-            n: self.d_model,
-            k: group.d_ff,
-            a: Operand::KInner(Rows::new(&hidden[group.part()], group.d_ff)),
-            b: weights.down,
-        };
+    fn out_tile(
+        &self,
+        group: &Group,
+        tile: &Tile,
+        hidden: &[f32],
+        (out, integers): (Out, Option<&IntegerRows>),
+    ) {
         let out = out.part(group.visits.start * self.d_model, self.d_model);
-        let bias = Epilogue { bias: weights.down_bias, ..Epilogue::NONE };
+        let bias = self.expert(group.expert).down_bias;
+        let bias = Epilogue { bias, ..Epilogue::NONE };
+        let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
         // SAFETY: the tiles of all groups are disjoint parts of this buffer.
         #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
         unsafe {
-            let part = Part { rows: tile.rows.clone(), columns: tile.columns.clone() };
-            product.run_part(part, out, &bias, |_| ());
+            self.down(group, hidden).run_part(part, (out, integers), &bias, |_| ());
         }
     }
 }

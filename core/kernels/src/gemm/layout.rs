@@ -61,6 +61,20 @@ impl From<Precision> for Packing {
 }
 
 impl Packing {
+    /// This packing, or bfloat16 for rows of `k` numbers that are too long for sums of int8 products.
+    #[must_use]
+    pub fn for_width(self, k: usize) -> Self {
+        match self {
+            Self::Int8 if k > super::panels::LONGEST => Self::Bf16,
+            other => other,
+        }
+    }
+
+    /// Bytes of a weight.
+    pub fn bytes(self) -> usize {
+        4 / self.per_word()
+    }
+
     /// Elements along `K` in one word.
     pub(crate) fn per_word(self) -> usize {
         match self {

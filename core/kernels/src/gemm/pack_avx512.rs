@@ -57,6 +57,38 @@ pub(super) unsafe fn pack_right(
     }
 }
 
+/// See [`super::quantise::pack`].
+///
+/// # Safety
+/// The machine has these features, and `into` holds a word for every four numbers.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
+pub(super) unsafe fn pack_integers(
+    row: &[f32],
+    inverse: f32,
+    offset: i32,
+    into: &mut [u32],
+) -> i32 {
+    let into = into.as_mut_ptr().cast::<i8>();
+    let (factor, offset) = (_mm512_set1_ps(inverse), _mm512_set1_epi32(offset));
+    let (least, most) = (_mm512_set1_epi32(-127), _mm512_set1_epi32(127));
+    let mut sums = _mm512_setzero_si512();
+    for start in (0..row.len()).step_by(LANES) {
+        let left = row.len() - start;
+        let lanes: __mmask16 = if left >= LANES { !0 } else { (1 << left) - 1 };
+        // SAFETY: masked to the row.
+        let xs = unsafe { _mm512_maskz_loadu_ps(lanes, row.as_ptr().add(start)) };
+        let whole = _mm512_cvtps_epi32(_mm512_mul_ps(xs, factor));
+        let whole = _mm512_max_epi32(least, _mm512_min_epi32(most, whole));
+        sums = _mm512_add_epi32(sums, whole);
+        let bytes = _mm512_maskz_cvtepi32_epi8(lanes, _mm512_add_epi32(whole, offset));
+        let words = left.next_multiple_of(4);
+        let filled: __mmask16 = if words >= LANES { !0 } else { (1 << words) - 1 };
+        // SAFETY: masked to the words that the row takes.
+        unsafe { _mm_mask_storeu_epi8(into.add(start), filled, bytes) };
+    }
+    _mm512_reduce_add_epi32(sums)
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
 unsafe fn left_rows<const BF16: bool>(
     a: &Rows<'_>,

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::pack_avx512;
 use super::layout::{Operand, ROW_STRIDE};
-use crate::simd::simd;
+use crate::simd::{self, simd};
 
 /// Added to the left operand's numbers, because the instruction takes them unsigned.
 pub(super) const OFFSET: i32 = 128;
@@ -40,10 +42,22 @@ pub(super) fn inverse(scale: f32) -> f32 {
     if inverse.is_finite() { inverse } else { 0.0 }
 }
 
+/// Rounds `row · inverse` to integers (ties to even), adds `offset`, and packs four bytes
+/// a word; gives the sum of the integers. Missing bytes of the last word are zero.
+pub(super) fn pack(row: &[f32], inverse: f32, offset: i32, into: &mut [u32]) -> i32 {
+    assert!(into.len() >= row.len().div_ceil(4));
+    #[expect(unsafe_code, reason = "the instruction set is known only at run time")]
+    match simd::level() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the machine has the level, and the length was checked.
+        simd::AVX512 => unsafe { pack_avx512::pack_integers(row, inverse, offset, into) },
+        _ => pack_portable(row, inverse, offset, into),
+    }
+}
+
 simd! {
-    /// Rounds `row · inverse` to integers (ties to even), adds `offset`, and packs four bytes
-    /// a word; gives the sum of the integers. Missing bytes of the last word are zero.
-    pub(super) fn pack(row: &[f32], inverse: f32, offset: i32, into: &mut [u32]) -> i32 {
+    /// [`pack`] on any machine.
+    fn pack_portable(row: &[f32], inverse: f32, offset: i32, into: &mut [u32]) -> i32 {
         let (fours, rest) = row.as_chunks::<4>();
         let mut total = 0i32;
         for (word, four) in into.iter_mut().zip(fours) {
@@ -120,6 +134,20 @@ mod tests {
         assert_eq!(words[0].to_le_bytes().map(|byte| byte as i8), [-127, 64, 0, 2]);
         assert_eq!(words[1], 4);
         assert_eq!(sum, -127 + 64 + 2 + 4);
+    }
+
+    #[test]
+    fn every_machine_packs_the_same_bytes() {
+        for len in [0, 1, 3, 4, 15, 16, 17, 30, 64, 65, 127] {
+            let row: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
+            let inverse = inverse(scale(&row));
+            for offset in [0, OFFSET] {
+                let (mut one, mut other) = (vec![7; 40], vec![7; 40]);
+                let sum = pack(&row, inverse, offset, &mut one);
+                assert_eq!(sum, pack_portable(&row, inverse, offset, &mut other));
+                assert_eq!(one, other, "{len} numbers");
+            }
+        }
     }
 
     #[test]

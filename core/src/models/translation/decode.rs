@@ -11,6 +11,8 @@ use crate::{
     config::SearchDefaults,
     context::Context,
     decoding::{Decoder, Encoded, EncoderDecoder, Output},
+    kernels::packed::Packing,
+    ops,
     params::Param,
     ragged::Ragged,
     register::RowRoute,
@@ -47,6 +49,13 @@ impl EncoderDecoder for TranslationModel {
         self.config.architecture.search.unwrap_or_default()
     }
 
+    fn default_packing(&self) -> Packing {
+        match self.config.architecture.search {
+            Some(_) => Packing::Int8, // a model of another suite
+            None => Packing::Bf16,
+        }
+    }
+
     fn mixes_sentences(&self) -> bool {
         self.config.moe.as_ref().is_some_and(|moe| moe.routing.is_some())
     }
@@ -73,6 +82,16 @@ impl Decoder for Decoding<'_> {
 
     fn logits(&self, hidden: &Tensor, context: &Context) -> Result<Tensor> {
         self.model.logits(hidden, context)
+    }
+
+    fn with_logits(
+        &self,
+        hidden: &Tensor,
+        context: &Context,
+        f: &mut dyn FnMut(&[f32]),
+    ) -> Result<()> {
+        let (weight, bias) = (self.model.output_weight(), self.model.output_bias());
+        ops::with_product(hidden, weight, bias, context, f)
     }
 
     fn reorder(&mut self, parents: &[usize]) {

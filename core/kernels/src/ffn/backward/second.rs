@@ -111,7 +111,7 @@ fn run_tile(product: &Product<'_>, tile: &Tile, out: Out, epilogue: &Epilogue<'_
     // SAFETY: the tiles of one matrix are disjoint, and each matrix is written by one kind of task.
     #[expect(unsafe_code, reason = "tasks write disjoint parts of one matrix")]
     unsafe {
-        product.run_part(part, out, epilogue, |_| ());
+        product.run_part(part, (out, None), epilogue, |_| ());
     }
 }
 
