@@ -109,14 +109,19 @@ impl Carrier {
         }
     }
 
-    /// Whether each span of the sentence is in `items` once.
+    /// Whether each span of the sentence is in `items` once. A number may be prose: written as the target
+    /// language writes it, which was verified when the answer came.
     fn has_all_spans(&self, items: &[Item]) -> bool {
         let mut seen = vec![false; self.spans];
         let mut is_new = |item: &Item| match item {
             Item::Span(span) => !std::mem::replace(&mut seen[*span], true),
             Item::Prose(_) => true,
         };
-        items.iter().all(&mut is_new) && seen.iter().all(|seen| *seen)
+        let has_no_other = items.iter().all(&mut is_new);
+        for word in self.words.iter().filter(|word| word.role == Role::Number) {
+            seen[word.span] = true;
+        }
+        has_no_other && seen.iter().all(|seen| *seen)
     }
 
     /// The numbers of the answers that the sentence is made of.

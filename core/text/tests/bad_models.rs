@@ -236,3 +236,19 @@ fn a_text_of_pieces_alone_is_not_asked() {
         assert_eq!(session.finish(0).texts, [*piece]);
     }
 }
+
+#[test]
+fn a_number_may_be_written_as_the_target_language_writes_it() {
+    let options = Options { source: "en".into(), target: "de".into(), ..Options::default() };
+    for (source, answer) in [
+        ("Johnson is second with 2,243.", "Johnson ist Zweiter mit 2.243."),
+        ("It travels at 12.8 km or 8 miles.", "Es reist mit 12,8 km oder 8 Meilen."),
+        ("There are 1.2 million signatures.", "Es gibt 1,2 Millionen Unterschriften."),
+    ] {
+        let mut session = Session::new(source, &options);
+        assert_eq!(session.segments(), [source]);
+        session.accept(&[[answer.to_owned()]]);
+        assert!(session.segments().is_empty());
+        assert_eq!(session.finish(0).texts, [answer]);
+    }
+}

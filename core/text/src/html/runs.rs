@@ -8,7 +8,7 @@ use super::{
     tokens::{Token, TokenKind},
 };
 use crate::{
-    pieces::{Carry, Piece},
+    pieces::{Carry, Kind, Piece},
     references::{Part, parts, unescape},
     sentence::{Role, partners},
     split::has_letters,
@@ -114,7 +114,10 @@ impl Run {
                 continue;
             }
             if !inside.iter().zip(&partners).all(is_whole) {
-                broken.push(start..end);
+                // Two words that touch across markup are not one identifier.
+                if piece.kind != Kind::Identifier {
+                    broken.push(start..end);
+                }
                 all.append(&mut inside);
                 continue;
             }
