@@ -53,13 +53,13 @@ out["gone"] = refused(lambda: client.get_glossary(glossary.glossary_id))
 out["twice"] = refused(lambda: client.create_glossary_from_csv("twice", "EN", "DE", "a,b\na,c"))
 
 many = client.create_multilingual_glossary("many", [
-    deepl.MultilingualGlossaryDictionaryEntries("EN", "DE", {"bread": "Brot"}),
-    deepl.MultilingualGlossaryDictionaryEntries("EN", "FR", {"bread": "pain"})])
+    deepl.api_data.MultilingualGlossaryDictionaryEntries("EN", "DE", {"bread": "Brot"}),
+    deepl.api_data.MultilingualGlossaryDictionaryEntries("EN", "FR", {"bread": "pain"})])
 out["many"] = [many.name, sorted([d.source_lang, d.target_lang, d.entry_count] for d in many.dictionaries)]
 out["changed"] = client.update_multilingual_glossary_dictionary(many,
-    deepl.MultilingualGlossaryDictionaryEntries("EN", "DE", {"moon": "Mond"})).dictionaries[-1].entry_count
+    deepl.api_data.MultilingualGlossaryDictionaryEntries("EN", "DE", {"moon": "Mond"})).dictionaries[-1].entry_count
 out["replaced"] = client.replace_multilingual_glossary_dictionary(many,
-    deepl.MultilingualGlossaryDictionaryEntries("EN", "FR", {"moon": "lune", "key": "clé"})).entry_count
+    deepl.api_data.MultilingualGlossaryDictionaryEntries("EN", "FR", {"moon": "lune", "key": "clé"})).entry_count
 out["of_many"] = client.get_multilingual_glossary_entries(many, "EN", "FR").dictionaries[0].entries
 out["renamed"] = client.update_multilingual_glossary_name(many, "all").name
 client.delete_multilingual_glossary_dictionary(many, source_lang="EN", target_lang="FR")

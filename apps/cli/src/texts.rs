@@ -31,8 +31,8 @@ pub(crate) struct Wish {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Terms {
     pub(crate) glossary: Option<Arc<Glossary>>,
-    /// Whether they are carried around the model.
-    pub(crate) carried: bool,
+    /// Whether the model searches for a sentence with them; else they are carried around it.
+    pub(crate) searched: bool,
 }
 
 /// A translated text.
@@ -119,7 +119,7 @@ fn options(translator: &Translator, wish: &Wish) -> Options {
         target: wish.target.clone(),
         placeholders: translator.placeholders(&wish.source, &wish.target),
         glossary: wish.terms.glossary.clone(),
-        prefers_terms: !wish.terms.carried && translator.can_want(&wish.source, &wish.target),
+        prefers_terms: wish.terms.searched && translator.can_want(&wish.source, &wish.target),
         ..Options::default()
     }
 }

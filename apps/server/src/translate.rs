@@ -342,7 +342,8 @@ impl Order {
             splitting: self.markup.splitting,
             tags: self.markup.tags.clone(),
             glossary: terms.transpose()?.flatten(),
-            prefers_terms: model.model.can_want(source, &self.target),
+            // Carried terms are used more often and in better sentences: docs/glossaries.md.
+            prefers_terms: false,
             placeholders: model.model.placeholders(source, &self.target),
             attributes: self.attributes,
         })

@@ -74,9 +74,10 @@ pub(crate) struct Translate {
     #[arg(long, requires = "glossary")]
     strict: bool,
 
-    /// Carry terms around the model instead of searching for them
+    /// Let the model search for a sentence with the terms of `--glossary`, in place of carrying them around
+    /// the model: endings may fit better, and some sentences run wild
     #[arg(long, requires = "glossary")]
-    carry_terms: bool,
+    search_terms: bool,
 
     /// Show which experts every token visited
     #[arg(long)]
@@ -207,7 +208,7 @@ impl Translate {
         let Some(file) = &self.glossary else { return Ok(Terms::default()) };
         let entries = glossary_file::read(file, language, &self.to)?;
         let glossary = Glossary::new(entries, language, &self.to, self.strict);
-        Ok(Terms { glossary: Some(Arc::new(glossary)), carried: self.carry_terms })
+        Ok(Terms { glossary: Some(Arc::new(glossary)), searched: self.search_terms })
     }
 
     fn write_one(
