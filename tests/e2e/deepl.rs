@@ -63,7 +63,7 @@ out["replaced"] = client.replace_multilingual_glossary_dictionary(many,
 out["of_many"] = client.get_multilingual_glossary_entries(many, "EN", "FR").dictionaries[0].entries
 out["renamed"] = client.update_multilingual_glossary_name(many, "all").name
 client.delete_multilingual_glossary_dictionary(many, source_lang="EN", target_lang="FR")
-out["left"] = len(client.get_multilingual_glossary(many).dictionaries)
+out["left"] = len(client.get_multilingual_glossary(many.glossary_id).dictionaries)
 out["many_listed"] = sorted(g.name for g in client.list_multilingual_glossaries())
 client.delete_multilingual_glossary(many)
 
