@@ -77,7 +77,7 @@ async fn a_glossary_of_a_file_is_used_by_name() -> Result<()> {
     let shown = command("glossary", &store, &["show", "menu"])?.stdout()?;
     assert_eq!(shown, "# en to de\nsinging\tGesang\nsoup\tBrühe\n");
 
-    let options = Options { store: Some(store.clone()), ..Options::default() };
+    let options = Options { store: Some(store.clone()), bundled: true, ..Options::default() };
     let mut app = TestApp::start(options).await?;
     let soup = |glossary: &str| json!({ "q": "The soup is too hot.", "source": "en", "target": "de", "glossaries": [glossary], "strict": true });
     let (_, reply) = app.json("/translate", &soup("menu")).await?;
