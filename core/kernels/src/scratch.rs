@@ -50,7 +50,7 @@ impl Words {
     }
 }
 
-/// [`Words`] that are lent for one call, with whatever was in them before.
+/// Words that are lent for one call, with whatever was in them before.
 ///
 /// They belong to their holder, not to the thread, so nested kernels cannot meet in them; when they
 /// are dropped, the dropping thread keeps them for its next call.
