@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use dragoman_text::{
     Role, Sentence, Span,
-    pieces::{self, Carry, Piece},
-    sentence::{partners, trimmed},
-    split::{Segment, has_letters, split},
+    marks::{self, Marked},
+    pieces,
+    split::{Segment, split},
 };
 
 use crate::block::{AtomKind, Block, Mark};
@@ -38,11 +38,16 @@ pub(crate) enum SpanSource {
 
 /// The sentences of `block`, written in `language`.
 pub(crate) fn find(block: &Block, language: &str) -> Vec<Found> {
-    let (marks, broken) = with_pieces(block, pieces::find(&block.text, language));
+    let make = |role, at: Range<usize>, is_cut| {
+        let atoms = block.atoms_at(&at);
+        Mark { role, at, atoms, is_cut }
+    };
+    let pieces = pieces::find(&block.text, language);
+    let Marked { marks, broken } = marks::with_pieces(block.marks.clone(), pieces, make);
     let finder = Finder { block, marks };
     let mut found = Vec::new();
     let mut start = 0;
-    for segment in split(&finder.masked(), language) {
+    for segment in split(&marks::masked(&block.text, &finder.marks), language) {
         let range = start..start + segment.as_str().len();
         start = range.end;
         let is_broken = || broken.iter().any(|at| at.start < range.end && range.start < at.end);
@@ -53,47 +58,18 @@ pub(crate) fn find(block: &Block, language: &str) -> Vec<Found> {
     found
 }
 
-/// The marks of `block` with `pieces` among them; and where a piece has markup inside that does not
-/// end in it, so that nothing there is translated.
-fn with_pieces(block: &Block, pieces: Vec<Piece>) -> (Vec<Mark>, Vec<Range<usize>>) {
-    let (mut all, mut broken) = (Vec::with_capacity(block.marks.len() + pieces.len()), Vec::new());
-    let mut marks = block.marks.iter().cloned().peekable();
-    for piece in pieces {
-        let Range { start, end } = piece.at;
-        while let Some(mark) = marks.next_if(|mark| mark.at.end <= start) {
-            all.push(mark);
-        }
-        if all.last().is_some_and(|last: &Mark| last.at.end > start) {
-            continue; // a part of what is kept anyway
-        }
-        let mut inside: Vec<Mark> = Vec::new();
-        while let Some(mark) = marks.next_if(|mark| mark.at.start < end) {
-            inside.push(mark);
-        }
-        let partners = partners(inside.len(), |i| &inside[i].role);
-        let is_whole = |(mark, partner): (&Mark, &Option<usize>)| match mark.role {
-            Role::Open(_) | Role::Close(_) => partner.is_some(),
-            _ => true,
-        };
-        if inside.iter().any(|mark| mark.role == Role::Noun || mark.is_cut) {
-            all.append(&mut inside);
-            continue;
-        }
-        if !inside.iter().zip(&partners).all(is_whole) {
-            broken.push(start..end);
-            all.append(&mut inside);
-            continue;
-        }
-        let is_cut = piece.carry == Carry::Cut;
-        let role = match piece.carry {
-            Carry::Inline(role) if inside.is_empty() || role.is_word() => role,
-            Carry::Inline(_) => Role::Noun,
-            Carry::Cut => Role::Point,
-        };
-        all.push(Mark { role, at: start..end, atoms: block.atoms_at(&(start..end)), is_cut });
+impl marks::Mark for Mark {
+    fn at(&self) -> &Range<usize> {
+        &self.at
     }
-    all.extend(marks);
-    (all, broken)
+
+    fn role(&self) -> &Role {
+        &self.role
+    }
+
+    fn is_cut(&self) -> bool {
+        self.is_cut
+    }
 }
 
 struct Finder<'a> {
@@ -102,54 +78,10 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// The text with words in place of what is not prose, and a line end where no sentence reaches
-    /// over.
-    fn masked(&self) -> String {
-        let text = &self.block.text;
-        let mut masked = String::with_capacity(text.len());
-        for mark in self.marks.iter().filter(|mark| !mark.at.is_empty()) {
-            masked.push_str(&text[masked.len()..mark.at.start]);
-            let mask = match &mark.role {
-                _ if mark.is_cut => '\n',
-                Role::Sign => {
-                    masked.push_str(&text[mark.at.clone()]);
-                    continue;
-                }
-                role if role.is_word() => 'x',
-                Role::Open(_) => '(',
-                _ => '"',
-            };
-            masked.extend(std::iter::repeat_n(mask, mark.at.len()));
-        }
-        masked.push_str(&text[masked.len()..]);
-        masked
-    }
-
-    /// The marks that stand in `range` or at its ends; wide ones only when they are in it.
-    fn marks_at(&self, range: &Range<usize>) -> Vec<&Mark> {
-        let first = self.marks.partition_point(|mark| mark.at.end < range.start);
-        let last = self.marks.partition_point(|mark| mark.at.start <= range.end);
-        let touches = |mark: &&Mark| {
-            mark.at.is_empty() || mark.at.start < range.end && range.start < mark.at.end
-        };
-        self.marks[first..last.max(first)].iter().filter(touches).collect()
-    }
-
     /// The sentence at `range`, if there is something to translate.
     fn sentence(&self, range: Range<usize>) -> Option<Found> {
         let text = &self.block.text;
-        let marks = self.marks_at(&range);
-        let is_within = |mark: &&Mark| range.start <= mark.at.start && mark.at.end <= range.end;
-        // Markup without text between two sentences that touch, or a part of a longer piece.
-        if !marks.iter().all(is_within) {
-            return None;
-        }
-        let span = |i: usize| (&marks[i].at, &marks[i].role);
-        let (range, kept) = trimmed(text, span, marks.len(), range);
-        let marks = &marks[kept];
-        if !has_words(text, marks, &range) {
-            return None;
-        }
+        let (range, marks) = marks::sentence_at(text, &self.marks, range)?;
         let mut atoms = self.block.atoms_at(&range);
         if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
             atoms = atoms.start.min(first.atoms.start)..atoms.end.max(last.atoms.end);
@@ -157,7 +89,7 @@ impl Finder<'_> {
         let format = self.most_common_format(&atoms, &range);
         let mut sentence = Sentence { text: text[range.clone()].to_owned(), spans: Vec::new() };
         let mut spans = Vec::new();
-        for (at, role, source) in self.spans(marks, &atoms, &range, format) {
+        for (at, role, source) in self.spans(&marks, &atoms, &range, format) {
             let at = at.start - range.start..at.end - range.start;
             sentence.spans.push(Span { at, role });
             spans.push(source);
@@ -297,18 +229,6 @@ impl Spans {
 
 fn name(number: usize) -> String {
     format!("format {number}")
-}
-
-/// Whether there are letters in `range` outside of `marks`.
-fn has_words(text: &str, marks: &[&Mark], range: &Range<usize>) -> bool {
-    let mut at = range.start;
-    for mark in marks.iter().filter(|mark| !mark.at.is_empty()) {
-        if at < mark.at.start && has_letters(&text[at..mark.at.start]) {
-            return true;
-        }
-        at = at.max(mark.at.end);
-    }
-    at < range.end && has_letters(&text[at..range.end])
 }
 
 impl Block {

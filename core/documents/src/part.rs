@@ -1,11 +1,8 @@
 //! A text of a document: the whole file, or a member of its package.
 
-use dragoman_text::Rewritten;
-
 use crate::{
     block::Block,
     find::{Found, find},
-    write::Rewriting,
 };
 
 /// A text, and the blocks in it.
@@ -48,16 +45,5 @@ impl Part {
     /// The sentences of each block.
     pub(crate) fn find(&self, language: &str) -> Vec<Vec<Found>> {
         self.blocks.iter().map(|block| find(block, language)).collect()
-    }
-
-    /// The text with `rewritten` in place of the sentences `found` in it.
-    pub(crate) fn write(&self, found: &[Vec<Found>], mut rewritten: &[Rewritten]) -> String {
-        let mut of_block = Vec::with_capacity(found.len());
-        for found in found {
-            let (own, others) = rewritten.split_at(found.len());
-            of_block.push(own);
-            rewritten = others;
-        }
-        Rewriting { part: self, found, rewritten: &of_block }.write()
     }
 }

@@ -11,12 +11,25 @@ use crate::{
 };
 
 /// A part with its sentences.
-pub(crate) struct Rewriting<'a> {
-    pub(crate) part: &'a Part,
+struct Rewriting<'a> {
+    part: &'a Part,
     /// The sentences of each block.
-    pub(crate) found: &'a [Vec<Found>],
+    found: &'a [Vec<Found>],
     /// What became of them, of each block.
-    pub(crate) rewritten: &'a [&'a [Rewritten]],
+    rewritten: &'a [&'a [Rewritten]],
+}
+
+impl Part {
+    /// The text with `rewritten` in place of the sentences `found` in it.
+    pub(crate) fn write(&self, found: &[Vec<Found>], mut rewritten: &[Rewritten]) -> String {
+        let mut of_block = Vec::with_capacity(found.len());
+        for found in found {
+            let (own, others) = rewritten.split_at(found.len());
+            of_block.push(own);
+            rewritten = others;
+        }
+        Rewriting { part: self, found, rewritten: &of_block }.write()
+    }
 }
 
 /// An edit of the source: its bytes, the block, and the number of the edit of that block.
@@ -24,7 +37,7 @@ type Place = (Range<usize>, usize, usize);
 
 impl Rewriting<'_> {
     /// The part in the target language.
-    pub(crate) fn write(&self) -> String {
+    fn write(&self) -> String {
         let mut places: Vec<Place> = Vec::new();
         for (number, block) in self.part.blocks.iter().enumerate() {
             if self.is_changed(number) {
@@ -112,21 +125,10 @@ impl Rewriting<'_> {
 
 /// Whether a sentence is written otherwise than it stands.
 fn is_changed(sentence: &Sentence, rewritten: &Rewritten) -> bool {
-    let Rewritten::Items(items) = rewritten else { return false };
-    let (mut rest, mut next) = (sentence.text.as_str(), 0);
-    for item in items {
-        let text = match item {
-            Item::Prose(text) => text,
-            Item::Span(span) if *span == next => {
-                next += 1;
-                &sentence.text[sentence.spans[*span].at.clone()]
-            }
-            Item::Span(_) => return true,
-        };
-        let Some(behind) = rest.strip_prefix(text) else { return true };
-        rest = behind;
+    match rewritten {
+        Rewritten::Unchanged => false,
+        Rewritten::Items(items) => !sentence.is_said_by(items),
     }
-    !rest.is_empty() || next != sentence.spans.len()
 }
 
 /// Writes one block.

@@ -35,3 +35,23 @@ pub enum Item {
     /// The span with this number, as it is in the document.
     Span(usize),
 }
+
+impl Sentence {
+    /// Whether `items` say what the sentence says, span for span.
+    pub fn is_said_by(&self, items: &[Item]) -> bool {
+        let (mut rest, mut next) = (self.text.as_str(), 0);
+        for item in items {
+            let text = match item {
+                Item::Prose(text) => text,
+                Item::Span(span) if *span == next => {
+                    next += 1;
+                    &self.text[self.spans[*span].at.clone()]
+                }
+                Item::Span(_) => return false,
+            };
+            let Some(behind) = rest.strip_prefix(text) else { return false };
+            rest = behind;
+        }
+        rest.is_empty() && next == self.spans.len()
+    }
+}

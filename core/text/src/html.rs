@@ -19,10 +19,11 @@ use self::{
 };
 use crate::{
     document::{Document, Item, Rewritten},
+    marks,
     options::{Options, Splitting, Tags},
     pieces,
     references::{escape, escape_xml},
-    sentence::{Sentence, Span, trimmed},
+    sentence::{Sentence, Span},
     split::{Segment, split_at},
 };
 
@@ -107,7 +108,7 @@ impl HtmlDocument {
     fn add_run(&mut self, run: &Run, broken: &[Range<usize>], language: &str) {
         let mut start = 0;
         // Elements that are kept must not look like the end of a sentence.
-        for segment in split_at(&run.masked(), language, self.splitting) {
+        for segment in split_at(&marks::masked(&run.text, &run.marks), language, self.splitting) {
             let range = start..start + segment.as_str().len();
             start = range.end;
             let is_broken = || broken.iter().any(|at| at.start < range.end && range.start < at.end);
@@ -118,16 +119,9 @@ impl HtmlDocument {
     }
 
     fn add_sentence(&mut self, run: &Run, range: Range<usize>) {
-        let marks: Vec<&Mark> = run.marks_at(&range).collect();
-        if marks.iter().any(|mark| !mark.is_within(&range)) {
+        let Some((range, marks)) = marks::sentence_at(&run.text, &run.marks, range) else {
             return; // it stays as it is
-        }
-        let span = |i: usize| (&marks[i].at, &marks[i].role);
-        let (range, kept) = trimmed(&run.text, span, marks.len(), range);
-        if !run.has_words(&range) {
-            return;
-        }
-        let marks = &marks[kept];
+        };
         let mut raw = run.raw(&range);
         if let (Some(first), Some(last)) = (marks.first(), marks.last()) {
             raw = raw.start.min(first.raw.start)..raw.end.max(last.raw.end);
@@ -161,7 +155,7 @@ impl Document for HtmlDocument {
         let texts = self.places.iter().zip(sentences).take(self.first_attribute);
         for (i, (place, rewritten)) in texts.enumerate() {
             let Rewritten::Items(items) = rewritten else { continue };
-            if is_unchanged(&self.sentences[i], items) {
+            if self.sentences[i].is_said_by(items) {
                 continue; // a bare `&` stays bare
             }
             self.copy(at..place.raw.start, &attributes, &mut out);
@@ -201,7 +195,7 @@ impl HtmlDocument {
         let all = self.sentences.iter().zip(&self.places).zip(sentences);
         for ((sentence, place), rewritten) in all.skip(self.first_attribute) {
             let Rewritten::Items(items) = rewritten else { continue };
-            if is_unchanged(sentence, items) {
+            if sentence.is_said_by(items) {
                 continue;
             }
             let text = |item: &Item| match item {
@@ -225,24 +219,6 @@ impl HtmlDocument {
         }
         out.push_str(&self.html[at..range.end]);
     }
-}
-
-/// Whether `items` say what `sentence` says, span for span.
-fn is_unchanged(sentence: &Sentence, items: &[Item]) -> bool {
-    let (mut rest, mut next) = (sentence.text.as_str(), 0);
-    for item in items {
-        let text = match item {
-            Item::Prose(text) => text,
-            Item::Span(span) if *span == next => {
-                next += 1;
-                &sentence.text[sentence.spans[*span].at.clone()]
-            }
-            Item::Span(_) => return false,
-        };
-        let Some(behind) = rest.strip_prefix(text) else { return false };
-        rest = behind;
-    }
-    rest.is_empty() && next == sentence.spans.len()
 }
 
 /// Whether the sign `raw` begins a tag or a reference when `next` stands behind it.

@@ -44,6 +44,7 @@ pub mod restore;
 mod references;
 pub mod sentence;
 pub mod pieces;
+pub mod marks;
 pub mod document;
 mod carry;
 pub mod plain;

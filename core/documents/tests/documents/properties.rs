@@ -304,6 +304,12 @@ proptest! {
     }
 
     #[test]
+    fn a_model_that_says_the_same_changes_nothing((name, bytes) in document()) {
+        let out = translated(name, &bytes, str::to_owned).expect("it can be read");
+        prop_assert_eq!(shown(name, &out), shown(name, &bytes));
+    }
+
+    #[test]
     fn whatever_a_model_says_the_document_can_be_read_again(
         (name, bytes) in document(), state in any::<u64>(), badness in 0u64..20,
     ) {

@@ -8,9 +8,10 @@ use super::{
     tokens::{Token, TokenKind},
 };
 use crate::{
-    pieces::{Carry, Kind, Piece},
+    marks,
+    pieces::Piece,
     references::{Part, parts, unescape},
-    sentence::{Role, partners},
+    sentence::Role,
     split::has_letters,
 };
 
@@ -48,10 +49,17 @@ pub(crate) struct Mark {
     is_cut: bool,
 }
 
-impl Mark {
-    /// Whether it does not reach out of `range`.
-    pub(crate) fn is_within(&self, range: &Range<usize>) -> bool {
-        range.start <= self.at.start && self.at.end <= range.end
+impl marks::Mark for Mark {
+    fn at(&self) -> &Range<usize> {
+        &self.at
+    }
+
+    fn role(&self) -> &Role {
+        &self.role
+    }
+
+    fn is_cut(&self) -> bool {
+        self.is_cut
     }
 }
 
@@ -74,98 +82,17 @@ impl Run {
         start..end
     }
 
-    /// The marks that stand in `range` or at its ends; wide ones only when they are in it.
-    pub(crate) fn marks_at(&self, range: &Range<usize>) -> impl Iterator<Item = &Mark> {
-        // In the order of the text, and none within another.
-        let first = self.marks.partition_point(|mark| mark.at.end < range.start);
-        let last = self.marks.partition_point(|mark| mark.at.start <= range.end);
-        let range = range.clone();
-        self.marks[first..last.max(first)].iter().filter(move |mark| {
-            mark.at.is_empty() || mark.at.start < range.end && range.start < mark.at.end
-        })
-    }
-
     /// Takes in what is not prose in the text; returns where such a piece has markup inside that
     /// does not end in it.
     pub(crate) fn add_pieces(&mut self, pieces: Vec<Piece>) -> Vec<Range<usize>> {
-        let mut broken = Vec::new();
-        let mut all: Vec<Mark> = Vec::with_capacity(self.marks.len() + pieces.len());
-        let mut marks = mem::take(&mut self.marks).into_iter().peekable();
-        for piece in pieces {
-            let Range { start, end } = piece.at;
-            while let Some(mark) = marks.next_if(|mark| mark.at.end <= start) {
-                all.push(mark);
-            }
-            if all.last().is_some_and(|last| last.at.end > start) {
-                continue; // a part of an element that is kept
-            }
-            let mut inside = Vec::new();
-            while let Some(mark) = marks.next_if(|mark| mark.at.start < end) {
-                inside.push(mark);
-            }
-            let partners = partners(inside.len(), |i| &inside[i].role);
-            let is_whole = |(mark, partner): (&Mark, &Option<usize>)| match mark.role {
-                Role::Open(_) | Role::Close(_) => partner.is_some(),
-                _ => true,
-            };
-            let kept = inside.iter().any(|mark| mark.role == Role::Noun);
-            if kept {
-                all.append(&mut inside);
-                continue;
-            }
-            if !inside.iter().zip(&partners).all(is_whole) {
-                // Two words that touch across markup are not one identifier.
-                if piece.kind != Kind::Identifier {
-                    broken.push(start..end);
-                }
-                all.append(&mut inside);
-                continue;
-            }
-            let is_cut = piece.carry == Carry::Cut;
-            let role = match piece.carry {
-                Carry::Inline(role) if inside.is_empty() || role.is_word() => role,
-                Carry::Inline(_) => Role::Noun,
-                Carry::Cut => Role::Point,
-            };
-            all.push(Mark { role, at: start..end, raw: self.raw(&(start..end)), is_cut });
-        }
-        all.extend(marks);
-        self.marks = all;
-        broken
-    }
-
-    /// The text with a word of the same length in place of each word that is not prose, and a line
-    /// end where no sentence reaches over.
-    pub(crate) fn masked(&self) -> String {
-        let mut masked = String::with_capacity(self.text.len());
-        for mark in self.marks.iter().filter(|mark| !mark.at.is_empty()) {
-            masked.push_str(&self.text[masked.len()..mark.at.start]);
-            let mask = match &mark.role {
-                _ if mark.is_cut => '\n',
-                Role::Sign => {
-                    masked.push_str(&self.text[mark.at.clone()]);
-                    continue;
-                }
-                role if role.is_word() => 'x',
-                Role::Open(_) => '(',
-                _ => '"',
-            };
-            masked.extend(std::iter::repeat_n(mask, mark.at.len()));
-        }
-        masked.push_str(&self.text[masked.len()..]);
-        masked
-    }
-
-    /// Whether there are letters in `range` besides those that are not prose.
-    pub(crate) fn has_words(&self, range: &Range<usize>) -> bool {
-        let mut at = range.start;
-        for mark in self.marks_at(range).filter(|mark| !mark.at.is_empty()) {
-            if at < mark.at.start && has_letters(&self.text[at..mark.at.start]) {
-                return true;
-            }
-            at = at.max(mark.at.end);
-        }
-        at < range.end && has_letters(&self.text[at..range.end])
+        let marks = mem::take(&mut self.marks);
+        let make = |role, at: Range<usize>, is_cut| {
+            let raw = self.raw(&at);
+            Mark { role, at, raw, is_cut }
+        };
+        let marked = marks::with_pieces(marks, pieces, make);
+        self.marks = marked.marks;
+        marked.broken
     }
 
     fn add(&mut self, text: &str, raw: Range<usize>) {
