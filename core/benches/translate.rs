@@ -77,7 +77,7 @@ fn cpu_seconds() -> f64 {
     tasks.filter_map(nanoseconds).sum::<f64>() / 1e9
 }
 
-/// Translates a batch of sentences of `source` tokens into as many of `target` tokens, dealt to the
+/// Translates a batch of sentences of `source` tokens into as many of `target` tokens, shared among the
 /// threads as the translator does.
 fn batch_of(
     loaded: &Loaded,

@@ -27,7 +27,7 @@ pub struct Upcycling {
     pub experts: usize,
     /// Experts that a token visits besides the shared one; fewer than all.
     pub top_k: usize,
-    /// Every how manieth layer of the encoder is made sparse; 0 for none.
+    /// One in so many layers of the encoder is made sparse; 0 for none.
     pub encoder_freq: usize,
     /// The same for the decoder.
     pub decoder_freq: usize,
@@ -152,76 +152,5 @@ fn take_network(
     match network.is_empty() {
         true => Err(Error::Weight { name: prefix, reason: "is missing".into() }),
         false => Ok(network),
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::{
-        directory::{TranslationParts, save_translation},
-        models::translation::TranslationModel,
-        tokenizer::Tokenizer,
-        translate::{Job, Translate},
-        translator::{Translator, TranslatorOptions},
-    };
-
-    /// Writes a small dense model.
-    pub(in crate::directory) fn dense(folder: &Path) -> Result<()> {
-        let tokenizer = Tokenizer::from_pieces(&["en", "de"], &[" ".into()], Vec::new())?;
-        let config = TranslationConfig {
-            vocab_size: tokenizer.vocab_size(),
-            d_model: 16,
-            num_heads: 2,
-            encoder_layers: 2,
-            decoder_layers: 2,
-            d_ff: 24,
-            moe: None,
-            ..TranslationConfig::default()
-        };
-        let pairs = [("en".to_string(), "de".to_string())];
-        let register = Register::for_pairs(&pairs, 0, 8, &[]);
-        let params = ParamStore::new(&Device::Cpu, 3);
-        TranslationModel::new(&config, &register, &params)?;
-        let parts =
-            TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
-        save_translation(folder, parts, &params, DType::F32)?;
-        Ok(())
-    }
-
-    #[test]
-    fn a_model_that_was_made_sparse_translates_as_before() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let (before, after) = (folder.path().join("dense"), folder.path().join("sparse"));
-        dense(&before)?;
-        let upcycling = Upcycling { experts: 4, ..Upcycling::default() };
-        let register = upcycling.write(&Files::Folder(before.clone()), &after)?;
-        assert_eq!(register.experts.len(), 4);
-        assert_eq!(register.experts[0].layers, ["encoder.1", "decoder.1"]);
-        let packing = Some(crate::kernels::packed::Packing::F32);
-        let options = TranslatorOptions { packing, beam_size: 2, ..TranslatorOptions::default() };
-        let answers = |folder: &Path| {
-            let translator = Translator::open(&Files::Folder(folder.into()), options)?;
-            let job = |text: &str| Job {
-                source: "en".into(),
-                target: "de".into(),
-                domains: Vec::new(),
-                text: text.into(),
-                num_hypotheses: 2,
-                trace: false,
-                wanted: Default::default(),
-            };
-            translator.translate(&[job("a cat sleeps"), job("bread")])
-        };
-        for (before, after) in answers(&before)?.iter().zip(&answers(&after)?) {
-            for (before, after) in before.hypotheses.iter().zip(&after.hypotheses) {
-                assert_eq!(before.text, after.text);
-                assert!((before.score - after.score).abs() < 1e-5, "{before:?} {after:?}");
-            }
-        }
-        // A second time there is nothing left to make sparse.
-        let again = upcycling.write(&Files::Folder(after), &folder.path().join("again"));
-        assert!(again.expect_err("it has experts").to_string().contains("experts already"));
-        Ok(())
     }
 }
