@@ -46,6 +46,10 @@ fn a_document_that_cannot_be_read_leaves_nothing_behind() -> Result<()> {
     assert!(missing.contains("no file `missing.docx`"), "{missing}");
     let mixed = run(&["good.txt", "some words"])?.failure()?;
     assert!(mixed.contains("`some words`"), "{mixed}");
+    fs_err::write(folder.path().join("notes.xyz"), "The cat sleeps.\n")?;
+    let unknown = run(&["notes.xyz"])?.failure()?;
+    assert!(unknown.contains("`notes.xyz`") && unknown.contains(".docx"), "{unknown}");
+    fs_err::remove_file(folder.path().join("notes.xyz"))?;
     let mut left: Vec<String> = fs_err::read_dir(folder.path())?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<_>>()?;

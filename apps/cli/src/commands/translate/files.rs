@@ -19,8 +19,8 @@ use crate::{
 /// The documents that `arguments` name; none when they are text.
 ///
 /// # Errors
-/// Fails when some are documents and others are not, and when a name that can only be that of a
-/// document names none.
+/// Fails when some are documents and others are not, when a file is of a format that is not known, and
+/// when a name that can only be that of a document names none.
 pub(super) fn among(arguments: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let has_ending = |name: &String| Kind::of(name).is_ok() && !name.contains('\n');
     let is_file = |name: &&String| has_ending(name) && Path::new(name).is_file();
@@ -33,6 +33,12 @@ pub(super) fn among(arguments: &[String]) -> anyhow::Result<Vec<PathBuf>> {
         bail!(
             "no file `{missing}`; to translate these words, add others, or send them to the standard input"
         );
+    }
+    let is_other = |name: &&String| name.contains('.') && Path::new(name).is_file();
+    if let Some((name, error)) =
+        arguments.iter().filter(is_other).find_map(|name| Some((name, Kind::of(name).err()?)))
+    {
+        bail!("{error}; if it is text, send it to the standard input: `< {name}`");
     }
     if !files.is_empty()
         && let Some(other) = arguments.iter().find(|name| !is_file(name))
