@@ -13,7 +13,7 @@ use crate::{
     Result,
     memory::MemoryStats,
     register::Register,
-    translate::{Job, Translate, Translation},
+    translate::{Translate, Translation, TranslationJob},
     translator::Translator,
 };
 
@@ -204,7 +204,7 @@ impl Translate for OnDemand {
         self.can_translate(source, target)
     }
 
-    fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
+    fn translate(&self, jobs: &[TranslationJob]) -> Result<Vec<Translation>> {
         self.model()?.translate(jobs)
     }
 

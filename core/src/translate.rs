@@ -8,7 +8,7 @@ use crate::{Result, memory::MemoryStats};
 
 /// One sentence to translate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Job {
+pub struct TranslationJob {
     /// Code of the language of `text`, such as `en`.
     pub source: String,
     /// Code of the language to translate into.
@@ -42,7 +42,7 @@ pub struct Hypothesis {
     pub score: f32,
 }
 
-/// The answer to a [`Job`].
+/// The answer to a [`TranslationJob`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Translation {
     /// The hypotheses, best first; at least one.
@@ -125,7 +125,7 @@ pub trait Translate: Send + Sync {
     }
 
     /// Translates `jobs` as one batch, and answers in their order; blocks and is CPU-bound.
-    fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>>;
+    fn translate(&self, jobs: &[TranslationJob]) -> Result<Vec<Translation>>;
 
     /// How many [placeholders](crate::tokenizer::placeholder) the model copies from `source` into
     /// `target`, from the first on: it knows a token for each. None for most models.
@@ -134,7 +134,7 @@ pub trait Translate: Send + Sync {
         0
     }
 
-    /// Whether translations from `source` into `target` use what a job [wants](Job::wanted).
+    /// Whether translations from `source` into `target` use what a job [wants](TranslationJob::wanted).
     fn can_want(&self, source: &str, target: &str) -> bool {
         let _ = (source, target);
         false

@@ -4,30 +4,26 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use rayon::prelude::*;
 
+use self::{
+    pieces::Piece,
+    search::{Answer, split},
+};
 use crate::{
     Result,
-    context::Context,
-    decoding::{
-        EncoderDecoder,
-        bias::Bias,
-        search::{Hypothesis as Found, SearchConfig, Sentences, TokenVisits, search_with},
-    },
+    decoding::{EncoderDecoder, bias::Bias},
     detector::DomainDetector,
     directory::{Files, Loaded},
     kernels::packed::Packing,
     memory::{ExpertMemory, MemoryStats},
-    moe::LayerRouting,
     params::Prefetcher,
-    ragged::Ragged,
     register::{Register, RowRoute, Step},
-    translate::{
-        Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit, Wanted,
-    },
+    translate::{Hypothesis, Translate, Translation, TranslationJob, Wanted},
     vocabulary::{Frame, Side, Vocabulary},
 };
 
-/// Sentences that are searched together at least: weights that are read for one serve all of them.
-const MIN_TOGETHER: usize = 4;
+mod pieces;
+mod search;
+mod trace;
 
 /// Hypotheses kept of a sentence that is to use terms, at least.
 const TERM_BEAM: usize = 8;
@@ -74,7 +70,7 @@ pub struct Translator {
 }
 
 /// One leg of one job: a text and the route it takes.
-struct Task<'a> {
+struct LegTask<'a> {
     /// Name of the leg, such as `en-de`.
     name: String,
     /// The route with its domains, as the model knows it.
@@ -85,20 +81,6 @@ struct Task<'a> {
     num_hypotheses: usize,
     trace: bool,
     bias: Option<Bias>,
-}
-
-/// A piece of a text that the model sees at once.
-struct Piece {
-    task: usize,
-    ids: Vec<u32>,
-}
-
-/// What became of a piece.
-struct Answer<'a> {
-    piece: &'a Piece,
-    hypotheses: Vec<Found>,
-    /// Where its source tokens went, the tag and the end included; only in a trace.
-    visits: Vec<TokenVisits>,
 }
 
 impl Translator {
@@ -165,11 +147,12 @@ impl Translator {
     }
 
     /// Translates every job, leg by leg.
-    fn translate_all(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
-        let path = |job: &Job| self.register.path_with(&job.source, &job.target, &job.domains);
+    fn translate_all(&self, jobs: &[TranslationJob]) -> Result<Vec<Translation>> {
+        let path =
+            |job: &TranslationJob| self.register.path_with(&job.source, &job.target, &job.domains);
         let paths = jobs.iter().map(path).collect::<Result<Vec<_>>>()?;
         // What needs no translation keeps its text.
-        let same = |job: &Job| Translation {
+        let same = |job: &TranslationJob| Translation {
             hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
             legs: Vec::new(),
         };
@@ -193,7 +176,7 @@ impl Translator {
                 let row_route = self.register.row_route(route, &experts);
                 let frame = self.vocabulary.frame(source, target)?;
                 let name = format!("{source}-{target}");
-                tasks.push(Task { name, row_route, frame, text, num_hypotheses, trace, bias });
+                tasks.push(LegTask { name, row_route, frame, text, num_hypotheses, trace, bias });
             }
             for (&i, mut answer) in members.iter().zip(self.run(&tasks)?) {
                 let mut legs = std::mem::take(&mut answers[i].legs);
@@ -216,7 +199,7 @@ impl Translator {
     }
 
     /// Translates texts, each along its route, in one batch.
-    fn run(&self, tasks: &[Task<'_>]) -> Result<Vec<Translation>> {
+    fn run(&self, tasks: &[LegTask<'_>]) -> Result<Vec<Translation>> {
         let pieces = self.pieces(tasks);
         // Sentences that ask for different beams or traces cannot be searched together.
         let mut groups: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
@@ -234,8 +217,8 @@ impl Translator {
                 let found = self.search(&batch, tasks, beam_size, trace)?;
                 Ok(members.into_iter().zip(found).collect::<Vec<_>>())
             };
-            let hands = deal(members, self.most_hands(), |i| pieces[i].ids.len());
-            let found: Result<Vec<_>> = hands.into_par_iter().map(search).collect();
+            let shards = split(members, self.most_shards(), |i| pieces[i].ids.len());
+            let found: Result<Vec<_>> = shards.into_par_iter().map(search).collect();
             answers.extend(found?.into_iter().flatten());
         }
         let mut by_task: Vec<Vec<Answer<'_>>> = Vec::new();
@@ -246,89 +229,8 @@ impl Translator {
         Ok(tasks.iter().zip(by_task).map(|(task, answers)| self.join(task, &answers)).collect())
     }
 
-    /// Searches that may run side by side: one where tokens may compete for the places of an expert,
-    /// because what comes out may not depend on the number of threads; and one under a budget of
-    /// memory, because each search holds the experts of the layer it is in.
-    fn most_hands(&self) -> usize {
-        let is_limited = self.memory.as_ref().is_some_and(ExpertMemory::is_limited);
-        if self.model.mixes_sentences() || is_limited { 1 } else { rayon::current_num_threads() }
-    }
-
-    /// Cuts the texts into pieces that fit the model.
-    fn pieces(&self, tasks: &[Task<'_>]) -> Vec<Piece> {
-        let texts: Vec<&str> = tasks.iter().map(|task| task.text).collect();
-        let encoded = self.vocabulary.encode_batch(Side::Source, &texts);
-        let limit = self.options.max_tokens.min(self.model.max_positions() / 2 - 2).max(1);
-        let mut pieces = Vec::with_capacity(tasks.len());
-        for (task, ids) in encoded.into_iter().enumerate() {
-            self.cut(task, texts[task], ids, limit, &mut pieces);
-        }
-        pieces
-    }
-
-    /// Adds the pieces of `text`, whose tokens are `ids`: halves of halves, cut between words, until each
-    /// has at most `limit` tokens.
-    fn cut(&self, task: usize, text: &str, ids: Vec<u32>, limit: usize, pieces: &mut Vec<Piece>) {
-        let middle = if ids.len() > limit { middle(text) } else { None };
-        let Some(middle) = middle else {
-            // A single character of more tokens than fit is cut within.
-            pieces.extend(ids.chunks(limit).map(|ids| Piece { task, ids: ids.to_vec() }));
-            return;
-        };
-        let (first, second) = text.split_at(middle);
-        let halves =
-            [first.trim_end(), second.trim_start()].into_iter().filter(|half| !half.is_empty());
-        let halves: Vec<&str> = halves.collect();
-        for (ids, half) in
-            self.vocabulary.encode_batch(Side::Source, &halves).into_iter().zip(halves)
-        {
-            self.cut(task, half, ids, limit, pieces);
-        }
-    }
-
-    /// Hypotheses of every piece, and where its source tokens went.
-    fn search<'a>(
-        &self,
-        pieces: &[&'a Piece],
-        tasks: &[Task<'_>],
-        beam_size: usize,
-        trace: bool,
-    ) -> Result<Vec<Answer<'a>>> {
-        let (mut ids, mut lengths) = (Vec::new(), Vec::new());
-        let (mut routes, mut starts) = (Vec::new(), Vec::new());
-        for piece in pieces {
-            let Task { row_route, frame, .. } = &tasks[piece.task];
-            let source = frame.source(&piece.ids);
-            lengths.push(source.len());
-            ids.extend(source);
-            routes.push(*row_route);
-            starts.push(frame.start.clone());
-        }
-        if let Some(prefetcher) = &self.prefetcher {
-            prefetcher.want(self.model.expert_matrices(&routes));
-        }
-        let mut context = Context::inference(self.packing());
-        context.trace = trace;
-        let layout = Ragged::contiguous(&lengths);
-        let encoded = self.model.encode(&ids, &layout, &routes, &context)?;
-        let defaults = self.model.search_defaults();
-        let length_penalty = self.options.length_penalty.unwrap_or(defaults.length_penalty);
-        let stopping = defaults.stopping;
-        let config = SearchConfig { beam_size, length_penalty, stopping, ..SearchConfig::greedy() };
-        let outputs = self.vocabulary.outputs();
-        let sentences = Sentences { routes: &routes, starts: &starts, outputs };
-        let biases: Vec<Option<&Bias>> =
-            pieces.iter().map(|piece| tasks[piece.task].bias.as_ref()).collect();
-        let encoded_sentences = (&encoded, &sentences);
-        let found = search_with(&*self.model, encoded_sentences, &biases, &config, &context)?;
-        let visits = source_visits(&encoded.routing, &layout, trace);
-        let answers = pieces.iter().zip(found).zip(visits);
-        let answer = |((&piece, hypotheses), visits)| Answer { piece, hypotheses, visits };
-        Ok(answers.map(answer).collect())
-    }
-
     /// Puts the pieces of one text together again.
-    fn join(&self, task: &Task<'_>, answers: &[Answer<'_>]) -> Translation {
+    fn join(&self, task: &LegTask<'_>, answers: &[Answer<'_>]) -> Translation {
         let count = answers.iter().map(|answer| answer.hypotheses.len()).min().unwrap_or(0);
         let hypothesis = |rank: usize| {
             let found = || answers.iter().map(|answer| &answer.hypotheses[rank]);
@@ -345,88 +247,11 @@ impl Translator {
         let legs = if task.trace { vec![self.leg(task, answers)] } else { Vec::new() };
         Translation { hypotheses, legs }
     }
-
-    fn leg(&self, task: &Task<'_>, answers: &[Answer<'_>]) -> Leg {
-        let (mut source, mut target) = (Vec::new(), Vec::new());
-        for Answer { piece, hypotheses, visits } in answers {
-            let visits = visits.get(task.frame.before.len()..).unwrap_or_default();
-            let tokens = piece.ids.iter().zip(visits);
-            source.extend(tokens.map(|(&id, visits)| self.token(Side::Source, id, visits)));
-            if let Some(best) = hypotheses.first() {
-                let tokens = best.tokens.iter().zip(&best.visits);
-                target.extend(tokens.map(|(&id, visits)| self.token(Side::Target, id, visits)));
-            }
-        }
-        Leg { route: task.name.clone(), source, target }
-    }
-
-    fn token(&self, side: Side, id: u32, visits: &TokenVisits) -> TokenTrace {
-        let visit = |(name, weight): &(String, f32)| Visit { name: name.clone(), weight: *weight };
-        let layer = |(layer, visits): &(String, Vec<(String, f32)>)| LayerTrace {
-            layer: layer.clone(),
-            experts: visits.iter().map(visit).collect(),
-        };
-        let text = self.vocabulary.token(side, id).unwrap_or_default();
-        TokenTrace { text, layers: visits.iter().map(layer).collect() }
-    }
 }
 
 /// In what the weights of `model` are kept: as asked for, or as fits it.
 fn packing(model: &dyn EncoderDecoder, options: &TranslatorOptions) -> Packing {
     options.packing.unwrap_or_else(|| model.default_packing())
-}
-
-/// Deals `members` to at most `most` hands, so that all get as much of each length; few of them stay
-/// together.
-fn deal(mut members: Vec<usize>, most: usize, length: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
-    let hands = most.min(members.len() / MIN_TOGETHER).max(1);
-    members.sort_by_key(|&i| length(i));
-    let hand = |first: usize| members.iter().skip(first).step_by(hands).copied().collect();
-    (0..hands).map(hand).collect()
-}
-
-/// Where to cut `text` in two: behind the clause mark, else at the white space, else between the
-/// characters nearest to the middle of it; `None` for a single character.
-fn middle(text: &str) -> Option<usize> {
-    let (mut clause, mut space, mut any) = (None, None, None);
-    let mut before = text.chars().next()?;
-    for (at, c) in text.char_indices().skip(1) {
-        let nearest = |best: Option<usize>| match best {
-            Some(best) if best.abs_diff(text.len() / 2) <= at.abs_diff(text.len() / 2) => {
-                Some(best)
-            }
-            _ => Some(at),
-        };
-        let is_late = 4 * at > text.len() && 4 * at < 3 * text.len();
-        let is_eastern = matches!(before, '，' | '；' | '：' | '、' | '。');
-        let is_western =
-            matches!(before, ',' | ';' | ':' | '.' | ')' | '–' | '—') && c.is_whitespace();
-        if is_late && (is_eastern || is_western) {
-            clause = nearest(clause);
-        }
-        if is_late && c.is_whitespace() {
-            space = nearest(space);
-        }
-        any = nearest(any);
-        before = c;
-    }
-    clause.or(space).or(any)
-}
-
-/// The visits of every token of every sentence.
-fn source_visits(routing: &[LayerRouting], layout: &Ragged, trace: bool) -> Vec<Vec<TokenVisits>> {
-    if !trace {
-        return vec![Vec::new(); layout.len()];
-    }
-    let of_row = |row: usize| -> TokenVisits {
-        let named = |layer: &LayerRouting| {
-            let visits = layer.visits[row].iter();
-            visits.map(|&(e, weight)| (layer.experts[e].clone(), weight)).collect()
-        };
-        routing.iter().map(|layer| (layer.layer.clone(), named(layer))).collect()
-    };
-    let of_sentence = |pair: &[usize]| (pair[0]..pair[1]).map(of_row).collect();
-    layout.offsets().windows(2).map(of_sentence).collect()
 }
 
 impl Translate for Translator {
@@ -450,7 +275,7 @@ impl Translate for Translator {
         self.register.covers(domain, source, target)
     }
 
-    fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
+    fn translate(&self, jobs: &[TranslationJob]) -> Result<Vec<Translation>> {
         // Inside of the pool, where a product costs no waiting for another thread to wake up.
         rayon::scope(|_| self.translate_all(jobs))
     }
@@ -489,20 +314,5 @@ impl Translate for Translator {
 
     fn experts(&self) -> serde_json::Value {
         serde_json::to_value(&self.register.experts).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::middle;
-
-    #[test]
-    fn long_texts_are_cut_between_words_and_never_within_a_character() {
-        let cut = |text: &str| middle(text).map(|at| text[at..].to_owned());
-        assert_eq!(cut("one two, three four five").as_deref(), Some(" three four five"));
-        assert_eq!(cut("one two three four").as_deref(), Some(" three four"));
-        assert_eq!(cut("字典，学校").as_deref(), Some("学校"));
-        assert_eq!(cut("字典学校").as_deref(), Some("学校"));
-        assert_eq!(cut("🙂"), None);
     }
 }

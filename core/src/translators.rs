@@ -11,7 +11,7 @@ use crate::{
     Error, Result,
     memory::MemoryStats,
     register::unknown_domain,
-    translate::{Hypothesis, Job, Translate, Translation, Wanted},
+    translate::{Hypothesis, Translate, Translation, TranslationJob, Wanted},
 };
 
 /// Models, in the order in which they are asked.
@@ -86,7 +86,7 @@ impl Translators {
     }
 
     /// The way of a job, each of whose domains a part of it covers.
-    fn path_of(&self, job: &Job) -> Result<Vec<Part>> {
+    fn path_of(&self, job: &TranslationJob) -> Result<Vec<Part>> {
         let path = self.path(&job.source, &job.target)?;
         for domain in &job.domains {
             if path.iter().any(|part| self.covers_part(domain, part)) {
@@ -110,9 +110,15 @@ impl Translators {
     }
 
     /// What a model is asked for one part of a job.
-    fn job_of(&self, job: &Job, part: &Part, text: &str, is_last: bool) -> Job {
+    fn job_of(
+        &self,
+        job: &TranslationJob,
+        part: &Part,
+        text: &str,
+        is_last: bool,
+    ) -> TranslationJob {
         let covered = |domain: &&String| self.covers_part(domain, part);
-        Job {
+        TranslationJob {
             source: part.source.clone(),
             target: part.target.clone(),
             domains: job.domains.iter().filter(covered).cloned().collect(),
@@ -172,10 +178,10 @@ impl Translate for Translators {
         sums
     }
 
-    fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
+    fn translate(&self, jobs: &[TranslationJob]) -> Result<Vec<Translation>> {
         let paths = jobs.iter().map(|job| self.path_of(job)).collect::<Result<Vec<_>>>()?;
         // What needs no translation keeps its text.
-        let same = |job: &Job| Translation {
+        let same = |job: &TranslationJob| Translation {
             hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
             legs: Vec::new(),
         };
@@ -193,7 +199,7 @@ impl Translate for Translators {
                     let text = &answers[i].hypotheses[0].text;
                     self.job_of(&jobs[i], &paths[i][place], text, is_last)
                 };
-                let own: Vec<Job> = members.iter().map(own).collect();
+                let own: Vec<TranslationJob> = members.iter().map(own).collect();
                 for (i, mut answer) in members.into_iter().zip(self.models[model].translate(&own)?)
                 {
                     let mut legs = std::mem::take(&mut answers[i].legs);
@@ -241,8 +247,8 @@ mod tests {
             vec![self.0.to_string()]
         }
 
-        fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
-            let answer = |job: &Job| {
+        fn translate(&self, jobs: &[TranslationJob]) -> Result<Vec<Translation>> {
+            let answer = |job: &TranslationJob| {
                 let domains = job.domains.join("+");
                 let text =
                     format!("{} {}:{}-{}{domains}", job.text, self.0, job.source, job.target);
@@ -263,8 +269,8 @@ mod tests {
         Translators::new(vec![Arc::new(first), Arc::new(second)])
     }
 
-    fn job(source: &str, target: &str, domains: &[&str]) -> Job {
-        Job {
+    fn job(source: &str, target: &str, domains: &[&str]) -> TranslationJob {
+        TranslationJob {
             source: source.into(),
             target: target.into(),
             domains: domains.iter().map(|domain| domain.to_string()).collect(),
@@ -298,7 +304,7 @@ mod tests {
     #[test]
     fn what_is_unknown_is_named() {
         let all = translators();
-        let error = |job: Job| all.translate(&[job]).expect_err("unknown").to_string();
+        let error = |job: TranslationJob| all.translate(&[job]).expect_err("unknown").to_string();
         assert!(error(job("de", "tlh", &[])).contains("tlh"));
         assert!(error(job("es", "de", &[])).contains("no route"));
         assert!(error(job("de", "en", &["c"])).contains("unknown domain `c`"));

@@ -12,7 +12,7 @@ use dragoman_core::{
     params::ParamStore,
     register::Register,
     tokenizer::Tokenizer,
-    translate::{Job, Translate, Translation},
+    translate::{Translate, Translation, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
 
@@ -52,8 +52,8 @@ fn saved(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn jobs() -> Vec<Job> {
-    let job = |source: &str, target: &str| Job {
+fn jobs() -> Vec<TranslationJob> {
+    let job = |source: &str, target: &str| TranslationJob {
         source: source.into(),
         target: target.into(),
         domains: Vec::new(),

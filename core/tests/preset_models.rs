@@ -12,7 +12,7 @@ use dragoman_core::{
     directory::{Files, TranslationParts, save_translation},
     kernels::matmul::Precision,
     kernels::packed::Packing,
-    translate::{Job, Translate},
+    translate::{Translate, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
 use rules::{ENCODER_ONLY, batch, config, configs, model, tokenizer};
@@ -73,7 +73,7 @@ fn a_saved_model_translates_as_before() -> Result<()> {
             TranslatorOptions { packing: Some(Packing::F32), ..TranslatorOptions::default() };
         let fresh = Translator::new(model, register, std::sync::Arc::new(tokenizer), options)?;
         let opened = Translator::open(&Files::Folder(folder.path().into()), options)?;
-        let job = Job {
+        let job = TranslationJob {
             source: "en".into(),
             target: "de".into(),
             domains: Vec::new(),

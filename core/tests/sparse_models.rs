@@ -12,7 +12,7 @@ use dragoman_core::{
     params::ParamStore,
     register::Register,
     tokenizer::Tokenizer,
-    translate::{Job, Translate, Translation},
+    translate::{Translate, Translation, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
 
@@ -42,7 +42,7 @@ fn dense(folder: &Path) -> Result<()> {
 fn answers(files: &Files) -> Result<Vec<Translation>> {
     let packing = Some(Packing::F32);
     let options = TranslatorOptions { packing, beam_size: 2, ..TranslatorOptions::default() };
-    let job = |text: &str| Job {
+    let job = |text: &str| TranslationJob {
         source: "en".into(),
         target: "de".into(),
         domains: Vec::new(),

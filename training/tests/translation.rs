@@ -9,7 +9,7 @@ use dragoman_core::{
     kernels::matmul::Precision,
     moe::{Routing, routers::MixtralConfig},
     tokenizer::Tokenizer,
-    translate::{Job, Translate},
+    translate::{Translate, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
 use dragoman_data::{
@@ -132,7 +132,7 @@ fn a_tiny_model_learns_eight_pairs_by_heart() -> anyhow::Result<()> {
     let (english, german) = PAIRS[0];
     let (source, target, text) = ("en".into(), "de".into(), english.into());
     let domains = Vec::new();
-    let job = Job {
+    let job = TranslationJob {
         source,
         target,
         domains,
@@ -184,7 +184,7 @@ fn a_model_with_swiglu_learns_and_can_be_served() -> anyhow::Result<()> {
     // A dense layer, and two layers with a shared expert and six others.
     assert_eq!(gates, 1 + 2 * (1 + 6), "{:?}", weights.keys());
     let translator = Translator::open(&Files::Folder(model), TranslatorOptions::default())?;
-    let job = Job {
+    let job = TranslationJob {
         source: "en".into(),
         target: "de".into(),
         domains: Vec::new(),

@@ -2,12 +2,12 @@
 
 /// Tells the languages of texts apart.
 #[cfg(feature = "server")]
-pub(crate) struct Detector(dragoman_server::Detector);
+pub(crate) struct LanguageDetector(dragoman_server::LanguageDetector);
 
 #[cfg(feature = "server")]
-impl Detector {
+impl LanguageDetector {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self(dragoman_server::Detector::new()))
+        Ok(Self(dragoman_server::LanguageDetector::new()))
     }
 
     /// The most likely language of `text`; one of `known`, unless another is likely.
@@ -18,10 +18,10 @@ impl Detector {
 
 /// Cannot be made in a build without the server, whose part it is.
 #[cfg(not(feature = "server"))]
-pub(crate) enum Detector {}
+pub(crate) enum LanguageDetector {}
 
 #[cfg(not(feature = "server"))]
-impl Detector {
+impl LanguageDetector {
     pub(crate) fn new() -> anyhow::Result<Self> {
         anyhow::bail!("this build cannot tell languages apart; name one with `--from`")
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dragoman_core::{
-    translate::{Job, Leg, Translate, Translation, Wanted},
+    translate::{Leg, Translate, Translation, TranslationJob, Wanted},
     translator::Translator,
 };
 use dragoman_text::{Ask, Glossary, Options, Rewritten, Sentence, Session};
@@ -125,8 +125,8 @@ fn options(translator: &Translator, wish: &Wish) -> Options {
 }
 
 impl Wish {
-    fn job(&self, ask: Ask, domains: Vec<String>) -> Job {
-        Job {
+    fn job(&self, ask: Ask, domains: Vec<String>) -> TranslationJob {
+        TranslationJob {
             source: self.source.clone(),
             target: self.target.clone(),
             domains,
@@ -198,12 +198,12 @@ fn answers(
 }
 
 /// The answers to `jobs`, which are asked with others of like length.
-fn ask(translator: &Translator, jobs: Vec<Job>) -> anyhow::Result<Vec<Translation>> {
+fn ask(translator: &Translator, jobs: Vec<TranslationJob>) -> anyhow::Result<Vec<Translation>> {
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&i| jobs[i].text.len());
     let mut answers: Vec<Option<Translation>> = vec![None; jobs.len()];
     for batch in order.chunks(BATCH) {
-        let batch_jobs: Vec<Job> = batch.iter().map(|&i| jobs[i].clone()).collect();
+        let batch_jobs: Vec<TranslationJob> = batch.iter().map(|&i| jobs[i].clone()).collect();
         for (&i, answer) in batch.iter().zip(translator.translate(&batch_jobs)?) {
             answers[i] = Some(answer);
         }

@@ -10,7 +10,7 @@ mod worker;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use dragoman_core::translate::{Job, Translation};
+use dragoman_core::translate::{Translation, TranslationJob};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -73,7 +73,7 @@ impl Batcher {
     pub(crate) async fn translate(
         &self,
         model: &Arc<Loaded>,
-        jobs: Vec<Job>,
+        jobs: Vec<TranslationJob>,
     ) -> Result<Vec<Arc<Translation>>, ServiceError> {
         let (unique, places) = without_doubles(jobs);
         let mut done: Vec<Option<Arc<Translation>>> =
@@ -90,7 +90,7 @@ impl Batcher {
     async fn work(
         &self,
         model: &Arc<Loaded>,
-        jobs: &[Job],
+        jobs: &[TranslationJob],
         missing: &[usize],
         done: &mut [Option<Arc<Translation>>],
     ) -> Result<(), ServiceError> {
@@ -175,8 +175,8 @@ impl Drop for Batcher {
 }
 
 /// The jobs that differ, and for each of `jobs` which one of them it is.
-fn without_doubles(jobs: Vec<Job>) -> (Vec<Job>, Vec<usize>) {
-    let mut numbers: HashMap<Job, usize> = HashMap::new();
+fn without_doubles(jobs: Vec<TranslationJob>) -> (Vec<TranslationJob>, Vec<usize>) {
+    let mut numbers: HashMap<TranslationJob, usize> = HashMap::new();
     let mut unique = Vec::new();
     let places = jobs
         .into_iter()

@@ -35,9 +35,9 @@ pub struct Detected {
 
 /// Guesses languages; what it needs is loaded at its first use.
 #[derive(Debug, Default)]
-pub struct Detector;
+pub struct LanguageDetector;
 
-impl Detector {
+impl LanguageDetector {
     /// Loads nothing yet.
     pub fn new() -> Self {
         Self
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn best(text: &str, codes: &[&str]) -> Detected {
-        Detector::new().detect(text, &known(codes)).swap_remove(0)
+        LanguageDetector::new().detect(text, &known(codes)).swap_remove(0)
     }
 
     fn language(text: &str) -> String {
@@ -233,7 +233,7 @@ mod tests {
         let texts =
             ["Der Garten ist heute leider geschlossen.", "Hallo", "Museum", "Bonjour à tous"];
         let texts: Vec<String> = texts.map(str::to_owned).into();
-        let found = Detector::new().detect_all(&texts, &known(KNOWN));
+        let found = LanguageDetector::new().detect_all(&texts, &known(KNOWN));
         let found: Vec<&str> = found.iter().map(|found| found.language.as_str()).collect();
         assert_eq!(found, ["de", "de", "de", "fr"]);
     }
@@ -241,7 +241,9 @@ mod tests {
     #[test]
     fn a_language_of_no_model_is_named_where_it_is_likely() {
         let one = |text: &str| {
-            Detector::new().detect_all(&[text.to_owned()], &known(&["en", "es"])).swap_remove(0)
+            LanguageDetector::new()
+                .detect_all(&[text.to_owned()], &known(&["en", "es"]))
+                .swap_remove(0)
         };
         assert_eq!(one("Onde fica a estação de comboios mais próxima?").language, "pt");
         assert!(["en", "es"].contains(&one("Taxi").language.as_str()));

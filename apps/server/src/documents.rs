@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(crate) use self::job::{DocumentStatus, State};
-use self::{job::Job, shelf::Shelf};
+use self::{job::DocumentJob, shelf::Shelf};
 
 /// Sentences that are translated between two looks at the progress.
 const CHUNK: usize = 64;
@@ -114,7 +114,7 @@ impl DocumentService {
             return Err(ServiceError::TooLarge(self.config.document_limit));
         }
         self.translation.check_pair(&request.source, &request.target)?;
-        let job = Arc::new(Job::new(&request.name, request.bytes.len(), &request.client));
+        let job = Arc::new(DocumentJob::new(&request.name, request.bytes.len(), &request.client));
         let id = self.shelf.put(Arc::clone(&job))?;
         let work = Work {
             config: self.config.clone(),
@@ -158,7 +158,7 @@ struct Work {
     translation: Arc<TranslationService>,
     shelf: Arc<Shelf>,
     workers: Arc<Semaphore>,
-    job: Arc<Job>,
+    job: Arc<DocumentJob>,
     id: Uuid,
 }
 

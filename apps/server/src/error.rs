@@ -86,9 +86,6 @@ pub(crate) enum ServiceError {
     Internal(String),
 }
 
-/// The name that parts of this crate still use.
-pub(crate) use ServiceError as ApiError;
-
 /// Seconds after which a request that met a full queue is worth another try.
 pub(crate) const RETRY_AFTER: u64 = 1;
 

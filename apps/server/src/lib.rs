@@ -57,7 +57,7 @@ pub use config::{
     DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
     QueueConfig, RecommendationConfig, ServerConfig, TranslationConfig,
 };
-pub use detect::{Detected, Detector};
+pub use detect::{Detected, LanguageDetector};
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};
 pub use recommend::{LoadedRecommender, RecommenderHandle};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dragoman_core::translate::{Hypothesis, Job, Translation};
+use dragoman_core::translate::{Hypothesis, Translation, TranslationJob};
 use dragoman_store::{MemoryMatch, MemoryOf, Store};
 
 use crate::error::ServiceError;
@@ -68,9 +68,9 @@ impl Memory {
     /// What is remembered for each of `jobs`, as the answer of a model. Blocks.
     pub(crate) fn answers(
         &self,
-        jobs: &[Job],
+        jobs: &[TranslationJob],
     ) -> Result<Vec<Option<Arc<Translation>>>, ServiceError> {
-        let answer = |job: &Job| {
+        let answer = |job: &TranslationJob| {
             if !job.wanted.terms.is_empty() {
                 return Ok(None);
             }

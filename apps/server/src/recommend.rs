@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use dragoman_store::{Event, Timestamp};
 
-use crate::error::ApiError;
+use crate::error::ServiceError;
 
 pub use model::{LoadedRecommender, RecommenderHandle};
 
@@ -105,7 +105,7 @@ impl Recommendations {
         &self,
         index: &Arc<TenantIndex>,
         request: &ListRequest,
-    ) -> Result<List, ApiError> {
+    ) -> Result<List, ServiceError> {
         let now = Timestamp::now();
         let context = UserContext::read(index, &self.settings, &request.audience, now)?;
         let (group, of_group) = match &request.audience {

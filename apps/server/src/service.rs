@@ -10,7 +10,7 @@ use crate::{
     access::Caller,
     batcher::Batcher,
     config::TranslationConfig,
-    detect::{Detected, Detector},
+    detect::{Detected, LanguageDetector},
     error::{Result, ServiceError},
     glossaries::{Chosen, Glossaries},
     languages,
@@ -34,7 +34,7 @@ const MAX_GUESSES: usize = 3;
 pub(crate) struct TranslationService {
     config: TranslationConfig,
     model: ModelHandle,
-    detector: Arc<Detector>,
+    detector: Arc<LanguageDetector>,
     batcher: Batcher,
     store: Store,
     glossaries: Arc<Glossaries>,
@@ -74,7 +74,7 @@ impl TranslationService {
         batcher: Batcher,
         store: Store,
     ) -> Self {
-        let detector = Arc::new(Detector::new());
+        let detector = Arc::new(LanguageDetector::new());
         let glossaries = Arc::new(Glossaries::new(store.clone()));
         Self { config: config.clone(), model, detector, batcher, store, glossaries }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use actix_web::web;
-use dragoman_core::translate::{Job, Leg, Translate, Translation, Wanted};
+use dragoman_core::translate::{Leg, Translate, Translation, TranslationJob, Wanted};
 use dragoman_store::MemoryMatch;
 use dragoman_text::{
     Ask, Format, Options, Rewritten, Sentence, Session, Splitting, Tags, html, xml,
@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::{
     batcher::Batcher,
-    detect::{Detected, Detector},
-    error::ApiError,
+    detect::{Detected, LanguageDetector},
+    error::ServiceError,
     glossaries::Chosen,
     languages,
     memory::Memory,
@@ -104,9 +104,9 @@ pub(crate) async fn translate(
     order: Order,
     model: &Arc<Loaded>,
     known: Arc<Vec<String>>,
-    detector: &Arc<Detector>,
+    detector: &Arc<LanguageDetector>,
     batcher: &Batcher,
-) -> Result<Vec<Done>, ApiError> {
+) -> Result<Vec<Done>, ServiceError> {
     let order = Arc::new(order);
     let prepare = {
         let (order, model, detector) =
@@ -122,7 +122,7 @@ pub(crate) async fn translate(
             1..=MAX_SENTENCES => {}
             _ => {
                 let reason = format!("more than {MAX_SENTENCES} sentences; send less at a time");
-                return Err(ApiError::invalid(reason));
+                return Err(ServiceError::invalid(reason));
             }
         }
         let jobs = |(text, asks): (&Prepared, Vec<Ask>)| {
@@ -142,12 +142,12 @@ async fn answers(
     order: &Arc<Order>,
     model: &Arc<Loaded>,
     batcher: &Batcher,
-    jobs: Vec<Job>,
-) -> Result<Vec<Arc<Translation>>, ApiError> {
+    jobs: Vec<TranslationJob>,
+) -> Result<Vec<Arc<Translation>>, ServiceError> {
     let Some(memory) = order.memory.clone() else { return batcher.translate(model, jobs).await };
     let recall = move || memory.answers(&jobs).map(|remembered| (jobs, remembered));
     let (jobs, remembered) = web::block(recall).await??;
-    let is_open = |(job, known): (Job, &Option<_>)| known.is_none().then_some(job);
+    let is_open = |(job, known): (TranslationJob, &Option<_>)| known.is_none().then_some(job);
     let open = jobs.into_iter().zip(&remembered).filter_map(is_open).collect();
     let mut found = batcher.translate(model, open).await?.into_iter();
     let answer = |known: Option<Arc<Translation>>| {
@@ -172,8 +172,8 @@ pub(crate) async fn order_document(
     order: Order,
     model: &Arc<Loaded>,
     known: Arc<Vec<String>>,
-    detector: &Arc<Detector>,
-) -> Result<DocumentOrder, ApiError> {
+    detector: &Arc<LanguageDetector>,
+) -> Result<DocumentOrder, ServiceError> {
     let target = order.target.clone();
     let prepare = {
         let (model, detector) = (Arc::clone(model), Arc::clone(detector));
@@ -189,7 +189,7 @@ pub(crate) async fn translate_sentences(
     order: &DocumentOrder,
     sentences: &[Sentence],
     batcher: &Batcher,
-) -> Result<Vec<Rewritten>, ApiError> {
+) -> Result<Vec<Rewritten>, ServiceError> {
     let options = Options {
         source: order.source.clone(),
         target: order.target.clone(),
@@ -202,7 +202,7 @@ pub(crate) async fn translate_sentences(
         if segments.is_empty() {
             return Ok(session.rewritten());
         }
-        let job = |text: String| Job {
+        let job = |text: String| TranslationJob {
             source: order.source.clone(),
             target: order.target.clone(),
             domains: order.domains.clone(),
@@ -246,8 +246,8 @@ fn prepare(
     order: &Order,
     model: &Loaded,
     known: &[String],
-    detector: &Detector,
-) -> Result<Vec<Prepared>, ApiError> {
+    detector: &LanguageDetector,
+) -> Result<Vec<Prepared>, ServiceError> {
     let guesses = match &order.source {
         Some(_) => Vec::new(),
         None => detector.detect_all(
@@ -279,7 +279,7 @@ fn prepare(
 }
 
 /// The error for a domain that no expert knows in this direction: names those that are known.
-fn other_direction(name: &str, source: &str, target: &str, model: &dyn Translate) -> ApiError {
+fn other_direction(name: &str, source: &str, target: &str, model: &dyn Translate) -> ServiceError {
     let known = model.domains();
     let known: Vec<String> =
         known.into_iter().filter(|domain| model.covers(domain, source, target)).collect();
@@ -288,12 +288,14 @@ fn other_direction(name: &str, source: &str, target: &str, model: &dyn Translate
         false => format!("which has {}", known.join(", ")),
     };
     let (from, to) = (languages::public(source), languages::public(target));
-    ApiError::invalid(format_args!("domain `{name}` is not supported for {from} to {to}, {known}"))
+    ServiceError::invalid(format_args!(
+        "domain `{name}` is not supported for {from} to {to}, {known}"
+    ))
 }
 
 /// The error for a pair that the model cannot translate.
-pub(crate) fn no_route(source: &str, target: &str) -> ApiError {
-    ApiError::NoRoute { source_language: source.into(), target: target.into() }
+pub(crate) fn no_route(source: &str, target: &str) -> ServiceError {
+    ServiceError::NoRoute { source_language: source.into(), target: target.into() }
 }
 
 impl Prepared {
@@ -327,13 +329,13 @@ impl Order {
         &self,
         text: &str,
         source: &str,
-    ) -> Result<(Option<String>, Vec<MemoryMatch>), ApiError> {
+    ) -> Result<(Option<String>, Vec<MemoryMatch>), ServiceError> {
         let Some(memory) = &self.memory else { return Ok((None, Vec::new())) };
         let shown = memory.shown(text, source, &self.target)?;
         Ok((memory.recall(text, source, &self.target)?, shown))
     }
 
-    fn options(&self, source: &str, model: &Loaded) -> Result<Options, ApiError> {
+    fn options(&self, source: &str, model: &Loaded) -> Result<Options, ServiceError> {
         let terms = self.glossaries.as_ref().map(|chosen| chosen.terms(source, &self.target));
         Ok(Options {
             source: source.to_owned(),
@@ -356,7 +358,7 @@ impl Order {
         source: &str,
         is_kept: bool,
         model: &Loaded,
-    ) -> Result<(Vec<String>, Option<GuessedDomain>), ApiError> {
+    ) -> Result<(Vec<String>, Option<GuessedDomain>), ServiceError> {
         let model = &model.model;
         match &self.domains {
             // What is not translated needs no expert.
@@ -382,11 +384,11 @@ impl Order {
         }
     }
 
-    fn job(&self, text: &Prepared, ask: Ask) -> Job {
+    fn job(&self, text: &Prepared, ask: Ask) -> TranslationJob {
         // An alternative to a whole document is nothing that upstream offers.
         let is_text = self.format == Format::Text;
         let num_alternatives = if is_text { self.num_alternatives } else { 0 };
-        Job {
+        TranslationJob {
             source: text.source.clone(),
             target: self.target.clone(),
             domains: text.domains.clone(),

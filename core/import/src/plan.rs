@@ -9,7 +9,7 @@ use crate::{
 
 /// A model directory that is still to be written.
 #[derive(Debug)]
-pub struct Plan {
+pub struct ImportPlan {
     /// Shape of the model.
     pub config: TranslationConfig,
     /// Its routes, and its experts without their files.

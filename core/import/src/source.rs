@@ -10,7 +10,7 @@ use crate::{
     checkpoint::{Checkpoint, bergamot::MarianFile, ctranslate2::Ct2File, npz::NpzFile},
     family::{bergamot, ctranslate2, huggingface},
     files,
-    plan::{Plan, Request},
+    plan::{ImportPlan, Request},
 };
 
 /// Sources that are known, for messages.
@@ -19,7 +19,7 @@ const KNOWN: &str = "an Argos package (`.argosmodel`), a folder of CTranslate2 (
                      Firefox (`model.*.bin` and `*.spm`) or of Marian (`.npz` and `*.spm`)";
 
 /// Plans what is at `path`.
-pub(crate) fn open(path: &Path, request: &Request) -> Result<(Plan, Box<dyn Checkpoint>)> {
+pub(crate) fn open(path: &Path, request: &Request) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
     if !path.exists() {
         return Err(Error::file(path, "is not there"));
     }
@@ -76,7 +76,7 @@ fn marian_folder(
     checkpoint: Box<dyn Checkpoint>,
     settings: Option<String>,
     request: &Request,
-) -> Result<(Plan, Box<dyn Checkpoint>)> {
+) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
     let is_spm = |name: &&String| {
         let name = name.strip_suffix(".gz").unwrap_or(name);
         name.ends_with(".spm")
@@ -100,7 +100,7 @@ fn marian_folder(
 }
 
 /// A folder of CTranslate2, whose SentencePiece models lie in it or beside it.
-fn ct2_folder(folder: &Path, request: &Request) -> Result<(Plan, Box<dyn Checkpoint>)> {
+fn ct2_folder(folder: &Path, request: &Request) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
     Ct2File::open(&folder.join("model.bin"))?; // damage is named before a vocabulary is missed
     let read = |name: &str| {
         let path = folder.join(name);
@@ -145,7 +145,7 @@ fn translate() -> String {
 const ARGOS_LENGTH_PENALTY: f32 = 0.2;
 
 /// A package: it is unpacked into a folder that goes when the import is done.
-fn argos(path: &Path, request: &Request) -> Result<(Plan, Box<dyn Checkpoint>)> {
+fn argos(path: &Path, request: &Request) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
     let archive = Archive::open(path)?;
     let metadata = archive
         .names()
@@ -176,7 +176,7 @@ fn argos(path: &Path, request: &Request) -> Result<(Plan, Box<dyn Checkpoint>)> 
 }
 
 /// The folder of a package.
-fn unpacked_argos(folder: &Path, request: &Request) -> Result<(Plan, Box<dyn Checkpoint>)> {
+fn unpacked_argos(folder: &Path, request: &Request) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
     let metadata: Metadata = files::json(&folder.join("metadata.json"))?;
     if metadata.kind != "translate" {
         let reason = format!("is a package of type `{}`; `translate` is known", metadata.kind);

@@ -19,11 +19,11 @@ use crate::{
     Error, Result,
     checkpoint::{Checkpoint, Info, Kind, PIECE, Values},
     files,
-    plan::{Part, Plan, Planned},
+    plan::{ImportPlan, Part, Planned},
 };
 
 /// Writes `plan` to the folder `out`, which appears when it is complete and loads.
-pub(crate) fn write(plan: Plan, checkpoint: &dyn Checkpoint, out: &Path) -> Result<()> {
+pub(crate) fn write(plan: ImportPlan, checkpoint: &dyn Checkpoint, out: &Path) -> Result<()> {
     if out.exists() && fs_err::read_dir(out)?.next().is_some() {
         return Err(Error::file(out, "is there already and not empty; name another folder"));
     }
@@ -57,8 +57,8 @@ fn readable_by_all(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_all(plan: Plan, checkpoint: &dyn Checkpoint, folder: &Path) -> Result<()> {
-    let Plan { config, mut register, vocabulary, shared, experts } = plan;
+fn write_all(plan: ImportPlan, checkpoint: &dyn Checkpoint, folder: &Path) -> Result<()> {
+    let ImportPlan { config, mut register, vocabulary, shared, experts } = plan;
     fs_err::create_dir_all(folder.join("experts"))?;
     register.shared_sha256 =
         write_tensors(&shared, checkpoint, &folder.join("shared.safetensors"))?;
@@ -243,7 +243,7 @@ fn f32_bytes(values: &[f32]) -> Vec<u8> {
 }
 
 /// Bytes that the tensors of `plan` take on the disk.
-fn bytes_of(plan: &Plan, checkpoint: &dyn Checkpoint) -> Result<u64> {
+fn bytes_of(plan: &ImportPlan, checkpoint: &dyn Checkpoint) -> Result<u64> {
     let mut sum = 0;
     for planned in plan.shared.iter().chain(plan.experts.iter().flatten()) {
         let Info { shape, kind } = planned.info(checkpoint)?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 use dragoman_core::{
     directory::Files,
-    translate::{Job, Translate},
+    translate::{Translate, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
 use dragoman_import::{Request, import};
@@ -43,7 +43,7 @@ fn a_whole_model_is_imported_and_translates() -> Result<()> {
     import(&source, &english_to_german(), &out)?;
     let translator = Translator::open(&Files::Folder(out.clone()), TranslatorOptions::default())?;
     assert_eq!(translator.languages(), ["de", "en"]);
-    let job = Job {
+    let job = TranslationJob {
         source: "en".into(),
         target: "de".into(),
         domains: Vec::new(),

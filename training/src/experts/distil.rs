@@ -17,7 +17,7 @@ use dragoman_core::{
     models::translation::TranslationModel,
     params::{Init, ParamStore},
     register::{Register, Route},
-    translate::{Job, Translate},
+    translate::{Translate, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
 use dragoman_data::{
@@ -194,7 +194,7 @@ fn taught_corpus(
         if control.is_stopped() {
             return Ok(false);
         }
-        let job = |text: &String| Job {
+        let job = |text: &String| TranslationJob {
             source: route.source.clone(),
             target: route.target.clone(),
             domains: domains.to_vec(),
@@ -203,7 +203,7 @@ fn taught_corpus(
             trace: false,
             wanted: Default::default(),
         };
-        let jobs: Vec<Job> = texts.iter().map(job).collect();
+        let jobs: Vec<TranslationJob> = texts.iter().map(job).collect();
         for (text, found) in texts.iter().zip(teacher.translate(&jobs)?) {
             let cell = |text: &str| text.replace(['\t', '\n', '\r'], " ");
             let said = &found.hypotheses[0].text;

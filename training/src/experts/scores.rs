@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dragoman_core::{
-    translate::{Job, Translate},
+    translate::{Translate, TranslationJob},
     translator::Translator,
 };
 use serde::{Deserialize, Serialize};
@@ -140,7 +140,7 @@ pub(super) fn count(
         if control.is_stopped() {
             return Ok(None);
         }
-        let job = |&i: &usize| Job {
+        let job = |&i: &usize| TranslationJob {
             source: source.clone(),
             target: target.clone(),
             domains: domains.to_vec(),
@@ -149,7 +149,7 @@ pub(super) fn count(
             trace: false,
             wanted: Default::default(),
         };
-        let jobs: Vec<Job> = batch.iter().map(job).collect();
+        let jobs: Vec<TranslationJob> = batch.iter().map(job).collect();
         for (&i, mut found) in batch.iter().zip(translator.translate(&jobs)?) {
             texts[i] = found.hypotheses.swap_remove(0).text;
         }

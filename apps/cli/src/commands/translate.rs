@@ -15,7 +15,7 @@ use dragoman_text::Glossary;
 use serde_json::json;
 
 use crate::{
-    detect::Detector,
+    detect::LanguageDetector,
     glossary_file,
     models::ModelArgs,
     texts::{Terms, Translated, Wish, translate},
@@ -95,7 +95,7 @@ impl Translate {
     pub(super) fn run(mut self) -> anyhow::Result<()> {
         let translator = self.model.open()?;
         self.name_languages(&translator)?;
-        let detector = (self.from == "auto").then(Detector::new).transpose()?;
+        let detector = (self.from == "auto").then(LanguageDetector::new).transpose()?;
         let detector = detector.as_ref();
         let documents = files::among(&self.text)?;
         if !documents.is_empty() {
@@ -131,7 +131,11 @@ impl Translate {
     }
 
     /// Translates line by line in constant memory, one line out for each line in.
-    fn stream(&self, translator: &Translator, detector: Option<&Detector>) -> anyhow::Result<()> {
+    fn stream(
+        &self,
+        translator: &Translator,
+        detector: Option<&LanguageDetector>,
+    ) -> anyhow::Result<()> {
         let mut input = BufReader::with_capacity(READ_AHEAD, io::stdin().lock());
         let mut output = BufWriter::new(io::stdout().lock());
         let (mut lines, mut number, mut buffer) = (Vec::new(), 0usize, Vec::new());
@@ -158,7 +162,7 @@ impl Translate {
     fn write(
         &self,
         translator: &Translator,
-        detector: Option<&Detector>,
+        detector: Option<&LanguageDetector>,
         lines: &[Line],
         output: &mut impl Write,
     ) -> anyhow::Result<()> {

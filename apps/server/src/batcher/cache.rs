@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dragoman_core::translate::{Job, Translation};
+use dragoman_core::translate::{Translation, TranslationJob};
 use lru::LruCache;
 
 /// What an entry takes besides its texts, in bytes: about what the maps and the counters need.
 const OVERHEAD: usize = 256;
 
 /// A job as one generation of the model sees it.
-type Key = (u64, Job);
+type Key = (u64, TranslationJob);
 
 /// The translations used last.
 pub(super) struct Cache {
@@ -30,7 +30,7 @@ impl Cache {
     }
 
     /// The translation of `job`, if it is remembered.
-    pub(super) fn get(&self, generation: u64, job: &Job) -> Option<Arc<Translation>> {
+    pub(super) fn get(&self, generation: u64, job: &TranslationJob) -> Option<Arc<Translation>> {
         if self.capacity == 0 || job.trace {
             return None;
         }
@@ -38,7 +38,12 @@ impl Cache {
     }
 
     /// Remembers `translation`. A trace is large and rarely asked for twice: it is not kept.
-    pub(super) fn put(&self, generation: u64, job: &Job, translation: &Arc<Translation>) {
+    pub(super) fn put(
+        &self,
+        generation: u64,
+        job: &TranslationJob,
+        translation: &Arc<Translation>,
+    ) {
         let size = size(job, translation);
         if job.trace || size > self.capacity / 8 {
             return;
@@ -60,7 +65,7 @@ impl Cache {
     }
 }
 
-fn size(job: &Job, translation: &Translation) -> usize {
+fn size(job: &TranslationJob, translation: &Translation) -> usize {
     let texts: usize = translation.hypotheses.iter().map(|hypothesis| hypothesis.text.len()).sum();
     let domains: usize = job.domains.iter().map(String::len).sum();
     let terms: usize = job.wanted.terms.iter().flatten().map(String::len).sum();
@@ -73,8 +78,8 @@ mod tests {
 
     use super::*;
 
-    fn job(text: &str) -> Job {
-        Job {
+    fn job(text: &str) -> TranslationJob {
+        TranslationJob {
             source: "en".into(),
             target: "de".into(),
             domains: Vec::new(),
@@ -110,7 +115,7 @@ mod tests {
         cache.put(0, &job("a"), &translation("y"));
         assert_eq!(cache.get(0, &job("a")), Some(translation("y")));
         assert_eq!(cache.get(1, &job("a")), None);
-        assert_eq!(cache.get(0, &Job { num_hypotheses: 2, ..job("a") }), None);
+        assert_eq!(cache.get(0, &TranslationJob { num_hypotheses: 2, ..job("a") }), None);
         assert_eq!(cache.lock().bytes, size(&job("a"), &translation("y")));
     }
 }

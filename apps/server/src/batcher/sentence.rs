@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use dragoman_core::translate::{Job, Translation};
+use dragoman_core::translate::{Translation, TranslationJob};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Answer;
@@ -31,7 +31,7 @@ const SHORT_SENTENCE: usize = 400;
 pub(super) struct QueuedSentence {
     /// Its number in the request.
     pub(super) number: usize,
-    pub(super) job: Job,
+    pub(super) job: TranslationJob,
     pub(super) model: Arc<Loaded>,
     pub(super) since: Instant,
     pub(super) slot: Slot,

@@ -7,7 +7,7 @@ use std::{
 
 use dragoman_core::{
     Error,
-    translate::{Job, Translate, Translation},
+    translate::{Translate, Translation, TranslationJob},
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -53,7 +53,7 @@ fn answer(batch: Batch<'_, QueuedSentence>, metrics: &Metrics) {
 /// When it fails on several requests, each is tried by itself: one cannot spoil the others.
 fn translate(batch: Vec<QueuedSentence>, metrics: &Metrics) {
     let Some(first) = batch.first() else { return };
-    let jobs: Vec<Job> = batch.iter().map(|sentence| sentence.job.clone()).collect();
+    let jobs: Vec<TranslationJob> = batch.iter().map(|sentence| sentence.job.clone()).collect();
     let started = Instant::now();
     let result = call(&*first.model.model, &jobs);
     metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
@@ -95,7 +95,7 @@ fn by_request(batch: Vec<QueuedSentence>) -> Vec<Vec<QueuedSentence>> {
 }
 
 /// Calls the model, and turns a panic or a wrong number of answers into an error.
-fn call(model: &dyn Translate, jobs: &[Job]) -> Result<Vec<Translation>, ServiceError> {
+fn call(model: &dyn Translate, jobs: &[TranslationJob]) -> Result<Vec<Translation>, ServiceError> {
     let failed =
         |reason: String| ServiceError::Internal(format!("Cannot translate text: {reason}"));
     // A model is `&self` and holds no state that a panic could leave half done.

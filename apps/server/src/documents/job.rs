@@ -12,7 +12,7 @@ use crate::{detect::Detected, error::ServiceError};
 
 /// A job, shared by the task that does it and those who ask for it.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct DocumentJob {
     name: String,
     pub(super) client: String,
     /// Sentences done, and of how many.
@@ -61,7 +61,7 @@ pub(crate) struct DocumentStatus {
     pub(crate) detected: Option<Detected>,
 }
 
-impl Job {
+impl DocumentJob {
     pub(super) fn new(name: &str, size: usize, client: &str) -> Self {
         let inner = Inner {
             state: State::Queued,

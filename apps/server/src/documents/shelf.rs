@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::job::Job;
+use super::job::DocumentJob;
 use crate::{config::DocumentsConfig, error::ServiceError};
 
 /// Share of all jobs, and of the memory for them, that one client may have.
@@ -18,7 +18,7 @@ const SHARE: usize = 4;
 pub(super) struct Shelf {
     most_jobs: usize,
     most_bytes: usize,
-    jobs: Mutex<HashMap<Uuid, Arc<Job>>>,
+    jobs: Mutex<HashMap<Uuid, Arc<DocumentJob>>>,
 }
 
 impl Shelf {
@@ -28,10 +28,10 @@ impl Shelf {
     }
 
     /// Keeps a job under a new random name, or refuses at once.
-    pub(super) fn put(&self, job: Arc<Job>) -> Result<Uuid, ServiceError> {
+    pub(super) fn put(&self, job: Arc<DocumentJob>) -> Result<Uuid, ServiceError> {
         let mut jobs = self.jobs();
-        let of_client = |other: &&Arc<Job>| other.client == job.client;
-        let own: Vec<&Arc<Job>> = jobs.values().filter(of_client).collect();
+        let of_client = |other: &&Arc<DocumentJob>| other.client == job.client;
+        let own: Vec<&Arc<DocumentJob>> = jobs.values().filter(of_client).collect();
         let bytes_of_all = jobs.values().map(|job| job.size()).sum::<usize>() + job.size();
         let bytes_of_own = own.iter().map(|job| job.size()).sum::<usize>() + job.size();
         let is_full = jobs.len() >= self.most_jobs
@@ -48,14 +48,14 @@ impl Shelf {
 
     /// A job whose result came is dropped when all results together are too much; it has to be sent
     /// again later.
-    pub(super) fn resize(&self, job: &Job) {
+    pub(super) fn resize(&self, job: &DocumentJob) {
         let bytes: usize = self.jobs().values().map(|job| job.size()).sum();
         if bytes > self.most_bytes {
             job.fail(ServiceError::Busy);
         }
     }
 
-    pub(super) fn get(&self, id: Uuid) -> Option<Arc<Job>> {
+    pub(super) fn get(&self, id: Uuid) -> Option<Arc<DocumentJob>> {
         self.jobs().get(&id).cloned()
     }
 
@@ -68,7 +68,7 @@ impl Shelf {
         })
     }
 
-    fn jobs(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Job>>> {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<DocumentJob>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use super::{
     link::Link,
     score::{Scores, UserContext},
 };
-use crate::error::ApiError;
+use crate::error::ServiceError;
 
 /// Items of a list that are explained at most: each costs the model some work.
 pub(crate) const MAX_EXPLAINED: usize = 100;
@@ -60,7 +60,7 @@ impl Recommendations {
         context: &UserContext,
         scores: &Scores,
         numbers: &[u32],
-    ) -> Result<Why, ApiError> {
+    ) -> Result<Why, ServiceError> {
         let (segments, blend) = match (scores, link) {
             (Scores::Model { ranking, .. }, Some(_)) => {
                 (ranking.segments.clone(), ranking.blend.clone())
@@ -100,15 +100,15 @@ fn because(
     context: &UserContext,
     scores: &Scores,
     number: u32,
-) -> Result<Vec<Because>, ApiError> {
+) -> Result<Vec<Because>, ServiceError> {
     let mut shares: Vec<(String, f32)> = match scores {
         Scores::Model { link, asked, .. } => {
             let of_model = link.index(&index.items(), number);
             let Some(of_model) = of_model else { return Ok(Vec::new()) };
             let explain = || link.model.explain(&asked.query(), of_model);
             let explained = catch_unwind(AssertUnwindSafe(explain))
-                .map_err(|_| ApiError::Internal("the model crashed".into()))?
-                .map_err(|error| ApiError::Internal(error.to_string()))?;
+                .map_err(|_| ServiceError::Internal("the model crashed".into()))?
+                .map_err(|error| ServiceError::Internal(error.to_string()))?;
             let catalogue = index.items();
             let events = asked.history.iter().zip(explained.contributions);
             let named = events.filter_map(|(event, share)| {

@@ -10,7 +10,7 @@ use super::{
     rank::{self, Candidate, Order},
     vectors::Distance,
 };
-use crate::error::ApiError;
+use crate::error::ServiceError;
 
 /// The label that holds the vector of an item unless another is named.
 const EMBEDDING: &str = "embedding";
@@ -85,7 +85,7 @@ impl Recommendations {
         (name, filter): (&Named, &Filter),
         user: Option<&str>,
         (offset, n): (usize, usize),
-    ) -> Result<Vec<Scored>, ApiError> {
+    ) -> Result<Vec<Scored>, ServiceError> {
         let events = user.map(|user| index.history(user)).transpose()?.unwrap_or_default();
         let seen = index.numbers(&events);
         let catalogue = index.items();
@@ -115,7 +115,7 @@ impl Recommendations {
         (name, item): (&Named, &str),
         (filter, user): (&Filter, Option<&str>),
         place: (usize, usize),
-    ) -> Result<Vec<Scored>, ApiError> {
+    ) -> Result<Vec<Scored>, ServiceError> {
         let events = user.map(|user| index.history(user)).transpose()?.unwrap_or_default();
         let mut seen = index.numbers(&events);
         let Some(number) = index.items().number(item) else { return Ok(Vec::new()) };
@@ -155,7 +155,7 @@ impl Recommendations {
         index: &TenantIndex,
         user: &str,
         (offset, n): (usize, usize),
-    ) -> Result<Vec<Scored>, ApiError> {
+    ) -> Result<Vec<Scored>, ServiceError> {
         let near = index.neighbours.of_user(&index.tenant, &self.settings, user)?;
         let scored =
             |(id, score): &(String, f32)| Scored { id: id.clone(), score: f64::from(*score) };
@@ -167,12 +167,12 @@ impl Recommendations {
         &self,
         index: &Arc<TenantIndex>,
         number: u32,
-    ) -> Result<Option<Vec<Candidate>>, ApiError> {
+    ) -> Result<Option<Vec<Candidate>>, ServiceError> {
         let Some(link) = index.link(self.model.current_of(index.tenant.name())) else {
             return Ok(None);
         };
         let Some(of_model) = link.index(&index.items(), number) else { return Ok(None) };
-        let failed = |error: dragoman_core::Error| ApiError::Internal(error.to_string());
+        let failed = |error: dragoman_core::Error| ServiceError::Internal(error.to_string());
         let scores = link.model.similar(of_model).map_err(failed)?;
         let items = index.items();
         let candidate = |(of_model, score): (usize, f32)| {
@@ -181,7 +181,7 @@ impl Recommendations {
         Ok(Some(scores.into_iter().enumerate().filter_map(candidate).collect()))
     }
 
-    fn by_users(&self, index: &TenantIndex, item: &str) -> Result<Vec<Candidate>, ApiError> {
+    fn by_users(&self, index: &TenantIndex, item: &str) -> Result<Vec<Candidate>, ServiceError> {
         let catalogue = index.items();
         let near = index.neighbours.of_item(&index.tenant, &self.settings, (item, &catalogue))?;
         let candidate = |&(number, score): &(u32, f32)| Candidate { number, tier: 0, score };

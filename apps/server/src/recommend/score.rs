@@ -16,7 +16,7 @@ use super::{
     queue::{Asked, Failed},
     rank::{Candidate, hash},
 };
-use crate::error::ApiError;
+use crate::error::ServiceError;
 
 /// The latest liked items that stand for a user where there is no model.
 const RECENT: usize = 20;
@@ -62,7 +62,7 @@ impl UserContext {
         settings: &Settings,
         audience: &Audience,
         now: Timestamp,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Self, ServiceError> {
         let tenant = &index.tenant;
         Ok(match audience {
             Audience::User(user) => {
@@ -128,7 +128,7 @@ impl Recommendations {
         link: Option<&Arc<Link>>,
         context: &UserContext,
         recommender: Recommender,
-    ) -> Result<Scores, ApiError> {
+    ) -> Result<Scores, ServiceError> {
         match (recommender, link) {
             (Recommender::Popular, _) => Ok(Scores::Popular),
             (Recommender::Latest, _) => Ok(Scores::Latest),
@@ -173,7 +173,7 @@ impl Recommendations {
 
     /// Scores without a model: items that users of the latest items liked too, items like them, and
     /// among these the popular ones.
-    fn live(&self, index: &TenantIndex, context: &UserContext) -> Result<Scores, ApiError> {
+    fn live(&self, index: &TenantIndex, context: &UserContext) -> Result<Scores, ServiceError> {
         let recent = context.recent();
         let catalogue = index.items();
         let mut together = vec![0f32; catalogue.entries().len()];

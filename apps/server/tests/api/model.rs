@@ -10,7 +10,9 @@ use std::{
 
 use dragoman_core::{
     Error, Result,
-    translate::{Hypothesis, Job, LayerTrace, Leg, TokenTrace, Translate, Translation, Visit},
+    translate::{
+        Hypothesis, LayerTrace, Leg, TokenTrace, Translate, Translation, TranslationJob, Visit,
+    },
 };
 use serde_json::{Value, json};
 
@@ -38,7 +40,7 @@ impl Tagger {
         self.batches().concat()
     }
 
-    fn hypothesis(&self, job: &Job, rank: usize) -> Hypothesis {
+    fn hypothesis(&self, job: &TranslationJob, rank: usize) -> Hypothesis {
         let rank_tag =
             if rank == 0 || job.text.contains("same") { String::new() } else { rank.to_string() };
         let word = |word: &str| {
@@ -87,7 +89,7 @@ impl Translate for Tagger {
         Some(("it".into(), if text.contains("kernel") { 0.9 } else { 0.2 }))
     }
 
-    fn translate(&self, jobs: &[Job]) -> Result<Vec<Translation>> {
+    fn translate(&self, jobs: &[TranslationJob]) -> Result<Vec<Translation>> {
         let texts: Vec<String> = jobs.iter().map(|job| job.text.clone()).collect();
         self.batches.lock().expect("no test panics with it").push(texts.clone());
         std::thread::sleep(Duration::from_millis(self.delay.load(Ordering::Relaxed) as u64));
@@ -96,7 +98,7 @@ impl Translate for Tagger {
         if has("failing") {
             return Err(Error::Invalid("the model was asked to fail".into()));
         }
-        let translate = |job: &Job| Translation {
+        let translate = |job: &TranslationJob| Translation {
             hypotheses: (0..job.num_hypotheses).map(|rank| self.hypothesis(job, rank)).collect(),
             legs: if job.trace { vec![leg(job)] } else { Vec::new() },
         };
@@ -108,7 +110,7 @@ impl Translate for Tagger {
     }
 }
 
-fn leg(job: &Job) -> Leg {
+fn leg(job: &TranslationJob) -> Leg {
     let visit = Visit { name: "free.0".into(), weight: 1.0 };
     let layer = LayerTrace { layer: "encoder.1".into(), experts: vec![visit] };
     let token = TokenTrace { text: job.text.clone(), layers: vec![layer] };

@@ -15,7 +15,7 @@ use super::{NEVER, check_length, one_direction, sentencepiece, token_list};
 use crate::{
     Error, Result,
     checkpoint::Checkpoint,
-    plan::{Part, Plan, Planned, Request},
+    plan::{ImportPlan, Part, Planned, Request},
 };
 
 /// Files of a model: its weights are read already.
@@ -35,7 +35,7 @@ pub(crate) fn plan(
     source: Source<'_>,
     request: &Request,
     pair: (Option<&str>, Option<&str>),
-) -> Result<(Plan, Box<dyn Checkpoint>)> {
+) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
     let model = Model {
         path: source.path,
         checkpoint: &*source.checkpoint,
@@ -45,7 +45,7 @@ pub(crate) fn plan(
     let vocabulary = vocabulary(&source, &config)?;
     let register = one_direction(request.pair(pair.0, pair.1)?);
     let shared = model.shared(&config)?;
-    let plan = Plan { config, register, vocabulary, shared, experts: Vec::new() };
+    let plan = ImportPlan { config, register, vocabulary, shared, experts: Vec::new() };
     Ok((plan, source.checkpoint))
 }
 

@@ -19,7 +19,7 @@ use crate::{
     Error, Result,
     checkpoint::{Checkpoint, ctranslate2::Ct2File},
     files,
-    plan::{Part, Plan, Planned, Request},
+    plan::{ImportPlan, Part, Planned, Request},
 };
 
 /// Specifications that are known: the last two are of before 2021.
@@ -67,7 +67,7 @@ pub(crate) fn plan(
     source: Source<'_>,
     request: &Request,
     pair: (Option<&str>, Option<&str>),
-) -> Result<(Plan, Box<dyn Checkpoint>)> {
+) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
     let path = source.folder.join("model.bin");
     let file = Ct2File::open(&path)?;
     if !KNOWN.contains(&file.spec.as_str()) {
@@ -89,7 +89,7 @@ pub(crate) fn plan(
     let (vocabulary, ours) = model.parts(tokens, languages)?;
     let shared = model.shared(&ours)?;
     model.refuse_what_is_not_known()?;
-    let plan = Plan { config: ours, register, vocabulary, shared, experts: Vec::new() };
+    let plan = ImportPlan { config: ours, register, vocabulary, shared, experts: Vec::new() };
     Ok((plan, Box::new(file)))
 }
 

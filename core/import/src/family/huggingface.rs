@@ -20,7 +20,7 @@ use crate::{
     Error, Result,
     checkpoint::{Checkpoint, pickle::PickleFiles, safetensors::SafetensorsFiles},
     files,
-    plan::{Part, Plan, Planned, Request},
+    plan::{ImportPlan, Part, Planned, Request},
 };
 
 /// Model types that are known, as `config.json` names them.
@@ -125,7 +125,7 @@ impl Config {
 }
 
 /// Plans the model in `folder`.
-pub(crate) fn plan(folder: &Path, request: &Request) -> Result<(Plan, Box<dyn Checkpoint>)> {
+pub(crate) fn plan(folder: &Path, request: &Request) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
     let path = folder.join("config.json");
     let raw: serde_json::Value = files::json(&path)?;
     let kind = raw["model_type"].as_str().unwrap_or_default();
@@ -155,7 +155,7 @@ pub(crate) fn plan(folder: &Path, request: &Request) -> Result<(Plan, Box<dyn Ch
         register.experts.push(entry);
         experts.push(planned);
     }
-    Ok((Plan { config: ours, register, vocabulary, shared, experts }, checkpoint))
+    Ok((ImportPlan { config: ours, register, vocabulary, shared, experts }, checkpoint))
 }
 
 /// The weights in a folder: safetensors before pickles, one file before shards.

@@ -14,7 +14,7 @@ use anyhow::Result;
 use case::{Case, Logits, check, folder};
 use dragoman_core::{
     directory::Files,
-    translate::{Job, Translate},
+    translate::{Translate, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
 use dragoman_import::{Request, import};
@@ -59,7 +59,7 @@ fn nllb_under_a_budget_of_memory_says_the_same() -> Result<()> {
     let model = folder.path().join("model");
     import(&golden.join("nllb_moe"), &Request::default(), &model)?;
     let files = Files::Folder(model);
-    let job = Job {
+    let job = TranslationJob {
         source: "en".into(),
         target: "de".into(),
         domains: Vec::new(),

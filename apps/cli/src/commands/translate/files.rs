@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Translate;
 use crate::{
-    detect::Detector,
+    detect::LanguageDetector,
     texts::{Wish, translate_sentences},
 };
 
@@ -54,7 +54,7 @@ impl Translate {
         &self,
         files: &[PathBuf],
         translator: &Translator,
-        detector: Option<&Detector>,
+        detector: Option<&LanguageDetector>,
     ) -> anyhow::Result<()> {
         if self.json || self.trace || self.alternatives > 0 {
             bail!("`--json`, `--trace` and `--alternatives` go with texts, not with documents");
@@ -110,7 +110,7 @@ impl Translate {
         file: &Path,
         place: &Path,
         translator: &Translator,
-        detector: Option<&Detector>,
+        detector: Option<&LanguageDetector>,
     ) -> anyhow::Result<()> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let settings = Settings {

@@ -7,7 +7,7 @@ use actix_web::{
 use dragoman_store::Error as StoreError;
 use serde::Serialize;
 
-use crate::{error::ApiError, recommend::Scored};
+use crate::{error::ServiceError, recommend::Scored};
 
 /// The answer of a handler.
 pub(super) type Answer = Result<HttpResponse, Refused>;
@@ -83,13 +83,13 @@ impl ResponseError for Refused {
     }
 }
 
-impl From<ApiError> for Refused {
-    fn from(error: ApiError) -> Self {
-        if let ApiError::Internal(reason) = &error {
+impl From<ServiceError> for Refused {
+    fn from(error: ServiceError) -> Self {
+        if let ServiceError::Internal(reason) = &error {
             tracing::error!(reason, "a request failed");
         }
         let reason = match &error {
-            ApiError::Unauthorized => "unauthorized".into(),
+            ServiceError::Unauthorized => "unauthorized".into(),
             error => error.to_string(),
         };
         Self { status: error.status_code(), reason }
@@ -101,7 +101,7 @@ impl From<StoreError> for Refused {
         match error {
             StoreError::Invalid(_) | StoreError::TooLarge { .. } => Self::invalid(error),
             StoreError::UnknownTenant(name) => Self::not_found(format!("no tenant `{name}`")),
-            _ => ApiError::from(error).into(),
+            _ => ServiceError::from(error).into(),
         }
     }
 }
