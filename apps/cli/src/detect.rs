@@ -1,13 +1,13 @@
 //! Which language a text is in, where this build can tell.
 
 /// Tells the languages of texts apart.
-#[cfg(feature = "server")]
-pub(crate) struct LanguageDetector(dragoman_server::LanguageDetector);
+#[cfg(feature = "detection")]
+pub(crate) struct LanguageDetector(dragoman_languages::LanguageDetector);
 
-#[cfg(feature = "server")]
+#[cfg(feature = "detection")]
 impl LanguageDetector {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self(dragoman_server::LanguageDetector::new()))
+        Ok(Self(dragoman_languages::LanguageDetector::new()))
     }
 
     /// The most likely language of `text`; one of `known`, unless another is likely.
@@ -16,14 +16,16 @@ impl LanguageDetector {
     }
 }
 
-/// Cannot be made in a build without the server, whose part it is.
-#[cfg(not(feature = "server"))]
+/// Cannot be made in a build without `detection`.
+#[cfg(not(feature = "detection"))]
 pub(crate) enum LanguageDetector {}
 
-#[cfg(not(feature = "server"))]
+#[cfg(not(feature = "detection"))]
 impl LanguageDetector {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        anyhow::bail!("this build cannot tell languages apart; name one with `--from`")
+        anyhow::bail!(
+            "this build cannot tell languages apart; name one with `--from`, or build with the feature `detection`"
+        )
     }
 
     pub(crate) fn detect(&self, _: &str, _: &[String]) -> String {

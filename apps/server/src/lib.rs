@@ -1,7 +1,7 @@
 //! The suite over HTTP: the LibreTranslate API, pages and metrics, on actix-web.
 //!
 //! The way of a request, and of this list: fields are read however they were sent (`input`),
-//! the caller is let in or not (`access`), languages are guessed (`detect`), texts and HTML
+//! the caller is let in or not (`access`), languages are guessed (`dragoman-languages`), texts and HTML
 //! are cut into sentences (`translate`, with [`dragoman_text`]), which share batches with those of
 //! other requests (`batcher`), and everything is put back in its place.
 //!
@@ -32,7 +32,6 @@
 mod error;
 mod config;
 mod metrics;
-mod languages;
 mod model;
 mod client;
 mod body;
@@ -40,7 +39,6 @@ mod input;
 mod stream;
 mod access;
 mod edge;
-mod detect;
 mod queue;
 mod batcher;
 mod glossaries;
@@ -57,7 +55,6 @@ pub use config::{
     DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
     QueueConfig, RecommendationConfig, ServerConfig, TranslationConfig,
 };
-pub use detect::{Detected, LanguageDetector};
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};
 pub use recommend::{LoadedRecommender, RecommenderHandle};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::web;
+use dragoman_languages::{self as languages, Detected, LanguageDetector};
 use dragoman_store::{MemoryOf, Store, Suggestion};
 use dragoman_text::{Format, Rewritten, Sentence, xml};
 
@@ -10,10 +11,8 @@ use crate::{
     access::Caller,
     batcher::Batcher,
     config::TranslationConfig,
-    detect::{Detected, LanguageDetector},
     error::{Result, ServiceError},
     glossaries::{Chosen, Glossaries},
-    languages,
     memory::{Memory, MemoryWish},
     model::{Loaded, ModelHandle},
     translate::{self, Domains, Done, Markup, Order, translate},

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use dragoman_core::translate::{Leg, Translate, Translation, TranslationJob, Wanted};
+use dragoman_languages::{self as languages, Detected, LanguageDetector};
 use dragoman_store::MemoryMatch;
 use dragoman_text::{
     Ask, Format, Options, Rewritten, Sentence, Session, Splitting, Tags, html, xml,
@@ -12,13 +13,7 @@ use dragoman_text::{
 use serde::Serialize;
 
 use crate::{
-    batcher::Batcher,
-    detect::{Detected, LanguageDetector},
-    error::ServiceError,
-    glossaries::Chosen,
-    languages,
-    memory::Memory,
-    model::Loaded,
+    batcher::Batcher, error::ServiceError, glossaries::Chosen, memory::Memory, model::Loaded,
 };
 
 /// Sentences of a request at most: so that one request cannot fill the memory.

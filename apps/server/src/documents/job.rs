@@ -5,10 +5,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use dragoman_languages::Detected;
 use tokio::{sync::watch, task::AbortHandle};
 
 use super::Translated;
-use crate::{detect::Detected, error::ServiceError};
+use crate::error::ServiceError;
 
 /// A job, shared by the task that does it and those who ask for it.
 #[derive(Debug)]

@@ -1,11 +1,12 @@
 //! Dictionaries as requests bring them.
 
+use dragoman_languages::resolve;
 use dragoman_store::NewDictionary;
 use dragoman_text::entries::{parse_csv, parse_tsv};
 use serde_json::Value;
 
 use super::reply::Refused;
-use crate::{error::ServiceError, input::Fields, languages::resolve};
+use crate::{error::ServiceError, input::Fields};
 
 /// Dictionaries of a request at most.
 const MAX_DICTIONARIES: usize = 100;

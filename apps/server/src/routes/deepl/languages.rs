@@ -8,7 +8,7 @@ use super::{
     reply::{Answer, Refused, ok},
     tags::{source_tag, target_tags},
 };
-use crate::languages::name;
+use dragoman_languages::name;
 
 /// A language of a list.
 #[derive(Debug, Serialize, PartialEq)]

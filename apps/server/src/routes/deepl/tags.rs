@@ -1,6 +1,6 @@
 //! Language codes as DeepL writes them.
 
-use crate::languages::{name, public};
+use dragoman_languages::{name, public};
 
 /// A language as replies name it: in capitals, and without a region.
 pub(super) fn source_tag(code: &str) -> String {

@@ -1,6 +1,7 @@
 //! `/v2/translate`
 
 use actix_web::web;
+use dragoman_languages as languages;
 use dragoman_text::{Splitting, Tags};
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +16,6 @@ use crate::{
     error::ServiceError,
     glossaries::Chosen,
     input::{Fields, percent},
-    languages,
     memory::MemoryWish,
     service::{TranslationRequest, is_auto},
     translate::{Done, Markup},

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::detect::Detected;
+use dragoman_languages::Detected;
 
 /// A language and how sure it is.
 #[derive(Debug, Serialize)]

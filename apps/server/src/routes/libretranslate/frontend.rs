@@ -1,14 +1,10 @@
 //! `GET /frontend/settings`
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use dragoman_languages::{name, public, resolve};
 use serde_json::{Value, json};
 
-use crate::{
-    config::ServerConfig,
-    documents::DocumentService,
-    languages::{name, public, resolve},
-    service::TranslationService,
-};
+use crate::{config::ServerConfig, documents::DocumentService, service::TranslationService};
 
 /// Says what the page needs to know of the settings. Where they name no target, it is the language
 /// that the browser prefers.

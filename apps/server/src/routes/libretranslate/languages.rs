@@ -1,12 +1,10 @@
 //! `GET /languages`
 
 use actix_web::{HttpResponse, web};
+use dragoman_languages::{name, public};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    languages::{name, public},
-    service::TranslationService,
-};
+use crate::service::TranslationService;
 
 /// Lists the languages, English first and the rest by name, with what each translates into.
 pub(super) async fn languages(service: web::Data<TranslationService>) -> HttpResponse {

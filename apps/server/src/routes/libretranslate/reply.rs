@@ -1,9 +1,10 @@
 //! Errors as LibreTranslate words them.
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use dragoman_languages as languages;
 use serde_json::json;
 
-use crate::{error::ServiceError, languages};
+use crate::error::ServiceError;
 
 /// The answer of a handler.
 pub(super) type Answer = Result<HttpResponse, Refused>;

@@ -1,6 +1,7 @@
 //! `/documents`: documents as jobs, with their progress.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use dragoman_languages as languages;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -12,7 +13,6 @@ use crate::{
     documents::{DocumentRequest, DocumentService, DocumentStatus, State},
     error::ServiceError,
     input::Reader,
-    languages,
     routes::attachment,
 };
 

@@ -1,6 +1,7 @@
 //! `/memory`: what was translated before, by the keeper of a key or of the server.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use dragoman_languages::resolve;
 use dragoman_store::{MemoryOf, Store};
 use serde_json::{Value, json};
 
@@ -10,7 +11,6 @@ use crate::{
     access::Access,
     error::ServiceError,
     input::{Fields, Reader, percent},
-    languages::resolve,
     service::TranslationService,
 };
 

@@ -12,7 +12,7 @@ mod words;
 
 use serde::Serialize;
 
-use crate::languages;
+use crate::codes;
 
 /// Characters of a text that are looked at: more tell nothing new.
 const MAX_CHARS: usize = 1000;
@@ -57,9 +57,9 @@ impl LanguageDetector {
     pub fn detect(&self, text: &str, known: &[String]) -> Vec<Detected> {
         let named = |(code, probability): (&'static str, f64)| {
             let confidence = (probability * 100.0).round();
-            let language = languages::resolve(known, code).unwrap_or(code);
+            let language = codes::resolve(known, code).unwrap_or(code);
             (confidence > 0.0)
-                .then(|| Detected { confidence, language: languages::public(language).into() })
+                .then(|| Detected { confidence, language: codes::public(language).into() })
         };
         let guesses: Vec<_> = guess::guess(beginning(text)).into_iter().filter_map(named).collect();
         if guesses.is_empty() { vec![nothing()] } else { guesses }
@@ -97,7 +97,7 @@ fn nothing() -> Detected {
 /// The best of `guesses`, or the best of those that the model knows, where nothing is sure.
 fn best(guesses: &[Detected], known: &[String]) -> Detected {
     let best = &guesses[0];
-    let is_known = |guess: &&Detected| languages::resolve(known, &guess.language).is_some();
+    let is_known = |guess: &&Detected| codes::resolve(known, &guess.language).is_some();
     match best.confidence >= SURE || is_known(&best) {
         true => best.clone(),
         false => guesses.iter().find(is_known).unwrap_or(best).clone(),

@@ -71,13 +71,13 @@ const NAMES: &[(&str, &str)] = &[
 ];
 
 /// The English name of the language `code`, or the code itself.
-pub(crate) fn name(code: &str) -> &str {
+pub fn name(code: &str) -> &str {
     let code = public(code);
     NAMES.iter().find(|(known, _)| *known == code).map_or(code, |(_, name)| name)
 }
 
 /// The code that replies carry: upstream's short codes in their ISO form.
-pub(crate) fn public(code: &str) -> &str {
+pub fn public(code: &str) -> &str {
     match code {
         "zh" => "zh-Hans",
         "zt" => "zh-Hant",
@@ -91,7 +91,7 @@ pub(crate) fn public(code: &str) -> &str {
 /// A code with a region, such as `en-US`, falls back to the language, or to the same language of
 /// another region: readers of `pt` understand `pt-BR`. A script is not left out: `zh-Hant` is not
 /// `zh-Hans`.
-pub(crate) fn resolve<'a>(known: &'a [String], code: &str) -> Option<&'a str> {
+pub fn resolve<'a>(known: &'a [String], code: &str) -> Option<&'a str> {
     let code = code.trim().to_lowercase().replace('_', "-");
     let code = match code.as_str() {
         "zh-cn" | "zh-sg" => "zh-hans",
