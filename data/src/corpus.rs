@@ -122,10 +122,10 @@ impl Corpus {
         }
     }
 
-    /// Describes two plain files, one sentence a line.
-    pub fn plain(source: (&str, impl Into<PathBuf>), target: (&str, impl Into<PathBuf>)) -> Self {
-        let corpus = Self::new(source.1, source.0, target.0);
-        Self { target_path: Some(target.1.into()), ..corpus }
+    /// The same corpus with its translations in a second plain file, one sentence a line in each.
+    #[must_use]
+    pub fn with_target(self, path: impl Into<PathBuf>) -> Self {
+        Self { target_path: Some(path.into()), ..self }
     }
 
     /// Describes a table of phrases (`.tsv`), whose first line names the languages of its columns: the
@@ -313,10 +313,8 @@ mod tests {
             Corpus::new(write("a.tsv.zst", &zstd::encode_all(tsv.as_bytes(), 3)?)?, "en", "de"),
             Corpus::new(write("a.jsonl", jsonl.as_bytes())?, "en", "de"),
             Corpus::new(write("a.tmx", tmx.as_bytes())?, "en", "de"),
-            Corpus::plain(
-                ("en", write("a.en", b"Good morning.\nA & B")?),
-                ("de", write("a.de", b"Guten Morgen.\nA & B\n")?),
-            ),
+            Corpus::new(write("a.en", b"Good morning.\nA & B")?, "en", "de")
+                .with_target(write("a.de", b"Guten Morgen.\nA & B\n")?),
         ];
         let expected = [("Good morning.", "Guten Morgen."), ("A & B", "A & B")];
         let expected = expected.map(|(source, target)| (source.to_owned(), target.to_owned()));
@@ -371,7 +369,7 @@ mod tests {
         let [english, german] = ["a.en", "a.de"].map(|name| dir.path().join(name));
         fs_err::write(&english, "one\ntwo\n")?;
         fs_err::write(&german, "eins\n")?;
-        let corpus = Corpus::plain(("en", english), ("de", german));
+        let corpus = Corpus::new(english, "en", "de").with_target(german);
         let lines = corpus.lines()?.collect::<crate::Result<Vec<_>>>()?;
         assert_eq!(lines[1].pair, Err("the target file has no such line".into()));
         Ok(())

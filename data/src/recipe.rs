@@ -189,9 +189,8 @@ impl Recipe {
     fn held_out(&self, base: &Path) -> Result<Vec<Corpus>> {
         let mut sets = named(base, &self.held_out)?;
         for pair in &self.held_out_plain {
-            let source = (pair.source.as_str(), base.join(&pair.source_file));
-            let target = (pair.target.as_str(), base.join(&pair.target_file));
-            sets.push(Corpus::plain(source, target));
+            let corpus = Corpus::new(base.join(&pair.source_file), &pair.source, &pair.target);
+            sets.push(corpus.with_target(base.join(&pair.target_file)));
         }
         Ok(sets)
     }

@@ -6,11 +6,14 @@
 //! its parts are translated one by one: worse sentences, but nothing is lost. Markup is placed by
 //! [`place`](place::place), else it cuts the sentence, too.
 
+mod loops;
 mod mask;
 mod numerals;
 mod part;
 mod place;
 mod verify;
+
+pub(crate) use self::part::Answer;
 
 use self::{
     mask::word,
@@ -87,11 +90,7 @@ impl Carrier {
     }
 
     /// Takes what the model answered, each with its number.
-    pub(crate) fn accept<'a>(
-        &mut self,
-        options: &Options,
-        next: &mut impl FnMut() -> (usize, &'a [String]),
-    ) {
+    pub(crate) fn accept<'a>(&mut self, options: &Options, next: &mut impl FnMut() -> Answer<'a>) {
         self.whole.accept(&Context { options, words: &self.words }, next);
     }
 

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::{
-    carry::Carrier,
+    carry::{Answer, Carrier},
     document::{Item, Rewritten},
     options::Options,
     sentence::{Role, Sentence, Span},
@@ -106,11 +106,7 @@ impl TermCarrier {
     }
 
     /// Takes what the model answered, each with its number.
-    pub(crate) fn accept<'a>(
-        &mut self,
-        options: &Options,
-        next: &mut impl FnMut() -> (usize, &'a [String]),
-    ) {
+    pub(crate) fn accept<'a>(&mut self, options: &Options, next: &mut impl FnMut() -> Answer<'a>) {
         for attempt in &mut self.attempts {
             attempt.carrier.accept(options, next);
         }

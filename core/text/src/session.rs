@@ -1,6 +1,7 @@
 //! Takes a document through a model, round by round.
 
 use crate::{
+    carry::Answer,
     document::{Document, Rewritten},
     glossed::{Ask, TermCarrier},
     html::HtmlDocument,
@@ -97,7 +98,7 @@ impl Session {
         let first = self.asked;
         let mut next = || {
             let (i, answer) = numbered.next().expect("an answer for every segment");
-            (first + i, answer.as_ref())
+            Answer { number: first + i, hypotheses: answer.as_ref() }
         };
         for carrier in &mut self.carriers {
             carrier.accept(&self.options, &mut next);

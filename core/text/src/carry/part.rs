@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     MAX_DEPTH, MAX_NODES, Mark, Word,
     mask::{self, Form},
-    place::{self, Node},
+    place::{self, Node, Tags},
     verify::{Failure, unmask},
 };
 use crate::{
@@ -27,6 +27,21 @@ const LONG: usize = 120;
 pub(super) struct Context<'a> {
     pub(super) options: &'a Options,
     pub(super) words: &'a [Word],
+}
+
+/// What the model says to one text.
+#[derive(Clone, Copy)]
+pub(crate) struct Answer<'a> {
+    /// Its place among the answers to all that was asked.
+    pub(crate) number: usize,
+    /// Translations, the best first.
+    pub(crate) hypotheses: &'a [String],
+}
+
+impl<'a> Answer<'a> {
+    fn best(&self) -> &'a str {
+        self.hypotheses.first().map(String::as_str).unwrap_or_default()
+    }
 }
 
 /// A sentence, or a part of one.
@@ -137,14 +152,15 @@ impl Part {
     pub(super) fn accept<'a>(
         &mut self,
         context: &Context<'_>,
-        next: &mut impl FnMut() -> (usize, &'a [String]),
+        next: &mut impl FnMut() -> Answer<'a>,
     ) {
         match &mut self.state {
             State::Open(form) => {
                 let form = *form;
-                let (number, hypotheses) = next();
-                let fragments: Vec<&[String]> = self.fragments.iter().map(|_| next().1).collect();
-                self.judge(form, context, (number, hypotheses), &fragments);
+                let answer = next();
+                let fragments: Vec<&[String]> =
+                    self.fragments.iter().map(|_| next().hypotheses).collect();
+                self.judge(form, context, answer, &fragments);
             }
             State::Cut(bits) => {
                 for bit in bits {
@@ -162,20 +178,20 @@ impl Part {
         &mut self,
         form: Form,
         context: &Context<'_>,
-        (number, hypotheses): (usize, &[String]),
+        answer: Answer<'_>,
         fragments: &[&[String]],
     ) {
         let words = mask::spell(form, &self.source, context.words, context.options);
         let words = words.unwrap_or_default();
-        let best = hypotheses.first().map(String::as_str).unwrap_or_default();
+        let number = answer.number;
         let read = |source: &str, answer: &str| {
             let target =
                 unmask(source, &without_references(source, answer, context), &words, context)?;
             Ok(spaced_as(source, restore(source, &target, &context.options.target)))
         };
-        let target = match read(&self.source, best) {
+        let target = match read(&self.source, answer.best()) {
             Ok(target) => target,
-            Err(failure) => return self.retry(form, context, failure, (number, best)),
+            Err(failure) => return self.retry(form, context, failure, answer),
         };
         if target == self.source {
             self.state = State::Unchanged { number: Some(number) };
@@ -190,19 +206,13 @@ impl Part {
         };
         let Some(items) = place(&target) else { return self.cut(&[]) };
         let mut texts = vec![items];
-        for other in &hypotheses[1..] {
+        for other in &answer.hypotheses[1..] {
             texts.extend(read(&self.source, other).ok().and_then(|target| place(&target)));
         }
         self.state = State::Done { texts, number };
     }
 
-    fn retry(
-        &mut self,
-        form: Form,
-        context: &Context<'_>,
-        failure: Failure,
-        (number, best): (usize, &str),
-    ) {
+    fn retry(&mut self, form: Form, context: &Context<'_>, failure: Failure, answer: Answer<'_>) {
         let has_words = mask::has_word(&self.source);
         if failure.words.is_empty() && self.marks.is_empty() && self.cut_at_clause() {
             return; // it was too long for the model
@@ -216,7 +226,7 @@ impl Part {
         } else if has_words || !self.marks.is_empty() {
             self.cut(if self.cuts == 0 { &failure.words } else { &[] });
         } else {
-            self.settle(context, (number, best));
+            self.settle(context, answer);
         }
     }
 
@@ -245,12 +255,12 @@ impl Part {
     }
 
     /// Takes the best that can be made of an answer that is not what it should be.
-    fn settle(&mut self, context: &Context<'_>, (number, answer): (usize, &str)) {
-        let cleaned = super::verify::cleaned(&self.source, answer, context);
+    fn settle(&mut self, context: &Context<'_>, answer: Answer<'_>) {
+        let cleaned = super::verify::cleaned(&self.source, answer.best(), context);
         self.state = match cleaned {
             Some(target) => {
                 let target = restore(&self.source, &target, &context.options.target);
-                State::Done { texts: vec![vec![Item::Prose(target)]], number }
+                State::Done { texts: vec![vec![Item::Prose(target)]], number: answer.number }
             }
             None => State::Unchanged { number: None },
         };
@@ -341,8 +351,8 @@ impl Part {
                         fragments.push(self.source[range.clone()].trim().to_owned());
                         fragments.len() - 1
                     });
-                    let spans = (open.span, mark.span);
-                    let element = Node::element(range, spans, children, fragment);
+                    let tags = Tags { open: open.span, close: mark.span };
+                    let element = Node::element(range, tags, children, fragment);
                     levels.last_mut()?.1.push(element);
                     count += 1;
                 }

@@ -25,6 +25,13 @@ pub(super) struct Node {
     children: Vec<Node>,
 }
 
+/// The spans of the two tags of an element.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tags {
+    pub(super) open: usize,
+    pub(super) close: usize,
+}
+
 /// What a node writes.
 #[derive(Debug)]
 enum Kind {
@@ -35,14 +42,14 @@ enum Kind {
 }
 
 impl Node {
-    /// An element around the text at `range`; its tags are the `spans`.
+    /// An element around the text at `range`; with its `tags`.
     pub(super) fn element(
         range: Range<usize>,
-        spans: (usize, usize),
+        tags: Tags,
         children: Vec<Self>,
         fragment: Option<usize>,
     ) -> Self {
-        let (open, close) = spans;
+        let Tags { open, close } = tags;
         Self { range, kind: Kind::Element { open, close, fragment }, children }
     }
 
