@@ -46,6 +46,10 @@ pub enum Error {
     #[error(transparent)]
     Tokenizer(#[from] crate::tokenizer::TokenizerError),
 
+    /// A translator on another machine does not answer as it should.
+    #[error("{0}")]
+    Remote(String),
+
     /// A tensor operation failed; candle's message carries the shapes.
     #[error(transparent)]
     Tensor(#[from] candle::Error),

@@ -140,6 +140,13 @@ pub trait Translate: Send + Sync {
         false
     }
 
+    /// Whether `source` is translated into `target` by another machine: a call then waits rather than
+    /// computes, and should not keep others from computing.
+    fn is_remote(&self, source: &str, target: &str) -> bool {
+        let _ = (source, target);
+        false
+    }
+
     /// What happened in the memory of experts, where there is one.
     fn memory(&self) -> Option<MemoryStats> {
         None

@@ -164,6 +164,11 @@ impl Translate for Translators {
         path.last().is_some_and(|part| self.models[part.model].can_want(&part.source, &part.target))
     }
 
+    fn is_remote(&self, source: &str, target: &str) -> bool {
+        let path = self.path(source, target).unwrap_or_default();
+        path.iter().any(|part| self.models[part.model].is_remote(&part.source, &part.target))
+    }
+
     fn placeholders(&self, source: &str, target: &str) -> usize {
         let path = self.path(source, target).unwrap_or_default();
         let known = |part: &Part| self.models[part.model].placeholders(&part.source, &part.target);

@@ -3,6 +3,8 @@
 #[cfg(feature = "server")]
 mod collection;
 #[cfg(feature = "server")]
+mod llm;
+#[cfg(feature = "server")]
 mod recommender;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use dragoman_core::{
 
 #[cfg(feature = "server")]
 pub(crate) use collection::{Collection, CollectionArgs};
+#[cfg(feature = "server")]
+pub(crate) use llm::LlmArgs;
 #[cfg(feature = "server")]
 pub(crate) use recommender::recommender;
 

@@ -11,6 +11,7 @@ mod worker;
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use dragoman_core::translate::{Translation, TranslationJob};
+use prometheus::IntGauge;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -27,7 +28,10 @@ use crate::{
 
 /// The queue before the model, and the threads behind it.
 pub(crate) struct Batcher {
-    queue: Arc<Queue<QueuedSentence>>,
+    /// Sentences for models that compute here.
+    local: Arc<Queue<QueuedSentence>>,
+    /// Sentences for translators on other machines, which must not hold up those that compute.
+    remote: Arc<Queue<QueuedSentence>>,
     slots: Slots,
     cache: Cache,
     metrics: Arc<Metrics>,
@@ -44,22 +48,30 @@ impl Batcher {
             cost: config.batch_chars,
             wait: std::time::Duration::from_millis(config.batch_wait_ms),
         };
-        let queue = Arc::new(Queue::new(limits, config.batch_workers, metrics.queued.clone()));
-        for number in 0..config.batch_workers {
-            let (queue, metrics) = (Arc::clone(&queue), Arc::clone(&metrics));
-            std::thread::Builder::new()
-                .name(format!("batch-{number}"))
-                .spawn(move || worker::serve(&queue, &metrics))?;
-        }
+        let start = |limits, workers, name, length: &IntGauge| -> Result<_> {
+            let queue = Arc::new(Queue::new(limits, workers, length.clone()));
+            for number in 0..workers {
+                let (queue, metrics) = (Arc::clone(&queue), Arc::clone(&metrics));
+                std::thread::Builder::new()
+                    .name(format!("{name}-{number}"))
+                    .spawn(move || worker::serve(&queue, &metrics))?;
+            }
+            Ok(queue)
+        };
+        let local = start(limits, config.batch_workers, "batch", &metrics.queued)?;
+        // One sentence a call: nothing is gained where the other side makes the batches.
+        let single = Limits { count: 1, wait: std::time::Duration::ZERO, ..limits };
+        let remote = start(single, config.remote_workers, "remote", &metrics.remote_queued)?;
         if config.express {
-            let (queue, metrics) = (Arc::clone(&queue), Arc::clone(&metrics));
+            let (queue, metrics) = (Arc::clone(&local), Arc::clone(&metrics));
             let pool = worker::express_pool()?;
             std::thread::Builder::new()
                 .name("express".into())
                 .spawn(move || worker::serve_short(&queue, &metrics, &pool))?;
         }
         Ok(Self {
-            queue,
+            local,
+            remote,
             slots: Slots::new(config.queue_size),
             cache: Cache::new(config.cache_bytes),
             metrics,
@@ -113,7 +125,7 @@ impl Batcher {
 
         let mut rest = missing.iter().copied();
         let mut in_flight = slots.len();
-        self.queue.push(slots.into_iter().zip(rest.by_ref()).map(waiting).collect());
+        self.push(slots.into_iter().zip(rest.by_ref()).map(waiting));
         let mut left = missing.len();
         while left > 0 {
             let mut free = Vec::new();
@@ -129,9 +141,21 @@ impl Batcher {
             }
             let next = self.next(&mut rest, in_flight, free);
             in_flight += next.len();
-            self.queue.push(next.into_iter().map(waiting).collect());
+            self.push(next.into_iter().map(waiting));
         }
         Ok(())
+    }
+
+    /// Puts sentences into the queues of those who translate them.
+    fn push(&self, sentences: impl Iterator<Item = QueuedSentence>) {
+        let is_remote = |sentence: &QueuedSentence| {
+            let QueuedSentence { job, model, .. } = sentence;
+            model.model.is_remote(&job.source, &job.target)
+        };
+        let (remote, local) = sentences.partition(is_remote);
+        for (queue, sentences) in [(&self.remote, remote), (&self.local, local)] {
+            queue.push(sentences);
+        }
     }
 
     /// The sentences that a request sends next: as many as it may have in flight, with the slots that
@@ -158,7 +182,8 @@ impl Batcher {
         let enter = || self.slots.enter(count);
         enter()
             .or_else(|| {
-                self.metrics.cancelled.inc_by(self.queue.drop_cancelled() as u64);
+                let dropped = self.local.drop_cancelled() + self.remote.drop_cancelled();
+                self.metrics.cancelled.inc_by(dropped as u64);
                 enter()
             })
             .ok_or_else(|| {
@@ -170,7 +195,8 @@ impl Batcher {
 
 impl Drop for Batcher {
     fn drop(&mut self) {
-        self.queue.close();
+        self.local.close();
+        self.remote.close();
     }
 }
 

@@ -88,6 +88,7 @@ impl ServerConfig {
             ("batch_sentences", queue.batch_sentences),
             ("batch_chars", queue.batch_chars),
             ("batch_workers", queue.batch_workers),
+            ("remote_workers", queue.remote_workers),
             ("recommend_body_limit", recommendation.recommend_body_limit),
             ("recommend_row_limit", recommendation.recommend_row_limit),
             ("recommend_queue_size", recommendation.recommend_queue_size),

@@ -81,6 +81,9 @@ pub(crate) enum ServiceError {
     /// The queue is full.
     #[error("the server is busy; try again in {RETRY_AFTER} second")]
     Busy,
+    /// A server that this one asks does not answer as it should.
+    #[error("{0}; try again later")]
+    BadGateway(String),
     /// It is our fault.
     #[error("{0}")]
     Internal(String),
@@ -118,6 +121,7 @@ impl ServiceError {
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Slowdown(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -129,6 +133,7 @@ impl ServiceError {
             Self::Busy => {
                 answer.insert_header((header::RETRY_AFTER, RETRY_AFTER.to_string()));
             }
+            Self::BadGateway(reason) => tracing::error!(reason, "another server failed"),
             Self::Internal(reason) => tracing::error!(reason, "a request failed"),
             _ => {}
         }

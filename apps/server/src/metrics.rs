@@ -18,6 +18,7 @@ pub(crate) struct Metrics {
     duration: HistogramVec,
     pub(crate) in_flight: IntGauge,
     pub(crate) queued: IntGauge,
+    pub(crate) remote_queued: IntGauge,
     pub(crate) refused: IntCounter,
     pub(crate) cancelled: IntCounter,
     pub(crate) batch_size: Histogram,
@@ -109,6 +110,11 @@ impl Metrics {
                 "Requests being answered",
             ),
             queued: gauge(&registry, "dragoman_queue_length", "Sentences waiting for a batch"),
+            remote_queued: gauge(
+                &registry,
+                "dragoman_remote_queue_length",
+                "Sentences waiting for a translator on another machine",
+            ),
             refused,
             cancelled: counter(
                 &registry,

@@ -26,7 +26,7 @@ use self::{
     retrain::{RetrainArgs, Retraining},
     upstream::UpstreamFlags,
 };
-use crate::models::{self, Collection, CollectionArgs, SearchArgs};
+use crate::models::{self, Collection, CollectionArgs, LlmArgs, SearchArgs};
 
 /// How often the register of a model folder is looked at.
 const WATCH: Duration = Duration::from_millis(300);
@@ -72,6 +72,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     collection: CollectionArgs,
+
+    #[command(flatten)]
+    llm: LlmArgs,
 
     /// Print the settings that would be used, each with its environment variable, and end
     #[arg(long)]
@@ -130,8 +133,11 @@ impl Serve {
         }
         let options = self.search.options();
         let collection = Collection::new(&self.collection, options);
-        let all = translators.clone();
-        let open = move || translator(&all, &collection, options);
+        let (all, llm) = (translators.clone(), self.llm.clone());
+        let open = move || {
+            let translator = translator(&all, &collection, options)?;
+            anyhow::Ok(with_llm(&llm, translator))
+        };
         let handle = ModelHandle::new(open()?);
         let models = Models { translator: handle, recommender: RecommenderHandle::default() };
         let open = Arc::new(open);
@@ -238,6 +244,14 @@ fn translator(
         0 => anyhow::bail!("no model that translates is in the folders that were named"),
         1 => Ok(all.remove(0)),
         _ => Ok(Arc::new(Translators::new(all))),
+    }
+}
+
+/// `translator` behind the language model, which translates the pairs it was given; alone where there is none.
+fn with_llm(llm: &LlmArgs, translator: Arc<dyn Translate>) -> Arc<dyn Translate> {
+    match llm.translator() {
+        Some(first) => Arc::new(Translators::new(vec![first, translator])),
+        None => translator,
     }
 }
 

@@ -106,6 +106,7 @@ fn call(model: &dyn Translate, jobs: &[TranslationJob]) -> Result<Vec<Translatio
             | Error::NoRoute { .. }
             | Error::UnknownDomain { .. }),
         )) => Err(ServiceError::invalid(error)),
+        Ok(Err(Error::Remote(reason))) => Err(ServiceError::BadGateway(reason)),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Ok(Ok(found)) if found.len() != jobs.len() => {
             let (found, asked) = (found.len(), jobs.len());

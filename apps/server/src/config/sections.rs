@@ -97,6 +97,8 @@ pub struct QueueConfig {
     pub batch_wait_ms: u64,
     /// Batches translated at the same time; each uses all cores as it can.
     pub batch_workers: usize,
+    /// Sentences asked of translators on other machines at the same time.
+    pub remote_workers: usize,
     /// Whether a thread of its own answers short requests while the others work on long ones.
     pub express: bool,
     /// Memory for translations of sentences seen before, in bytes; 0 for none.
@@ -270,6 +272,7 @@ impl Default for QueueConfig {
             batch_chars: 8192,
             batch_wait_ms: 2,
             batch_workers: 1,
+            remote_workers: 8,
             express: true,
             cache_bytes: 32 << 20,
         }
