@@ -10,18 +10,20 @@ use std::{
 use serde_json::Value;
 
 /// Status, headers of one line each, and body of a reply.
-pub type Reply = (u16, &'static str, String);
+pub(crate) type Reply = (u16, &'static str, String);
 
 /// A server that replies to each request as it is told.
-pub struct Stub {
+pub(crate) struct Stub {
     /// Address of its API.
-    pub url: String,
+    pub(crate) url: String,
     requests: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Stub {
     /// Starts a server that answers each request, whose number from 0 on and body are given, by `reply`.
-    pub fn start(reply: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        reply: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}/v1", listener.local_addr()?);
         let requests: Arc<Mutex<Vec<Value>>> = Arc::default();
@@ -36,14 +38,15 @@ impl Stub {
     }
 
     /// The bodies of the requests so far, each with the header `authorization`.
-    pub fn requests(&self) -> Vec<Value> {
+    pub(crate) fn requests(&self) -> Vec<Value> {
         self.requests.lock().expect("no thread panicked").clone()
     }
 }
 
 /// A chat completion that says `text`.
-pub fn said(text: &str) -> Reply {
-    let choice = serde_json::json!({ "index": 0, "message": { "role": "assistant", "content": text } });
+pub(crate) fn said(text: &str) -> Reply {
+    let choice =
+        serde_json::json!({ "index": 0, "message": { "role": "assistant", "content": text } });
     (200, "", serde_json::json!({ "object": "chat.completion", "choices": [choice] }).to_string())
 }
 
