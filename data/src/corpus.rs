@@ -3,7 +3,7 @@
 //! A malformed line is an item like any other, with its number and what is wrong with it: the
 //! reader goes on behind it.
 
-pub(crate) mod input;
+pub mod input;
 mod jsonl;
 mod plain;
 mod table;

@@ -16,16 +16,16 @@ pub(super) const LONGEST_LINE: usize = 4 << 20;
 const SNIFFED: usize = 64;
 
 /// A line without its end, or `None` where it is not UTF-8.
-type Text = Option<String>;
+pub type Text = Option<String>;
 
 /// A file being read line by line, counting from 1.
-pub(crate) struct Input {
+pub struct Input {
     reader: Box<dyn BufRead + Send>,
     number: usize,
 }
 
 /// Opens the file at `path`. UTF-16 is decoded, and a byte order mark left out.
-pub(crate) fn open(path: &Path) -> Result<Input> {
+pub fn open(path: &Path) -> Result<Input> {
     let file = fs_err::File::open(path)?;
     let packing = path.extension().and_then(|extension| extension.to_str());
     let mut reader: Box<dyn Read + Send> = match packing {

@@ -1,12 +1,8 @@
 //! Reads test sets: pairs in TSV files, and parallel files of one language each.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    path::Path,
-};
+use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-use fs_err::File;
+use dragoman_data::corpus::input;
 use tracing::warn;
 
 use super::LanguagePair;
@@ -26,7 +22,7 @@ pub struct TestSet {
 }
 
 impl TestSet {
-    /// Reads `source<TAB>target[<TAB>set]` lines, gzipped if `path` ends in `.gz`.
+    /// Reads `source<TAB>target[<TAB>set]` lines, packed if `path` ends in `.gz` or `.zst`.
     ///
     /// `columns` says which language is in which column; [`reversed`](Self::reversed) gives the
     /// other direction. Lines without both columns are skipped, and named in a warning.
@@ -118,25 +114,17 @@ fn empty(path: &Path) -> Error {
     Error::TestSet { path: path.into(), reason }
 }
 
-/// Reads all lines, which must be UTF-8.
+/// Reads all lines as corpora are read: UTF-8 or UTF-16, packed or not.
 pub(super) fn read_lines(path: &Path) -> Result<Vec<String>> {
-    let file = File::open(path)?;
-    let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
-    let reader: Box<dyn Read> = match is_gzip {
-        true => Box::new(MultiGzDecoder::new(file)),
-        false => Box::new(file),
+    let refuse = |number: usize, reason: String| Error::TestSet {
+        path: path.into(),
+        reason: format!("line {number} cannot be read: {reason}"),
     };
-    let mut lines = Vec::new();
-    for (number, line) in BufReader::new(reader).lines().enumerate() {
-        lines.push(line.map_err(|error| Error::TestSet {
-            path: path.into(),
-            reason: format!("line {} cannot be read: {error}", number + 1),
-        })?);
-    }
-    if let Some(first) = lines.first_mut() {
-        *first = first.trim_start_matches('\u{feff}').to_owned();
-    }
-    Ok(lines)
+    let line = |(number, line): (usize, std::io::Result<Option<String>>)| {
+        let line = line.map_err(|error| refuse(number, error.to_string()))?;
+        line.ok_or_else(|| refuse(number, "it is not UTF-8".into()))
+    };
+    input::open(path)?.map(line).collect()
 }
 
 #[cfg(test)]
@@ -144,6 +132,7 @@ mod tests {
     use std::io::Write;
 
     use flate2::{Compression, write::GzEncoder};
+    use fs_err::File;
 
     use super::*;
 
@@ -198,6 +187,17 @@ mod tests {
         fs_err::write(&path, b"One.\tEins.\nTw\xff.\tZwei.\n")?;
         let error = TestSet::load_tsv("x", &path, &pair()).expect_err("not UTF-8");
         assert!(error.to_string().contains("line 2"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_in_utf_16_reads_like_one_in_utf_8() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("utf16.tsv");
+        let units = "\u{feff}The bridge.\tDie Brücke.\r\n".encode_utf16();
+        fs_err::write(&path, units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>())?;
+        let set = TestSet::load_tsv("x", &path, &pair())?;
+        assert_eq!((&*set.sources[0], &*set.references[0]), ("The bridge.", "Die Brücke."));
         Ok(())
     }
 }
