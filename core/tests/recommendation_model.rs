@@ -27,6 +27,7 @@ fn config(gate: SegmentGate) -> RecommendationConfig {
         value_edges: vec![2.0],
         num_gaps: 6,
         num_statistics: Behaviour::FEATURES,
+        statistics_in_tokens: true,
         d_model: 16,
         num_heads: 2,
         d_ff: 24,
@@ -146,6 +147,29 @@ fn a_gate_that_is_off_has_no_gradient_and_its_experts_have() -> Result<()> {
             let is_zero = gradient.iter().all(|x| *x == 0.0);
             assert_eq!(is_zero, is_gate, "{name} with {gate:?}");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_swapped_gate_gives_each_expert_the_weight_of_the_one_before() -> Result<()> {
+    let learned = config(SegmentGate::Learned);
+    let (model, params) = model(&learned)?;
+    let users = users(3);
+    let batch = batch(&learned, &users);
+    let register = Register::for_segments(&SEGMENTS, 6, &learned.layers());
+    let swapped = RecommendationConfig { gate: SegmentGate::Swapped, ..learned };
+    let content = Bags::from_iter(vec![&[][..]; ITEMS]);
+    let model = model.with_content(content.clone());
+    let other = RecommendationModel::new(&swapped, &register, content, &params)?;
+    let gates = |model: &RecommendationModel| -> Result<Vec<Vec<f32>>> {
+        let context = Context::inference(Precision::F32);
+        let vectors = model.item_vectors(0.0, &context)?;
+        Ok(model.forward(&batch, &vectors, &context)?.gates[0].to_vec2()?)
+    };
+    for (mut row, swapped) in gates(&model)?.into_iter().zip(gates(&other)?) {
+        row.rotate_right(1);
+        assert_eq!(row, swapped);
     }
     Ok(())
 }

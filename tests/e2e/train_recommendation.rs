@@ -72,6 +72,23 @@ fn a_log_becomes_a_model() -> Result<()> {
     let evaluation: Value = serde_json::from_str(&fs_err::read_to_string(&json)?)?;
     assert_eq!(evaluation["systems"].as_array().map(Vec::len), Some(1));
 
+    // Other gates stand beside the learned one, and what each is worth to each user.
+    let lines = dir.path().join("users.jsonl");
+    let with_gates = || {
+        let command = with_model(&["evaluate", "recommendation", "--no-baselines"])?;
+        Ok::<_, anyhow::Error>(command.args(["--data".as_ref(), data.as_os_str()]))
+    };
+    let gates = ["--gate", "learned,uniform,random,swapped", "--resamples", "20"];
+    let command = with_gates()?.args(gates);
+    let stdout = command.args(["--scores".as_ref(), lines.as_os_str()]).stdout()?;
+    assert!(stdout.contains("beside the model") && stdout.contains("(swapped)"), "{stdout}");
+    let users = fs_err::read_to_string(&lines)?;
+    let user: Value = serde_json::from_str(users.lines().next().unwrap_or_default())?;
+    assert_eq!(user["scores"].as_object().map(serde_json::Map::len), Some(4), "{user}");
+    assert!(user["user"].as_str().is_some_and(|id| id.starts_with('u')), "{user}");
+    let alone = with_gates()?.args(["--transformer-alone"]).stdout()?;
+    assert!(alone.contains("NDCG@10"), "{alone}");
+
     // The same command finds nothing left to do; an altered file is named.
     assert!(train()?.stdout()?.contains("finished at step"));
     fs_err::write(model.join("items.json"), "{}")?;

@@ -26,6 +26,9 @@ pub struct RecommendationConfig {
     pub num_gaps: usize,
     /// Statistics of behaviour that the gate reads.
     pub num_statistics: usize,
+    /// Whether every token is told the statistics, too, by a vector for each.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub statistics_in_tokens: bool,
     /// Width of the model, `D`.
     pub d_model: usize,
     /// Attention heads, `H`; divides `d_model`.
@@ -55,6 +58,7 @@ impl Default for RecommendationConfig {
             value_edges: Vec::new(),
             num_gaps: 0,
             num_statistics: 0,
+            statistics_in_tokens: false,
             d_model: 64,
             num_heads: 2,
             num_layers: 2,

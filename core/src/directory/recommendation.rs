@@ -14,8 +14,8 @@ use super::{
     CONFIG, Edit, Files, REGISTER, sha256_of, to_bytes, to_json, write_weights, write_whole,
 };
 use crate::{
-    Result,
-    config::{ModelConfig, RecommendationConfig},
+    Error, Result,
+    config::{ModelConfig, RecommendationConfig, SegmentGate},
     models::recommendation::RecommendationModel,
     params::ParamStore,
     recommend::{Blend, Catalogue, Profiler, Scorers, behaviour::Categories},
@@ -25,6 +25,8 @@ use crate::{
 const ITEMS: &str = "items.json";
 const BLEND: &str = "blend.json";
 const SCORERS: &str = "scorers.safetensors";
+/// How the name of an expert's row of a gate ends.
+const GATE_ROW: &str = ".gate.weight";
 
 /// A recommendation model with all it needs to run.
 #[derive(Debug)]
@@ -51,6 +53,34 @@ impl LoadedRecommendation {
             percentiles: self.scorers.percentiles(),
         }
     }
+
+    /// The same model with another gate, to see what the learned one is worth. A random gate is drawn
+    /// by `seed`.
+    ///
+    /// # Errors
+    /// Fails for a model without segment experts, and for one whose gate did not learn.
+    pub fn with_gate(self, gate: SegmentGate, seed: u64) -> Result<Self> {
+        let Self { model, params, register, catalogue, blend, scorers } = self;
+        let learned = model.config();
+        if register.experts.is_empty() || learned.gate != SegmentGate::Learned {
+            let reason = "the model has no gate that learned; another one cannot take its place";
+            return Err(Error::Invalid(reason.into()));
+        }
+        let params = match gate {
+            SegmentGate::Random => without_gates(&params)?.growing("experts", seed),
+            _ => params,
+        };
+        let config = RecommendationConfig { gate, ..learned.clone() };
+        let model = RecommendationModel::new(&config, &register, catalogue.content(), &params)?;
+        Ok(Self { model, params, register, catalogue, blend, scorers })
+    }
+}
+
+/// The weights of a model without those by which segment experts are weighed.
+fn without_gates(params: &ParamStore) -> Result<ParamStore> {
+    let mut tensors = params.tensors()?;
+    tensors.retain(|name, _| !(name.starts_with("experts.") && name.ends_with(GATE_ROW)));
+    Ok(ParamStore::from_tensors(params.device(), tensors))
 }
 
 impl Files {

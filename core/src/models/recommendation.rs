@@ -35,6 +35,7 @@ pub struct RecommendationModel {
     kinds: Param,
     values: Option<Param>,
     gaps: Option<Param>,
+    statistics: Option<Param>,
     layers: Vec<Layer>,
     norm: LayerNorm,
 }
@@ -94,6 +95,7 @@ impl RecommendationModel {
             0 => 0,
             edges => edges + 1,
         };
+        let statistics = if config.statistics_in_tokens { config.num_statistics } else { 0 };
         let layer = |name: &String| Layer::new(name, config, register, &root);
         Ok(Self {
             content,
@@ -104,6 +106,7 @@ impl RecommendationModel {
             kinds: table("kind_embedding", config.num_kinds + 1, SMALL)?,
             values: optional("value_embedding", values, SMALL)?,
             gaps: optional("gap_embedding", config.num_gaps, SMALL)?,
+            statistics: optional("statistics_embedding", statistics, SMALL)?,
             layers: config.layers().iter().map(layer).collect::<Result<_>>()?,
             norm: LayerNorm::new(d_model, &root.pp("norm"))?,
             config: config.clone(),
@@ -207,6 +210,16 @@ impl RecommendationModel {
         };
         lookups.extend(self.values.as_ref().map(|table| of_events(table, &batch.values)));
         lookups.extend(self.gaps.as_ref().map(|table| of_events(table, &batch.gaps)));
+        if let Some(table) = &self.statistics {
+            let (count, values) = (self.config.num_statistics as u32, &batch.statistics);
+            let all = 0..values.len() as u32;
+            lookups.push(Lookup {
+                table: table.clone(),
+                rows: all.clone().map(|place| place / count).collect(),
+                ids: all.map(|place| place % count).collect(),
+                weights: values.clone(),
+            });
+        }
         if let Some(table) = &self.user_features {
             let users = Bags::from_iter(batch.features.iter().map(Vec::as_slice));
             let mut lookup = users.lookup(table);

@@ -26,6 +26,9 @@ pub struct Blend {
     /// Segments in which something simpler was better on the validation window: the weights that
     /// stand for the mixture there.
     pub fallback: BTreeMap<Segment, Vec<f32>>,
+    /// The same for users without any event, who would be of the segment of new users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold: Option<Vec<f32>>,
 }
 
 impl Default for Blend {
@@ -36,6 +39,7 @@ impl Default for Blend {
             weights: vec![Vec::new()],
             rules: SegmentRules::default(),
             fallback: BTreeMap::new(),
+            cold: None,
         }
     }
 }
@@ -56,7 +60,8 @@ impl Blend {
 
     /// Weights of the scorers for a user, which sum to one.
     pub fn shares(&self, gates: &[f32], behaviour: &Behaviour) -> Vec<f32> {
-        if let Some(shares) = self.fallback.get(&self.rules.segment(behaviour)) {
+        let cold = self.cold.as_ref().filter(|_| behaviour.events == 0);
+        if let Some(shares) = cold.or_else(|| self.fallback.get(&self.rules.segment(behaviour))) {
             return shares.clone();
         }
         let inputs = Self::inputs(gates, behaviour);
@@ -71,7 +76,8 @@ impl Blend {
             return Err(format!("the first scorer must be `{TRANSFORMER}`"));
         }
         let fits = |row: &Vec<f32>| row.len() == count && row.iter().all(|share| *share >= 0.0);
-        if self.weights.len() != count || !self.fallback.values().all(fits) {
+        let mut fallbacks = self.fallback.values().chain(&self.cold);
+        if self.weights.len() != count || !fallbacks.all(fits) {
             return Err(format!("there must be weights for each of {count} scorers"));
         }
         if self.weights.iter().flatten().any(|weight| !weight.is_finite()) {
@@ -130,6 +136,10 @@ mod tests {
         assert!(first[0] > 0.8 && second[1] > 0.8, "{first:?} {second:?}");
         blend.fallback.insert(Segment::New, vec![0.0, 1.0]);
         assert_eq!(blend.shares(&[1.0, 0.0], &nobody), [0.0, 1.0]);
+        blend.cold = Some(vec![0.5, 0.5]);
+        assert_eq!(blend.shares(&[1.0, 0.0], &nobody), [0.5, 0.5]);
+        let known = Behaviour { events: 1, ..Behaviour::default() };
+        assert_eq!(blend.shares(&[1.0, 0.0], &known), [0.0, 1.0], "new, and not without events");
         blend.fallback.insert(Segment::New, vec![1.0]);
         assert!(blend.check().is_err());
     }

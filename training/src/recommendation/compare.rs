@@ -1,6 +1,9 @@
 //! What recommenders are worth to groups of users, beside each other.
 
-use super::{metrics::Scores, report::Group};
+use super::{
+    metrics::Scores,
+    report::{Group, Pair},
+};
 use crate::{
     Result,
     metrics::significance::{Bootstrap, Interval},
@@ -50,6 +53,20 @@ impl Comparison<'_> {
             self.groups.iter().map(|(name, places)| group(system, name, places)).collect()
         };
         systems.iter().map(of).collect()
+    }
+
+    /// How much more each of `models` but the first is worth than the first, for each group.
+    pub(super) fn beside_first(&self, models: &[Scored<'_>]) -> Result<Vec<Pair>> {
+        let Some((first, others)) = models.split_first() else { return Ok(Vec::new()) };
+        let pair = |other: &Scored<'_>| -> Result<Pair> {
+            let difference = |(name, places): &(String, Vec<usize>)| -> Result<_> {
+                let (other, first) = (ndcg(other.1, places), ndcg(first.1, places));
+                Ok((name.clone(), self.bootstrap.difference(&first, &other)?))
+            };
+            let groups = self.groups.iter().map(difference).collect::<Result<_>>()?;
+            Ok(Pair { model: other.0.to_owned(), beside: first.0.to_owned(), groups })
+        };
+        others.iter().map(pair).collect()
     }
 
     /// How much more `system` is worth than another, paired by user; none beside itself.

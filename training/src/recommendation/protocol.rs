@@ -11,9 +11,9 @@ use super::{
     metrics::Scores,
     panel::Panel,
     ranking::Outcome,
-    report::{Evaluation, Setup, System},
+    report::{Evaluation, Pair, Setup, System, UserScores},
     successive::Successive,
-    trial::Trial,
+    trial::{Case, Trial},
 };
 use crate::{Error, Result, metrics::significance::Bootstrap};
 
@@ -130,7 +130,10 @@ fn run(
         }
     }
     let curve_users = curve.first().map_or(0, |(_, trial)| trial.cases.len());
-    let evaluation = Evaluation { setup, settings, curve_users, successive: None, systems };
+    let pairs = pairs(&test, &outcomes[num_baselines..], &options.bootstrap)?;
+    let users = users(&test, &outcomes);
+    let evaluation =
+        Evaluation { setup, settings, curve_users, successive: None, systems, pairs, users };
     match successive {
         Some(successive) => one_by_one(evaluation, successive, test, panel),
         None => Ok(evaluation),
@@ -186,6 +189,27 @@ fn setup(log: &Interactions, options: &Options, cuts: Option<Cuts>, test: &Trial
         keeps_seen: options.keeps_seen,
         bootstrap: options.bootstrap,
     }
+}
+
+/// Each model but the first beside the first.
+fn pairs(test: &Trial, models: &[(String, Outcome)], bootstrap: &Bootstrap) -> Result<Vec<Pair>> {
+    let scored: Vec<Scored<'_>> =
+        models.iter().map(|(name, outcome)| (&**name, &*outcome.scores)).collect();
+    let groups = &test.groups();
+    Comparison { groups, main: test.main_group(), bootstrap }.beside_first(&scored)
+}
+
+/// What the lists of each user are worth.
+fn users(test: &Trial, outcomes: &[(String, Outcome)]) -> Vec<UserScores> {
+    let of = |(place, case): (usize, &Case)| UserScores {
+        user: case.user.clone(),
+        groups: case.groups.clone(),
+        scores: outcomes
+            .iter()
+            .map(|(name, outcome)| (name.clone(), outcome.scores[place]))
+            .collect(),
+    };
+    test.cases.iter().enumerate().map(of).collect()
 }
 
 /// The figures of each system.

@@ -3,6 +3,8 @@
 mod page;
 mod text;
 
+use std::collections::BTreeMap;
+
 use dragoman_data::interactions::split::Cuts;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,36 @@ pub struct Evaluation {
     pub successive: Option<Questions>,
     /// What everybody answered, baselines first.
     pub systems: Vec<System>,
+    /// Each model but the first beside the first.
+    #[serde(default)]
+    pub pairs: Vec<Pair>,
+    /// What the list of each user is worth; not in the JSON of the figures.
+    #[serde(skip)]
+    pub users: Vec<UserScores>,
+}
+
+/// One model beside another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// The one.
+    pub model: String,
+    /// The other.
+    pub beside: String,
+    /// How much more the one is worth in NDCG@10 by group of users, paired by user.
+    pub groups: Vec<(String, Interval)>,
+}
+
+/// What one user's lists are worth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserScores {
+    /// Identifier of the user.
+    pub user: String,
+    /// The groups that the user belongs to.
+    pub groups: Vec<String>,
+    /// By name of the system.
+    pub scores: BTreeMap<String, Scores>,
 }
 
 /// The log and how it was split.
@@ -113,6 +145,12 @@ impl Evaluation {
     /// All numbers as JSON, for other programs.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("scores are plain numbers and strings")
+    }
+
+    /// The scores of each user, a line of JSON for each, for tests of one's own.
+    pub fn users_as_lines(&self) -> String {
+        let line = |user: &UserScores| serde_json::to_string(user).expect("plain numbers and text");
+        self.users.iter().map(|user| line(user) + "\n").collect()
     }
 
     /// One self-contained page.

@@ -55,6 +55,7 @@ impl Successive {
             for &place in &asked {
                 let Event { item, time, .. } = history[place];
                 let case = Case {
+                    user: log.users[user].id.clone(),
                     history: history[..place].to_vec(),
                     targets: vec![item],
                     labels: log.users[user].labels.clone(),

@@ -22,6 +22,8 @@ pub const COLD: &str = "cold";
 /// A user to recommend to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
+    /// Identifier of the user; of a file of lines the number of the line.
+    pub user: String,
     /// What the user had done, oldest first.
     pub history: Vec<Event>,
     /// What the user did then, once each; items outside the catalogue are `u32::MAX`.
@@ -90,7 +92,8 @@ impl Trial {
             let targets = targets.iter().filter(|id| seen.insert(id.as_str()));
             let targets = targets.map(|id| lookup(id).unwrap_or(u32::MAX)).collect();
             let groups = vec!["all".to_owned(), activity(history.len())];
-            cases.push(Case { history, targets, labels: Vec::new(), now, groups });
+            let user = number.to_string();
+            cases.push(Case { user, history, targets, labels: Vec::new(), now, groups });
         }
         let mut trial = Self::new(train, now, keeps_seen);
         if trial.train.is_empty() {
@@ -121,6 +124,7 @@ impl Trial {
                 let history = after[..k].to_vec();
                 let now = history.last().map_or(self.now, |event| event.time);
                 cases.push(Case {
+                    user: log.users[user].id.clone(),
                     targets: distinct(&after[k..]),
                     history,
                     labels: log.users[user].labels.clone(),
@@ -143,6 +147,7 @@ impl Trial {
                 let history = trial.train.histories[user].clone();
                 let segment = description.segments[user];
                 Case {
+                    user: trial.train.users[user].id.clone(),
                     targets: distinct(targets),
                     labels: trial.train.users[user].labels.clone(),
                     now,

@@ -33,7 +33,7 @@ use dragoman_data::interactions::Interactions;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use blend::BlendConfig;
+pub use blend::{BlendBy, BlendConfig};
 pub use config::{ModelShape, Objective, SegmentsConfig, TrainConfig};
 pub use protocol::Protocol;
 pub use stages::train;

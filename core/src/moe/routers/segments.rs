@@ -30,6 +30,9 @@ pub enum SegmentGate {
     Uniform,
     /// By a gate that keeps its random start.
     Random,
+    /// By the learned gate, whose weights go to the wrong experts: that of each to the next one. No
+    /// model is trained so; an evaluation shows by it whether it matters which expert answers.
+    Swapped,
 }
 
 /// The rule of the segments of a model that recommends.
@@ -45,7 +48,7 @@ impl SegmentGate {
     pub(in crate::moe) fn spread(self, width: usize) -> f32 {
         match self {
             // Small, so that all experts start as equals (ST-MoE, 2022).
-            Self::Learned | Self::Uniform => 0.1 / (width as f32).sqrt(),
+            Self::Learned | Self::Uniform | Self::Swapped => 0.1 / (width as f32).sqrt(),
             // Large enough to decide.
             Self::Random => 2.0 / (width as f32).sqrt(),
         }
@@ -88,7 +91,11 @@ impl Router for SegmentRouter {
                 let all: Vec<usize> = (0..weights.num_experts).collect();
                 let logits = weights.logits(&inputs, &all, context)?; // (N, E)
                 let slots = Tensor::from_slice(&chosen, (routes.len(), slots), tokens.xs.device())?;
-                Some(logits.gather(&slots, D::Minus1)?) // (N, G)
+                let logits = logits.gather(&slots, D::Minus1)?; // (N, G)
+                Some(match self.gate {
+                    SegmentGate::Swapped => rolled(&logits)?,
+                    _ => logits,
+                })
             }
         };
         let shares = match &slot_logits {
@@ -108,4 +115,11 @@ impl Router for SegmentRouter {
             ..RoutingPlan::of_nothing(tokens, weights.num_experts)?
         })
     }
+}
+
+/// Moves the columns of `(N, G)` one place on, the last to the front.
+fn rolled(logits: &Tensor) -> Result<Tensor> {
+    let last = logits.dim(1)? - 1;
+    let parts = [logits.narrow(1, last, 1)?, logits.narrow(1, 0, last)?];
+    Ok(Tensor::cat(&parts, 1)?)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Evaluation, Group, Questions, System};
+use super::{Evaluation, Group, Pair, Questions, System};
 use crate::{
     metrics::significance::Interval,
     recommendation::{protocol::Protocol, trial::WARM},
@@ -53,6 +53,9 @@ impl Evaluation {
     /// All tables.
     pub(super) fn tables(&self) -> Vec<Table> {
         let mut tables = vec![self.main_table(), self.group_table()];
+        if !self.pairs.is_empty() {
+            tables.push(self.pair_table());
+        }
         tables.extend(self.successive.map(|questions| self.successive_table(questions)));
         if self.curve_users > 0 {
             tables.push(self.curve_table());
@@ -125,6 +128,21 @@ impl Evaluation {
             cells
         };
         self.table("NDCG@10 by group of users (how many)".into(), &titles, row)
+    }
+
+    fn pair_table(&self) -> Table {
+        let is_shown = |(name, _): &&(String, Interval)| !name.ends_with("events");
+        let cells = |pair: &Pair| -> Vec<String> {
+            let intervals = pair.groups.iter().filter(is_shown);
+            let cells = intervals.map(|(_, interval)| plus(interval));
+            [pair.model.clone()].into_iter().chain(cells).collect()
+        };
+        let first = &self.pairs[0];
+        let names = first.groups.iter().filter(is_shown).map(|(name, _)| name.clone());
+        let head = [String::new()].into_iter().chain(names).collect();
+        let rows = [head].into_iter().chain(self.pairs.iter().map(cells)).collect();
+        let title = format!("NDCG@10 beside the model {}, paired by user", first.beside);
+        Table { title, rows }
     }
 
     fn successive_table(&self, questions: Questions) -> Table {
@@ -251,7 +269,9 @@ fn interval(of: &Interval) -> String {
 }
 
 fn difference(beside: Option<&(String, Interval)>) -> String {
-    beside.map_or("–".into(), |(_, interval)| {
-        format!("{:+.3} [{:+.3}, {:+.3}]", interval.mean, interval.low, interval.high)
-    })
+    beside.map_or("–".into(), |(_, interval)| plus(interval))
+}
+
+fn plus(interval: &Interval) -> String {
+    format!("{:+.3} [{:+.3}, {:+.3}]", interval.mean, interval.low, interval.high)
 }

@@ -1,9 +1,11 @@
 //! Learns how to mix the transformer with the cheap scorers, on events that none of them saw.
 //!
-//! The users of a validation window are few, so little is learned of them: for each segment expert
-//! the best of some mixtures by NDCG@10, where a user counts by the weight of the expert and all
-//! users together count like a few more. A mixture is judged with those beside it, so that no peak
-//! of chance wins.
+//! The users of a validation window are few, so little is learned of them: for each segment expert,
+//! or for each segment by rule, the best of some mixtures by NDCG@10, where a user counts by the
+//! weight of the expert, or as a member, and all users together count like a few more. A mixture is
+//! judged with those beside it, so that no peak of chance wins.
+
+mod fallback;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +30,10 @@ use crate::{
 pub struct BlendConfig {
     /// Whether there is a mixture at all; without one the transformer is alone.
     pub enabled: bool,
+    /// Whose mixtures are learned.
+    pub by: BlendBy,
+    /// Whether the transformer has a part; without it the cheap scorers are alone.
+    pub transformer: bool,
     /// Parts that a mixture is made of: weights are multiples of one of so many.
     pub parts: usize,
     /// How many users of a segment all users together count like.
@@ -40,22 +46,41 @@ pub struct BlendConfig {
     pub users: usize,
     /// Best items of each scorer among which a mixture is judged.
     pub candidates: usize,
-    /// A segment falls back to a simple scorer only if it has so many users.
+    /// A segment is compared with simple scorers only if it has so many users; new users are served
+    /// what is popular where there are fewer.
     pub fallback_users: usize,
+    /// For new users the mixture must be better than the best simple scorer by so many standard
+    /// errors, or it is left out.
+    pub margin: f64,
 }
 
 impl Default for BlendConfig {
     fn default() -> Self {
         Self {
             enabled: true,
+            by: BlendBy::Gate,
+            transformer: true,
             parts: 10,
             pool: 20.0,
             windows: 1,
             users: 3000,
             candidates: 100,
             fallback_users: 20,
+            margin: 1.0,
         }
     }
+}
+
+/// Whose mixtures are learned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlendBy {
+    /// One for each segment expert; those of a user are weighed by the gate. A model without experts
+    /// has one for all users.
+    #[default]
+    Gate,
+    /// One for each segment by rule, whatever the model is made of.
+    Rule,
 }
 
 /// A user of the validation window.
@@ -94,7 +119,8 @@ pub(super) fn fit(recommender: &Recommender, windows: Vec<Window>, config: &Blen
     let cases: Vec<Case> = windows.into_iter().flat_map(|window| window.cases).collect();
     let Some(first) = cases.first() else { return before.clone() };
     let scorers = recommender.scorers();
-    let mixtures = mixtures(scorers.len(), config.parts.max(1));
+    let mut mixtures = mixtures(scorers.len(), config.parts.max(1));
+    mixtures.retain(|parts| config.transformer || parts[0] == 0);
     let table: Vec<Vec<f64>> = (cases.par_iter())
         .map(|case| mixtures.iter().map(|shares| ndcg(case, &parts(shares))).collect())
         .collect();
@@ -108,17 +134,26 @@ pub(super) fn fit(recommender: &Recommender, windows: Vec<Window>, config: &Blen
             row[place] = share.max(NONE).ln();
         }
     };
-    if first.gates.is_empty() {
+    let pool = config.pool / cases.len() as f64;
+    if first.gates.is_empty() || config.by == BlendBy::Rule {
         note(0, best(&even));
-    }
-    for expert in 0..first.gates.len() {
-        let pool = config.pool / cases.len() as f64;
-        let weights: Vec<f64> =
-            cases.iter().map(|case| f64::from(case.gates[expert]) + pool).collect();
-        note(1 + expert, best(&weights));
+    } else {
+        for expert in 0..first.gates.len() {
+            let weights: Vec<f64> =
+                cases.iter().map(|case| f64::from(case.gates[expert]) + pool).collect();
+            note(1 + expert, best(&weights));
+        }
     }
     let mut blend = Blend { scorers, weights: rows, fallback: BTreeMap::new(), ..before.clone() };
-    blend.fallback = fallbacks(&blend, &cases, config);
+    if config.by == BlendBy::Rule {
+        for segment in Segment::ALL {
+            let is_member = |case: &Case| blend.rules.segment(&case.behaviour) == segment;
+            let weight = |case: &Case| f64::from(u8::from(is_member(case))) + pool;
+            let weights: Vec<f64> = cases.iter().map(weight).collect();
+            blend.fallback.insert(segment, best(&weights));
+        }
+    }
+    fallback::fall_back(&mut blend, &cases, config);
     blend
 }
 
@@ -208,32 +243,6 @@ fn best(mixtures: &[Vec<usize>], table: &[Vec<f64>], weights: &[f64]) -> usize {
     (0..mixtures.len()).max_by(better).unwrap_or(0)
 }
 
-/// For each segment by rule in which one of the cheap scorers alone is better than the mixture, that
-/// one.
-fn fallbacks(blend: &Blend, cases: &[Case], config: &BlendConfig) -> BTreeMap<Segment, Vec<f32>> {
-    let count = blend.scorers.len();
-    let mut fallbacks = BTreeMap::new();
-    for segment in Segment::ALL {
-        let members: Vec<&Case> =
-            cases.iter().filter(|case| blend.rules.segment(&case.behaviour) == segment).collect();
-        if members.is_empty() || members.len() < config.fallback_users {
-            continue;
-        }
-        let mixed = |case: &&Case| ndcg(case, &blend.shares(&case.gates, &case.behaviour));
-        let mut most: f64 = members.iter().map(mixed).sum();
-        for k in 1..count {
-            let mut alone = vec![0.0; count];
-            alone[k] = 1.0;
-            let sum: f64 = members.iter().map(|case| ndcg(case, &alone)).sum();
-            if sum > most {
-                most = sum;
-                fallbacks.insert(segment, alone);
-            }
-        }
-    }
-    fallbacks
-}
-
 /// NDCG@10 of a mixture for one user.
 fn ndcg(case: &Case, shares: &[f32]) -> f64 {
     let mut mixture = vec![0.0; case.scores.first().map_or(0, Vec::len)];
@@ -248,7 +257,7 @@ mod tests {
     use super::*;
 
     /// Users who take what the second scorer says if they have few events, else the first.
-    fn cases() -> Vec<Case> {
+    pub(super) fn cases() -> Vec<Case> {
         let case = |i: usize| {
             let is_new = i.is_multiple_of(2);
             let (good, bad) = (i % 30, (i * 7 + 3) % 30);
@@ -281,18 +290,6 @@ mod tests {
             let shares = parts(&mixtures[best(&mixtures, &table, &weights)]);
             assert!(shares[1 - expert] > 0.6, "{shares:?} for expert {expert}");
         }
-    }
-
-    #[test]
-    fn a_segment_falls_back_where_something_simple_is_better() {
-        let cases = cases();
-        let blend = Blend {
-            scorers: ["transformer", "popularity"].map(String::from).to_vec(),
-            weights: vec![vec![5.0], vec![0.0]], // the transformer for all
-            ..Blend::default()
-        };
-        let fallbacks = fallbacks(&blend, &cases, &BlendConfig::default());
-        assert_eq!(fallbacks, BTreeMap::from([(Segment::New, vec![0.0, 1.0])]));
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub struct ModelShape {
     pub values: bool,
     /// Whether the model sees the features of users.
     pub user_features: bool,
+    /// Whether every token is told the statistics of behaviour that the gate of the segments reads.
+    pub statistics: bool,
     /// Whether the words of titles, and the decade of a year, describe items besides categories and
     /// labels.
     pub title_words: bool,
@@ -144,6 +146,7 @@ impl Default for ModelShape {
             gaps: true,
             values: true,
             user_features: true,
+            statistics: false,
             title_words: false,
             popularity: 0.0,
         }
@@ -196,6 +199,9 @@ impl TrainConfig {
         if !(segments.prior_start >= 0.0 && segments.prior_end >= 0.0) {
             return Err("[segments] the weights of the prior must be numbers from 0 upwards".into());
         }
+        if segments.gate == SegmentGate::Swapped {
+            return Err("[segments] `gate` = \"swapped\" is for evaluations alone".into());
+        }
         if (1..256).contains(&objective.negatives) {
             return Err("[objective] `negatives` must be 0 (all items) or at least 256".into());
         }
@@ -222,6 +228,7 @@ impl TrainConfig {
             activation,
             max_history,
             gate: self.segments.gate,
+            statistics_in_tokens: self.model.statistics,
             popularity: self.model.popularity,
             ..RecommendationConfig::default()
         }
@@ -250,6 +257,7 @@ mod tests {
             ("[objective]\nitem_dropout = 1.0", "item_dropout"),
             ("[objective]\nnegatives = 10", "negatives"),
             ("[run]\ndropout = 2.0", "[run] `dropout`"),
+            ("[segments]\ngate = \"swapped\"", "swapped"),
         ] {
             let error = TrainConfig::parse(text).expect_err(text);
             assert!(error.contains(name), "{text}: {error}");

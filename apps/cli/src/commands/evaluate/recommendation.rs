@@ -1,10 +1,16 @@
 //! `dragoman evaluate recommendation`
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
+use candle::Device;
 use clap::{Args, ValueEnum};
-use dragoman_core::directory::Files;
+use dragoman_core::{
+    config::SegmentGate, directory::Files, recommend::Blend, recommender::Recommender,
+};
 use dragoman_data::{
     corpus::Faults,
     interactions::{ColumnNames, Interactions},
@@ -35,6 +41,15 @@ pub(super) struct Recommendation {
     /// Catalogue of the models that came later, in place of the first
     #[arg(long, value_name = "NAME", requires = "model")]
     catalogue: Option<String>,
+
+    /// Gates to weigh the segment experts by, each model with each of them: `swapped` gives every
+    /// expert's weight to the next one. The models need a gate that learned
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "GATE,…", requires = "model")]
+    gate: Vec<Gate>,
+
+    /// Ask the transformers of the models alone, without the scorers beside them
+    #[arg(long, requires = "model")]
+    transformer_alone: bool,
 
     /// How the log is split into past and future; `loo` leaks the future, as papers do
     #[arg(long, value_enum, default_value_t = Split::Time)]
@@ -73,10 +88,49 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Where the scores of each user go, a line of JSON for each
+    #[arg(long, value_name = "FILE")]
+    scores: Option<PathBuf>,
+
     /// Where a page goes, as HTML
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Gate {
+    /// As it was learned
+    Learned,
+    /// All experts the same
+    Uniform,
+    /// By weights that are drawn
+    Random,
+    /// The weight of each expert for the next one
+    Swapped,
+}
+
+impl Gate {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Learned => "learned",
+            Self::Uniform => "uniform",
+            Self::Random => "random",
+            Self::Swapped => "swapped",
+        }
+    }
+
+    fn of_segments(self) -> SegmentGate {
+        match self {
+            Self::Learned => SegmentGate::Learned,
+            Self::Uniform => SegmentGate::Uniform,
+            Self::Random => SegmentGate::Random,
+            Self::Swapped => SegmentGate::Swapped,
+        }
+    }
+}
+
+/// Seed of gates that are drawn.
+const GATE_SEED: u64 = 1;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Split {
@@ -88,15 +142,7 @@ enum Split {
 
 impl Recommendation {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let open = |path: &PathBuf| -> anyhow::Result<Named> {
-            let files = Files::Folder(path.clone());
-            let model = match &self.catalogue {
-                Some(name) => files.load_recommender_of(name)?,
-                None => files.load_recommender()?,
-            };
-            Ok((path.display().to_string(), model))
-        };
-        let models = self.model.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let models = self.models()?;
         let options = Options {
             protocol: match self.protocol {
                 Split::Time => Protocol::Time { quantile: self.quantile },
@@ -121,6 +167,34 @@ impl Recommendation {
         self.write(&evaluation)
     }
 
+    /// Each model, with each gate that was asked for.
+    fn models(&self) -> anyhow::Result<Vec<Named>> {
+        let gates: Vec<Option<Gate>> = match self.gate.is_empty() {
+            true => vec![None],
+            false => self.gate.iter().copied().map(Some).collect(),
+        };
+        let pairs = self.model.iter().flat_map(|path| gates.iter().map(move |gate| (path, *gate)));
+        pairs.map(|(path, gate)| self.open(path, gate)).collect()
+    }
+
+    fn open(&self, path: &Path, gate: Option<Gate>) -> anyhow::Result<Named> {
+        let files = Files::Folder(path.to_owned());
+        let mut model = match &self.catalogue {
+            Some(name) => files.load_recommendation_of(name, &Device::Cpu)?,
+            None => files.load_recommendation(&Device::Cpu)?,
+        };
+        let mut name = path.display().to_string();
+        if let Some(gate) = gate {
+            let of_model = || format!("`--gate {}` with `{name}`", gate.name());
+            model = model.with_gate(gate.of_segments(), GATE_SEED).with_context(of_model)?;
+            name = format!("{name} ({})", gate.name());
+        }
+        if self.transformer_alone {
+            model.blend = Blend { rules: model.blend.rules, ..Blend::default() };
+        }
+        Ok((name, Arc::new(Recommender::new(model)?)))
+    }
+
     /// Evaluates on two files, with the items of the log, or without one of the first model.
     fn of_lines(
         &self,
@@ -142,6 +216,9 @@ impl Recommendation {
     fn write(&self, evaluation: &Evaluation) -> anyhow::Result<()> {
         if let Some(path) = &self.json {
             fs_err::write(path, evaluation.to_json())?;
+        }
+        if let Some(path) = &self.scores {
+            fs_err::write(path, evaluation.users_as_lines())?;
         }
         if let Some(path) = &self.report {
             fs_err::write(path, evaluation.to_html())?;
