@@ -19,6 +19,7 @@ export const PAGES = [
 
 /** Pages for whoever runs the server, named at the foot alone. */
 const FOR_KEEPERS = [
+  { path: "insights", title: "Insights" },
   { path: "suggestions", title: "Suggestions" },
   { path: "metrics", title: "Metrics" },
 ];

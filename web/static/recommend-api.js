@@ -32,6 +32,12 @@ export const categories = () => call("GET", "dashboard/categories");
 /** Types of feedback that the store knows. */
 export const feedbackTypes = () => call("GET", "dashboard/feedback-types");
 
+/** A figure of the store for each day from `begin` on. */
+export const timeseries = (name, begin) => call("GET", `dashboard/timeseries/${part(name)}`, { begin });
+
+/** How well the lists of each group are liked. */
+export const recommenders = () => call("GET", "dashboard/recommenders");
+
 /** What a user did, one row for each type and item. */
 export const feedback = (id) => call("GET", `user/${part(id)}/feedback`);
 

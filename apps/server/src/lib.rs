@@ -30,6 +30,7 @@
 //! ```
 
 mod error;
+mod formula;
 mod config;
 mod metrics;
 mod model;

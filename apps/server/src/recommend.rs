@@ -8,6 +8,7 @@ mod vectors;
 mod features;
 mod expression;
 mod groups;
+mod leaderboard;
 mod settings;
 mod popularity;
 mod words;
@@ -47,7 +48,7 @@ pub(crate) use tenant_index::TenantIndex;
 pub(crate) use tenants::Recommendations;
 
 use rank::Order;
-use score::UserContext;
+use score::{Scores, UserContext};
 use tenant_index::Served;
 
 /// A place in a list.
@@ -123,14 +124,18 @@ impl Recommendations {
             let catalogue = index.items();
             let compiled =
                 request.filter.compile(&catalogue, &context.seen(&catalogue, &self.settings));
-            let candidates = scores.candidates(&catalogue, &compiled);
+            let is_latest_first =
+                self.settings.is_latest_first && !matches!(scores, Scores::Popular);
             let order = Order {
+                decays: context.decays(&catalogue, &self.settings),
                 boost: (!request.boost.is_empty()).then(|| request.boost.weights(&catalogue)),
                 explore: request.explore,
                 seed: request.seed.unwrap_or_else(|| context.seed(&request.audience)),
                 diversity: request.diversity,
                 caps: request.caps.clone(),
             };
+            let most = order.is_plain().then(|| request.offset.saturating_add(request.n));
+            let candidates = scores.candidates(&catalogue, &compiled, (is_latest_first, most));
             let page = rank::page(&catalogue, candidates, &order, (request.offset, request.n));
             let scored = |one: &rank::Candidate| Scored {
                 id: catalogue.entry(one.number).id.to_string(),

@@ -120,6 +120,24 @@ async fn the_recommendation_page_fits_every_screen() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_page_of_figures_fits_every_screen() -> Result<()> {
+    let test = "the_page_of_figures_fits_every_screen";
+    visit(test, Desktop, async |page| {
+        page.open("recommend").await?;
+        stock(page).await?;
+        page.eval("fetch('api/recommend/u1')").await?;
+        page.open("insights").await?;
+        page.until("return document.querySelectorAll('.chart').length === 4").await?;
+        page.until("return document.querySelector('#groups td') !== null").await?;
+        let label = "return document.querySelectorAll('.chart svg')[2].getAttribute('aria-label')";
+        let label = page.eval(label).await?;
+        ensure!(label.as_str().is_some_and(|label| label.ends_with(": 3")), "{label}");
+        check(page, test).await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_other_pages_fit_every_screen() -> Result<()> {
     let test = "the_other_pages_fit_every_screen";
     visit_with(test, Desktop, Options { bundled: true, ..Options::default() }, async |page| {

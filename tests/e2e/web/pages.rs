@@ -80,7 +80,7 @@ async fn the_interface_speaks_the_languages_of_the_model() -> Result<()> {
             let choose =
                 format!("localStorage.setItem('dragoman.interface', JSON.stringify('{language}'))");
             page.eval(&choose).await?;
-            for path in ["", "recommend", "experts", "docs", "suggestions"] {
+            for path in ["", "recommend", "insights", "experts", "docs", "suggestions"] {
                 page.open(path).await?;
                 let missing = "const done = arguments[0];
                     import(new URL('static/i18n.js', location.href)).then((strings) => {

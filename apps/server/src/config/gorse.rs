@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::{ServerConfig, section};
-use crate::{Error, Result};
+use crate::{Error, Result, formula::Formula};
 
 /// Gorse's keys that have a setting of ours with the same meaning.
 const KNOWN: &[(&str, &str)] = &[
@@ -21,6 +21,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("recommend.data_source.negative_feedback_types", "negative_feedback"),
     ("recommend.data_source.item_ttl", "item_ttl"),
     ("recommend.replacement.enable_replacement", "recommend_replacement"),
+    ("recommend.replacement.positive_replacement_decay", "positive_replacement_decay"),
+    ("recommend.replacement.read_replacement_decay", "read_replacement_decay"),
     ("recommend.context_size", "history_limit"),
 ];
 
@@ -47,8 +49,8 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("recommend.item_neighbors", "neighbours come from the model, from users and from content"),
     ("recommend.offline", "no list is made ahead"),
     ("recommend.online", "what fills a short list is decided by the score of each item"),
-    ("recommend.fallback", "what fills a short list is decided by the score of each item"),
-    ("recommend.replacement", "a list that repeats items does not lower their scores"),
+    ("recommend.fallback", "only `popular` and `latest` fill a list that is too short"),
+    ("recommend.replacement", "it has no part here"),
     ("recommend.search", "the search looks at identifiers, titles, categories and labels"),
     ("recommend.external", "other recommenders are not called"),
     ("recommend", "it has no part here"),
@@ -73,7 +75,7 @@ impl ServerConfig {
     fn parse_gorse(text: &str) -> Result<(Self, Vec<String>), String> {
         let gorse: Table = toml::from_str(text).map_err(|error| error.to_string())?;
         let (mut ours, mut warnings) = (Table::new(), Vec::new());
-        let mut aliases = Vec::new();
+        let (mut aliases, mut boards, mut fallback) = (Vec::new(), Vec::new(), Vec::new());
         for (key, value) in flattened(gorse) {
             if let Some((_, name)) = KNOWN.iter().find(|(known, _)| *known == key) {
                 let is_unset = value.as_str().is_some_and(str::is_empty);
@@ -82,17 +84,30 @@ impl ServerConfig {
                     let fields = ours.entry(section).or_insert_with(|| Table::new().into());
                     fields.as_table_mut().expect("a section").insert((*name).into(), value);
                 }
+            } else if key == "recommend.fallback.recommenders" {
+                let known = ["popular", "latest"];
+                let names = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+                let (ours_too, others): (Vec<&str>, _) = names.partition(|n| known.contains(n));
+                fallback.extend(ours_too.into_iter().map(Value::from));
+                warnings.extend(others.iter().map(|name| {
+                    format!("`{key}`: `{name}` is left out; {}", reason("recommend.fallback"))
+                }));
             } else if let Some(named) = named_lists(&key, &value, &mut warnings) {
-                aliases.extend(named);
+                for named in named {
+                    match named {
+                        NamedList::Alias(alias) => aliases.push(Value::from(alias)),
+                        NamedList::Leaderboard(board) => boards.push(Value::from(board)),
+                    }
+                }
             } else {
                 warnings.push(format!("`{key}` of Gorse has no meaning here: {}", reason(&key)));
             }
         }
-        if !aliases.is_empty() {
+        let lists =
+            [("recommender_aliases", aliases), ("leaderboards", boards), ("fallback", fallback)];
+        for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
             let fields = ours.entry("recommendation").or_insert_with(|| Table::new().into());
-            let aliases = aliases.into_iter().map(Value::from).collect::<Vec<_>>();
-            let fields = fields.as_table_mut().expect("a section");
-            fields.insert("recommender_aliases".into(), aliases.into());
+            fields.as_table_mut().expect("a section").insert(name.into(), list.into());
         }
         let config: Self = Value::Table(ours).try_into().map_err(|error| format!("{error}"))?;
         config.check()?;
@@ -122,16 +137,39 @@ fn reason(key: &str) -> &'static str {
     known.map_or("Dragoman does not know it", |(_, reason)| reason)
 }
 
-/// The recommenders that a list of tables names, as aliases of ours; none when `key` is no such list.
-fn named_lists(key: &str, value: &Value, warnings: &mut Vec<String>) -> Option<Vec<String>> {
+/// What a recommender that Gorse's settings name is here.
+enum NamedList {
+    /// Another name of a list of ours, `theirs=ours`.
+    Alias(String),
+    /// A leaderboard of its own.
+    Leaderboard(String),
+}
+
+/// The recommenders that a list of tables names; none when `key` is no such list.
+fn named_lists(key: &str, value: &Value, warnings: &mut Vec<String>) -> Option<Vec<NamedList>> {
     let kind = key.strip_prefix("recommend.")?;
     if !["non-personalized", "item-to-item", "user-to-user"].contains(&kind) {
         return None;
     }
-    let mut aliases = Vec::new();
+    let mut lists = Vec::new();
     for table in value.as_array()?.iter().filter_map(Value::as_table) {
         let text = |name: &str| table.get(name).and_then(Value::as_str).unwrap_or_default();
         let name = text("name");
+        if kind == "non-personalized" {
+            let filter = Some(text("filter")).filter(|filter| !filter.is_empty());
+            let filter = filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
+            let is_read = |text: &str| text.parse::<Formula>().map(|_| ());
+            let filter_is_read = if filter.is_empty() { Ok(()) } else { is_read(text("filter")) };
+            match is_read(text("score")).and(filter_is_read) {
+                Ok(()) => {
+                    let board = format!("{name} = {}{filter}", text("score"));
+                    lists.push(NamedList::Leaderboard(board));
+                    continue;
+                }
+                Err(error) => warnings
+                    .push(format!("`{key}`: `{name}` is served as `popular`, because {error}")),
+            }
+        }
         let ours = match kind {
             "non-personalized" => Some("popular"),
             "user-to-user" => Some("neighbors"),
@@ -144,11 +182,6 @@ fn named_lists(key: &str, value: &Value, warnings: &mut Vec<String>) -> Option<V
             ));
             continue;
         };
-        if kind == "non-personalized" {
-            warnings.push(format!(
-                "`{key}`: `{name}` is served as `popular`, whatever its score and filter are"
-            ));
-        }
         // `item.Labels.embedding` of Gorse is the label `embedding` here.
         let path = text("column").trim_start_matches("item.Labels.").to_owned();
         let ours = match (ours, path.as_str()) {
@@ -156,10 +189,10 @@ fn named_lists(key: &str, value: &Value, warnings: &mut Vec<String>) -> Option<V
             _ => ours.to_owned(),
         };
         if name != ours {
-            aliases.push(format!("{name}={ours}"));
+            lists.push(NamedList::Alias(format!("{name}={ours}")));
         }
     }
-    Some(aliases)
+    Some(lists)
 }
 
 #[cfg(test)]
@@ -187,6 +220,12 @@ mod tests {
             [[recommend.non-personalized]]
             name = "most_starred_weekly"
             score = "count(feedback)"
+            filter = "(now() - item.Timestamp).Hours() < 168"
+            [[recommend.non-personalized]]
+            name = "odd"
+            score = "stars(item)"
+            [recommend.fallback]
+            recommenders = ["latest", "collaborative"]
             [[recommend.item-to-item]]
             name = "near"
             type = "embedding"
@@ -206,9 +245,14 @@ mod tests {
         assert_eq!((of.default_n, of.recommend_api_key.as_deref()), (20, Some("secret")));
         assert_eq!(of.positive_feedback, ["star", "read>=3"]);
         assert!(of.recommend_replacement && of.item_ttl == 30.0);
+        assert_eq!(of.recommender_aliases, ["near=embedding:vector", "odd=popular"]);
         assert_eq!(
-            of.recommender_aliases,
-            ["near=embedding:vector", "most_starred_weekly=popular"]
+            of.leaderboards,
+            ["most_starred_weekly = count(feedback) where (now() - item.Timestamp).Hours() < 168"]
+        );
+        assert_eq!(
+            (of.fallback.as_slice(), of.positive_replacement_decay),
+            (&["latest".to_owned()][..], 0.8)
         );
         for key in [
             "database.data_store",
@@ -216,9 +260,9 @@ mod tests {
             "server.cache_expire",
             "recommend.cache_size",
             "recommend.data_source.read_feedback_types",
-            "recommend.replacement.positive_replacement_decay",
+            "`collaborative` is left out",
             "`talk` of type `chat`",
-            "`most_starred_weekly`",
+            "`odd` is served as `popular`",
             "`wonder.land` of Gorse has no meaning here: Dragoman does not know it",
         ] {
             assert!(warnings.iter().any(|warning| warning.contains(key)), "{key}: {warnings:#?}");

@@ -178,6 +178,18 @@ pub struct RecommendationConfig {
     pub feedback_weights: Vec<String>,
     /// Whether items that a user touched may be recommended again.
     pub recommend_replacement: bool,
+    /// How much less an item counts that is recommended again and that the user liked, above 0 and
+    /// up to 1.
+    pub positive_replacement_decay: f64,
+    /// The same of an item that the user touched and is not known to like.
+    pub read_replacement_decay: f64,
+    /// What fills a list that is too short, in this order: `popular` and `latest`.
+    #[serde(deserialize_with = "list")]
+    pub fallback: Vec<String>,
+    /// Lists for everybody in an order of their own, as `name = score where filter`, such as
+    /// `starred = count(feedback, .FeedbackType == 'star')`.
+    #[serde(deserialize_with = "list")]
+    pub leaderboards: Vec<String>,
     /// Most events of a history that a model is given, the newest.
     pub history_limit: usize,
     /// Hours in which popularity fades by half.
@@ -307,6 +319,10 @@ impl Default for RecommendationConfig {
             negative_feedback: Vec::new(),
             feedback_weights: Vec::new(),
             recommend_replacement: false,
+            positive_replacement_decay: 1.0,
+            read_replacement_decay: 1.0,
+            fallback: vec!["popular".into(), "latest".into()],
+            leaderboards: Vec::new(),
             history_limit: 200,
             popularity_half_life: 24.0 * 21.0,
             item_ttl: 0.0,

@@ -1,6 +1,8 @@
 //! What recommendation counts, by the group that a user is in.
 
-use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
+};
 
 /// The counters of recommendation; clones share them.
 #[derive(Debug, Clone)]
@@ -14,6 +16,16 @@ pub(crate) struct RecommendMetrics {
     /// Requests that met a full queue.
     pub(crate) refused: IntCounter,
     duration: HistogramVec,
+}
+
+/// What a group's lists were worth since the start.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GroupCounts {
+    pub(crate) group: String,
+    pub(crate) lists: u64,
+    pub(crate) items: u64,
+    /// Positive feedback on what the last list showed.
+    pub(crate) liked: u64,
 }
 
 impl RecommendMetrics {
@@ -56,6 +68,24 @@ impl RecommendMetrics {
     /// Notes that a user of `group` liked what the last list showed.
     pub(crate) fn liked(&self, group: &str) {
         self.liked.with_label_values(&[group]).inc();
+    }
+
+    /// The counts of each group that had a list.
+    pub(crate) fn by_group(&self) -> Vec<GroupCounts> {
+        let mut groups: Vec<String> = Vec::new();
+        for family in self.lists.collect() {
+            for metric in family.get_metric() {
+                groups.extend(metric.get_label().iter().map(|label| label.value().to_owned()));
+            }
+        }
+        groups.sort_unstable();
+        let counts = |group: String| GroupCounts {
+            lists: self.lists.with_label_values(&[&group]).get(),
+            items: self.items.with_label_values(&[&group]).get(),
+            liked: self.liked.with_label_values(&[&group]).get(),
+            group,
+        };
+        groups.into_iter().map(counts).collect()
     }
 
     /// Notes `count` feedback rows.

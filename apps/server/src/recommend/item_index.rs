@@ -14,7 +14,7 @@ use dragoman_store::Item;
 
 use super::{
     popularity::Popularity,
-    vectors::{self, Vectors},
+    vectors::{self, VectorLog, Vectors},
     words::Words,
 };
 
@@ -54,6 +54,7 @@ pub(crate) struct ItemIndex {
     popularity: Popularity,
     changes: u64,
     serial: u64,
+    vectors: VectorLog,
 }
 
 impl ItemIndex {
@@ -66,7 +67,8 @@ impl ItemIndex {
     /// one are those of deleted items: whoever still holds one finds an empty entry.
     pub(crate) fn renewed(&self, half_life: f64) -> Self {
         let (changes, serial) = (self.changes + 1, self.serial);
-        let mut renewed = Self { changes, serial, ..Self::new(half_life) };
+        let vectors = VectorLog::from_change(changes);
+        let mut renewed = Self { changes, serial, vectors, ..Self::new(half_life) };
         renewed.entries.resize_with(self.entries.len(), Entry::default);
         renewed.popularity.grow(self.entries.len());
         renewed.free =
@@ -106,8 +108,22 @@ impl ItemIndex {
         if entry.is_shown {
             self.latest.insert((Reverse(entry.time), id, number));
         }
+        if entry.vectors.iter().next().is_some() {
+            self.vectors.count(&entry.vectors, 1);
+            self.vectors.note(self.changes, number);
+        }
         self.entries[number as usize] = entry;
         number
+    }
+
+    /// How many items have a vector of `len` numbers at `path`.
+    pub(crate) fn vectors(&self, path: &str, len: usize) -> usize {
+        self.vectors.of(path, len)
+    }
+
+    /// Numbers of items whose vectors came after the change `at`; none if that is too long ago to say.
+    pub(crate) fn vectors_since(&self, at: u64) -> Option<impl Iterator<Item = u32> + '_> {
+        self.vectors.since(at)
     }
 
     /// A number that no item has, of an empty entry.
@@ -139,6 +155,7 @@ impl ItemIndex {
         let entry = std::mem::take(&mut self.entries[number as usize]);
         self.words.release(&entry.categories);
         self.words.release(&entry.labels);
+        self.vectors.count(&entry.vectors, -1);
         self.latest.remove(&(Reverse(entry.time), entry.id, number));
     }
 

@@ -5,10 +5,11 @@ use std::{collections::HashSet, sync::Arc};
 use dragoman_store::Timestamp;
 
 use super::{
-    Filter, Recommendations, Scored, TenantIndex,
-    item_index::Entry,
+    Filter, Recommendations, Scored, Settings, TenantIndex,
+    item_index::{Entry, ItemIndex},
+    leaderboard::{Leaderboard, Ranked},
     rank::{self, Candidate, Order},
-    vectors::Distance,
+    vectors::{Distance, Kind, MANY},
 };
 use crate::error::ServiceError;
 
@@ -16,12 +17,14 @@ use crate::error::ServiceError;
 const EMBEDDING: &str = "embedding";
 
 /// The recommenders that have names on the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Named {
     /// What is popular now.
     Popular,
     /// What appeared last.
     Latest,
+    /// By a formula of the settings.
+    Leaderboard(Leaderboard),
     /// By the model where there is one, else by users and then by content.
     Neighbours,
     /// By users alone.
@@ -39,8 +42,10 @@ pub(crate) enum Named {
 
 impl Named {
     /// Reads the name of a list for everybody.
-    pub(crate) fn of_everybody(name: &str) -> Option<Self> {
-        match name {
+    pub(crate) fn of_everybody(name: &str, settings: &Settings) -> Option<Self> {
+        let board = || settings.leaderboards.iter().find(|board| board.name == name);
+        match settings.resolve(name) {
+            _ if board().is_some() => board().cloned().map(Self::Leaderboard),
             "popular" => Some(Self::Popular),
             "latest" => Some(Self::Latest),
             _ => None,
@@ -88,6 +93,10 @@ impl Recommendations {
     ) -> Result<Vec<Scored>, ServiceError> {
         let events = user.map(|user| index.history(user)).transpose()?.unwrap_or_default();
         let seen = index.numbers(&events);
+        let ranked = match name {
+            Named::Leaderboard(board) => index.leaderboards.get(board, &index.tenant)?,
+            _ => Ranked::default(),
+        };
         let catalogue = index.items();
         let compiled = filter.compile(&catalogue, &seen);
         let passing = |number: &u32| compiled.passes(&catalogue, *number);
@@ -101,6 +110,16 @@ impl Recommendations {
             Scored { id: entry.id.to_string(), score }
         };
         Ok(match name {
+            Named::Leaderboard(_) => {
+                let known = ranked.iter();
+                let known = known.filter_map(|(id, score)| Some((catalogue.number(id)?, *score)));
+                let passing = known.filter(|(number, _)| passing(number)).skip(offset).take(n);
+                let scored = |(number, score): (u32, f64)| Scored {
+                    id: catalogue.entry(number).id.to_string(),
+                    score,
+                };
+                passing.map(scored).collect()
+            }
             Named::Latest => {
                 catalogue.latest().filter(passing).skip(offset).take(n).map(scored).collect()
             }
@@ -139,9 +158,17 @@ impl Recommendations {
         };
         let catalogue = index.items();
         let compiled = filter.compile(&catalogue, &seen);
-        let candidates =
-            candidates.into_iter().filter(|one| compiled.passes(&catalogue, one.number));
-        let page = rank::page(&catalogue, candidates.collect(), &Order::default(), place);
+        let passing = |candidates: Vec<Candidate>| -> Vec<Candidate> {
+            let passing = candidates.into_iter();
+            passing.filter(|one| compiled.passes(&catalogue, one.number)).collect()
+        };
+        let mut candidates = passing(candidates);
+        if let Named::Vectors { distance, path } = name
+            && candidates.len() < place.0.saturating_add(place.1)
+        {
+            candidates = passing(all_by_vectors(&catalogue, number, (*distance, path)));
+        }
+        let page = rank::page(&catalogue, candidates, &Order::default(), place);
         let scored = |one: Candidate| Scored {
             id: catalogue.entry(one.number).id.to_string(),
             score: f64::from(one.score),
@@ -200,13 +227,43 @@ fn one_after_another(lists: [Vec<Candidate>; 3]) -> Vec<Candidate> {
     all
 }
 
-/// Items with a vector of the same label as the item `number`; what is nearer scores more.
+/// Items with a vector of the same label as the item `number`; what is nearer scores more. Of many only
+/// the nearest, as a graph of them finds them.
 fn by_vectors(
     index: &TenantIndex,
     number: u32,
     (distance, path): (Distance, &str),
 ) -> Vec<Candidate> {
     let items = index.items();
+    let Some(own) = items.entry(number).vectors.get(path) else { return Vec::new() };
+    let kind = Kind { path: path.to_owned(), distance, len: own.len() };
+    if items.vectors(path, own.len()) < MANY {
+        return all_by_vectors(&items, number, (distance, path));
+    }
+    let all = || {
+        let of = |(entry, number): (&Entry, u32)| Some((number, Arc::clone(kind.of(entry)?)));
+        items.entries().iter().zip(0..).filter_map(of).collect()
+    };
+    let Some(graph) = index.graphs.get(&kind, &items, all) else {
+        return all_by_vectors(&items, number, (distance, path));
+    };
+    // What has another vector now is among the changed ones.
+    let near = graph.near(own).into_iter();
+    let changed = items.vectors_since(graph.at).into_iter().flatten();
+    let mut known = HashSet::new();
+    let candidate = |number: u32| {
+        let distance = distance.between(own, kind.of(items.entry(number))?)?;
+        known.insert(number).then_some(Candidate { number, tier: 0, score: -distance })
+    };
+    near.chain(changed).filter_map(candidate).collect()
+}
+
+/// All items with a vector of the same label as the item `number`.
+fn all_by_vectors(
+    items: &ItemIndex,
+    number: u32,
+    (distance, path): (Distance, &str),
+) -> Vec<Candidate> {
     let Some(own) = items.entry(number).vectors.get(path) else { return Vec::new() };
     let candidate = |(entry, number): (&Entry, u32)| {
         let distance = distance.between(own, entry.vectors.get(path)?)?;

@@ -1,6 +1,6 @@
 //! Puts items in order: scores in tiers, boosts, exploration, diversity, and one page of the whole.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashMap};
 
 use super::{boost::Weights, caps::Caps, item_index::ItemIndex};
 
@@ -27,6 +27,8 @@ pub(crate) struct Candidate {
 pub(crate) struct Order {
     /// What is favoured.
     pub(crate) boost: Option<Weights>,
+    /// What is added to the scores of items that are recommended again, in standard deviations.
+    pub(crate) decays: HashMap<u32, f32>,
     /// Strength of exploration, in standard deviations of the scores.
     pub(crate) explore: f32,
     /// What exploration depends on beside the item.
@@ -37,6 +39,18 @@ pub(crate) struct Order {
     pub(crate) caps: Caps,
 }
 
+impl Order {
+    /// Whether a list is in the order of its scores alone, so that its end says nothing about its
+    /// beginning.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.boost.is_none()
+            && self.explore == 0.0
+            && self.diversity == 0.0
+            && self.decays.is_empty()
+            && self.caps.is_empty()
+    }
+}
+
 /// Sorts `candidates`, and returns those from `offset` on, `n` at most.
 pub(crate) fn page(
     catalogue: &ItemIndex,
@@ -44,7 +58,7 @@ pub(crate) fn page(
     order: &Order,
     (offset, n): (usize, usize),
 ) -> Vec<Candidate> {
-    if order.boost.is_some() || order.explore > 0.0 {
+    if order.boost.is_some() || order.explore > 0.0 || !order.decays.is_empty() {
         shift(catalogue, &mut candidates, order);
     }
     let mut end = offset.saturating_add(n).min(candidates.len());
@@ -95,6 +109,7 @@ fn shift(catalogue: &ItemIndex, candidates: &mut [Candidate], order: &Order) {
             if let Some(weights) = &order.boost {
                 one.score += weights.of(catalogue, one.number);
             }
+            one.score += order.decays.get(&one.number).copied().unwrap_or(0.0);
             if order.explore > 0.0 {
                 let id = &catalogue.entry(one.number).id;
                 one.score += order.explore * gumbel(order.seed, id);

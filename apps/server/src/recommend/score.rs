@@ -101,6 +101,23 @@ impl UserContext {
         out.filter_map(|(event, _)| catalogue.number(&event.item_id)).collect()
     }
 
+    /// What is added to the scores of items that are listed again.
+    pub(super) fn decays(&self, catalogue: &ItemIndex, settings: &Settings) -> HashMap<u32, f32> {
+        let [liked, read] = settings.decays;
+        if self.is_session || !settings.replacement || (liked == 0.0 && read == 0.0) {
+            return HashMap::new();
+        }
+        let mut decays = HashMap::new();
+        for (event, is_liked) in self.events.iter().zip(&self.is_liked) {
+            if let Some(number) = catalogue.number(&event.item_id) {
+                let decay = if *is_liked { liked } else { read };
+                let known = decays.entry(number).or_insert(decay);
+                *known = decay.max(*known);
+            }
+        }
+        decays
+    }
+
     /// What exploration depends on: the user and how much happened, so that pages fit together
     /// and the next event brings another draw.
     pub(super) fn seed(&self, audience: &Audience) -> u64 {
@@ -234,16 +251,56 @@ fn blend(catalogue: &ItemIndex, together: &[f32], content: &[f32]) -> Vec<f32> {
 }
 
 impl Scores {
-    /// All items that pass `compiled`, with their scores: the user's first, then what is popular, then
-    /// what is new.
+    /// Items that pass `compiled`, with their scores: the user's first, then what is popular, then what
+    /// is new, or with `is_latest_first` what is new at once.
+    ///
+    /// Where only the first `most` count, others that come after them are left out: the orders of
+    /// popularity and of time are at hand, and need not be found among all items again.
     pub(super) fn candidates(
         &self,
         catalogue: &ItemIndex,
         compiled: &CompiledFilter,
+        (is_latest_first, most): (bool, Option<usize>),
     ) -> Vec<Candidate> {
+        let passes = |number: &u32| compiled.passes(catalogue, *number);
+        let own = |number: u32| {
+            let score = self.own(catalogue, number)?;
+            Some(Candidate { number, tier: 0, score })
+        };
+        let numbers = 0..u32::try_from(catalogue.entries().len()).unwrap_or(u32::MAX);
+        let mut found: Vec<Candidate> =
+            numbers.filter_map(own).filter(|one| passes(&one.number)).collect();
+        let most = most.unwrap_or(usize::MAX);
+        let is_own = |number: u32| self.own(catalogue, number).is_some();
         let popularity = catalogue.popularity();
-        let newest = catalogue.latest().next().map_or(0, |number| catalogue.entry(number).time);
-        let own = |number: u32| match self {
+        let is_popular_first = !is_latest_first && !matches!(self, Self::Latest);
+        if found.len() < most && is_popular_first {
+            let rest = catalogue.popular().filter(|number| !is_own(*number) && passes(number));
+            let candidate =
+                |number| Candidate { number, tier: 1, score: popularity.relative(number) };
+            fill(&mut found, rest.map(candidate), most);
+        }
+        if found.len() < most {
+            let newest = catalogue.latest().next().map_or(0, |number| catalogue.entry(number).time);
+            let is_left = |number: &u32| {
+                let is_popular = popularity.relative(*number) > f32::NEG_INFINITY;
+                !(is_popular_first && is_popular) && !is_own(*number) && passes(number)
+            };
+            // Relative to the newest item, because single precision cannot tell the seconds since
+            // 1970 apart.
+            let years = |number| {
+                let time = catalogue.entry(number).time;
+                time.saturating_sub(newest) as f32 / SECONDS_OF_A_YEAR
+            };
+            let candidate = |number| Candidate { number, tier: 2, score: years(number) };
+            fill(&mut found, catalogue.latest().filter(is_left).map(candidate), most);
+        }
+        found
+    }
+
+    /// The score of an item for the user, if anything speaks for it.
+    fn own(&self, catalogue: &ItemIndex, number: u32) -> Option<f32> {
+        match self {
             Self::Model { link, ranking, .. } => {
                 let index = link.index(catalogue, number)?;
                 ranking.scores.get(index as usize).copied().filter(|score| !score.is_nan())
@@ -252,23 +309,19 @@ impl Scores {
                 scores.get(number as usize).copied().filter(|score| *score > 0.0)
             }
             Self::Popular | Self::Latest => None,
-        };
-        let candidate = |number: u32| {
-            // Relative to the newest item, because single precision cannot tell the seconds since
-            // 1970 apart.
-            let time = catalogue.entry(number).time;
-            let years = time.saturating_sub(newest) as f32 / SECONDS_OF_A_YEAR;
-            let (tier, score) = match own(number) {
-                Some(score) => (0, score),
-                None if matches!(self, Self::Latest) => (2, years),
-                None => match popularity.relative(number) {
-                    f32::NEG_INFINITY => (2, years),
-                    popular => (1, popular),
-                },
-            };
-            Candidate { number, tier, score }
-        };
-        let numbers = 0..u32::try_from(catalogue.entries().len()).unwrap_or(u32::MAX);
-        numbers.filter(|&number| compiled.passes(catalogue, number)).map(candidate).collect()
+        }
+    }
+}
+
+/// Adds candidates of `rest`, the best first, until there are `most`, and all that are equal to the last
+/// of them: which of equals comes first is decided later.
+fn fill(found: &mut Vec<Candidate>, rest: impl Iterator<Item = Candidate>, most: usize) {
+    let mut last = None;
+    for one in rest {
+        if found.len() >= most && last != Some(one.score) {
+            break;
+        }
+        last = Some(one.score);
+        found.push(one);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use dragoman_store::{Error as StoreError, Event, Insert, Tenant};
 
-use super::{expression::Expression, groups::Groups};
+use super::{expression::Expression, groups::Groups, leaderboard::Leaderboard};
 use crate::config::RecommendationConfig;
 
 /// What the settings mean.
@@ -17,6 +17,12 @@ pub(crate) struct Settings {
     weights: HashMap<String, f64>,
     /// Whether items that a user touched may be recommended again.
     pub(crate) replacement: bool,
+    /// What is added to the score of an item that is recommended again, in standard deviations: of one
+    /// that the user liked, and of another.
+    pub(crate) decays: [f32; 2],
+    /// Whether what is new fills a list before what is popular.
+    pub(crate) is_latest_first: bool,
+    pub(crate) leaderboards: Vec<Leaderboard>,
     /// Events of a history that count, the newest.
     pub(crate) history: usize,
     /// Seconds in which popularity fades by half.
@@ -52,6 +58,14 @@ impl Settings {
         if config.item_ttl < 0.0 || !config.item_ttl.is_finite() {
             return Err("`item_ttl` must be a number of days, or 0 for never".into());
         }
+        let decay = |name: &str, factor: f64| match factor > 0.0 && factor <= 1.0 {
+            true => Ok(factor.ln() as f32),
+            false => Err(format!("`{name}` must be above 0 and at most 1")),
+        };
+        let leaderboards = config.leaderboards.iter();
+        let leaderboard = |text: &String| {
+            text.parse::<Leaderboard>().map_err(|error| format!("`leaderboards`: {error}"))
+        };
         let aliases = pairs("recommender_aliases", &config.recommender_aliases)?;
         Ok(Self {
             default_n: config.default_n,
@@ -60,6 +74,12 @@ impl Settings {
             negative: expressions("negative_feedback", &config.negative_feedback)?,
             weights: weights.collect::<Result<_, _>>()?,
             replacement: config.recommend_replacement,
+            decays: [
+                decay("positive_replacement_decay", config.positive_replacement_decay)?,
+                decay("read_replacement_decay", config.read_replacement_decay)?,
+            ],
+            is_latest_first: is_latest_first(&config.fallback)?,
+            leaderboards: leaderboards.map(leaderboard).collect::<Result<_, String>>()?,
             history: config.history_limit,
             half_life: config.popularity_half_life * 3600.0,
             ttl: config.item_ttl * 86_400.0,
@@ -127,6 +147,17 @@ impl Settings {
     /// What `name` stands for: another recommender's name, or its own.
     pub(crate) fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
+    }
+}
+
+/// Whether what is new comes first in `fallback`.
+fn is_latest_first(fallback: &[String]) -> Result<bool, String> {
+    let is_known = |name: &&String| ["popular", "latest"].contains(&name.as_str());
+    match (fallback.iter().find(|name| !is_known(name)), fallback.first()) {
+        (Some(name), _) => {
+            Err(format!("`fallback`: there is no `{name}`; there are `popular` and `latest`"))
+        }
+        (None, first) => Ok(first.is_some_and(|name| name == "latest")),
     }
 }
 

@@ -18,7 +18,10 @@ use dragoman_store::{
 };
 use lru::LruCache;
 
-use super::{item_index::ItemIndex, link::Link, neighbours::Neighbours, settings::Settings};
+use super::{
+    item_index::ItemIndex, leaderboard::Leaderboards, link::Link, neighbours::Neighbours,
+    settings::Settings, vectors::Graphs,
+};
 
 /// Users whose last list is remembered, to see which of it they liked.
 const SERVED: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
@@ -58,6 +61,8 @@ struct Lists {
 pub(crate) struct TenantIndex {
     pub(crate) tenant: Tenant,
     pub(crate) neighbours: Neighbours,
+    pub(crate) graphs: Graphs,
+    pub(crate) leaderboards: Leaderboards,
     /// The tenant with writes that do not wait for the disk.
     deferred: Tenant,
     lists: RwLock<Lists>,
@@ -88,6 +93,8 @@ impl TenantIndex {
             deferred: tenant.deferred(),
             tenant,
             neighbours: Neighbours::new(),
+            graphs: Graphs::default(),
+            leaderboards: Leaderboards::default(),
             lists: RwLock::new(lists),
             linked: RwLock::default(),
             is_linking: AtomicBool::new(false),
@@ -105,6 +112,8 @@ impl TenantIndex {
         self.change(|old| {
             *old = lists;
             self.neighbours.clear(); // their numbers are of the old lists
+            self.graphs.clear();
+            self.leaderboards.clear();
         });
         Ok(())
     }

@@ -191,3 +191,52 @@ fn feedback_brings_a_deleted_item_back_into_the_lists() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Items `i0`, `i1`, … with vectors of twelve numbers.
+fn with_vectors(numbers: std::ops::Range<u32>, rng: &mut StdRng) -> Vec<Item> {
+    let mut item = |number: u32| {
+        let vector: Vec<f32> = (0..12).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let labels = json!({ "embedding": vector });
+        Item { item_id: format!("i{number}"), labels, ..Item::default() }
+    };
+    numbers.map(&mut item).collect()
+}
+
+#[test]
+fn the_nearest_of_many_vectors_are_found_and_every_change_is_known_at_once() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let store = Store::open(dir.path())?;
+    let service = service(&store)?;
+    let index = service.index("default")?;
+    let mut rng = StdRng::seed_from_u64(5);
+    index.put_items(&with_vectors(0..10_050, &mut rng))?;
+    let named = Named::of_item("embedding").expect("it is known");
+    let near = |item: &str, n| -> anyhow::Result<Vec<String>> {
+        let filter = Filter::default();
+        let list = service.near_item(&index, (&named, item), (&filter, None), (0, n))?;
+        Ok(list.into_iter().map(|one| one.id).collect())
+    };
+    // The first answer compares all of them; a graph takes over when it is made.
+    let exact = near("i7", 10)?;
+    let is_made = || index.graphs.len() == 1;
+    for _ in 0..600 {
+        if is_made() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(is_made(), "the graph takes more than a minute");
+    let found = near("i7", 10)?;
+    assert!(found.iter().filter(|id| exact.contains(id)).count() >= 9, "{found:?} {exact:?}");
+
+    index.delete_item(&exact[0])?;
+    let item = index.tenant.item("i7")?.expect("it was put");
+    index.put_items(&[Item { item_id: "twin".into(), ..item }])?;
+    let changed = near("i7", 10)?;
+    assert_eq!(changed[0], "twin");
+    assert!(!changed.contains(&exact[0]));
+    assert_eq!(near("i7", 20_000)?.len(), 10_049, "a long list holds all of them");
+    service.reload()?;
+    assert_eq!(near("i7", 10)?[0], "twin");
+    Ok(())
+}

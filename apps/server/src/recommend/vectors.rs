@@ -1,9 +1,18 @@
 //! Embeddings that clients send as labels: lists of numbers, compared by their distance.
 
-use std::collections::BTreeMap;
+mod log;
+mod graph;
+mod graphs;
+
+use std::sync::Arc;
 
 use dragoman_core::recommend::labels::is_vector;
 use serde_json::Value;
+
+pub(crate) use self::{
+    graphs::{Graphs, Kind, MANY},
+    log::VectorLog,
+};
 
 /// The longest vector that is kept.
 const MAX_NUMBERS: usize = 4096;
@@ -21,23 +30,36 @@ pub(crate) enum Distance {
 }
 
 /// The vectors of an item, by the path of their label.
-pub(crate) type Vectors = BTreeMap<Box<str>, Box<[f32]>>;
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Vectors(Box<[(Box<str>, Arc<[f32]>)]>);
+
+impl Vectors {
+    /// The vector at `path`.
+    pub(crate) fn get(&self, path: &str) -> Option<&Arc<[f32]>> {
+        self.iter().find(|(known, _)| *known == path).map(|(_, vector)| vector)
+    }
+
+    /// All of them with their paths.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Arc<[f32]>)> {
+        self.0.iter().map(|(path, vector)| (&**path, vector))
+    }
+}
 
 /// The vectors among `labels`: `embedding` of an object, `a.b` of a nested one, and the empty path
 /// for labels that are one vector.
 pub(crate) fn of(labels: &Value) -> Vectors {
-    let mut vectors = Vectors::new();
+    let mut vectors = Vec::new();
     collect(labels, "", &mut vectors);
-    vectors
+    Vectors(vectors.into())
 }
 
-fn collect(label: &Value, path: &str, vectors: &mut Vectors) {
+fn collect(label: &Value, path: &str, vectors: &mut Vec<(Box<str>, Arc<[f32]>)>) {
     match label {
         Value::Array(list) if is_vector(label) && list.len() <= MAX_NUMBERS => {
             let numbers = list.iter().filter_map(Value::as_f64).map(|number| number as f32);
-            let numbers: Box<[f32]> = numbers.collect();
+            let numbers: Arc<[f32]> = numbers.collect();
             if vectors.len() < MAX_VECTORS && numbers.iter().all(|number| number.is_finite()) {
-                vectors.insert(path.into(), numbers);
+                vectors.push((path.into(), numbers));
             }
         }
         Value::Object(fields) => {
@@ -56,13 +78,11 @@ impl Distance {
         if a.len() != b.len() {
             return None;
         }
-        let sum =
-            |term: fn(f32, f32) -> f32| -> f32 { a.iter().zip(b).map(|(&a, &b)| term(a, b)).sum() };
         let distance = match self {
-            Self::Euclidean => sum(|a, b| (a - b) * (a - b)).sqrt(),
+            Self::Euclidean => graph::sum(a, b, |a, b| (a - b) * (a - b)).sqrt(),
             Self::Cosine => {
-                let norms = sum(|a, _| a * a).sqrt() * sum(|_, b| b * b).sqrt();
-                1.0 - sum(|a, b| a * b) / norms
+                let norm = |x: &[f32]| graph::sum(x, x, |x, _| x * x).sqrt();
+                1.0 - graph::sum(a, b, |a, b| a * b) / (norm(a) * norm(b))
             }
         };
         distance.is_finite().then_some(distance)
@@ -80,10 +100,12 @@ mod tests {
         let labels = json!({ "embedding": [1, 0.5], "size": 3, "age": [4], "a": { "b": [0, 0, 1] },
             "tags": ["x", "y"] });
         let found = of(&labels);
-        assert_eq!(found.keys().map(|path| &**path).collect::<Vec<_>>(), ["a.b", "embedding"]);
-        assert_eq!(&*found["embedding"], [1.0, 0.5]);
-        assert_eq!(of(&json!([1, 2])).keys().next().map(|path| &**path), Some(""));
-        assert!(of(&json!([1e300, 2])).is_empty(), "single precision cannot hold it");
+        let mut paths: Vec<&str> = found.iter().map(|(path, _)| path).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["a.b", "embedding"]);
+        assert_eq!(found.get("embedding").map(|vector| &**vector), Some(&[1.0, 0.5][..]));
+        assert_eq!(of(&json!([1, 2])).iter().next().map(|(path, _)| path), Some(""));
+        assert!(of(&json!([1e300, 2])).iter().next().is_none(), "single precision cannot hold it");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod params;
 mod recommend;
 mod record;
 mod reply;
+mod timeseries;
 mod users;
 mod context;
 
@@ -80,6 +81,8 @@ fn system(services: &mut web::ServiceConfig) {
         .service(at("/dashboard/feedback-types").route(web::get().to(dashboard::feedback_types)))
         .service(at("/dashboard/categories").route(web::get().to(dashboard::categories)))
         .service(at("/dashboard/config").route(web::get().to(dashboard::config)))
+        .service(at("/dashboard/timeseries/{name}").route(web::get().to(timeseries::timeseries)))
+        .service(at("/dashboard/recommenders").route(web::get().to(timeseries::recommenders)))
         .service(at("/dashboard/users").route(web::get().to(dashboard::users)))
         .service(at("/dashboard/user/{user}").route(web::get().to(dashboard::user)))
         .service(at("/dashboard/user/{user}/feedback").route(web::get().to(dashboard::feedback)))

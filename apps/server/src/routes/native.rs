@@ -47,6 +47,8 @@ pub(super) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig
             .service(page("/docs/", pages::without_slash))
             .service(page("/suggestions", pages::suggestions))
             .service(page("/suggestions/", pages::without_slash))
+            .service(page("/insights", pages::insights))
+            .service(page("/insights/", pages::without_slash))
             .service(page("/recommend", pages::recommend))
             .service(page("/recommend/", pages::without_slash))
             .service(get("/static/{path:.*}", pages::file));

@@ -40,8 +40,12 @@ pub(super) async fn list_of_everybody(
     context: &RequestContext,
     name: &str,
 ) -> Result<Vec<Scored>, Refused> {
-    let known = Named::of_everybody(context.service.settings.resolve(name));
-    let name = known.ok_or_else(|| unknown(name, "`popular` and `latest`"))?;
+    let settings = &context.service.settings;
+    let known = Named::of_everybody(name, settings);
+    let name = known.ok_or_else(|| {
+        let boards = settings.leaderboards.iter().map(|board| format!(", `{}`", board.name));
+        unknown(name, &format!("`popular`, `latest`{}", boards.collect::<String>()))
+    })?;
     let filter = context.filter()?;
     let (place, user) = (context.place()?, context.params.get("user-id").map(str::to_owned));
     let list = move |service: &Recommendations, index: &Arc<TenantIndex>| {

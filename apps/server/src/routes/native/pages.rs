@@ -44,6 +44,11 @@ pub(super) async fn suggestions(request: HttpRequest) -> HttpResponse {
     serve(&request, "suggestions.html")
 }
 
+/// `GET /insights`: figures by day, for whoever runs the server.
+pub(super) async fn insights(request: HttpRequest) -> HttpResponse {
+    serve(&request, "insights.html")
+}
+
 /// `GET /experts`, for browsers.
 pub(super) async fn experts(request: HttpRequest) -> HttpResponse {
     serve(&request, "experts.html")

@@ -200,3 +200,96 @@ async fn lists_keep_within_ranges_and_ages() -> Result<()> {
     assert!(status == 400 && reason.contains("price:10..20"), "{reason}");
     Ok(())
 }
+
+#[actix_web::test]
+async fn leaderboards_follow_a_formula_and_hide_what_is_hidden() -> Result<()> {
+    let app = TestApp::configured(settings(
+        "leaderboards = [\"starred = count(feedback, .FeedbackType == 'star') where item.Comment != 'out'\", \
+         \"newest=item.Timestamp.Unix()\"]",
+    )?)?;
+    let item = |id: &str, comment: &str, day: u32| json!({ "ItemId": id, "Comment": comment, "Timestamp": format!("2024-01-0{day}") });
+    let items = [item("a", "", 1), item("b", "", 2), item("c", "out", 3), item("d", "", 4)];
+    assert_eq!(text(app.post("/api/items").json(&items)).await?.0, 200);
+    let star =
+        |user: &str, item: &str| json!({ "FeedbackType": "star", "UserId": user, "ItemId": item });
+    let rows = [star("u", "b"), star("v", "b"), star("u", "c"), star("v", "c"), star("u", "a")];
+    assert_eq!(text(app.post("/api/feedback").json(&rows)).await?.0, 200);
+    let list = app.fetch("/api/non-personalized/starred").await?;
+    assert_eq!((ids(&list), &list[0]["Score"]), (vec!["b", "a", "d"], &json!(2.0)));
+    assert_eq!(ids(&app.fetch("/api/non-personalized/starred?user-id=u").await?), ["d"]);
+    assert_eq!(ids(&app.fetch("/api/non-personalized/newest?n=2").await?), ["d", "c"]);
+    app.send("PATCH", "/api/item/b", &json!({ "IsHidden": true })).await?;
+    assert_eq!(ids(&app.fetch("/api/non-personalized/starred").await?), ["a", "d"]);
+    let rows = app.fetch("/api/dashboard/non-personalized/starred?n=1").await?;
+    assert_eq!(rows[0]["ItemId"], "a");
+    let (status, reason) = text(app.get("/api/non-personalized/weekly")).await?;
+    assert!(status == 404 && reason.contains("`starred`"), "{reason}");
+    Ok(())
+}
+
+#[actix_web::test]
+async fn short_lists_are_filled_as_the_settings_say() -> Result<()> {
+    let app = TestApp::configured(settings("fallback = 'latest,popular'")?)?;
+    app.stock(&[("a", &[]), ("b", &[]), ("c", &[])]).await?;
+    app.read("u", &["a"]).await?;
+    assert_eq!(app.fetch("/api/recommend/anybody").await?, json!(["c", "b", "a"]), "latest first");
+    assert_eq!(app.fetch("/api/recommend/anybody?recommender=popular&n=1").await?, json!(["a"]));
+    Ok(())
+}
+
+#[actix_web::test]
+async fn what_is_recommended_again_counts_less() -> Result<()> {
+    let list = async |more: &str| -> Result<serde_json::Value> {
+        let settings = settings(&format!("recommend_replacement = true\n{more}"))?;
+        let app = TestApp::configured(settings)?;
+        app.stock(&[("a", &[]), ("b", &[]), ("c", &[])]).await?;
+        for user in ["u", "v", "w"] {
+            app.read(user, &["a"]).await?;
+        }
+        app.read("v", &["b"]).await?;
+        app.fetch("/api/recommend/u?recommender=popular").await
+    };
+    assert_eq!(list("").await?, json!(["a", "b", "c"]));
+    let decayed = list("positive_replacement_decay = 0.001").await?;
+    assert_eq!(decayed, json!(["b", "c", "a"]));
+    Ok(())
+}
+
+#[actix_web::test]
+async fn figures_are_told_by_day_and_by_group() -> Result<()> {
+    let app = TestApp::configured(settings("positive_feedback = 'like'")?)?;
+    app.stock(&[("a", &[]), ("b", &[])]).await?;
+    let row = |kind: &str, user: &str, item: &str, day: u32| {
+        let time = format!("2024-03-0{day}T12:00:00Z");
+        json!({ "FeedbackType": kind, "UserId": user, "ItemId": item, "Timestamp": time })
+    };
+    let rows = [row("like", "u", "a", 2), row("see", "u", "b", 2), row("see", "v", "a", 3)];
+    assert_eq!(text(app.post("/api/feedback").json(&rows)).await?.0, 200);
+    let series = async |name: &str| -> Result<Vec<f64>> {
+        let path = format!("/api/dashboard/timeseries/{name}?begin=2024-03-01&end=2024-03-03");
+        let points = app.fetch(&path).await?;
+        let points = points.as_array().cloned().unwrap_or_default();
+        Ok(points.iter().filter_map(|point| point["Value"].as_f64()).collect())
+    };
+    assert_eq!(series("feedback").await?, [0.0, 2.0, 1.0]);
+    assert_eq!(series("positive_feedback_rate").await?, [0.0, 0.5, 0.0]);
+    assert_eq!(series("users").await?, [0.0, 1.0, 1.0]);
+    let all = app.fetch("/api/dashboard/timeseries/items?begin=2024-01-01&end=2024-01-31").await?;
+    let appeared: f64 =
+        all.as_array().into_iter().flatten().filter_map(|p| p["Value"].as_f64()).sum();
+    assert_eq!((appeared, all[0]["Timestamp"].as_str()), (2.0, Some("2024-01-01T00:00:00Z")));
+    assert_eq!(text(app.get("/api/dashboard/timeseries/moods")).await?.0, 404);
+    let (status, reason) = text(app.get("/api/dashboard/timeseries/users?begin=soon")).await?;
+    assert!(status == 400 && reason.contains("`begin`"), "{reason}");
+
+    app.fetch("/api/recommend/w?n=2").await?;
+    let like = json!([{ "FeedbackType": "like", "UserId": "w", "ItemId": "a" }]);
+    assert_eq!(text(app.post("/api/feedback").json(&like)).await?.0, 200);
+    let groups = app.fetch("/api/dashboard/recommenders").await?;
+    let group = &groups[0];
+    assert_eq!(
+        (&group["Items"], &group["Liked"], &group["Rate"]),
+        (&json!(2), &json!(1), &json!(0.5))
+    );
+    Ok(())
+}
