@@ -3,8 +3,7 @@
 
 use std::{sync::Arc, thread};
 
-use rayon::prelude::*;
-use usearch::{Index, IndexOptions, MetricKind, ScalarKind};
+use instant_distance::{Builder, Hnsw, Point, Search};
 
 use super::Distance;
 
@@ -12,78 +11,115 @@ use super::Distance;
 pub(crate) const FOUND: usize = 256;
 
 /// Neighbours in view while the graph is made.
-const CONSTRUCTION: usize = 128;
-
-/// Neighbours of a vector that the graph knows.
-const CONNECTIONS: usize = 16;
+const CONSTRUCTION: usize = 50;
 
 /// The vectors of one label, of one length, compared in one way.
 pub(crate) struct Graph {
-    index: Index,
+    points: Points,
+    /// The items of the points.
+    numbers: Vec<u32>,
     /// The changes of the items when it was made.
     pub(crate) at: u64,
 }
 
+enum Points {
+    Euclidean(Hnsw<Euclidean>),
+    Cosine(Hnsw<Cosine>),
+}
+
+#[derive(Clone)]
+struct Euclidean(Arc<[f32]>);
+
+#[derive(Clone)]
+struct Cosine {
+    vector: Arc<[f32]>,
+    /// One over its length.
+    scale: f32,
+}
+
+impl Point for Euclidean {
+    /// The square, which has the same order.
+    fn distance(&self, other: &Self) -> f32 {
+        sum(&self.0, &other.0, |a, b| (a - b) * (a - b))
+    }
+}
+
+impl Point for Cosine {
+    fn distance(&self, other: &Self) -> f32 {
+        1.0 - sum(&self.vector, &other.vector, |a, b| a * b) * self.scale * other.scale
+    }
+}
+
+impl Cosine {
+    /// None for a vector without a direction.
+    fn new(vector: &Arc<[f32]>) -> Option<Self> {
+        let scale = 1.0 / sum(vector, vector, |a, _| a * a).sqrt();
+        scale.is_finite().then(|| Self { vector: Arc::clone(vector), scale })
+    }
+}
+
 impl Graph {
     /// Makes the graph of `vectors`, each with the number of its item, on half of the processors. Takes
-    /// minutes for a million.
+    /// a minute or so for each hundred thousand.
     pub(crate) fn new(
         distance: Distance,
         vectors: &[(u32, Arc<[f32]>)],
         at: u64,
     ) -> Result<Self, String> {
-        let options = IndexOptions {
-            dimensions: vectors.first().map_or(1, |(_, vector)| vector.len()),
-            metric: match distance {
-                Distance::Euclidean => MetricKind::L2sq,
-                Distance::Cosine => MetricKind::Cos,
-            },
-            quantization: ScalarKind::F32,
-            connectivity: CONNECTIONS,
-            expansion_add: CONSTRUCTION,
-            expansion_search: FOUND,
-            multi: false,
-        };
-        let index = Index::new(&options).map_err(|error| error.to_string())?;
-        let processors = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let threads = (processors / 2).max(1);
-        // Searches come from as many threads as requests do.
-        let most = threads + SEARCHES;
-        let reserved = index.reserve_capacity_and_threads(vectors.len(), most);
-        reserved.map_err(|error| error.to_string())?;
-        let has_direction = |vector: &[f32]| {
-            distance == Distance::Euclidean || distance.between(vector, vector).is_some()
-        };
-        let add = |(number, vector): &(u32, Arc<[f32]>)| match has_direction(vector) {
-            true => index.add(u64::from(*number), &vector[..]).map_err(|error| error.to_string()),
-            false => Ok(()),
-        };
+        let threads = thread::available_parallelism().map_or(1, |count| count.get() / 2).max(1);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| error.to_string())?;
-        pool.install(|| vectors.par_iter().try_for_each(add))?;
-        Ok(Self { index, at })
+        let (points, numbers) = pool.install(|| match distance {
+            Distance::Euclidean => {
+                let point =
+                    |(number, vector): &(u32, Arc<[f32]>)| (*number, Euclidean(Arc::clone(vector)));
+                let (graph, numbers) = graph(vectors.iter().map(point));
+                (Points::Euclidean(graph), numbers)
+            }
+            Distance::Cosine => {
+                let point =
+                    |(number, vector): &(u32, Arc<[f32]>)| Some((*number, Cosine::new(vector)?));
+                let (graph, numbers) = graph(vectors.iter().filter_map(point));
+                (Points::Cosine(graph), numbers)
+            }
+        });
+        Ok(Self { points, numbers, at })
     }
 
     /// Numbers of items near `vector`, as they were when the graph was made, at most [`FOUND`]; a few of
     /// the nearest may be missing.
-    pub(crate) fn near(&self, vector: &[f32]) -> Vec<u32> {
-        match self.index.search(vector, FOUND) {
-            Ok(found) => found.keys.into_iter().filter_map(|key| u32::try_from(key).ok()).collect(),
-            Err(error) => {
-                tracing::error!(%error, "a graph of vectors was not searched");
-                Vec::new()
+    pub(crate) fn near(&self, vector: &Arc<[f32]>) -> Vec<u32> {
+        let mut search = Search::default();
+        let places: Vec<u32> = match &self.points {
+            Points::Euclidean(graph) => {
+                let point = Euclidean(Arc::clone(vector));
+                graph.search(&point, &mut search).map(|item| item.pid.into_inner()).collect()
             }
-        }
+            Points::Cosine(graph) => {
+                let Some(point) = Cosine::new(vector) else { return Vec::new() };
+                graph.search(&point, &mut search).map(|item| item.pid.into_inner()).collect()
+            }
+        };
+        places.into_iter().map(|place| self.numbers[place as usize]).collect()
     }
 
     /// How many vectors it has.
     pub(crate) fn len(&self) -> usize {
-        self.index.size()
+        self.numbers.len()
     }
 }
 
-/// Searches at once for which there is memory.
-const SEARCHES: usize = 64;
+/// The graph of points, and the numbers of their items in its order.
+fn graph<P: Point>(points: impl Iterator<Item = (u32, P)>) -> (Hnsw<P>, Vec<u32>) {
+    let (numbers, points): (Vec<u32>, Vec<P>) = points.unzip();
+    let builder = Builder::default().ef_construction(CONSTRUCTION).ef_search(FOUND).seed(1);
+    let (graph, ids) = builder.build_hnsw(points);
+    let mut ordered = vec![0; numbers.len()];
+    for (id, number) in ids.iter().zip(numbers) {
+        ordered[id.into_inner() as usize] = number;
+    }
+    (graph, ordered)
+}
 
 /// The sum of `term` over the numbers of both, in sixteen sums that the compiler computes at once.
 pub(super) fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
