@@ -75,7 +75,7 @@ impl Memory {
                 return Ok(None);
             }
             let text = self.recall(&job.text, &job.source, &job.target)?;
-            let hypothesis = |text| vec![Hypothesis { text, score: 0.0 }];
+            let hypothesis = |text| vec![Hypothesis::new(text, 0.0)];
             let translation =
                 |text| Arc::new(Translation { hypotheses: hypothesis(text), legs: Vec::new() });
             Ok(text.map(translation))

@@ -76,6 +76,8 @@ pub(crate) struct Done {
     pub(crate) legs: Vec<Leg>,
     /// Mean over the sentences of their log-probability per token; `None` without a sentence.
     pub(crate) score: Option<f32>,
+    /// The chrF++ that each sentence probably has, 0 to 100; `None` where the model estimates none.
+    pub(crate) quality: Option<Vec<f32>>,
     /// What the memory has that is like the text, if that was to be shown.
     pub(crate) memory: Vec<MemoryMatch>,
 }
@@ -300,12 +302,14 @@ impl Prepared {
         let used: Vec<&Translation> = finished.used.iter().map(|&i| &*self.answers[i]).collect();
         let scores = used.iter().map(|found| found.hypotheses[0].score);
         let score = (!used.is_empty()).then(|| scores.sum::<f32>() / used.len() as f32);
+        let tenth = |quality: f32| (10.0 * quality).round() / 10.0;
+        let quality = used.iter().map(|found| found.hypotheses[0].quality.map(tenth)).collect();
         let legs = used.iter().flat_map(|found| found.legs.iter().cloned()).collect();
         let translated = finished.texts.remove(0);
         let text = self.remembered.unwrap_or(translated);
         let alternatives = finished.texts;
         let (detected, domain, memory) = (self.detected, self.guessed, self.matches);
-        Done { text, detected, domain, alternatives, legs, score, memory }
+        Done { text, detected, domain, alternatives, legs, score, quality, memory }
     }
 }
 

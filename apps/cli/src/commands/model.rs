@@ -1,5 +1,6 @@
 //! `dragoman model`
 
+mod calibrate;
 mod check;
 mod get;
 mod import;
@@ -32,6 +33,7 @@ enum What {
     Import(import::Import),
     Get(get::Get),
     Check(check::Check),
+    Calibrate(calibrate::Calibrate),
     Upcycle(upcycle::Upcycle),
     Merge(merge::Merge),
 }
@@ -57,6 +59,7 @@ impl Model {
             What::Import(command) => command.run(),
             What::Get(command) => command.run(),
             What::Check(command) => command.run(),
+            What::Calibrate(command) => command.run(),
             What::Upcycle(command) => command.run(),
             What::Merge(command) => command.run(),
         }

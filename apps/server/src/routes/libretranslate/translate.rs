@@ -32,6 +32,7 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
         alternatives: order.num_alternatives > 0,
         trace: order.trace,
         scores: fields.flag("scores"),
+        quality: fields.flag("quality"),
         memory: order.memory.as_ref().is_some_and(|memory| memory.shows),
     };
     let done = call.service.translate(order).await?;
@@ -140,6 +141,7 @@ struct Extras {
     alternatives: bool,
     trace: bool,
     scores: bool,
+    quality: bool,
     memory: bool,
 }
 
@@ -158,6 +160,8 @@ struct Reply {
     trace: Option<PerText<Trace>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<PerText<Option<f32>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<PerText<Option<Vec<f32>>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<PerText<Vec<MemoryMatch>>>,
 }
@@ -191,6 +195,9 @@ impl Reply {
                 per_text(&mut done, is_array, |done| Trace { legs: mem::take(&mut done.legs) })
             }),
             scores: extras.scores.then(|| per_text(&mut done, is_array, |done| done.score)),
+            quality: extras
+                .quality
+                .then(|| per_text(&mut done, is_array, |done| done.quality.take())),
             memory: extras
                 .memory
                 .then(|| per_text(&mut done, is_array, |done| mem::take(&mut done.memory))),
