@@ -302,8 +302,8 @@ mod tests {
         }
     }
 
-    fn job() -> Job {
-        Job {
+    fn job() -> TranslationJob {
+        TranslationJob {
             source: "de".into(),
             target: "en".into(),
             domains: Vec::new(),
