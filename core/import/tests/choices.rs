@@ -94,8 +94,14 @@ fn check(name: &str) -> Result<()> {
         };
         assert_eq!(search(1)?[0].tokens, greedy, "{name}: {:?}", row.source);
         let found = search(4)?;
-        assert_eq!(found.len(), row.beam.len());
-        for (own, beam) in found.iter().zip(&row.beam) {
+        // Where the length is at its end, the peer keeps what has not ended beside what has.
+        let ended = row.beam.iter().filter(|beam| beam.tokens.len() < LONGEST);
+        let expected = match ended.clone().count() {
+            0 => row.beam.iter().collect::<Vec<_>>(),
+            _ => ended.collect(),
+        };
+        assert_eq!(found.len(), expected.len(), "{name}: {:?}", row.source);
+        for (own, beam) in found.iter().zip(expected) {
             assert_eq!(own.tokens, ids(&loaded, &beam.tokens), "{name}: {:?}", row.source);
             assert!((own.score - beam.score).abs() < 1e-4, "{} for {}", own.score, beam.score);
         }
