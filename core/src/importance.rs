@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{register::Register, translate::Translation};
+use crate::{
+    register::{ExpertKind, Register},
+    translate::Translation,
+};
 
 /// How much of `keep` the encoder gets, and the decoder: the former suffers more from the loss of experts.
 const SHARES: [(&str, f64); 2] = [("encoder.", 1.5), ("decoder.", 0.5)];
@@ -29,15 +32,18 @@ impl Importance {
     }
 
     /// The names of the experts to keep: of each layer the most important, one half more than the share
-    /// `keep` of them in the encoder and half as many in the decoder.
+    /// `keep` of them in the encoder and half as many in the decoder; and all that were added.
     pub fn most_important(&self, register: &Register, keep: f64) -> BTreeSet<String> {
         let mut layers: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
-        for expert in &register.experts {
+        let (free, added): (Vec<_>, Vec<_>) =
+            register.experts.iter().partition(|expert| expert.kind == ExpertKind::Free);
+        for expert in free {
             for layer in &expert.layers {
                 layers.entry(layer).or_default().push(&expert.name);
             }
         }
-        let mut kept = BTreeSet::new();
+        let mut kept: BTreeSet<String> =
+            added.into_iter().map(|expert| expert.name.clone()).collect();
         for (layer, mut experts) in layers {
             let side = SHARES.iter().find(|(side, _)| layer.starts_with(side));
             let share = keep * side.map_or(1.0, |(_, share)| *share);
@@ -56,7 +62,7 @@ impl Importance {
 mod tests {
     use super::*;
     use crate::{
-        register::{ExpertEntry, ExpertKind},
+        register::ExpertEntry,
         translate::{LayerTrace, Leg, TokenTrace, Visit},
     };
 

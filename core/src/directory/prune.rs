@@ -8,7 +8,11 @@ use fs_err as fs;
 use super::{
     CONFIG, Files, REGISTER, SHARED, TOKENIZER, sha256_of, to_bytes, to_json, write_whole,
 };
-use crate::{Error, Result, memory::ExpertMemory, register::Register};
+use crate::{
+    Error, Result,
+    memory::ExpertMemory,
+    register::{ExpertKind, Register},
+};
 
 impl Files {
     /// Writes the model with those of its experts whose names are `kept` into the new folder `out`. A gate
@@ -38,7 +42,10 @@ impl Files {
         let shared = self.read_checked(SHARED, &register.shared_sha256)?;
         let mut shared = self.parse(SHARED, &shared)?;
         for layer in config.moe_layers() {
-            let own = register.experts.iter().filter(|expert| expert.layers.contains(&layer));
+            let own = register
+                .experts
+                .iter()
+                .filter(|expert| expert.kind == ExpertKind::Free && expert.layers.contains(&layer));
             let own: Vec<&String> = own.map(|expert| &expert.name).collect();
             let places = (0..own.len()).filter(|&place| kept.contains(own[place]));
             let places: Vec<u32> = places.map(|place| place as u32).collect();
