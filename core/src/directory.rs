@@ -15,6 +15,7 @@
 mod edit;
 mod grow;
 mod join;
+mod prune;
 mod quality;
 mod recommendation;
 mod retrieval;

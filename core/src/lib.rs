@@ -50,6 +50,7 @@
 pub mod tokenizer;
 pub mod error;
 pub mod sentencepiece;
+pub mod subwords;
 pub mod memory;
 pub mod params;
 pub mod context;
@@ -69,6 +70,7 @@ pub mod detector;
 pub mod quality;
 pub mod directory;
 pub mod translate;
+pub mod importance;
 pub mod translator;
 pub mod on_demand;
 pub mod translators;

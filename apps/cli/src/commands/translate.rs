@@ -10,10 +10,12 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use dragoman_core::{translate::Translate as _, translator::Translator};
+use dragoman_core::translate::Translate as Model;
 use dragoman_text::Glossary;
 use serde_json::json;
 
+#[cfg(feature = "server")]
+use crate::models::{Collection, CollectionArgs, translator_of};
 use crate::{
     detect::LanguageDetector,
     glossary_file,
@@ -89,23 +91,28 @@ pub(crate) struct Translate {
 
     #[command(flatten)]
     model: ModelArgs,
+
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    collection: CollectionArgs,
 }
 
 impl Translate {
     pub(super) fn run(mut self) -> anyhow::Result<()> {
-        let translator = self.model.open()?;
-        self.name_languages(&translator)?;
+        let translator = self.translator()?;
+        let translator = &*translator;
+        self.name_languages(translator)?;
         let detector = (self.from == "auto").then(LanguageDetector::new).transpose()?;
         let detector = detector.as_ref();
         let documents = files::among(&self.text)?;
         if !documents.is_empty() {
-            return self.translate_files(&documents, &translator, detector);
+            return self.translate_files(&documents, translator, detector);
         }
         let result = match self.text.is_empty() {
-            true => self.stream(&translator, detector),
+            true => self.stream(translator, detector),
             false => {
                 let text = self.text.join(" ");
-                self.write(&translator, detector, &[Line::of(text)], &mut io::stdout().lock())
+                self.write(translator, detector, &[Line::of(text)], &mut io::stdout().lock())
             }
         };
         match result {
@@ -114,9 +121,20 @@ impl Translate {
         }
     }
 
+    /// The model, or the best of those in folders for each pair.
+    fn translator(&self) -> anyhow::Result<Arc<dyn Model>> {
+        #[cfg(feature = "server")]
+        if !self.collection.is_empty() {
+            let options = self.model.options();
+            let collection = Collection::new(&self.collection, options);
+            return translator_of(self.model.model.as_slice(), &collection, options);
+        }
+        Ok(Arc::new(self.model.open()?))
+    }
+
     /// Writes the languages as the model does, in whatever case and with whatever region they are given,
     /// and refuses others before the input is read.
-    fn name_languages(&mut self, translator: &Translator) -> anyhow::Result<()> {
+    fn name_languages(&mut self, translator: &dyn Model) -> anyhow::Result<()> {
         let known = translator.languages();
         for language in [&mut self.from, &mut self.to] {
             let Some(found) = named(&known, language) else {
@@ -133,7 +151,7 @@ impl Translate {
     /// Translates line by line in constant memory, one line out for each line in.
     fn stream(
         &self,
-        translator: &Translator,
+        translator: &dyn Model,
         detector: Option<&LanguageDetector>,
     ) -> anyhow::Result<()> {
         let mut input = BufReader::with_capacity(READ_AHEAD, io::stdin().lock());
@@ -161,7 +179,7 @@ impl Translate {
 
     fn write(
         &self,
-        translator: &Translator,
+        translator: &dyn Model,
         detector: Option<&LanguageDetector>,
         lines: &[Line],
         output: &mut impl Write,

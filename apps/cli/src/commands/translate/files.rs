@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use dragoman_core::{translate::Translate as _, translator::Translator};
+use dragoman_core::translate::Translate as Model;
 use dragoman_documents::{Document, Kind, Settings, output_name};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -53,7 +53,7 @@ impl Translate {
     pub(super) fn translate_files(
         &self,
         files: &[PathBuf],
-        translator: &Translator,
+        translator: &dyn Model,
         detector: Option<&LanguageDetector>,
     ) -> anyhow::Result<()> {
         if self.json || self.trace || self.alternatives > 0 {
@@ -109,7 +109,7 @@ impl Translate {
         &self,
         file: &Path,
         place: &Path,
-        translator: &Translator,
+        translator: &dyn Model,
         detector: Option<&LanguageDetector>,
     ) -> anyhow::Result<()> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
