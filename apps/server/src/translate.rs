@@ -168,7 +168,7 @@ pub(crate) struct DocumentOrder {
 
 impl DocumentOrder {
     /// Takes what is remembered for `document`, and says for how many sentences that was. Blocks.
-    pub(crate) fn recall(&self, document: &mut Segmented) -> Result<usize, ApiError> {
+    pub(crate) fn recall(&self, document: &mut Segmented) -> Result<usize, ServiceError> {
         let Some(memory) = &self.memory else { return Ok(0) };
         let (source, target) = (self.source.as_str(), self.target.as_str());
         document.recall(|text| memory.recall_exact(text, source, target))
