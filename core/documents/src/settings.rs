@@ -33,12 +33,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            unpacked: 256 << 20,
-            ratio: 200,
-            members: 10_000,
-            depth: 256,
-            chars: 10_000_000,
-        }
+        Self { unpacked: 256 << 20, ratio: 200, members: 10_000, depth: 256, chars: 10_000_000 }
     }
 }
