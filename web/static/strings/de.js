@@ -290,6 +290,8 @@ export default {
   "There is nothing here.": "Hier ist nichts.",
   "Done: {what}": "Erledigt: {what}",
   "Documents": "Dokumente",
+  "Glossary for documents": "Glossar für Dokumente",
+  "None": "Keins",
   "Translate documents": "Dokumente übersetzen",
   "Drop them on this page, or choose them. Layout stays, and results are kept for half an hour.": "Ziehen Sie sie auf diese Seite, oder wählen Sie sie aus. Die Gestaltung bleibt, und die Ergebnisse werden eine halbe Stunde aufbewahrt.",
   "Progress of {name}": "Fortschritt von {name}",

@@ -290,6 +290,8 @@ export default {
   "There is nothing here.": "Aquí no hay nada.",
   "Done: {what}": "Hecho: {what}",
   "Documents": "Documentos",
+  "Glossary for documents": "Glosario para documentos",
+  "None": "Ninguno",
   "Translate documents": "Traducir documentos",
   "Drop them on this page, or choose them. Layout stays, and results are kept for half an hour.": "Suéltelos en esta página o elíjalos. El diseño se conserva y los resultados se guardan media hora.",
   "Progress of {name}": "Progreso de {name}",

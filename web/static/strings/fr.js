@@ -290,6 +290,8 @@ export default {
   "There is nothing here.": "Il n’y a rien ici.",
   "Done: {what}": "Fait : {what}",
   "Documents": "Documents",
+  "Glossary for documents": "Glossaire pour les documents",
+  "None": "Aucun",
   "Translate documents": "Traduire des documents",
   "Drop them on this page, or choose them. Layout stays, and results are kept for half an hour.": "Déposez-les sur cette page ou choisissez-les. La mise en page est conservée, et les résultats sont gardés une demi-heure.",
   "Progress of {name}": "Progression de {name}",

@@ -290,6 +290,8 @@ export default {
   "There is nothing here.": "Hier is niets.",
   "Done: {what}": "Gedaan: {what}",
   "Documents": "Documenten",
+  "Glossary for documents": "Woordenlijst voor documenten",
+  "None": "Geen",
   "Translate documents": "Documenten vertalen",
   "Drop them on this page, or choose them. Layout stays, and results are kept for half an hour.": "Sleep ze naar deze pagina of kies ze. De opmaak blijft, en de resultaten worden een half uur bewaard.",
   "Progress of {name}": "Voortgang van {name}",

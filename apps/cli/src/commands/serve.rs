@@ -14,7 +14,6 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use directories::ProjectDirs;
 use dragoman_core::{
     config::ModelConfig, directory::Files, translate::Translate, translators::Translators,
 };
@@ -27,7 +26,10 @@ use self::{
     retrain::{RetrainArgs, Retraining},
     upstream::UpstreamFlags,
 };
-use crate::models::{self, Collection, CollectionArgs, LlmArgs, SearchArgs, translator_of};
+use crate::{
+    models::{self, Collection, CollectionArgs, LlmArgs, SearchArgs, translator_of},
+    recalled::default_store,
+};
 
 /// How often the register of a model folder is looked at.
 const WATCH: Duration = Duration::from_millis(300);
@@ -300,11 +302,4 @@ fn watch<S: PartialEq + Send + 'static>(
 /// The content of the register: it is small, and a time stamp can be too coarse.
 fn register_of(folder: &Path) -> Option<Vec<u8>> {
     fs_err::read(folder.join("experts.json")).ok()
-}
-
-/// A folder of the user's data directory.
-pub(super) fn default_store() -> anyhow::Result<PathBuf> {
-    let folders = ProjectDirs::from("", "", "dragoman")
-        .context("this user has no home; name a folder with `--store DIR`")?;
-    Ok(folders.data_dir().join("store"))
 }

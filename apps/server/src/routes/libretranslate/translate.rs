@@ -12,7 +12,7 @@ use super::{call::Call, detected::DetectedLanguage, reply::Answer};
 use crate::{
     access::Caller,
     error::ServiceError,
-    input::{Fields, percent},
+    input::Fields,
     memory::MemoryWish,
     service::{TranslationRequest, is_auto},
     translate::{Done, GuessedDomain, Markup},
@@ -50,7 +50,7 @@ pub(super) async fn order(
     Ok(TranslationRequest {
         char_limit: caller.char_limit,
         glossaries,
-        memory: memory(fields, caller)?,
+        memory: MemoryWish::read(fields, &caller.owner)?,
         ..parse(fields, &call.request)?
     })
 }
@@ -76,21 +76,6 @@ fn parse(fields: &Fields, request: &HttpRequest) -> Result<TranslationRequest, S
         glossaries: None,
         memory: None,
     })
-}
-
-/// What is remembered: by default what is exactly the same. `memory` says how much alike is enough,
-/// in percent, and then the reply shows what is alike; `false` forbids it.
-fn memory(fields: &Fields, caller: &Caller) -> Result<Option<MemoryWish>, ServiceError> {
-    match fields.raw("memory") {
-        Some(Value::Bool(false)) => return Ok(None),
-        Some(Value::String(word)) if word == "false" => return Ok(None),
-        _ => {}
-    }
-    let exact = MemoryWish::exact(&caller.owner);
-    Ok(Some(match percent(fields, "memory")? {
-        None => exact,
-        Some(threshold) => MemoryWish { threshold, shows: true, ..exact },
-    }))
 }
 
 /// The number of alternatives to give; a negative one is none.
