@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use dragoman_core::translate::Translate as _;
 use dragoman_documents::{Document, Kind, Settings, output_name};
 use indicatif::{ProgressBar, ProgressStyle};
 
