@@ -22,6 +22,7 @@ mod help;
 mod documents;
 mod clients;
 mod deepl;
+mod python;
 mod memory;
 mod quality;
 mod web;
