@@ -23,7 +23,8 @@ fn a_program_in_python_translates() -> Result<()> {
         .env("PYTHONPATH", folder.path())
         .output()
         .context("running python3")?;
-    let (said, complained) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    let (said, complained) =
+        (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     ensure!(run.status.success(), "{said}{complained}");
     ensure!(said.contains("ok 0."), "{said}");
     Ok(())

@@ -4,7 +4,6 @@ mod interrupt;
 mod models;
 mod detect;
 mod glossary_file;
-mod texts;
 mod recalled;
 #[cfg(feature = "server")]
 mod stored;

@@ -85,7 +85,10 @@ impl Recommender {
     }
 
     /// Other processes load the model again: its folder is pickled, not its weights.
-    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<((PathBuf,), Bound<'py, PyDict>)> {
+    fn __getnewargs_ex__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<((PathBuf,), Bound<'py, PyDict>)> {
         let options = PyDict::new(py);
         options.set_item("catalogue", &self.made_of.1)?;
         Ok(((self.made_of.0.clone(),), options))

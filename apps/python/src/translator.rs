@@ -52,8 +52,12 @@ impl Translator {
             return Err(raise(format_args!("`beam` is {beam}; it must be between 1 and 16")));
         }
         let packing = precision.as_deref().map(packing).transpose()?;
-        let options =
-            TranslatorOptions { beam_size: beam, packing, expert_memory, ..TranslatorOptions::default() };
+        let options = TranslatorOptions {
+            beam_size: beam,
+            packing,
+            expert_memory,
+            ..TranslatorOptions::default()
+        };
         let files = Files::Folder(model.clone());
         let engine = py.detach(|| Engine::open(&files, options)).map_err(raise)?;
         let made_of = (model, beam, precision, expert_memory);
@@ -110,7 +114,10 @@ impl Translator {
     }
 
     /// Other processes load the model again: its folder is pickled, not its weights.
-    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<((PathBuf,), Bound<'py, PyDict>)> {
+    fn __getnewargs_ex__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<((PathBuf,), Bound<'py, PyDict>)> {
         let (model, beam, precision, expert_memory) = &self.made_of;
         let options = PyDict::new(py);
         options.set_item("beam", beam)?;
@@ -149,7 +156,9 @@ impl Translator {
         for (source, members) in of_source.into_iter().filter(|(source, _)| *source != target) {
             let own: Vec<&str> = members.iter().map(|&i| texts[i].as_str()).collect();
             let request = call.request(source, &target)?;
-            for (i, found) in members.into_iter().zip(translate(&self.engine, &own, &request).map_err(raise)?) {
+            for (i, found) in
+                members.into_iter().zip(translate(&self.engine, &own, &request).map_err(raise)?)
+            {
                 translated[i] = found.texts.into_iter().next().unwrap_or_default();
             }
         }
@@ -164,7 +173,9 @@ impl Call {
             "html" => Format::Html,
             "xml" => Format::Xml,
             other => {
-                return Err(raise(format_args!("`format` is `{other}`; it must be text, html or xml")));
+                return Err(raise(format_args!(
+                    "`format` is `{other}`; it must be text, html or xml"
+                )));
             }
         };
         let mut request = TextRequest::new(source, target.to_owned());

@@ -6,16 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use dragoman_pipeline::{TextRequest, translate};
 use dragoman_training::{
     evaluate::{Evaluation, KnownTexts, TestSet, evaluate},
     metrics::significance::Bootstrap,
     tasks::translation::{DevConfig, DevSet, load_test_sets},
 };
 
-use crate::{
-    models::ModelArgs,
-    texts::{Terms, Wish, translate},
-};
+use crate::models::ModelArgs;
 
 /// Measure how good a model is
 #[derive(Debug, Args)]
@@ -104,16 +102,12 @@ impl Translation {
         self.leave_out(&mut sets)?;
         let bootstrap = self.intervals.then(Bootstrap::default);
         let evaluation = evaluate(&sets, bootstrap, |sources, pair| {
-            let wish = Wish {
-                terms: Terms::default(),
-                source: pair.source.clone(),
-                target: pair.target.clone(),
+            let request = TextRequest {
                 domains: self.domain.clone(),
-                num_hypotheses: 1,
-                trace: false,
+                ..TextRequest::new(pair.source.clone(), pair.target.clone())
             };
             let texts: Vec<&str> = sources.iter().map(String::as_str).collect();
-            let translated = translate(&translator, &texts, &wish)
+            let translated = translate(&translator, &texts, &request)
                 .map_err(|error| dragoman_training::Error::Translate(error.to_string()))?;
             Ok(translated.into_iter().map(|mut t| t.texts.swap_remove(0)).collect())
         })?;

@@ -11,18 +11,13 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use dragoman_core::translate::Translate as Model;
+use dragoman_pipeline::{Terms, TextRequest, Translated, translate};
 use dragoman_text::Glossary;
 use serde_json::json;
 
 #[cfg(feature = "server")]
 use crate::models::{Collection, CollectionArgs, translator_of};
-use crate::{
-    detect::LanguageDetector,
-    glossary_file,
-    models::ModelArgs,
-    recalled::Recalled,
-    texts::{Terms, Translated, Wish, translate},
-};
+use crate::{detect::LanguageDetector, glossary_file, models::ModelArgs, recalled::Recalled};
 
 /// Lines that are translated together at most.
 const LINES: usize = 256;
@@ -216,16 +211,15 @@ impl Translate {
                 continue;
             }
             let members_texts: Vec<&str> = members.iter().map(|&i| texts[i]).collect();
-            let wish = Wish {
-                source: language.clone(),
-                target: self.to.clone(),
+            let request = TextRequest {
                 domains: self.domain.clone(),
                 num_hypotheses: usize::from(self.alternatives) + 1,
                 trace: self.trace,
                 terms: self.terms(language)?,
+                ..TextRequest::new(language.clone(), self.to.clone())
             };
             for (i, answer) in
-                members.into_iter().zip(translate(translator, &members_texts, &wish)?)
+                members.into_iter().zip(translate(translator, &members_texts, &request)?)
             {
                 answers[i] = answer;
             }

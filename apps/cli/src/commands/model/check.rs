@@ -15,15 +15,13 @@ use dragoman_core::{
     translator::{Translator, TranslatorOptions},
     vocabulary::Side,
 };
+use dragoman_pipeline::{TextRequest, translate};
 use dragoman_training::{
     evaluate::{LanguagePair, TestSet},
     metrics::{Chrf, Metric},
 };
 
-use crate::{
-    models::ModelArgs,
-    texts::{Wish, translate},
-};
+use crate::models::ModelArgs;
 
 /// Sentences whose logits are compared: as many as are quickly run through the model four times.
 const COMPARED: usize = 64;
@@ -104,16 +102,9 @@ impl Check {
     fn score(&self, files: &Files, set: &TestSet, packing: Packing) -> anyhow::Result<f64> {
         let options = TranslatorOptions { packing: Some(packing), ..self.model.options() };
         let translator = Translator::open(files, options)?;
-        let wish = Wish {
-            source: set.pair.source.clone(),
-            target: set.pair.target.clone(),
-            domains: Vec::new(),
-            num_hypotheses: 1,
-            trace: false,
-            terms: Default::default(),
-        };
+        let request = TextRequest::new(set.pair.source.clone(), set.pair.target.clone());
         let texts: Vec<&str> = set.sources.iter().map(String::as_str).collect();
-        let translated = translate(&translator, &texts, &wish)?;
+        let translated = translate(&translator, &texts, &request)?;
         let best: Vec<String> =
             translated.into_iter().map(|mut t| t.texts.swap_remove(0)).collect();
         Ok(Chrf::plus_plus().corpus_score(&best, &set.references)?)

@@ -7,10 +7,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use dragoman_documents::{Document, Kind, Settings, output_name};
+use dragoman_pipeline::{TextRequest, translate_sentences};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Helpers, Translate};
-use crate::texts::{Wish, translate_sentences};
 
 /// The documents that `arguments` name; none when they are text.
 ///
@@ -131,20 +131,17 @@ impl Translate {
             eprintln!("{name}: {recalled} sentences were in the memory");
         }
         let terms = self.terms(&source)?;
-        let wish = Wish {
-            source,
-            target: self.to.clone(),
+        let request = TextRequest {
             domains: self.domain.clone(),
-            num_hypotheses: 1,
-            trace: false,
             terms,
+            ..TextRequest::new(source, self.to.clone())
         };
         let bar = bar(&name, document.sentences().len());
-        let sentences = match wish.source == wish.target {
+        let sentences = match request.source == request.target {
             true => &[],
             false => document.sentences(),
         };
-        let mut rewritten = translate_sentences(translator, sentences, &wish, |done| {
+        let mut rewritten = translate_sentences(translator, sentences, &request, |done| {
             bar.set_position(done as u64);
         })
         .with_context(refused)?;

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use dragoman_core::translate::{Leg, Translate, Translation, TranslationJob, Wanted};
-use dragoman_text::{Ask, Glossary, Options, Rewritten, Sentence, Session};
+use dragoman_core::{
+    Result,
+    translate::{Leg, Translate, Translation, TranslationJob, Wanted},
+};
+use dragoman_text::{Ask, Format, Glossary, Options, Rewritten, Sentence, Session};
 
 /// Segments that the model sees at once.
 const BATCH: usize = 64;
@@ -13,49 +16,56 @@ const CHUNK: usize = 128;
 
 /// What is asked of every text.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
-    pub(crate) source: String,
-    pub(crate) target: String,
+pub struct TextRequest {
+    /// Code of the language of the texts.
+    pub source: String,
+    /// Code of the language to translate into.
+    pub target: String,
+    /// How the texts are written.
+    pub format: Format,
     /// Domain experts to ask; `auto` alone asks the one that fits each text.
-    pub(crate) domains: Vec<String>,
+    pub domains: Vec<String>,
     /// Ways to translate a text, the best included.
-    pub(crate) num_hypotheses: usize,
-    pub(crate) trace: bool,
-    pub(crate) terms: Terms,
+    pub num_hypotheses: usize,
+    /// Whether the experts that tokens visited are recorded.
+    pub trace: bool,
+    /// The terms that translations use.
+    pub terms: Terms,
 }
 
 /// The terms that translations use.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Terms {
-    pub(crate) glossary: Option<Arc<Glossary>>,
+pub struct Terms {
+    /// Terms and their translations.
+    pub glossary: Option<Arc<Glossary>>,
     /// Whether the model searches for a sentence with them; else they are carried around it.
-    pub(crate) searched: bool,
+    pub searched: bool,
 }
 
 /// A translated text.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Translated {
+pub struct Translated {
     /// The best translation first. An alternative differs in one sentence or more.
-    pub(crate) texts: Vec<String>,
+    pub texts: Vec<String>,
     /// Mean log-probability per sentence of the best.
-    pub(crate) score: f32,
+    pub score: f32,
     /// The domain it was taken for, if that was to be guessed.
-    pub(crate) domain: Option<String>,
+    pub domain: Option<String>,
     /// The experts that its tokens visited, sentence by sentence.
-    pub(crate) legs: Vec<Leg>,
+    pub legs: Vec<Leg>,
 }
 
-/// Translates `texts` as `wish` says, in their order.
-pub(crate) fn translate(
+/// Translates `texts` as `request` says, in their order. CPU-bound.
+pub fn translate(
     translator: &dyn Translate,
     texts: &[&str],
-    wish: &Wish,
-) -> anyhow::Result<Vec<Translated>> {
-    let options = options(translator, wish);
+    request: &TextRequest,
+) -> Result<Vec<Translated>> {
+    let options = options(translator, request);
     let mut texts: Vec<Text> = (texts.iter())
         .map(|text| Text {
             session: Session::new(text, &options),
-            domains: domains(translator, text, wish),
+            domains: domains(translator, text, request),
             answers: Vec::new(),
         })
         .collect();
@@ -68,7 +78,7 @@ pub(crate) fn translate(
         if segments.is_empty() {
             break;
         }
-        let mut answers = answers(translator, &texts, &segments, wish)?.into_iter().peekable();
+        let mut answers = answers(translator, &texts, &segments, request)?.into_iter().peekable();
         let mut owners = segments.iter().map(|segment| segment.text).peekable();
         for (i, text) in texts.iter_mut().enumerate() {
             let first = text.answers.len();
@@ -79,19 +89,19 @@ pub(crate) fn translate(
             text.session.accept(&own);
         }
     }
-    Ok(texts.into_iter().map(|text| text.finish(wish)).collect())
+    Ok(texts.into_iter().map(|text| text.finish(request)).collect())
 }
 
 /// Translates the sentences of a document, and tells `progress` how many are done.
-pub(crate) fn translate_sentences(
+pub fn translate_sentences(
     translator: &dyn Translate,
     sentences: &[Sentence],
-    wish: &Wish,
+    request: &TextRequest,
     mut progress: impl FnMut(usize),
-) -> anyhow::Result<Vec<Rewritten>> {
-    let options = options(translator, wish);
+) -> Result<Vec<Rewritten>> {
+    let options = options(translator, request);
     let sample: String = sentences.iter().take(CHUNK).map(|s| format!("{}\n", s.text)).collect();
-    let domains = domains(translator, &sample, wish);
+    let domains = domains(translator, &sample, request);
     let mut rewritten = Vec::with_capacity(sentences.len());
     for chunk in sentences.chunks(CHUNK) {
         let mut session = Session::of_sentences(chunk, &options);
@@ -100,7 +110,7 @@ pub(crate) fn translate_sentences(
             if asks.is_empty() {
                 break;
             }
-            let job = |asked: Ask| wish.job(asked, domains.clone());
+            let job = |asked: Ask| request.job(asked, domains.clone());
             let answers = ask(translator, asks.into_iter().map(job).collect())?;
             session.accept(&answers.iter().map(hypotheses).collect::<Vec<_>>());
         }
@@ -110,18 +120,33 @@ pub(crate) fn translate_sentences(
     Ok(rewritten)
 }
 
-fn options(translator: &dyn Translate, wish: &Wish) -> Options {
+fn options(translator: &dyn Translate, request: &TextRequest) -> Options {
     Options {
-        source: wish.source.clone(),
-        target: wish.target.clone(),
-        placeholders: translator.placeholders(&wish.source, &wish.target),
-        glossary: wish.terms.glossary.clone(),
-        prefers_terms: wish.terms.searched && translator.can_want(&wish.source, &wish.target),
+        source: request.source.clone(),
+        target: request.target.clone(),
+        format: request.format,
+        placeholders: translator.placeholders(&request.source, &request.target),
+        glossary: request.terms.glossary.clone(),
+        prefers_terms: request.terms.searched
+            && translator.can_want(&request.source, &request.target),
         ..Options::default()
     }
 }
 
-impl Wish {
+impl TextRequest {
+    /// Asks for the best translation of plain texts from `source` into `target`.
+    pub fn new(source: String, target: String) -> Self {
+        Self {
+            source,
+            target,
+            format: Format::default(),
+            domains: Vec::new(),
+            num_hypotheses: 1,
+            trace: false,
+            terms: Terms::default(),
+        }
+    }
+
     fn job(&self, ask: Ask, domains: Vec<String>) -> TranslationJob {
         TranslationJob {
             source: self.source.clone(),
@@ -155,30 +180,30 @@ struct Segment {
 }
 
 impl Text {
-    fn finish(mut self, wish: &Wish) -> Translated {
-        let finished = self.session.finish(wish.num_hypotheses.saturating_sub(1));
+    fn finish(mut self, request: &TextRequest) -> Translated {
+        let finished = self.session.finish(request.num_hypotheses.saturating_sub(1));
         let mut score = 0.0;
         let mut legs = Vec::new();
         for &i in &finished.used {
             score += self.answers[i].hypotheses.first().map_or(0.0, |best| best.score);
             legs.append(&mut self.answers[i].legs);
         }
-        let domain = if is_auto(wish) { self.domains.into_iter().next() } else { None };
+        let domain = if is_auto(request) { self.domains.into_iter().next() } else { None };
         let score = score / finished.used.len().max(1) as f32;
         Translated { texts: finished.texts, score, domain, legs }
     }
 }
 
-fn is_auto(wish: &Wish) -> bool {
-    wish.domains == ["auto"]
+fn is_auto(request: &TextRequest) -> bool {
+    request.domains == ["auto"]
 }
 
 /// The domains of one text.
-fn domains(translator: &dyn Translate, text: &str, wish: &Wish) -> Vec<String> {
-    if !is_auto(wish) {
-        return wish.domains.clone();
+fn domains(translator: &dyn Translate, text: &str, request: &TextRequest) -> Vec<String> {
+    if !is_auto(request) {
+        return request.domains.clone();
     }
-    let best = translator.detect_domain(text, &wish.source, &wish.target);
+    let best = translator.detect_domain(text, &request.source, &request.target);
     best.filter(|(_, probability)| *probability > 0.5).map(|(name, _)| name).into_iter().collect()
 }
 
@@ -187,15 +212,15 @@ fn answers(
     translator: &dyn Translate,
     texts: &[Text],
     segments: &[Segment],
-    wish: &Wish,
-) -> anyhow::Result<Vec<Translation>> {
+    request: &TextRequest,
+) -> Result<Vec<Translation>> {
     let job =
-        |segment: &Segment| wish.job(segment.ask.clone(), texts[segment.text].domains.clone());
+        |segment: &Segment| request.job(segment.ask.clone(), texts[segment.text].domains.clone());
     ask(translator, segments.iter().map(job).collect())
 }
 
 /// The answers to `jobs`, which are asked with others of like length.
-fn ask(translator: &dyn Translate, jobs: Vec<TranslationJob>) -> anyhow::Result<Vec<Translation>> {
+fn ask(translator: &dyn Translate, jobs: Vec<TranslationJob>) -> Result<Vec<Translation>> {
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&i| jobs[i].text.len());
     let mut answers: Vec<Option<Translation>> = vec![None; jobs.len()];
