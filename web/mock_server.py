@@ -231,6 +231,8 @@ class Handler(BaseHTTPRequestHandler):
             reply["alternatives"] = single([[row[2] + " (anders)", row[2].upper()] for row in rows])
         if fields.get("scores"):
             reply["scores"] = single([-0.31 for _ in rows])
+        if fields.get("quality"):
+            reply["quality"] = single([[72.0] for _ in rows])
         if fields.get("trace"):
             reply["trace"] = single([{"legs": legs(row[0], row[2], row[1], target)} for row in rows])
         self.reply(200, reply)

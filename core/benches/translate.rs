@@ -1,9 +1,10 @@
 //! Sentences a second of a translation model, with targets of a forced length: our half of
 //! `beside-ctranslate2`.
 //!
-//! `MODEL PACKING SOURCE TARGET CASES…`, where a case is `BATCHxBEAM`; prints a JSON object for each case.
+//! `MODEL PACKING SOURCE TARGET SECONDS CASES…`, where a case is `BATCHxBEAM`; prints a JSON object for each case.
+//! Without cases it reads them from its input, a line each, so that a caller can take turns with another program.
 
-use std::{path::PathBuf, time::Instant};
+use std::{io::Write as _, path::PathBuf, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 use dragoman_core::{
@@ -21,14 +22,12 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Time that each case is run for, after one run that is not counted.
-const SECONDS: f64 = 2.0;
 /// Sentences that are searched together at least, as by the translator.
 const MIN_TOGETHER: usize = 4;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let [model, packing, source, target, cases @ ..] = &arguments[..] else {
+    let [model, packing, source, target, seconds, cases @ ..] = &arguments[..] else {
         return Ok(()); // run by `cargo bench` as one of all
     };
     let packing = match packing.as_str() {
@@ -40,31 +39,48 @@ fn main() -> Result<()> {
     let files = Files::Folder(PathBuf::from(model));
     let loaded = files.open_translation(&ExpertMemory::new(None))?;
     let (source, target): (usize, usize) = (source.parse()?, target.parse()?);
+    let lengths = (source, target);
+    let seconds: f64 = seconds.parse()?;
     for case in cases {
-        let (batch, beam) = case.split_once('x').context("a case is of the form 32x4")?;
-        let (batch, beam_size): (usize, usize) = (batch.parse()?, beam.parse()?);
-        let run =
-            || rayon::scope(|_| batch_of(&loaded, packing, (batch, source, target), beam_size));
-        run()?;
-        let (start, used, mut times) = (Instant::now(), cpu_seconds(), Vec::new());
-        while times.len() < 3 || start.elapsed().as_secs_f64() < SECONDS {
-            let start = Instant::now();
-            run()?;
-            times.push(start.elapsed().as_secs_f64());
+        time(&loaded, packing, case, lengths, seconds)?;
+    }
+    if cases.is_empty() {
+        for case in std::io::stdin().lines() {
+            time(&loaded, packing, case?.trim(), lengths, seconds)?;
         }
-        times.sort_by(f64::total_cmp);
-        let median = times[times.len() / 2];
-        let used = (cpu_seconds() - used) / times.len() as f64;
-        println!(
-            "{}",
-            json!({
-                "case": case,
-                "sentences_a_second": batch as f64 / median,
-                "sentences_a_cpu_second": batch as f64 / used,
-            })
-        );
     }
     Ok(())
+}
+
+/// Runs a case for so many seconds, at least once, and prints the figures.
+fn time(
+    loaded: &Loaded,
+    packing: Packing,
+    case: &str,
+    (source, target): (usize, usize),
+    seconds: f64,
+) -> Result<()> {
+    let (batch, beam) = case.split_once('x').context("a case is of the form 32x4")?;
+    let (batch, beam_size): (usize, usize) = (batch.parse()?, beam.parse()?);
+    let run = || rayon::scope(|_| batch_of(loaded, packing, (batch, source, target), beam_size));
+    let (start, used, mut times) = (Instant::now(), cpu_seconds(), Vec::new());
+    while times.is_empty() || start.elapsed().as_secs_f64() < seconds {
+        let start = Instant::now();
+        run()?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    let used = (cpu_seconds() - used) / times.len() as f64;
+    println!(
+        "{}",
+        json!({
+            "case": case,
+            "sentences_a_second": batch as f64 / median,
+            "sentences_a_cpu_second": batch as f64 / used,
+        })
+    );
+    Ok(std::io::stdout().flush()?)
 }
 
 /// Time that all threads of this process have had of the processors.

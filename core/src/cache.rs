@@ -8,7 +8,7 @@ use crate::{
         attention::{Cached, Heads},
         columns::Columns,
     },
-    ops::Attention,
+    ops::Distances,
     ragged::Ragged,
     register::RowRoute,
 };
@@ -44,17 +44,11 @@ pub struct LayerCache {
 
 impl DecoderCache {
     /// Caches for layers with these `memories`, `(S, 2D)` each, whose rows lie as in `source`.
-    pub(crate) fn new(
-        d_model: usize,
-        num_heads: usize,
-        memories: Vec<Tensor>,
-        source: Ragged,
-    ) -> Result<Self> {
+    pub(crate) fn new(heads: Heads, memories: Vec<Tensor>, source: Ragged) -> Result<Self> {
         if memories.iter().any(|memory| !memory.device().is_cpu()) {
             let reason = "decoding runs on the CPU: load the model there to translate";
             return Err(Error::Invalid(reason.into()));
         }
-        let heads = Attention { num_heads, causal: true }.heads(d_model);
         let layer = |memory| LayerCache {
             heads,
             rows: Vec::new(),
@@ -115,8 +109,17 @@ impl LayerCache {
         self.rows = new;
     }
 
+    /// Tokens of every row whose keys and values are here.
+    pub(crate) fn length(&self) -> usize {
+        self.rows.first().map_or(0, |row| row.len() / (2 * self.heads.d_model()))
+    }
+
     /// Adds the keys and values of `qkv` `(R, 3D)`, and attends to all so far: `(R, D)`.
-    pub(crate) fn attend_to_target(&mut self, qkv: &Tensor) -> Result<Tensor> {
+    pub(crate) fn attend_to_target(
+        &mut self,
+        qkv: &Tensor,
+        distances: Option<&Distances>,
+    ) -> Result<Tensor> {
         let (rows, width) = (qkv.dim(0)?, self.heads.d_model());
         self.rows.resize_with(rows, Vec::new);
         with_values(qkv, |qkv| {
@@ -127,7 +130,7 @@ impl LayerCache {
                 cache.extend_from_slice(&qkv[width..]);
             }
             let [q, _, _] = Columns::split(qkv, [width; 3]);
-            self.attend(q, self.rows.iter().map(Vec::as_slice))
+            self.attend(q, self.rows.iter().map(Vec::as_slice), distances)
         })?
     }
 
@@ -160,7 +163,7 @@ impl LayerCache {
                     let end = start + self.source.lengths()[sentence];
                     &memory[start * 2 * width..end * 2 * width]
                 });
-                self.attend(Columns::new(query, width), sources)
+                self.attend(Columns::new(query, width), sources, None)
             })
         })??
     }
@@ -169,6 +172,7 @@ impl LayerCache {
         &self,
         query: Columns<'_>,
         keys_and_values: impl Iterator<Item = &'a [f32]>,
+        distances: Option<&Distances>,
     ) -> Result<Tensor> {
         let width = self.heads.d_model();
         let cached: Vec<Cached<'_>> = keys_and_values
@@ -178,7 +182,12 @@ impl LayerCache {
             })
             .collect();
         let mut out = vec![0.0; cached.len() * width];
-        self.heads.step(query, &cached, &mut out, None);
+        match distances {
+            None => self.heads.step(query, &cached, &mut out, None),
+            Some(distances) => distances.with_kernel(|distances| {
+                self.heads.step_with_distances(query, &cached, distances, &mut out);
+            })?,
+        }
         Ok(Tensor::from_vec(out, (cached.len(), width), &candle::Device::Cpu)?)
     }
 }
@@ -196,11 +205,12 @@ mod tests {
     #[test]
     fn rows_follow_their_parents() -> Result<()> {
         let memory = Tensor::zeros((1, 4), candle::DType::F32, &Device::Cpu)?;
-        let mut cache = DecoderCache::new(2, 1, vec![memory], Ragged::contiguous(&[1]))?;
+        let heads = Heads { count: 1, width: 2, scale: 1.0 };
+        let mut cache = DecoderCache::new(heads, vec![memory], Ragged::contiguous(&[1]))?;
         let qkv =
             Tensor::new(&[[0f32, 0., 1., 1., 1., 1.], [0., 0., 2., 2., 2., 2.]], &Device::Cpu)?;
         for layer in cache.layers_mut() {
-            layer.attend_to_target(&qkv)?;
+            layer.attend_to_target(&qkv, None)?;
         }
         cache.select(&[1, 1, 0]);
         let first = |row: &Vec<f32>| row[0];

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use architecture::{Architecture, Positions, SearchDefaults, Stopping, TargetMixing};
+pub use architecture::{
+    Architecture, DistanceKind, Positions, SearchDefaults, Stopping, TargetMixing,
+};
 pub use recommendation::{RecommendationConfig, SegmentGate};
 
 pub use crate::kernels::activation::Activation;
@@ -158,7 +160,8 @@ impl TranslationConfig {
         ] {
             at_most(name, size, most)?;
         }
-        if num_heads == 0 || d_model % num_heads != 0 || d_model == 0 {
+        let divides = num_heads > 0 && d_model % num_heads == 0;
+        if num_heads == 0 || d_model == 0 || (!divides && self.architecture.head_width.is_none()) {
             return Err(format!("num_heads {num_heads} must divide d_model {d_model}"));
         }
         if d_model % 2 != 0 {
@@ -173,10 +176,17 @@ impl TranslationConfig {
         if self.architecture.norm_epsilon.is_nan() || self.architecture.norm_epsilon < 0.0 {
             return Err("architecture.norm_epsilon must not be negative".into());
         }
+        at_most("architecture.head_width", self.attention_width() / num_heads, MAX_WIDTH)?;
+        self.architecture.check(self.attention_width() / num_heads)?;
         match &self.moe {
             Some(moe) if moe.top_k == 0 => Err("moe.top_k must be at least 1".into()),
             _ => Ok(()),
         }
+    }
+
+    /// Width of all heads of an attention, side by side.
+    pub fn attention_width(&self) -> usize {
+        self.architecture.head_width.map_or(self.d_model, |width| width * self.num_heads)
     }
 
     /// Names of the layers that hold experts, such as `encoder.1`, in the order of the flow.

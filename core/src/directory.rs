@@ -15,7 +15,10 @@
 mod edit;
 mod grow;
 mod join;
+mod prune;
+mod quality;
 mod recommendation;
+mod retrieval;
 mod save;
 mod upcycle;
 mod vocabulary;
@@ -39,7 +42,7 @@ use crate::{
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
     params::{Container, ParamStore, Stored, head_len, restored},
-    register::{ExpertEntry, Register},
+    register::{ExpertEntry, ExpertKind, Register},
     vocabulary::{TOKENIZER_FILE as TOKENIZER, Vocabulary},
 };
 
@@ -204,7 +207,7 @@ impl Files {
             weights.insert(name, (stored, None));
         }
         for expert in &register.experts {
-            for (name, stored) in self.index(&expert.file, &expert.sha256)? {
+            for (name, stored) in self.expert_index(expert)? {
                 let within = |layer: &&String| {
                     name.strip_prefix(layer.as_str()).is_some_and(|rest| rest.starts_with('.'))
                 };
@@ -214,6 +217,16 @@ impl Files {
             }
         }
         Ok(weights)
+    }
+
+    /// The weights in the file of one expert, where they are: of a retrieval expert only those that
+    /// are no entries.
+    fn expert_index(&self, expert: &ExpertEntry) -> Result<BTreeMap<String, Stored>> {
+        let mut index = self.index(&expert.file, &expert.sha256)?;
+        if expert.kind == ExpertKind::Retrieval {
+            index.retain(|name, _| name.starts_with(retrieval::DETECTOR));
+        }
+        Ok(index)
     }
 
     /// What the safetensors file `name` holds, if its sha256 is what the register says. Of a file on
@@ -245,7 +258,14 @@ impl Files {
         let shared = self.read_checked(SHARED, &register.shared_sha256)?;
         let mut tensors = restored(self.parse(SHARED, &shared)?.into_iter().collect())?;
         for expert in &register.experts {
-            let own = self.expert_tensors(expert)?.into_iter();
+            let own = match expert.kind {
+                ExpertKind::Retrieval => {
+                    let read = |(name, stored): (String, Stored)| Ok((name, stored.read()?));
+                    self.expert_index(expert)?.into_iter().map(read).collect::<Result<_>>()?
+                }
+                _ => self.expert_tensors(expert)?,
+            };
+            let own = own.into_iter();
             tensors.extend(own.map(|(name, value)| (weight_name(&expert.name, &name), value)));
         }
         Ok(tensors)

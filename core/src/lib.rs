@@ -11,9 +11,11 @@
 //! | [`moe`] | layers of experts: a file for each router, one layer that runs any of them |
 //! | [`config`] | the shape of a model |
 //! | [`cache`] | what a decoder keeps between steps |
+//! | [`retrieval`] | states of a decoder and the tokens that followed, which vote at every token |
 //! | [`vocabulary`], [`decoding`] | what search needs of tokens and of a model; greedy and beam search |
 //! | [`layers`], [`models`] | the layers of a transformer, and the models made of them |
 //! | [`detector`] | classifies a text as of a domain |
+//! | [`quality`] | how good a translation probably is |
 //! | [`directory`] | models on disk |
 //! | [`translate`], [`translator`] | what services ask of a translation model, the model that answers |
 //! | [`on_demand`], [`translators`] | models that are loaded when they are asked for, and several as one |
@@ -48,6 +50,7 @@
 pub mod tokenizer;
 pub mod error;
 pub mod sentencepiece;
+pub mod subwords;
 pub mod memory;
 pub mod params;
 pub mod context;
@@ -58,13 +61,16 @@ pub mod register;
 pub mod cache;
 pub mod moe;
 pub mod config;
+pub mod retrieval;
 pub mod vocabulary;
 pub mod decoding;
 pub mod layers;
 pub mod models;
 pub mod detector;
+pub mod quality;
 pub mod directory;
 pub mod translate;
+pub mod importance;
 pub mod translator;
 pub mod on_demand;
 pub mod translators;

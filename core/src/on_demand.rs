@@ -221,3 +221,161 @@ impl Translate for OnDemand {
         serde_json::to_value(&self.register.experts).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        path::Path,
+        sync::{
+            Barrier,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use candle::{DType, Device};
+
+    use super::*;
+    use crate::{
+        Error,
+        config::TranslationConfig,
+        directory::{Files, TranslationParts, save_translation},
+        models::translation::TranslationModel,
+        params::ParamStore,
+        tokenizer::Tokenizer,
+        translator::TranslatorOptions,
+    };
+
+    /// Writes a small model without experts.
+    fn write(folder: &Path) -> Result<Register> {
+        let letters = ('a'..='z').map(String::from).collect::<Vec<_>>();
+        let tokenizer = Tokenizer::from_pieces(&["de", "en"], &letters, Vec::new())?;
+        let config = TranslationConfig {
+            vocab_size: tokenizer.vocab_size(),
+            d_model: 16,
+            num_heads: 2,
+            encoder_layers: 1,
+            decoder_layers: 1,
+            d_ff: 16,
+            max_positions: 32,
+            moe: None,
+            ..TranslationConfig::default()
+        };
+        let pairs = [("de".to_string(), "en".to_string())];
+        let register = Register::for_pairs(&pairs, 0, 16, &config.moe_layers());
+        let params = ParamStore::new(&Device::Cpu, 3);
+        TranslationModel::new(&config, &register, &params)?;
+        let parts =
+            TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
+        save_translation(folder, parts, &params, DType::F32)?;
+        Files::Folder(folder.into()).register()
+    }
+
+    /// Models that are all in one folder, and how often one was loaded.
+    struct Models {
+        folder: tempfile::TempDir,
+        register: Register,
+        opened: Arc<AtomicUsize>,
+    }
+
+    impl Models {
+        fn new() -> Result<Self> {
+            let folder = tempfile::tempdir()?;
+            let register = write(folder.path())?;
+            Ok(Self { folder, register, opened: Arc::default() })
+        }
+
+        /// A model whose first `failures` loads fail.
+        fn model(&self, name: &str, memory: &ModelMemory, failures: usize) -> OnDemand {
+            let (folder, opened) = (self.folder.path().to_path_buf(), Arc::clone(&self.opened));
+            let open = move || match opened.fetch_add(1, Ordering::SeqCst) < failures {
+                true => Err(Error::Invalid("the disk is away".into())),
+                false => {
+                    let files = Files::Folder(folder.clone());
+                    Translator::open(&files, TranslatorOptions::default())
+                }
+            };
+            OnDemand::new(name.into(), self.register.clone(), memory, Box::new(open))
+        }
+
+        fn opened(&self) -> usize {
+            self.opened.load(Ordering::SeqCst)
+        }
+    }
+
+    fn job() -> TranslationJob {
+        TranslationJob {
+            source: "de".into(),
+            target: "en".into(),
+            domains: Vec::new(),
+            text: "ab".into(),
+            num_hypotheses: 1,
+            trace: false,
+            wanted: Default::default(),
+        }
+    }
+
+    #[test]
+    fn what_a_model_translates_is_known_before_it_is_loaded() -> Result<()> {
+        let (models, memory) = (Models::new()?, ModelMemory::new(None));
+        let model = models.model("a", &memory, 0);
+        assert_eq!(model.languages(), ["de", "en"]);
+        assert!(model.can_translate("de", "en") && model.is_direct("de", "en"));
+        assert!(!model.can_translate("en", "de"));
+        assert!(model.memory().is_none() && model.added().is_empty());
+        assert_eq!((models.opened(), memory.names()), (0, Vec::new()));
+        Ok(())
+    }
+
+    #[test]
+    fn jobs_at_one_time_load_a_model_once() -> Result<()> {
+        let (models, memory) = (Models::new()?, ModelMemory::new(None));
+        let (model, start) = (models.model("a", &memory, 0), Barrier::new(4));
+        let answers: Vec<Result<Vec<Translation>>> = std::thread::scope(|scope| {
+            let jobs = || {
+                start.wait();
+                model.translate(&[job()])
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(jobs)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+        });
+        let answers = answers.into_iter().collect::<Result<Vec<_>>>()?;
+        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+        assert_eq!((models.opened(), memory.names()), (1, vec!["a".to_string()]));
+        Ok(())
+    }
+
+    #[test]
+    fn the_model_that_was_used_longest_ago_makes_room() -> Result<()> {
+        let models = Models::new()?;
+        let each = models.model("a", &ModelMemory::new(None), 0).model()?.bytes();
+        assert!(each > 0);
+        let memory = ModelMemory::new(Some(2 * each));
+        let [a, b, c] = ["a", "b", "c"].map(|name| models.model(name, &memory, 0));
+        for (model, kept) in [(&a, "a"), (&b, "a b"), (&a, "a b"), (&c, "a c"), (&b, "b c")] {
+            model.translate(&[job()])?;
+            assert_eq!(memory.names().join(" "), kept);
+        }
+        // A budget that holds none keeps the one that was asked for last.
+        let memory = ModelMemory::new(Some(0));
+        let [a, b] = ["a", "b"].map(|name| models.model(name, &memory, 0));
+        let in_use = a.model()?;
+        b.translate(&[job()])?;
+        assert_eq!(memory.names(), ["b"]);
+        assert_eq!(in_use.translate(&[job()])?, b.translate(&[job()])?); // what is in use stays whole
+        memory.retain(|name| name != "b");
+        assert!(memory.names().is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_model_that_could_not_be_loaded_is_tried_again() -> Result<()> {
+        let (models, memory) = (Models::new()?, ModelMemory::new(None));
+        let model = models.model("a", &memory, 1);
+        let error = model.translate(&[job()]).expect_err("the first load fails");
+        assert!(error.to_string().contains("the disk is away"), "{error}");
+        assert!(memory.names().is_empty());
+        model.translate(&[job()])?;
+        assert_eq!(memory.names(), ["a"]);
+        Ok(())
+    }
+}

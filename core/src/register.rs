@@ -66,6 +66,9 @@ pub struct ExpertEntry {
     /// The language that came with the expert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<LanguageTag>,
+    /// sha256 of the shared weights that a retrieval expert's states were computed with, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// Buckets of the detector in the file, which tells the domain's texts from others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector: Option<usize>,
@@ -101,10 +104,20 @@ pub enum ExpertKind {
     Pair,
     /// One subject, added beside the group of a route.
     Domain,
+    /// One subject, as states of the decoder over texts and the tokens that followed: it votes at every
+    /// token, and has no layers.
+    Retrieval,
     /// One group of users.
     Segment,
     /// A second catalogue, with all that a model knows of it.
     Catalogue,
+}
+
+impl ExpertKind {
+    /// Whether rows ask for such an expert by the name of a domain.
+    pub fn is_of_domain(self) -> bool {
+        matches!(self, Self::Domain | Self::Retrieval)
+    }
 }
 
 /// A corpus that an expert learned from.
@@ -175,6 +188,7 @@ impl ExpertEntry {
             routes: Vec::new(),
             lora: None,
             tag: None,
+            base: None,
             detector: None,
             trained_on: Vec::new(),
             created: String::new(),
@@ -203,7 +217,7 @@ impl Register {
             if self.experts[..i].iter().any(|other| other.name == expert.name) {
                 return Err(format!("expert `{}` is listed twice", expert.name));
             }
-            if expert.d_ff == 0 {
+            if expert.d_ff == 0 && expert.kind != ExpertKind::Retrieval {
                 return Err(format!("expert `{}` has d_ff 0", expert.name));
             }
         }
@@ -246,9 +260,9 @@ impl Register {
         self.experts.iter().find(|expert| expert.name == name)
     }
 
-    /// Domain experts, in the order in which they came.
+    /// Experts that a domain asks for, trained or of retrieval, in the order in which they came.
     pub fn domain_experts(&self) -> impl Iterator<Item = &ExpertEntry> {
-        self.experts.iter().filter(|expert| expert.kind == ExpertKind::Domain)
+        self.experts.iter().filter(|expert| expert.kind.is_of_domain())
     }
 
     /// Domain experts that `route` may ask for.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{Result, memory::MemoryStats};
+use crate::{Result, memory::MemoryStats, quality::Signals};
 
 /// One sentence to translate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,6 +40,17 @@ pub struct Hypothesis {
     pub text: String,
     /// Mean log-probability per token.
     pub score: f32,
+    /// What else the model knows about it; none of what no model made.
+    pub signals: Option<Signals>,
+    /// The chrF++ that it probably has, 0 to 100, of a model that estimates it.
+    pub quality: Option<f32>,
+}
+
+impl Hypothesis {
+    /// A translation of which no more is known.
+    pub fn new(text: String, score: f32) -> Self {
+        Self { text, score, signals: None, quality: None }
+    }
 }
 
 /// The answer to a [`TranslationJob`].

@@ -9,14 +9,16 @@ use self::{
     search::{Answer, split},
 };
 use crate::{
-    Result,
+    Error, Result,
     decoding::{EncoderDecoder, bias::Bias},
     detector::DomainDetector,
     directory::{Files, Loaded},
     kernels::packed::Packing,
     memory::{ExpertMemory, MemoryStats},
     params::Prefetcher,
-    register::{Register, RowRoute, Step},
+    quality::{Calibration, Signals},
+    register::{ExpertEntry, Register, RowRoute, Step},
+    retrieval::{Datastore, Retrieval, Section},
     translate::{Hypothesis, Translate, Translation, TranslationJob, Wanted},
     vocabulary::{Frame, Side, Vocabulary},
 };
@@ -66,6 +68,8 @@ pub struct Translator {
     memory: Option<ExpertMemory>,
     prefetcher: Option<Prefetcher>,
     detectors: Vec<DomainDetector>,
+    retrieval: Retrieval,
+    calibration: Option<Calibration>,
     bytes: u64,
 }
 
@@ -94,8 +98,11 @@ impl Translator {
             true => Some(Prefetcher::start(&memory, packing(&model, &options))?),
             false => None, // each expert is read once, whoever comes first
         };
+        let retrieval = files.retrieval(&register)?;
         let translator = Self::new(model, register, vocabulary, options)?;
-        Ok(Self { memory: Some(memory), prefetcher, detectors, bytes, ..translator })
+        let calibration = files.calibration(translator.register())?;
+        let memory = Some(memory);
+        Ok(Self { memory, prefetcher, detectors, retrieval, calibration, bytes, ..translator })
     }
 
     /// Puts a translator together; the weights of `model` lie on the CPU.
@@ -114,8 +121,35 @@ impl Translator {
         }
         let (memory, prefetcher, detectors) = (None, None, Vec::new());
         let model = Box::new(model);
-        let bytes = 0;
-        Ok(Self { model, register, vocabulary, options, memory, prefetcher, detectors, bytes })
+        let (retrieval, bytes) = (Retrieval::default(), 0);
+        Ok(Self {
+            model,
+            register,
+            vocabulary,
+            options,
+            memory,
+            prefetcher,
+            detectors,
+            retrieval,
+            calibration: None,
+            bytes,
+        })
+    }
+
+    /// The same with the retrieval expert `entry`, whose entries for each route are `sections`.
+    ///
+    /// # Errors
+    /// Fails when the register cannot take it.
+    pub fn with_retrieval(
+        mut self,
+        entry: ExpertEntry,
+        sections: BTreeMap<u32, Section>,
+    ) -> Result<Self> {
+        let bit = 1 << self.register.domain_experts().count().min(63);
+        self.retrieval.push(Datastore::new(entry.name.clone(), bit, sections));
+        self.register.experts.push(entry);
+        self.register.check().map_err(Error::Invalid)?;
+        Ok(self)
     }
 
     /// The register of experts and routes.
@@ -153,7 +187,7 @@ impl Translator {
         let paths = jobs.iter().map(path).collect::<Result<Vec<_>>>()?;
         // What needs no translation keeps its text.
         let same = |job: &TranslationJob| Translation {
-            hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
+            hypotheses: vec![Hypothesis::new(job.text.clone(), 0.0)],
             legs: Vec::new(),
         };
         let mut answers: Vec<Translation> = jobs.iter().map(same).collect();
@@ -168,9 +202,7 @@ impl Translator {
                 let bias = self.bias(&jobs[i].wanted).filter(|_| is_last);
                 let (Step { route, source, target }, trace) = (&paths[i][leg], jobs[i].trace);
                 let route = *route;
-                let named = |e: &&crate::register::ExpertEntry| {
-                    jobs[i].domains.iter().any(|d| d == e.short_name())
-                };
+                let named = |e: &&ExpertEntry| jobs[i].domains.iter().any(|d| d == e.short_name());
                 let experts = self.register.domains_of(route).filter(named);
                 let experts: Vec<String> = experts.map(|expert| expert.name.clone()).collect();
                 let row_route = self.register.row_route(route, &experts);
@@ -182,6 +214,16 @@ impl Translator {
                 let mut legs = std::mem::take(&mut answers[i].legs);
                 legs.append(&mut answer.legs);
                 answers[i] = Translation { legs, ..answer };
+            }
+        }
+        if let Some(calibration) = &self.calibration {
+            for (job, answer) in jobs.iter().zip(&mut answers) {
+                for hypothesis in &mut answer.hypotheses {
+                    let signals = hypothesis.signals.as_ref();
+                    hypothesis.quality = signals.and_then(|signals| {
+                        calibration.estimate(&job.source, &job.target, signals)
+                    });
+                }
             }
         }
         Ok(answers)
@@ -235,14 +277,22 @@ impl Translator {
         let hypothesis = |rank: usize| {
             let found = || answers.iter().map(|answer| &answer.hypotheses[rank]);
             let texts: Vec<String> = found().map(|f| self.vocabulary.decode(&f.tokens)).collect();
-            let log_probs = found().flat_map(|found| &found.log_probs);
-            let (sum, tokens) = log_probs.fold((0.0, 0usize), |(sum, n), p| (sum + p, n + 1));
-            Hypothesis { text: texts.join(" "), score: sum / tokens.max(1) as f32 }
+            let log_probs = || found().flat_map(|found| &found.log_probs);
+            let (sum, tokens) = log_probs().fold((0.0, 0usize), |(sum, n), p| (sum + p, n + 1));
+            let (text, mean) = (texts.join(" "), sum / tokens.max(1) as f32);
+            let signals = Signals {
+                mean,
+                lowest: log_probs().copied().fold(0.0, f32::min),
+                source_tokens: answers.iter().map(|answer| answer.piece.ids.len()).sum(),
+                target_tokens: tokens,
+                copied: Signals::copied(task.text, &text),
+            };
+            Hypothesis { signals: Some(signals), ..Hypothesis::new(text, mean) }
         };
         let mut hypotheses: Vec<Hypothesis> =
             (0..count.min(task.num_hypotheses)).map(hypothesis).collect();
         if hypotheses.is_empty() {
-            hypotheses.push(Hypothesis { text: task.text.into(), score: 0.0 });
+            hypotheses.push(Hypothesis::new(task.text.into(), 0.0));
         }
         let legs = if task.trace { vec![self.leg(task, answers)] } else { Vec::new() };
         Translation { hypotheses, legs }
@@ -305,7 +355,9 @@ impl Translate for Translator {
     }
 
     fn added(&self) -> BTreeMap<String, u64> {
-        self.model.added()
+        let mut added = self.model.added();
+        added.extend(self.retrieval.lookups());
+        added
     }
 
     fn memory(&self) -> Option<MemoryStats> {

@@ -187,7 +187,7 @@ impl Translate for Translators {
         let paths = jobs.iter().map(|job| self.path_of(job)).collect::<Result<Vec<_>>>()?;
         // What needs no translation keeps its text.
         let same = |job: &TranslationJob| Translation {
-            hypotheses: vec![Hypothesis { text: job.text.clone(), score: 0.0 }],
+            hypotheses: vec![Hypothesis::new(job.text.clone(), 0.0)],
             legs: Vec::new(),
         };
         let mut answers: Vec<Translation> = jobs.iter().map(same).collect();
@@ -257,7 +257,7 @@ mod tests {
                 let domains = job.domains.join("+");
                 let text =
                     format!("{} {}:{}-{}{domains}", job.text, self.0, job.source, job.target);
-                let hypothesis = Hypothesis { text, score: 0.0 };
+                let hypothesis = Hypothesis::new(text, 0.0);
                 Translation { hypotheses: vec![hypothesis; job.num_hypotheses], legs: Vec::new() }
             };
             Ok(jobs.iter().map(answer).collect())

@@ -9,7 +9,7 @@ use dragoman_core::{
     decoding::{
         Decoder, Encoded, EncoderDecoder, Output,
         bias::Bias,
-        search::{Hypothesis, SearchConfig, Sentences, search, search_with},
+        search::{Guidance, Hypothesis, SearchConfig, Sentences, search, search_with},
     },
     kernels::matmul::Precision,
     ragged::Ragged,
@@ -129,7 +129,13 @@ fn a_term_is_used_and_its_probability_is_that_of_the_model() -> Result<()> {
     let bias = Bias::new(vec![vec![vec![3, 1]]]);
     let biases = [Some(&bias), None];
     let both = (&encoded, &sentences);
-    let found = search_with(&TABLE, both, &biases, &config, &context)?;
+    let found = search_with(
+        &TABLE,
+        both,
+        Guidance { biases: &biases, retrieval: None },
+        &config,
+        &context,
+    )?;
     let plain = search(&TABLE, &encoded, &sentences, &config, &context)?;
     assert_eq!(found[1], plain[1], "a neighbour's bias changes no bit");
     let best = &found[0][0];

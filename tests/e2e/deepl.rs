@@ -48,6 +48,15 @@ out["entries"] = client.get_glossary_entries(glossary)
 out["got"] = client.get_glossary(glossary.glossary_id).name
 out["with"] = client.translate_text("The soup is too hot.", source_lang="EN", target_lang="DE", glossary=glossary).text
 out["csv"] = client.create_glossary_from_csv("csv", "EN", "FR", "key,clef\nmoon,astre\n").entry_count
+paths = [sys.argv[3] + name for name in ("/menu.srt", "/menu.de.srt", "/bad.docx", "/bad.de.docx")]
+status = client.translate_document_from_filepath(paths[0], paths[1], source_lang="EN", target_lang="DE",
+    glossary=glossary)
+out["document"] = [status.status.value, status.billed_characters, open(paths[1], encoding="utf-8").read()]
+handle = client.translate_document_upload(open(paths[0], "rb"), target_lang="DE", source_lang="EN")
+client.translate_document_wait_until_done(handle)
+out["by_steps"] = client.translate_document_download(handle).text
+out["twice_taken"] = refused(lambda: client.translate_document_download(handle))
+out["bad"] = refused(lambda: client.translate_document_from_filepath(paths[2], paths[3], target_lang="DE"))
 client.delete_glossary(glossary)
 out["gone"] = refused(lambda: client.get_glossary(glossary.glossary_id))
 out["twice"] = refused(lambda: client.create_glossary_from_csv("twice", "EN", "DE", "a,b\na,c"))
@@ -77,7 +86,7 @@ print(json.dumps(out))
 /// The same with the client for JavaScript.
 const NODE: &str = r#"
 const deepl = require("deepl-node");
-const [url, key] = process.argv.slice(1);
+const [url, key, folder] = process.argv.slice(1);
 
 async function refused(call) {
   try {
@@ -108,6 +117,11 @@ async function main() {
   out.entries = (await client.getGlossaryEntries(glossary)).entries();
   out.with = (await client.translateText("The soup is too hot.", "en", "de", { glossary })).text;
   out.listed = (await client.listGlossaries()).length;
+  const fs = require("fs");
+  const [source, written] = [folder + "/menu.srt", folder + "/menu.fr.srt"];
+  const status = await client.translateDocument(source, written, "en", "fr");
+  out.document = [status.status, status.billedCharacters, fs.readFileSync(written, "utf-8")];
+  out.bad = await refused(() => client.translateDocument(folder + "/bad.docx", folder + "/bad.fr.docx", null, "fr"));
   await client.deleteGlossary(glossary);
   out.gone = await refused(() => client.getGlossary(glossary.glossaryId));
   const several = await client.createMultilingualGlossary("many", [
@@ -139,6 +153,15 @@ async fn server() -> Result<(TestApp, String, tempfile::TempDir)> {
     Ok((TestApp::start(options).await?, key.trim().to_owned(), dir))
 }
 
+/// A document to translate, and one that is none, in a folder.
+fn documents(folder: &Path) -> Result<&Path> {
+    fs_err::write(folder.join("menu.srt"), SUBTITLES)?;
+    fs_err::write(folder.join("bad.docx"), "no zip")?;
+    Ok(folder)
+}
+
+const SUBTITLES: &str = "1\n00:00:01,000 --> 00:00:02,000\nThe soup is too hot.\n";
+
 fn answers(output: &Output) -> Result<Value> {
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(serde_json::from_slice(&output.stdout)?)
@@ -150,9 +173,10 @@ async fn the_python_client_of_deepl_works() -> Result<()> {
     if !clients().join("bin/deepl").exists() {
         return skip_unless_ci("deepl", "there is no `deepl` in `.venv`; `tests/run` installs it");
     }
-    let (app, key, _dir) = server().await?;
+    let (app, key, dir) = server().await?;
     let output = Command::new(python)
         .args(["-c", PYTHON, &app.url, &key])
+        .arg(documents(dir.path())?)
         .env("NO_PROXY", "*")
         .env("PYTHONIOENCODING", "utf-8")
         .output()?;
@@ -179,6 +203,17 @@ async fn the_python_client_of_deepl_works() -> Result<()> {
     assert_eq!(out["got"], "menu");
     let with = out["with"].as_str().unwrap_or_default();
     assert!(with.contains("Brühe"), "{with}");
+    assert_eq!(out["document"][0], "done");
+    assert_eq!(out["document"][1], 20);
+    let written = out["document"][2].as_str().unwrap_or_default();
+    assert!(written.starts_with(&SUBTITLES[..32]) && written.contains("Brühe"), "{written}");
+    assert_eq!(
+        out["by_steps"],
+        SUBTITLES.replace("The soup is too hot.", "Die Suppe ist zu heiß.")
+    );
+    assert_eq!(out["twice_taken"][0], "DocumentNotFoundException");
+    let bad = out["bad"].to_string();
+    assert!(bad.contains("DocumentTranslationException") && bad.contains("Word"), "{bad}");
     assert_eq!(out["csv"], 2);
     assert_eq!(out["gone"][0], "GlossaryNotFoundException");
     let message = out["twice"][1].as_str().unwrap_or_default();
@@ -200,9 +235,10 @@ async fn the_javascript_client_of_deepl_works() -> Result<()> {
     if !modules.join("deepl-node").exists() {
         return skip_unless_ci("deepl-node", "there is no `deepl-node`; `tests/run` installs it");
     }
-    let (app, key, _dir) = server().await?;
+    let (app, key, dir) = server().await?;
     let output = Command::new("node")
         .args(["-e", NODE, &app.url, &key])
+        .arg(documents(dir.path())?)
         .env("NODE_PATH", modules)
         .env("NO_PROXY", "*")
         .output()?;
@@ -221,6 +257,10 @@ async fn the_javascript_client_of_deepl_works() -> Result<()> {
     assert!(with.contains("Brühe"), "{with}");
     assert_eq!(out["listed"], 1);
     assert_eq!(out["gone"][0], "GlossaryNotFoundError");
+    let french = SUBTITLES.replace("The soup is too hot.", "La soupe est trop chaude.");
+    assert_eq!(out["document"], json!(["done", 20, french]));
+    let bad = out["bad"].to_string();
+    assert!(bad.contains("DocumentTranslationError") && bad.contains("Word"), "{bad}");
     assert_eq!(out["several"], 2);
     let message = out["formality"][1].as_str().unwrap_or_default();
     assert!(message.contains("'formality' is not supported"), "{message}");

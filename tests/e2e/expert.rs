@@ -5,6 +5,7 @@ pub(crate) mod corpora;
 mod language;
 mod life;
 mod living;
+mod retrieval;
 mod segment;
 mod smaller;
 mod stopped;

@@ -59,6 +59,41 @@ fn a_document_that_cannot_be_read_leaves_nothing_behind() -> Result<()> {
 }
 
 #[test]
+fn a_glossary_and_a_memory_are_used_for_documents() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let write = |name: &str, text: &str| fs_err::write(folder.path().join(name), text);
+    write(
+        "a.po",
+        "msgid \"The cat sleeps.\"\nmsgstr \"\"\n\nmsgid \"The soup is too hot.\"\nmsgstr \"\"\n",
+    )?;
+    write("terms.tsv", "soup\tBrühe\n")?;
+    write("units.tsv", "The cat sleeps.\tDie Katze pennt.\n")?;
+    let run = |args: &[&str]| translate(args)?.current_dir(&folder).args(["--overwrite"]).stdout();
+    run(&["a.po", "--glossary", "terms.tsv", "--memory=units.tsv"])?;
+    let written = fs_err::read_to_string(folder.path().join("a.de.po"))?;
+    assert!(
+        written.starts_with("msgid \"The cat sleeps.\"\nmsgstr \"Die Katze pennt.\"\n"),
+        "{written}"
+    );
+    assert!(
+        written.contains("#, fuzzy\nmsgid \"The soup") && written.contains("Brühe"),
+        "{written}"
+    );
+
+    let import = Dragoman::new(["memory", "import", "units.tsv", "--from", "en", "--to", "de"])?;
+    import.current_dir(&folder).args(["--store", "store"]).stdout()?;
+    write("b.txt", "The cat sleeps. Good morning.\n")?;
+    let out = run(&["b.txt", "--memory=store"])?;
+    assert_eq!(out, "b.de.txt\n");
+    let written = fs_err::read_to_string(folder.path().join("b.de.txt"))?;
+    assert_eq!(written, "Die Katze pennt. Guten Morgen.\n");
+    assert_eq!(run(&["The cat sleeps.", "--memory=store"])?, "Die Katze pennt.\n");
+    let error = translate(&["b.txt", "--memory=nowhere"])?.current_dir(&folder).failure()?;
+    assert!(error.contains("no memory in `nowhere`"), "{error}");
+    Ok(())
+}
+
+#[test]
 fn a_column_of_a_table_can_be_chosen() -> Result<()> {
     let folder = tempfile::tempdir()?;
     fs_err::write(folder.path().join("t.csv"), "en,key\nThe cat sleeps.,The cat sleeps.\n")?;

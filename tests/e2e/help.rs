@@ -19,6 +19,7 @@ fn every_command_explains_itself() -> Result<()> {
         "model",
         "model export",
         "model check",
+        "model calibrate",
         "expert",
         "expert add",
         "expert quantise",

@@ -23,5 +23,6 @@ mod documents;
 mod clients;
 mod deepl;
 mod memory;
+mod quality;
 mod web;
 mod bundled;

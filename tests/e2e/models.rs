@@ -106,6 +106,32 @@ async fn models_of_folders_serve_as_one_and_make_room_for_each_other() -> Result
     Ok(())
 }
 
+#[test]
+fn the_command_takes_the_models_of_a_folder_that_lead_to_a_language() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (models, source) = (folder.path().join("models"), folder.path().join("source"));
+    tiny::write(&source)?;
+    for (from, to) in [("nl", "en"), ("en", "it")] {
+        Dragoman::new(["model", "import", "--from", from, "--to", to, "--out"])?
+            .args([models.join(format!("{from}-{to}")), source.clone()])
+            .stdout()?;
+    }
+    let translate = |from: &str, to: &str| -> Result<Dragoman> {
+        let command = ["translate", "--from", from, "--to", to, "--json", "--trace", "--models"];
+        Ok(Dragoman::new(command)?.args([&models]).stdin("a b c\n"))
+    };
+    for (from, to, expected) in [("nl", "it", vec!["nl-en", "en-it"]), ("en", "it", vec!["en-it"])]
+    {
+        let answer: Value = serde_json::from_str(&translate(from, to)?.stdout()?)?;
+        let legs = answer["trace"]["legs"].as_array().context("the trace has legs")?;
+        let routes: Vec<_> = legs.iter().filter_map(|leg| leg["route"].as_str()).collect();
+        assert_eq!(routes, expected, "{answer}");
+    }
+    let error = translate("nl", "fr")?.failure()?;
+    assert!(error.contains("unknown language `fr`") && error.contains("en, it, nl"), "{error}");
+    Ok(())
+}
+
 /// Serves files by their paths until the test ends; returns its address.
 fn serve(files: Vec<(&'static str, Vec<u8>)>) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -166,6 +192,46 @@ fn a_public_model_is_got_once_and_imported() -> Result<()> {
     fs_err::write(downloads.join("translate-nl_en-1_0.argosmodel"), "something else")?;
     let error = get()?.failure()?;
     assert!(error.contains("not the file that was first downloaded"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_gets_what_its_languages_lack_when_it_is_told_to() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let package = fs_err::read(packed_package(folder.path())?)?;
+    let entry = |from: &str, to: &str| {
+        json!({ "from_code": from, "to_code": to, "package_version": "1.0",
+            "links": [format!("https://example.org/v1/translate-{from}_{to}-1_0.argosmodel")] })
+    };
+    // The way back is there already.
+    let index = json!([entry("nl", "en"), entry("en", "nl")]);
+    let mirror = serve(vec![
+        ("/argosopentech/argospm-index/main/index.json", serde_json::to_vec(&index)?),
+        ("/v1/translate-nl_en-1_0.argosmodel", package),
+    ])?;
+    let models = folder.path().join("models");
+    tiny::write(&folder.path().join("source"))?;
+    Dragoman::new(["model", "import", "--from", "en", "--to", "nl", "--out"])?
+        .args([models.join("en-nl"), folder.path().join("source")])
+        .stdout()?;
+    let options = |get: bool| {
+        let options = Options { bundled: true, ..Options::default() }
+            .env("DRAGOMAN_MIRROR", mirror.replace("127.0.0.1", "localhost")) // unlike the server's address
+            .arg("--models")
+            .arg(models.display().to_string())
+            .arg("--languages")
+            .arg("en,nl");
+        if get { options.arg("--get").arg("argos") } else { options }
+    };
+    let app = TestApp::start(options(false)).await?;
+    assert!(!languages(&app).await?["nl"].contains(&"en".to_string()));
+    assert!(!models.join("argos-nl_en").exists(), "nobody said that it may be downloaded");
+    drop(app);
+    let app = TestApp::start(options(true)).await?;
+    assert!(languages(&app).await?["nl"].contains(&"en".to_string()));
+    assert!(models.join("argos-nl_en/experts.json").is_file());
+    assert!(!models.join("argos-en_nl").exists(), "en-nl was there");
+    assert!(app.translate("a b c", "nl", "en").await?.is_string());
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod typing;
 mod panels;
 mod experts;
 mod domain;
+mod quality;
 mod trouble;
 mod pages;
 mod documents;

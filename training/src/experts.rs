@@ -22,6 +22,7 @@ mod prune;
 mod merge;
 mod distil;
 mod transfer;
+mod retrieval;
 
 pub use add::Outcome;
 pub use catalogue::{CatalogueAdded, CatalogueOutcome, CatalogueRequest, add_catalogue};
@@ -31,7 +32,9 @@ pub use merge::{Merged, merge};
 pub use prune::{By, Pruned, prune};
 pub use quantise::{Quantised, Wanted, quantise};
 pub use request::{AddRequest, Judgement};
+pub use retrieval::{Fit, RetrievalAdded, add_retrieval};
 pub use scores::Row;
+pub(crate) use scores::general_set;
 pub use segment::{Measured, SegmentAdded, SegmentOutcome, SegmentRequest, add_segment};
 pub use text::{Added, Preview, add, preview};
 pub use transfer::{export, import};

@@ -12,6 +12,7 @@
 //! | [`recommendation`] | how good recommendations are |
 //! | [`tasks`] | what can be trained |
 //! | [`experts`] | experts that come to a finished model |
+//! | [`calibrate`] | fits a model's estimate of quality |
 //!
 //! Everything random is a function of the seed and the step, and a checkpoint holds all the rest:
 //! a run that was stopped and goes on equals one that was not, bit for bit.
@@ -46,6 +47,7 @@ pub mod trainer;
 pub mod recommendation;
 pub mod tasks;
 pub mod experts;
+pub mod calibrate;
 
 pub use error::{Error, Result};
 pub use tasks::translation;

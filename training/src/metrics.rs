@@ -9,6 +9,7 @@ mod text;
 
 pub mod bleu;
 pub mod chrf;
+pub mod correlation;
 pub mod language;
 pub mod significance;
 pub mod tokenize;

@@ -52,6 +52,15 @@ export function sendDocument(file, fields) {
   return send("documents", { method: "POST", body });
 }
 
+/** The glossaries of the caller; none where the server does not say. */
+export async function glossaries() {
+  const key = recall("key");
+  const headers = key ? { Authorization: `DeepL-Auth-Key ${key}` } : {};
+  const reply = await fetch("v3/glossaries", { headers }).catch(() => null);
+  const body = reply?.ok ? await reply.json().catch(() => null) : null;
+  return Array.isArray(body?.glossaries) ? body.glossaries : [];
+}
+
 /** How far a document is. */
 export const documentJob = (id) => send(`documents/${id}`, { cache: "no-store" });
 

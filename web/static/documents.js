@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { announce, byId, element } from "./dom.js";
 import { number, t } from "./i18n.js";
+import { recall } from "./storage.js";
 
 /** Milliseconds between two looks at a job. */
 const PAUSE = 700;
@@ -13,14 +14,28 @@ export function connectDocuments(menus, settings) {
   const [zone, field] = [byId("documents"), byId("document-file")];
   zone.hidden = false;
   field.accept = settings.supportedFilesFormat.join(",");
+  offerGlossaries(settings);
   const take = (files) => {
-    for (const file of files) new DocumentJob(file, menus.fields);
+    const glossary = byId("document-glossary-choice").value;
+    const fields = glossary ? { ...menus.fields, glossaries: glossary } : menus.fields;
+    for (const file of files) new DocumentJob(file, fields);
   };
   field.addEventListener("change", () => {
     take(field.files);
     field.value = ""; // the same file may be chosen again
   });
   connectDrop(zone, take);
+}
+
+/** Offers the glossaries that there are, for all documents from then on. */
+async function offerGlossaries(settings) {
+  const isShut = settings.keyRequired && !recall("key");
+  const glossaries = isShut ? [] : await api.glossaries();
+  if (glossaries.length === 0) return;
+  const option = (value, textContent) => element("option", { value, textContent });
+  const options = glossaries.map(({ glossary_id: id, name }) => option(id, name));
+  byId("document-glossary-choice").replaceChildren(option("", t("None")), ...options);
+  byId("document-glossary").hidden = false;
 }
 
 /** Files may be dropped anywhere on the page. */

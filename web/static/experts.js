@@ -11,6 +11,7 @@ import { showNotice } from "./notice.js";
 const KINDS = {
   pair: "One language pair each, in one direction.",
   domain: "One subject each, beside the others where a request asks for it.",
+  retrieval: "One subject each, whose texts are looked up at every token where a request asks for it.",
   segment: "One group of users each, of the model that recommends.",
   catalogue: "One catalogue each, with all that the model knows of its items.",
   free: "Shared by all routes. What each is good at, the gate found out in training.",

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { announce, byId } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { hideNotice, showNotice } from "./notice.js";
+import { showQuality } from "./quality.js";
 import { markWords } from "./word-marks.js";
 
 const MOST_RETRIES = 5;
@@ -139,7 +140,7 @@ export class TranslatePane extends EventTarget {
 
   async #ask() {
     clearTimeout(this.#timer);
-    const fields = { ...this.#menus.fields, format: "text", scores: true, ...this.#extras() };
+    const fields = { ...this.#menus.fields, format: "text", scores: true, quality: true, ...this.#extras() };
     const request = { q: this.text.value, ...fields };
     const controller = new AbortController();
     this.#inFlight = controller;
@@ -162,6 +163,7 @@ export class TranslatePane extends EventTarget {
     this.say(reply.translatedText);
     this.#menus.showDetected(reply.detectedLanguage);
     this.#showScore(reply.scores);
+    showQuality(reply.quality);
     this.dispatchEvent(new CustomEvent("translated", { detail: this.answered }));
   }
 
@@ -183,6 +185,7 @@ export class TranslatePane extends EventTarget {
     this.say("");
     this.#menus.showDetected(null);
     this.#showScore(null);
+    showQuality(null);
     this.dispatchEvent(new Event("cleared"));
   }
 

@@ -5,6 +5,7 @@ mod models;
 mod detect;
 mod glossary_file;
 mod texts;
+mod recalled;
 #[cfg(feature = "server")]
 mod stored;
 #[cfg(feature = "server")]

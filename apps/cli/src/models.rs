@@ -18,7 +18,7 @@ use dragoman_core::{
 };
 
 #[cfg(feature = "server")]
-pub(crate) use collection::{Collection, CollectionArgs};
+pub(crate) use collection::{Collection, CollectionArgs, translator_of};
 #[cfg(feature = "server")]
 pub(crate) use llm::LlmArgs;
 #[cfg(feature = "server")]

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use dragoman_core::{
-    translate::{Leg, Translate, Translation, TranslationJob, Wanted},
-    translator::Translator,
-};
+use dragoman_core::translate::{Leg, Translate, Translation, TranslationJob, Wanted};
 use dragoman_text::{Ask, Glossary, Options, Rewritten, Sentence, Session};
 
 /// Segments that the model sees at once.
@@ -50,7 +47,7 @@ pub(crate) struct Translated {
 
 /// Translates `texts` as `wish` says, in their order.
 pub(crate) fn translate(
-    translator: &Translator,
+    translator: &dyn Translate,
     texts: &[&str],
     wish: &Wish,
 ) -> anyhow::Result<Vec<Translated>> {
@@ -87,7 +84,7 @@ pub(crate) fn translate(
 
 /// Translates the sentences of a document, and tells `progress` how many are done.
 pub(crate) fn translate_sentences(
-    translator: &Translator,
+    translator: &dyn Translate,
     sentences: &[Sentence],
     wish: &Wish,
     mut progress: impl FnMut(usize),
@@ -113,7 +110,7 @@ pub(crate) fn translate_sentences(
     Ok(rewritten)
 }
 
-fn options(translator: &Translator, wish: &Wish) -> Options {
+fn options(translator: &dyn Translate, wish: &Wish) -> Options {
     Options {
         source: wish.source.clone(),
         target: wish.target.clone(),
@@ -177,7 +174,7 @@ fn is_auto(wish: &Wish) -> bool {
 }
 
 /// The domains of one text.
-fn domains(translator: &Translator, text: &str, wish: &Wish) -> Vec<String> {
+fn domains(translator: &dyn Translate, text: &str, wish: &Wish) -> Vec<String> {
     if !is_auto(wish) {
         return wish.domains.clone();
     }
@@ -187,7 +184,7 @@ fn domains(translator: &Translator, text: &str, wish: &Wish) -> Vec<String> {
 
 /// The answers to `segments`.
 fn answers(
-    translator: &Translator,
+    translator: &dyn Translate,
     texts: &[Text],
     segments: &[Segment],
     wish: &Wish,
@@ -198,7 +195,7 @@ fn answers(
 }
 
 /// The answers to `jobs`, which are asked with others of like length.
-fn ask(translator: &Translator, jobs: Vec<TranslationJob>) -> anyhow::Result<Vec<Translation>> {
+fn ask(translator: &dyn Translate, jobs: Vec<TranslationJob>) -> anyhow::Result<Vec<Translation>> {
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     order.sort_by_key(|&i| jobs[i].text.len());
     let mut answers: Vec<Option<Translation>> = vec![None; jobs.len()];

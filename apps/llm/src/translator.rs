@@ -32,13 +32,13 @@ impl LlmTranslator {
 
     fn translate_one(&self, job: &TranslationJob) -> Result<Translation> {
         if job.source == job.target {
-            let hypothesis = Hypothesis { text: job.text.clone(), score: 0.0 };
+            let hypothesis = Hypothesis::new(job.text.clone(), 0.0);
             return Ok(Translation { hypotheses: vec![hypothesis], legs: Vec::new() });
         }
         let said = self.client.ask(&instructions(job), &job.text).map_err(Error::Remote)?;
         // Text that cannot be used is like that of any model: who asked sees that nothing was translated.
         let text = translation(&job.text, &said.text).unwrap_or_else(|| job.text.clone());
-        let hypothesis = Hypothesis { text, score: said.score.unwrap_or(0.0) };
+        let hypothesis = Hypothesis::new(text, said.score.unwrap_or(0.0));
         let route = format!("{}-{}", job.source, job.target);
         let leg = Leg { route, source: Vec::new(), target: Vec::new() };
         let legs = if job.trace { vec![leg] } else { Vec::new() };

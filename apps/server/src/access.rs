@@ -260,7 +260,7 @@ fn has_bearer(request: &HttpRequest, token: &str) -> bool {
 }
 
 /// Whether two keys are the same; takes as long whatever they are.
-fn is_same(given: &str, key: &str) -> bool {
+pub(crate) fn is_same(given: &str, key: &str) -> bool {
     same_bytes(given.as_bytes(), key.as_bytes())
 }
 

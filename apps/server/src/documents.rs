@@ -20,7 +20,9 @@ use uuid::Uuid;
 use crate::{
     config::DocumentsConfig,
     error::ServiceError,
-    service::{DocumentOrder, TranslationService},
+    glossaries::Chosen,
+    memory::MemoryWish,
+    service::{DocumentOrder, TranslationRequest, TranslationService},
 };
 
 pub(crate) use self::job::{DocumentStatus, State};
@@ -44,13 +46,15 @@ pub(crate) struct DocumentService {
 }
 
 /// A document to translate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct DocumentRequest {
     /// The name of the file, which says what kind of document it is.
     pub(crate) name: String,
     pub(crate) bytes: Bytes,
     /// The name of the result; without one it is `report.de.docx` for `report.docx`.
     pub(crate) result_name: Option<String>,
+    /// The ending of the result's name, if another than that of the document is wanted.
+    pub(crate) output: Option<String>,
     /// A code, or `auto`.
     pub(crate) source: String,
     pub(crate) target: String,
@@ -58,6 +62,14 @@ pub(crate) struct DocumentRequest {
     pub(crate) domains: Vec<String>,
     /// Columns of a table to translate; empty for all.
     pub(crate) columns: Vec<String>,
+    /// The terms to use.
+    pub(crate) glossaries: Option<Chosen>,
+    /// What to remember; nothing without it. Only what is exactly the same is used.
+    pub(crate) memory: Option<MemoryWish>,
+    /// Whose characters it counts as, if anybody's.
+    pub(crate) billed_to: Option<String>,
+    /// What has to be known besides the name of the job to see it, if anything.
+    pub(crate) secret: Option<String>,
     /// Most characters that the caller may send at once.
     pub(crate) char_limit: Option<usize>,
     /// Who sent it: one client may have a share of all jobs.
@@ -110,11 +122,14 @@ impl DocumentService {
         }
         let request = DocumentRequest { name: plain_name(&request.name), ..request };
         let kind = Kind::of(&request.name).map_err(ServiceError::invalid)?;
+        let output = kind.output(request.output.as_deref()).map_err(ServiceError::invalid)?;
         if request.bytes.len() > self.config.document_limit {
             return Err(ServiceError::TooLarge(self.config.document_limit));
         }
         self.translation.check_pair(&request.source, &request.target)?;
-        let job = Arc::new(DocumentJob::new(&request.name, request.bytes.len(), &request.client));
+        let secret = request.secret.as_deref();
+        let job = DocumentJob::new(&request.name, request.bytes.len(), &request.client, secret);
+        let job = Arc::new(job);
         let id = self.shelf.put(Arc::clone(&job))?;
         let work = Work {
             config: self.config.clone(),
@@ -124,19 +139,23 @@ impl DocumentService {
             job: Arc::clone(&job),
             id,
         };
-        let task = rt::spawn(work.run(kind, request));
+        let task = rt::spawn(work.run((kind, output), request));
         job.set_task(task.abort_handle());
         Ok(id)
     }
 
-    /// How far a job is; `None` when there is none of this name, or no more.
-    pub(crate) fn status(&self, id: Uuid) -> Option<DocumentStatus> {
-        self.shelf.get(id).map(|job| job.status())
+    /// How far a job is; `None` when there is none of this name and secret, or no more.
+    pub(crate) fn status(&self, id: Uuid, secret: Option<&str>) -> Option<DocumentStatus> {
+        self.job(id, secret).map(|job| job.status())
     }
 
     /// What a job made, when it is done.
-    pub(crate) fn result(&self, id: Uuid) -> Option<Translated> {
-        self.shelf.get(id)?.result()
+    pub(crate) fn result(&self, id: Uuid, secret: Option<&str>) -> Option<Translated> {
+        self.job(id, secret)?.result()
+    }
+
+    fn job(&self, id: Uuid, secret: Option<&str>) -> Option<Arc<DocumentJob>> {
+        self.shelf.get(id).filter(|job| job.is_for(secret))
     }
 
     /// Waits until a job has ended, in whatever way.
@@ -147,8 +166,8 @@ impl DocumentService {
     }
 
     /// Stops a job if it is in work, and forgets it and its result; `false` when there is none.
-    pub(crate) fn remove(&self, id: Uuid) -> bool {
-        self.shelf.remove(id)
+    pub(crate) fn remove(&self, id: Uuid, secret: Option<&str>) -> bool {
+        self.job(id, secret).is_some() && self.shelf.remove(id)
     }
 }
 
@@ -164,9 +183,9 @@ struct Work {
 
 impl Work {
     /// Translates the document, keeps the result for a while, and forgets it.
-    async fn run(self, kind: Kind, request: DocumentRequest) {
+    async fn run(self, kinds: (Kind, Kind), request: DocumentRequest) {
         let limit = Duration::from_secs(self.config.document_time);
-        match timeout(limit, self.translate(kind, request)).await {
+        match timeout(limit, self.translate(kinds, request)).await {
             Ok(Ok(translated)) => self.job.finish(translated),
             Ok(Err(error)) => self.job.fail(error),
             Err(_) => {
@@ -182,39 +201,52 @@ impl Work {
 
     async fn translate(
         &self,
-        kind: Kind,
+        (kind, output): (Kind, Kind),
         request: DocumentRequest,
     ) -> Result<Translated, ServiceError> {
         let place = self.workers.acquire().await;
         let _place = place.map_err(|_| ServiceError::Internal("the server is stopping".into()))?;
         let name = request.result_name.as_deref().map(plain_name);
-        let name = name.unwrap_or_else(|| output_name(&request.name, &request.target));
+        let name = name.unwrap_or_else(|| output_name(&request.name, &request.target, output));
         let chars = request.char_limit.unwrap_or(usize::MAX).min(self.config.document_chars);
         let settings = Settings {
             columns: request.columns,
             target: request.target.clone(),
+            output: Some(output),
             limits: Limits { chars, ..Limits::default() },
         };
         let bytes = request.bytes;
         let read = move || Document::read_kind(kind, bytes.to_vec(), &settings);
         let document = web::block(read).await?.map_err(ServiceError::invalid)?;
-        let order = self.translation.order_document(
-            document.sample(),
-            &request.source,
-            &request.target,
-            request.domains,
-        );
-        let order = order.await?;
-        self.job.begin(document.chars(), order.detected.clone());
-        let source = order.source.clone();
-        let document = web::block(move || document.segment(&source)).await?;
+        let order = TranslationRequest {
+            texts: vec![document.sample()],
+            source: request.source,
+            target: request.target,
+            domains: request.domains,
+            glossaries: request.glossaries,
+            memory: request.memory,
+            ..TranslationRequest::default()
+        };
+        let order = Arc::new(self.translation.order_document(order).await?);
+        let chars = document.chars();
+        self.job.begin(chars, order.detected.clone());
+        let segment = {
+            let order = Arc::clone(&order);
+            move || {
+                let mut document = document.segment(&order.source);
+                let is_same = order.source == order.target;
+                let remembered = if is_same { 0 } else { order.recall(&mut document)? };
+                Ok::<_, ServiceError>((document, remembered))
+            }
+        };
+        let (document, remembered) = web::block(segment).await??;
         let count = document.sentences().len();
         if count > self.config.document_sentences {
             let limit = self.config.document_sentences;
             let reason = format!("it has {count} sentences, and {limit} is the limit");
             return Err(ServiceError::Invalid(reason));
         }
-        self.job.set_total(count);
+        self.job.set_total(count, remembered);
         let mut rewritten = Vec::with_capacity(count);
         if order.source == order.target {
             rewritten.resize(count, Rewritten::Unchanged);
@@ -226,6 +258,9 @@ impl Work {
         }
         let written = web::block(move || document.write(&rewritten)).await?;
         let bytes = written.map_err(ServiceError::invalid)?.into();
+        if let Some(owner) = request.billed_to {
+            self.translation.bill(owner, chars).await?;
+        }
         Ok(Translated { name, bytes })
     }
 

@@ -212,6 +212,14 @@ impl Fields {
     }
 }
 
+/// The names of a list: a JSON array, fields of a form that share the name, or one text with commas
+/// between them.
+pub(crate) fn names(fields: &Fields, name: &str) -> Result<Vec<String>, ServiceError> {
+    let texts = fields.all(name)?;
+    let names = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
 /// A number from 0 to 100.
 pub(crate) fn percent(fields: &Fields, name: &str) -> Result<Option<u8>, ServiceError> {
     let number = match fields.raw(name) {

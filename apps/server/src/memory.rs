@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use dragoman_core::translate::{Hypothesis, Translation, TranslationJob};
 use dragoman_store::{MemoryMatch, MemoryOf, Store};
+use serde_json::Value;
 
-use crate::error::ServiceError;
+use crate::{
+    error::ServiceError,
+    input::{Fields, percent},
+};
 
 /// Matches that a reply shows for a text at most.
 const MAX_SHOWN: usize = 5;
@@ -36,6 +40,21 @@ impl MemoryWish {
     pub(crate) fn exact(owner: &str) -> Self {
         Self { owner: owner.to_owned(), threshold: 100, shows: false }
     }
+
+    /// What the fields of a request of `owner` say: by default what is exactly the same. `memory` says
+    /// how much alike is enough, in percent, and then the reply shows what is alike; `false` forbids it.
+    pub(crate) fn read(fields: &Fields, owner: &str) -> Result<Option<Self>, ServiceError> {
+        match fields.raw("memory") {
+            Some(Value::Bool(false)) => return Ok(None),
+            Some(Value::String(word)) if word == "false" => return Ok(None),
+            _ => {}
+        }
+        let exact = Self::exact(owner);
+        Ok(Some(match percent(fields, "memory")? {
+            None => exact,
+            Some(threshold) => Self { threshold, shows: true, ..exact },
+        }))
+    }
 }
 
 impl Memory {
@@ -65,6 +84,16 @@ impl Memory {
         Ok(best.into_iter().next().map(|best| best.target))
     }
 
+    /// What is remembered for exactly this text. Blocks.
+    pub(crate) fn recall_exact(
+        &self,
+        text: &str,
+        source: &str,
+        target: &str,
+    ) -> Result<Option<String>, ServiceError> {
+        Ok(self.store.recall_exact(self.of(source, target), text)?)
+    }
+
     /// What is remembered for each of `jobs`, as the answer of a model. Blocks.
     pub(crate) fn answers(
         &self,
@@ -75,7 +104,7 @@ impl Memory {
                 return Ok(None);
             }
             let text = self.recall(&job.text, &job.source, &job.target)?;
-            let hypothesis = |text| vec![Hypothesis { text, score: 0.0 }];
+            let hypothesis = |text| vec![Hypothesis::new(text, 0.0)];
             let translation =
                 |text| Arc::new(Translation { hypotheses: hypothesis(text), legs: Vec::new() });
             Ok(text.map(translation))

@@ -138,21 +138,20 @@ impl TranslationService {
     pub(crate) fn check_pair(&self, source: &str, target: &str) -> Result<(), ServiceError> {
         let model = self.model();
         let known = self.languages(&model);
-        let request = TranslationRequest::of_document(String::new(), source, target, Vec::new());
+        let texts = vec![String::new()];
+        let (source, target) = (source.to_owned(), target.to_owned());
+        let request = TranslationRequest { texts, source, target, ..TranslationRequest::default() };
         self.order(request, &model, &known).map(drop)
     }
 
-    /// Decides on languages and domains for a document, of which `sample` is some text.
+    /// Decides on languages, domains, terms and memory for a document: the only text of `request` is some
+    /// of its own.
     pub(crate) async fn order_document(
         &self,
-        sample: String,
-        source: &str,
-        target: &str,
-        domains: Vec<String>,
+        request: TranslationRequest,
     ) -> Result<DocumentOrder, ServiceError> {
         let model = self.model();
         let known = self.languages(&model);
-        let request = TranslationRequest::of_document(sample, source, target, domains);
         let order = self.order(request, &model, &known)?;
         translate::order_document(order, &model, Arc::new(known), &self.detector).await
     }
@@ -194,6 +193,12 @@ impl TranslationService {
         }
         let (glossaries, owner) = (Arc::clone(&self.glossaries), caller.owner.clone());
         web::block(move || glossaries.choose(&owner, &names, strict)).await?
+    }
+
+    /// Counts characters as used by `owner`.
+    pub(crate) async fn bill(&self, owner: String, chars: usize) -> Result<(), ServiceError> {
+        let store = self.store.clone();
+        Ok(web::block(move || store.add_usage(&owner, chars as u64)).await??)
     }
 
     /// Remembers a better translation; when this returns it is on disk.
@@ -315,19 +320,6 @@ pub(crate) fn remember(
     let Suggestion { q, s, source, target, .. } = suggestion;
     let of = MemoryOf { owner, source, target };
     store.remember(of, &[(q.clone(), s.clone())]).map(drop)
-}
-
-impl TranslationRequest {
-    /// A request about a document with this text in it.
-    fn of_document(text: String, source: &str, target: &str, domains: Vec<String>) -> Self {
-        Self {
-            texts: vec![text],
-            source: source.to_owned(),
-            target: target.to_owned(),
-            domains,
-            ..Self::default()
-        }
-    }
 }
 
 /// Whether a client leaves the language to be guessed.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use actix_web::web;
 use dragoman_core::translate::{Leg, Translate, Translation, TranslationJob, Wanted};
+use dragoman_documents::Segmented;
 use dragoman_languages::{self as languages, Detected, LanguageDetector};
 use dragoman_store::MemoryMatch;
 use dragoman_text::{
-    Ask, Format, Options, Rewritten, Sentence, Session, Splitting, Tags, html, xml,
+    Ask, Format, Glossary, Options, Rewritten, Sentence, Session, Splitting, Tags, html, xml,
 };
 use serde::Serialize;
 
@@ -76,6 +77,8 @@ pub(crate) struct Done {
     pub(crate) legs: Vec<Leg>,
     /// Mean over the sentences of their log-probability per token; `None` without a sentence.
     pub(crate) score: Option<f32>,
+    /// The chrF++ that each sentence probably has, 0 to 100; `None` where the model estimates none.
+    pub(crate) quality: Option<Vec<f32>>,
     /// What the memory has that is like the text, if that was to be shown.
     pub(crate) memory: Vec<MemoryMatch>,
 }
@@ -159,6 +162,17 @@ pub(crate) struct DocumentOrder {
     /// The guessed language, if it was to be guessed.
     pub(crate) detected: Option<Detected>,
     domains: Vec<String>,
+    glossary: Option<Arc<Glossary>>,
+    memory: Option<Memory>,
+}
+
+impl DocumentOrder {
+    /// Takes what is remembered for `document`, and says for how many sentences that was. Blocks.
+    pub(crate) fn recall(&self, document: &mut Segmented) -> Result<usize, ServiceError> {
+        let Some(memory) = &self.memory else { return Ok(0) };
+        let (source, target) = (self.source.as_str(), self.target.as_str());
+        document.recall(|text| memory.recall_exact(text, source, target))
+    }
 }
 
 /// Decides on languages and domains for a document that `order` describes, by the sample that is its
@@ -172,11 +186,16 @@ pub(crate) async fn order_document(
     let target = order.target.clone();
     let prepare = {
         let (model, detector) = (Arc::clone(model), Arc::clone(detector));
-        move || prepare(&order, &model, &known, &detector)
+        move || {
+            let mut texts = prepare(&order, &model, &known, &detector)?;
+            let Prepared { source, detected, domains, .. } = texts.remove(0);
+            let terms = order.glossaries.as_ref().map(|chosen| chosen.terms(&source, &target));
+            let glossary = terms.transpose()?.flatten();
+            let memory = order.memory;
+            Ok(DocumentOrder { model, source, target, detected, domains, glossary, memory })
+        }
     };
-    let mut texts = web::block(prepare).await??;
-    let Prepared { source, detected, domains, .. } = texts.remove(0);
-    Ok(DocumentOrder { model: Arc::clone(model), source, target, detected, domains })
+    web::block(prepare).await?
 }
 
 /// Translates some sentences of a document.
@@ -189,6 +208,7 @@ pub(crate) async fn translate_sentences(
         source: order.source.clone(),
         target: order.target.clone(),
         placeholders: order.model.model.placeholders(&order.source, &order.target),
+        glossary: order.glossary.clone(),
         ..Options::default()
     };
     let mut session = Session::of_sentences(sentences, &options);
@@ -300,12 +320,14 @@ impl Prepared {
         let used: Vec<&Translation> = finished.used.iter().map(|&i| &*self.answers[i]).collect();
         let scores = used.iter().map(|found| found.hypotheses[0].score);
         let score = (!used.is_empty()).then(|| scores.sum::<f32>() / used.len() as f32);
+        let tenth = |quality: f32| (10.0 * quality).round() / 10.0;
+        let quality = used.iter().map(|found| found.hypotheses[0].quality.map(tenth)).collect();
         let legs = used.iter().flat_map(|found| found.legs.iter().cloned()).collect();
         let translated = finished.texts.remove(0);
         let text = self.remembered.unwrap_or(translated);
         let alternatives = finished.texts;
         let (detected, domain, memory) = (self.detected, self.guessed, self.matches);
-        Done { text, detected, domain, alternatives, legs, score, memory }
+        Done { text, detected, domain, alternatives, legs, score, quality, memory }
     }
 }
 

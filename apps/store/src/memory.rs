@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::index::Index;
+use self::index::{Candidate, Index};
 use crate::{Error, Result, Store, table::Table};
 
 /// Bytes of a text and its translation at most.
@@ -133,15 +133,24 @@ impl Store {
         let table = Table::open(self, "memory");
         let scorer = index::Scorer::new(text);
         let mut matches = Vec::new();
-        for hash in candidates {
+        let order = |a: &MemoryMatch, b: &MemoryMatch| {
+            b.score.cmp(&a.score).then_with(|| a.source.cmp(&b.source))
+        };
+        for Candidate { bound, hash } in candidates {
+            // The best come first, so when the last that counts is better than what can come, that is all.
+            matches.sort_by(order);
+            matches.dedup(); // a text that came while the index was made is in it twice
+            if matches.get(limit.saturating_sub(1)).is_some_and(|last| last.score > bound) {
+                break;
+            }
             let Some(value) = table.get(&of.key(&hash))? else { continue };
             let MemoryUnit { source, target, .. } = parse(&value)?;
             if let Some(score) = scorer.score(&source, threshold) {
                 matches.push(MemoryMatch { source, target, score });
             }
         }
-        matches.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.source.cmp(&b.source)));
-        matches.dedup(); // a text that came while the index was made is in it twice
+        matches.sort_by(order);
+        matches.dedup();
         matches.truncate(limit);
         Ok(matches)
     }

@@ -19,6 +19,9 @@ pub(crate) struct Block {
     pub(crate) escape: fn(&str) -> String,
     /// What is done to the block once it is written.
     pub(crate) finish: Finish,
+    /// Where in the text a space stands for the way from one place in the source to the next, as between
+    /// two subtitles: there the rewritten block is cut into parts.
+    pub(crate) joints: Vec<usize>,
 }
 
 /// A piece of a block: some bytes of the source and the text they stand for.
@@ -63,6 +66,36 @@ pub(crate) struct Edit {
     pub(crate) at: Range<usize>,
     /// What stands there then.
     pub(crate) text: EditText,
+    /// The translations that it goes with.
+    pub(crate) when: When,
+}
+
+/// Which translations an edit goes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// All of them.
+    Always,
+    /// Those of a model, which somebody should look at.
+    Machine,
+    /// Those that a person accepted before.
+    Confirmed,
+}
+
+impl Edit {
+    /// Puts the rewritten block at `at`.
+    pub(crate) fn block(at: Range<usize>) -> Self {
+        Self { at, text: EditText::Block, when: When::Always }
+    }
+
+    /// Puts `text` at `at`.
+    pub(crate) fn literal(at: Range<usize>, text: impl Into<String>) -> Self {
+        Self { at, text: EditText::Literal(text.into()), when: When::Always }
+    }
+
+    /// The same edit, for some translations alone.
+    pub(crate) fn when(self, when: When) -> Self {
+        Self { when, ..self }
+    }
 }
 
 /// What an edit writes.
@@ -72,6 +105,15 @@ pub(crate) enum EditText {
     Literal(String),
     /// The rewritten block.
     Block,
+    /// The part of the rewritten block with this number, which the joints end, in so many lines.
+    Part {
+        /// The number of the part.
+        number: usize,
+        /// The lines to write it in.
+        lines: usize,
+        /// What ends a line.
+        end: &'static str,
+    },
 }
 
 /// What is done to a block once it is written.
@@ -195,6 +237,12 @@ impl<'a> Builder<'a> {
         self.block.atoms.push(Atom { raw, at, kind: AtomKind::Text(format) });
     }
 
+    /// Adds a space that stands for the way to another place in the source, behind `end`.
+    pub(crate) fn joint(&mut self, end: usize) {
+        self.block.joints.push(self.block.text.len());
+        self.text(" ", end..end, 0);
+    }
+
     /// Adds source that a rewritten sentence leaves out.
     pub(crate) fn hidden(&mut self, raw: Range<usize>) {
         let at = self.end()..self.end();
@@ -248,7 +296,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn finish(&mut self) -> Option<Block> {
         let mut block = self.finish_elsewhere(Vec::new())?;
         let raw = block.atoms.first()?.raw.start..block.atoms.last()?.raw.end;
-        block.edits = vec![Edit { at: raw, text: EditText::Block }];
+        block.edits = vec![Edit::block(raw)];
         Some(block)
     }
 
@@ -273,6 +321,18 @@ fn empty(escape: fn(&str) -> String) -> Block {
         edits: Vec::new(),
         escape,
         finish: Finish::None,
+        joints: Vec::new(),
+    }
+}
+
+impl Block {
+    /// Whether it is written elsewhere than where its text was read.
+    pub(crate) fn is_copied(&self) -> bool {
+        let is_own = |edit: &Edit| {
+            let first = self.atoms.first();
+            first.is_some_and(|atom| edit.at.start <= atom.raw.start && atom.raw.end <= edit.at.end)
+        };
+        !self.edits.iter().any(|edit| !matches!(edit.text, EditText::Literal(_)) && is_own(edit))
     }
 }
 

@@ -1,11 +1,11 @@
-//! A document: its texts, its sentences, and the same document in another language.
+//! A document: its texts.
 
-use dragoman_text::{Rewritten, Sentence, html, html::HtmlDocument, plain::PlainText};
+use dragoman_text::html;
 
 use crate::{
-    Error, Kind, Result, Settings,
-    encoding::{Charset, decode},
-    find::Found,
+    Error, Kind, Result, Segmented, Settings,
+    content::{Container, Text},
+    encoding::decode,
     formats,
     package::Package,
     part::Part,
@@ -21,21 +21,10 @@ pub struct Document {
     container: Container,
     /// The texts; for a package, of the members with these names.
     texts: Vec<(String, Text)>,
-}
-
-/// What the texts stand in.
-#[derive(Debug)]
-enum Container {
-    File(Charset),
-    Package(Package),
-}
-
-/// A text of a document.
-#[derive(Debug)]
-enum Text {
-    Blocks(Part),
-    Plain(String),
-    Html(String),
+    /// The language to translate into.
+    target: String,
+    /// Whether its texts say what language they are in.
+    names_its_language: bool,
 }
 
 impl Document {
@@ -64,11 +53,17 @@ impl Document {
             Kind::Epub => Self::package("EPUB", formats::epub::read, bytes, settings),
             _ => Self::file(kind, &bytes, settings),
         }?;
+        let names_its_language = matches!(kind, Kind::Html | Kind::Epub);
+        let document = Self { target: settings.target.clone(), names_its_language, ..document };
         let chars: usize = document.texts.iter().map(|(_, text)| text.chars()).sum();
         match chars > limits.chars {
             true => Err(Error::TooLarge { what: "characters of text", limit: limits.chars }),
             false => Ok(document),
         }
+    }
+
+    fn of(container: Container, texts: Vec<(String, Text)>) -> Self {
+        Self { container, texts, target: String::new(), names_its_language: false }
     }
 
     fn package(
@@ -83,7 +78,7 @@ impl Document {
             return Err(Error::broken(format, "there is no document in its package"));
         }
         let texts = members.into_iter().map(|(name, part)| (name, Text::Blocks(part))).collect();
-        Ok(Self { container: Container::Package(package), texts })
+        Ok(Self::of(Container::Package(package), texts))
     }
 
     fn file(kind: Kind, bytes: &[u8], settings: &Settings) -> Result<Self> {
@@ -116,7 +111,7 @@ impl Document {
                 unreachable!("packages are read elsewhere")
             }
         };
-        Ok(Self { container: Container::File(charset), texts: vec![(String::new(), text)] })
+        Ok(Self::of(Container::File(charset), vec![(String::new(), text)]))
     }
 
     /// Some of its text, for guessing its language.
@@ -147,16 +142,8 @@ impl Document {
 
     /// Finds the sentences of the document, which is in `language`. CPU-bound.
     pub fn segment(self, language: &str) -> Segmented {
-        let Self { container, texts } = self;
-        let mut sentences = Vec::new();
-        let texts = texts
-            .into_iter()
-            .map(|(name, text)| {
-                let text = text.segment(language, &mut sentences);
-                (name, text)
-            })
-            .collect();
-        Segmented { container, texts, sentences }
+        let target = (self.target.as_str(), self.names_its_language);
+        Segmented::new(self.container, self.texts, language, target)
     }
 }
 
@@ -189,100 +176,5 @@ impl Kind {
             Self::Fluent => "Fluent",
             Self::Properties => "properties",
         }
-    }
-}
-
-/// A document with its sentences.
-pub struct Segmented {
-    container: Container,
-    texts: Vec<(String, SegmentedText)>,
-    sentences: Vec<Sentence>,
-}
-
-/// A text with its sentences.
-enum SegmentedText {
-    Blocks { part: Part, found: Vec<Vec<Found>>, count: usize },
-    Whole(Box<dyn dragoman_text::Document + Sync>),
-}
-
-impl Text {
-    fn chars(&self) -> usize {
-        match self {
-            Self::Blocks(part) => part.blocks.iter().map(|b| b.text.chars().count()).sum(),
-            Self::Plain(text) => text.chars().count(),
-            Self::Html(text) => html::visible_text(text).chars().count(),
-        }
-    }
-
-    /// Adds the sentences of the text to `sentences`.
-    fn segment(self, language: &str, sentences: &mut Vec<Sentence>) -> SegmentedText {
-        let whole = |document: Box<dyn dragoman_text::Document + Sync>| document;
-        let document = match self {
-            Self::Blocks(part) => {
-                let found = part.find(language);
-                let own = found.iter().flatten().map(|found| found.sentence.clone());
-                let before = sentences.len();
-                sentences.extend(own);
-                let count = sentences.len() - before;
-                return SegmentedText::Blocks { part, found, count };
-            }
-            Self::Plain(text) => whole(Box::new(PlainText::parse(&text, language))),
-            Self::Html(text) => whole(Box::new(HtmlDocument::parse(&text, language, false))),
-        };
-        sentences.extend(document.sentences().iter().cloned());
-        SegmentedText::Whole(document)
-    }
-}
-
-impl Segmented {
-    /// The sentences to translate, in the order of the document.
-    pub fn sentences(&self) -> &[Sentence] {
-        &self.sentences
-    }
-
-    /// The document with `rewritten` in place of its sentences, one for each. CPU-bound.
-    ///
-    /// # Errors
-    /// Fails when the result is larger than its format can be.
-    ///
-    /// # Panics
-    /// Panics when there are fewer of `rewritten` than sentences.
-    pub fn write(&self, mut rewritten: &[Rewritten]) -> Result<Vec<u8>> {
-        let mut written = Vec::with_capacity(self.texts.len());
-        for (name, text) in &self.texts {
-            let count = match text {
-                SegmentedText::Blocks { count, .. } => *count,
-                SegmentedText::Whole(document) => document.sentences().len(),
-            };
-            let (own, others) = rewritten.split_at(count);
-            rewritten = others;
-            let text = match text {
-                SegmentedText::Blocks { part, found, .. } => part.write(found, own),
-                SegmentedText::Whole(document) => document.write(&own.iter().collect::<Vec<_>>()),
-            };
-            written.push((name.as_str(), text));
-        }
-        match &self.container {
-            Container::File(charset) => {
-                let text = written.first().map_or("", |(_, text)| text);
-                Ok(charset.encode(text))
-            }
-            Container::Package(package) => {
-                let is_changed = |name: &str, text: &str| {
-                    let own = self.texts.iter().find(|(own, _)| own == name);
-                    !matches!(own, Some((_, SegmentedText::Blocks { part, .. })) if part.source == text)
-                };
-                written.retain(|(name, text)| is_changed(name, text));
-                package.with(&written)
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Segmented {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Segmented")
-            .field("sentences", &self.sentences.len())
-            .finish_non_exhaustive()
     }
 }

@@ -38,12 +38,7 @@ pub(crate) enum SpanSource {
 
 /// The sentences of `block`, written in `language`.
 pub(crate) fn find(block: &Block, language: &str) -> Vec<Found> {
-    let make = |role, at: Range<usize>, is_cut| {
-        let atoms = block.atoms_at(&at);
-        Mark { role, at, atoms, is_cut }
-    };
-    let pieces = pieces::find(&block.text, language);
-    let Marked { marks, broken } = marks::with_pieces(block.marks.clone(), pieces, make);
+    let Marked { marks, broken } = marked(block, language);
     let finder = Finder { block, marks };
     let mut found = Vec::new();
     let mut start = 0;
@@ -56,6 +51,24 @@ pub(crate) fn find(block: &Block, language: &str) -> Vec<Found> {
         }
     }
     found
+}
+
+/// All of `block` as if it were one sentence, if there is something to translate.
+pub(crate) fn whole(block: &Block, language: &str) -> Option<Found> {
+    let Marked { marks, broken } = marked(block, language);
+    match broken.is_empty() {
+        true => Finder { block, marks }.sentence(0..block.text.len()),
+        false => None,
+    }
+}
+
+/// The markup of `block`, with what is not prose in its text.
+fn marked(block: &Block, language: &str) -> Marked<Mark> {
+    let make = |role, at: Range<usize>, is_cut| {
+        let atoms = block.atoms_at(&at);
+        Mark { role, at, atoms, is_cut }
+    };
+    marks::with_pieces(block.marks.clone(), pieces::find(&block.text, language), make)
 }
 
 impl marks::Mark for Mark {

@@ -93,16 +93,44 @@ impl Kind {
         known.map(|(_, kind)| *kind).ok_or_else(|| Error::UnknownFormat { name: name.into() })
     }
 
+    /// The usual ending of its names, without a dot.
+    pub fn ending(self) -> &'static str {
+        let own = ENDINGS.iter().find(|(_, kind)| *kind == self);
+        own.map_or("", |(ending, _)| ending)
+    }
+
+    /// The kind that its translation is: its own, or that of `ending` if it can be written so.
+    ///
+    /// # Errors
+    /// Fails when it cannot.
+    pub fn output(self, ending: Option<&str>) -> Result<Self> {
+        let Some(ending) = ending else { return Ok(self) };
+        let wanted = Self::of(&format!("x.{}", ending.trim_start_matches('.'))).ok();
+        match wanted {
+            Some(wanted) if wanted == self => Ok(self),
+            _ => {
+                let own = self.ending();
+                let reason = format!("a document of `.{own}` cannot be written as `{ending}`");
+                Err(Error::Settings(reason))
+            }
+        }
+    }
+
     /// All endings that are known, with their dots.
     pub fn endings() -> Vec<String> {
         ENDINGS.iter().map(|(ending, _)| format!(".{ending}")).collect()
     }
 }
 
-/// The name of the translation of the document called `name`: `report.de.docx` of `report.docx`.
-pub fn output_name(name: &str, target: &str) -> String {
+/// The name of the translation of the document called `name`, which is of the kind `output`:
+/// `report.de.docx` of `report.docx`.
+pub fn output_name(name: &str, target: &str, output: Kind) -> String {
+    let is_same = Kind::of(name).is_ok_and(|kind| kind == output);
     match name.rsplit_once('.') {
-        Some((stem, ending)) if !stem.is_empty() => format!("{stem}.{target}.{ending}"),
+        Some((stem, ending)) if !stem.is_empty() => {
+            let ending = if is_same { ending } else { output.ending() };
+            format!("{stem}.{target}.{ending}")
+        }
         _ => format!("{name}.{target}"),
     }
 }
@@ -115,8 +143,11 @@ mod tests {
     fn a_name_says_what_it_is() -> Result<()> {
         assert_eq!(Kind::of("a.b.DOCX")?, Kind::Docx);
         assert!(Kind::of("docx").is_err() && Kind::of("a.exe").is_err() && Kind::of("").is_err());
-        assert_eq!(output_name("a.b.docx", "de"), "a.b.de.docx");
-        assert_eq!(output_name(".docx", "de"), ".docx.de");
+        assert_eq!(output_name("a.b.docx", "de", Kind::Docx), "a.b.de.docx");
+        assert_eq!(output_name("a.DOCM", "de", Kind::Docx), "a.de.DOCM");
+        assert_eq!(output_name(".docx", "de", Kind::Docx), ".docx.de");
+        assert_eq!(Kind::Docx.output(Some("docx"))?, Kind::Docx);
+        assert!(Kind::Docx.output(Some("odt")).is_err());
         Ok(())
     }
 }

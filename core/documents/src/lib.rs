@@ -11,10 +11,14 @@
 //! | `encoding`, `package`, `xml` | characters of a file, members of a zip, tokens of XML with their places |
 //! | `block` | a paragraph, as text and the markup in it |
 //! | `find` | the sentences of a block |
-//! | `part`, `write` | a text with its blocks; the same with other sentences |
+//! | `part`, `layout`, `write` | a text with its blocks; lines of about the same length; the same with other sentences |
 //! | `flow`, `runs` | blocks of XML, with inline markup or with runs |
 //! | `formats` | a file each: what is text in it |
-//! | [`document`] | a document as callers see it |
+//! | `labels` | what a document says of its own language |
+//! | `content` | the texts of a document |
+//! | `recall` | a translation that people accepted, in place of a sentence |
+//! | [`segmented`] | a document with its sentences, and the same in another language |
+//! | [`document`] | a document as it is read |
 //!
 //! It knows no model and no HTTP. Whoever has a model translates the
 //! [`sentences`](Segmented::sentences) in sessions of [`dragoman_text`]:
@@ -48,13 +52,19 @@ mod xml;
 mod block;
 mod find;
 mod part;
+mod layout;
 mod write;
 mod flow;
 mod runs;
 mod formats;
+mod labels;
+mod content;
+mod recall;
+pub mod segmented;
 pub mod document;
 
-pub use document::{Document, Segmented};
+pub use document::Document;
 pub use error::{Error, Result};
 pub use kind::{Kind, output_name};
+pub use segmented::Segmented;
 pub use settings::{Limits, Settings};

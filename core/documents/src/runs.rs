@@ -9,7 +9,7 @@ use std::ops::Range;
 use dragoman_text::Role;
 
 use crate::{
-    block::{Block, Builder, Edit, EditText},
+    block::{Block, Builder, Edit},
     part::{Markup, Part, RunFormat},
     xml::{TokenKind, Xml},
 };
@@ -111,7 +111,7 @@ impl<'a> Walk<'_, 'a> {
         let mut paragraph = Paragraph { builder, fields: Vec::new() };
         self.between_runs(inside.clone(), &mut paragraph);
         let raw = xml.tokens[inside.start].raw.start..xml.tokens[inside.end].raw.start;
-        let edits = vec![Edit { at: raw, text: EditText::Block }];
+        let edits = vec![Edit::block(raw)];
         self.blocks.extend(paragraph.builder.finish_elsewhere(edits));
     }
 

@@ -1,5 +1,7 @@
 //! What a reader may decide about a document.
 
+use crate::Kind;
+
 /// How a document is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -8,6 +10,8 @@ pub struct Settings {
     pub columns: Vec<String>,
     /// Code of the language to translate into, for files that hold several languages.
     pub target: String,
+    /// The kind to write, if it is not that of the document: see [`Kind::output`].
+    pub output: Option<Kind>,
     /// What a document may hold at most.
     pub limits: Limits,
 }

@@ -5,8 +5,9 @@ use std::ops::Range;
 use dragoman_text::{Item, Rewritten, Sentence};
 
 use crate::{
-    block::{AtomKind, Block, EditText, Finish},
+    block::{AtomKind, Block, EditText, Finish, When},
     find::{Found, SpanSource},
+    layout::{self, in_lines},
     part::{Part, RunFormat},
 };
 
@@ -17,18 +18,27 @@ struct Rewriting<'a> {
     found: &'a [Vec<Found>],
     /// What became of them, of each block.
     rewritten: &'a [&'a [Rewritten]],
+    /// Whether each block is a translation that a person accepted.
+    confirmed: &'a [bool],
 }
 
 impl Part {
     /// The text with `rewritten` in place of the sentences `found` in it.
-    pub(crate) fn write(&self, found: &[Vec<Found>], mut rewritten: &[Rewritten]) -> String {
+    ///
+    /// `confirmed` says of each block whether a person accepted its translation before.
+    pub(crate) fn write(
+        &self,
+        found: &[Vec<Found>],
+        mut rewritten: &[Rewritten],
+        confirmed: &[bool],
+    ) -> String {
         let mut of_block = Vec::with_capacity(found.len());
         for found in found {
             let (own, others) = rewritten.split_at(found.len());
             of_block.push(own);
             rewritten = others;
         }
-        Rewriting { part: self, found, rewritten: &of_block }.write()
+        Rewriting { part: self, found, rewritten: &of_block, confirmed }.write()
     }
 }
 
@@ -41,7 +51,8 @@ impl Rewriting<'_> {
         let mut places: Vec<Place> = Vec::new();
         for (number, block) in self.part.blocks.iter().enumerate() {
             if self.is_changed(number) {
-                let edits = block.edits.iter().enumerate();
+                let other = if self.confirmed[number] { When::Machine } else { When::Confirmed };
+                let edits = block.edits.iter().enumerate().filter(|(_, edit)| edit.when != other);
                 places.extend(edits.map(|(edit, found)| (found.at.clone(), number, edit)));
             }
         }
@@ -49,12 +60,26 @@ impl Rewriting<'_> {
         places.sort_by_key(|(at, number, edit)| {
             (at.start, std::cmp::Reverse(at.end), *number, *edit)
         });
+        places.dedup_by(|later, place| self.is_same(later, place));
         let mut out = String::with_capacity(self.part.source.len() * 5 / 4);
         self.copy(0..self.part.source.len(), &places, &mut out);
         out
     }
 
+    /// Whether two blocks write the same at the same place, such as a mark of the message of both.
+    fn is_same(&self, one: &Place, other: &Place) -> bool {
+        let edit = |place: &Place| &self.part.blocks[place.1].edits[place.2];
+        let (EditText::Literal(a), EditText::Literal(b)) = (&edit(one).text, &edit(other).text)
+        else {
+            return false;
+        };
+        one.1 != other.1 && one.0 == other.0 && a == b
+    }
+
     fn is_changed(&self, number: usize) -> bool {
+        if self.confirmed[number] && self.part.blocks[number].is_copied() {
+            return true; // the same word in both languages is a translation, too
+        }
         let pairs = self.found[number].iter().zip(self.rewritten[number]);
         pairs.into_iter().any(|(found, rewritten)| is_changed(&found.sentence, rewritten))
     }
@@ -77,19 +102,29 @@ impl Rewriting<'_> {
             let block = &self.part.blocks[*number];
             match &block.edits[*edit].text {
                 EditText::Literal(text) => out.push_str(text),
-                EditText::Block => out.push_str(&self.block(*number, block, &places[next..])),
+                EditText::Block => {
+                    let (text, _) = self.block(*number, block, &places[next..]);
+                    out.push_str(&text);
+                }
+                EditText::Part { number: part, lines, end } => {
+                    let (text, cuts) = self.block(*number, block, &places[next..]);
+                    out.push_str(&in_lines(layout::part(&text, &cuts, *part), *lines, end));
+                }
             }
         }
         out.push_str(&source[at..range.end]);
     }
 
-    /// A block with its rewritten sentences; `places` are the edits behind its own.
-    fn block(&self, number: usize, block: &Block, places: &[Place]) -> String {
+    /// A block with its rewritten sentences, and where it is cut at its joints; `places` are the edits
+    /// behind its own.
+    fn block(&self, number: usize, block: &Block, places: &[Place]) -> (String, Vec<usize>) {
         let mut writer = Writer {
             rewriting: self,
             block,
             places,
             out: String::new(),
+            cuts: Vec::new(),
+            in_sentence: false,
             run: None,
             in_text: false,
         };
@@ -114,17 +149,18 @@ impl Rewriting<'_> {
         }
         writer.atoms(atom..block.atoms.len(), at..block.text.len());
         writer.end_run();
-        let text = writer.out;
-        match block.finish {
+        let (text, cuts) = (writer.out, writer.cuts);
+        let text = match block.finish {
             Finish::None => text,
             Finish::Lines(count, end) => in_lines(&text, count, end),
             Finish::Call(call) => call(text),
-        }
+        };
+        (text, cuts)
     }
 }
 
 /// Whether a sentence is written otherwise than it stands.
-fn is_changed(sentence: &Sentence, rewritten: &Rewritten) -> bool {
+pub(crate) fn is_changed(sentence: &Sentence, rewritten: &Rewritten) -> bool {
     match rewritten {
         Rewritten::Unchanged => false,
         Rewritten::Items(items) => !sentence.is_said_by(items),
@@ -137,6 +173,10 @@ struct Writer<'a> {
     block: &'a Block,
     places: &'a [Place],
     out: String,
+    /// Where the block is cut.
+    cuts: Vec<usize>,
+    /// Whether a rewritten sentence is written, which is cut when it is whole.
+    in_sentence: bool,
     /// The format of the run that is open.
     run: Option<usize>,
     /// Whether the text element of the run is open.
@@ -156,6 +196,13 @@ impl Writer<'_> {
             let text = atom.at.start.max(at.start)..atom.at.end.min(at.end);
             match atom.kind {
                 AtomKind::Text(format) if text.start < text.end => {
+                    if self.block.joints.contains(&atom.at.start) {
+                        match self.in_sentence {
+                            true => self.text(" ", format),
+                            false => self.cuts.push(self.out.len()),
+                        }
+                        continue;
+                    }
                     let text = self.raw_text(number, text, format);
                     self.text(&text, format);
                 }
@@ -183,7 +230,23 @@ impl Writer<'_> {
         }
     }
 
+    /// Writes a sentence, and cuts it where the joints in it are.
     fn items(&mut self, items: &[Item], found: &Found) {
+        let start = self.out.len();
+        self.in_sentence = true;
+        self.write_items(items, found);
+        self.in_sentence = false;
+        let inside = |joint: &&usize| found.at.contains(*joint);
+        let joints: Vec<usize> =
+            self.block.joints.iter().filter(inside).map(|joint| joint - found.at.start).collect();
+        if !joints.is_empty() {
+            let source = &self.block.text[found.at.clone()];
+            let cuts = layout::cuts(source, &joints, &self.out[start..]);
+            self.cuts.extend(cuts.into_iter().map(|cut| start + cut));
+        }
+    }
+
+    fn write_items(&mut self, items: &[Item], found: &Found) {
         let mut format = found.format;
         for item in items {
             match item {
@@ -249,31 +312,4 @@ impl Writer<'_> {
             self.out.push_str(end);
         }
     }
-}
-
-/// `text` broken at spaces into `count` lines of about the same length; not within a tag.
-fn in_lines(text: &str, count: usize, end: &str) -> String {
-    let text = text.replace(end, " ");
-    let mut depth = 0usize;
-    let mut spaces: Vec<usize> = Vec::new();
-    for (at, c) in text.char_indices() {
-        match c {
-            '<' | '{' => depth += 1,
-            '>' | '}' => depth = depth.saturating_sub(1),
-            ' ' if depth == 0 => spaces.push(at),
-            _ => {}
-        }
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut start = 0;
-    for left in (2..=count).rev() {
-        let middle = start + (text.len() - start) / left;
-        let behind = spaces.iter().copied().filter(|at| *at > start);
-        let Some(at) = behind.min_by_key(|at| at.abs_diff(middle)) else { break };
-        out.push_str(&text[start..at]);
-        out.push_str(end);
-        start = at + 1;
-    }
-    out.push_str(&text[start..]);
-    out
 }

@@ -8,7 +8,11 @@ use crate::{
     Error, Result,
     archive::Archive,
     checkpoint::{Checkpoint, bergamot::MarianFile, ctranslate2::Ct2File, npz::NpzFile},
-    family::{bergamot, ctranslate2, huggingface},
+    family::{
+        bergamot,
+        ctranslate2::{self, Cut},
+        huggingface,
+    },
     files,
     plan::{ImportPlan, Request},
 };
@@ -106,21 +110,35 @@ fn ct2_folder(folder: &Path, request: &Request) -> Result<(ImportPlan, Box<dyn C
         let path = folder.join(name);
         path.is_file().then(|| fs_err::read(path)).transpose()
     };
-    let both = (read("source.spm")?, read("target.spm")?);
-    let models = match both {
-        (Some(source), target) => (source, target),
-        (None, _) => {
-            let names = ["sentencepiece.model", "sentencepiece.bpe.model", "spm.model"];
-            let found = names.iter().find(|name| folder.join(name).is_file());
-            let found = found.ok_or_else(|| {
-                let reason = "holds no SentencePiece model: copy `source.spm` and `target.spm`, or \
-                              `sentencepiece.model`, from where the model was converted into it";
-                Error::file(folder, reason)
-            })?;
-            (fs_err::read(folder.join(found))?, None)
+    for (cut, ending) in [(Cut::SentencePiece, "spm"), (Cut::Subwords, "bpe")] {
+        if let Some(source) = read(&format!("source.{ending}"))? {
+            let models = (source, read(&format!("target.{ending}"))?);
+            return plan_ct2(folder, (cut, models), request);
         }
-    };
-    let source = ctranslate2::Source { folder, models, length_penalty: 1.0 };
+    }
+    for name in ["sentencepiece.model", "sentencepiece.bpe.model", "spm.model", "spiece.model"] {
+        if let Some(model) = read(name)? {
+            return plan_ct2(folder, (Cut::SentencePiece, (model, None)), request);
+        }
+    }
+    for name in ["bpe.model", "bpe.codes", "codes", "codes.txt"] {
+        if let Some(codes) = read(name)? {
+            return plan_ct2(folder, (Cut::Subwords, (codes, None)), request);
+        }
+    }
+    let reason = "holds nothing that cuts texts: copy `source.spm` and `target.spm`, or \
+                  `sentencepiece.model`, or subword-nmt's `source.bpe` and `target.bpe`, or \
+                  `bpe.model`, from where the model was converted into it";
+    Err(Error::file(folder, reason))
+}
+
+fn plan_ct2(
+    folder: &Path,
+    (cut, models): (Cut, (Vec<u8>, Option<Vec<u8>>)),
+    request: &Request,
+) -> Result<(ImportPlan, Box<dyn Checkpoint>)> {
+    let source =
+        ctranslate2::Source { folder, cut, models, length_penalty: 1.0, target_prefix: None };
     ctranslate2::plan(source, request, (None, None))
 }
 
@@ -182,21 +200,17 @@ fn unpacked_argos(folder: &Path, request: &Request) -> Result<(ImportPlan, Box<d
         let reason = format!("is a package of type `{}`; `translate` is known", metadata.kind);
         return Err(Error::file(folder, reason));
     }
-    if !metadata.target_prefix.is_empty() {
-        let reason = "prefixes its targets (`target_prefix`), which is not known yet";
-        return Err(Error::file(folder, reason));
-    }
     let model = folder.join("sentencepiece.model");
-    if !model.is_file() && folder.join("bpe.model").is_file() {
-        let reason = "cuts words by subword-nmt after Moses (`bpe.model`), which is not known yet; \
-                      a newer package of the pair has `sentencepiece.model`";
-        return Err(Error::file(folder, reason));
-    }
+    let (cut, model) = match !model.is_file() && folder.join("bpe.model").is_file() {
+        true => (Cut::Subwords, folder.join("bpe.model")),
+        false => (Cut::SentencePiece, model),
+    };
     let pair = (Some(metadata.from_code.as_str()), Some(metadata.to_code.as_str()));
     let models = (fs_err::read(model)?, None);
     let own = folder.join("model");
     let length_penalty = ARGOS_LENGTH_PENALTY;
-    let source = ctranslate2::Source { folder: &own, models, length_penalty };
+    let target_prefix = Some(metadata.target_prefix.as_str()).filter(|prefix| !prefix.is_empty());
+    let source = ctranslate2::Source { folder: &own, cut, models, length_penalty, target_prefix };
     ctranslate2::plan(source, request, pair)
 }
 

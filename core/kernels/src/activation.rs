@@ -18,6 +18,11 @@ pub enum Activation {
     Gelu,
     /// `x·σ(x)`, also called swish.
     Silu,
+    /// `x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))`, the approximation of `gelu` by Hendrycks and Gimpel
+    /// (2016) that BERT's first code and T5 compute.
+    GeluTanh,
+    /// `x·σ(1.702·x)`, their shorter approximation.
+    GeluSigmoid,
 }
 
 impl Activation {
@@ -46,6 +51,8 @@ impl Activation {
             Self::Relu => relu(x),
             Self::Gelu => gelu(x),
             Self::Silu => silu(x),
+            Self::GeluTanh => gelu_tanh(x),
+            Self::GeluSigmoid => gelu_sigmoid(x),
         }
     }
 
@@ -56,6 +63,8 @@ impl Activation {
             Self::Relu => relu_slope(x),
             Self::Gelu => gelu_slope(x),
             Self::Silu => silu_slope(x),
+            Self::GeluTanh => gelu_tanh_slope(x),
+            Self::GeluSigmoid => gelu_sigmoid_slope(x),
         }
     }
 }
@@ -73,6 +82,8 @@ simd! {
             Activation::Relu => pairs.for_each(|(x, dy)| *dy *= relu_slope(*x)),
             Activation::Gelu => pairs.for_each(|(x, dy)| *dy *= gelu_slope(*x)),
             Activation::Silu => pairs.for_each(|(x, dy)| *dy *= silu_slope(*x)),
+            Activation::GeluTanh => pairs.for_each(|(x, dy)| *dy *= gelu_tanh_slope(*x)),
+            Activation::GeluSigmoid => pairs.for_each(|(x, dy)| *dy *= gelu_sigmoid_slope(*x)),
         }
     }
 }
@@ -84,6 +95,8 @@ pub(crate) fn apply(activation: Activation, xs: &mut [f32]) {
         Activation::Relu => xs.iter_mut().for_each(|x| *x = relu(*x)),
         Activation::Gelu => xs.iter_mut().for_each(|x| *x = gelu(*x)),
         Activation::Silu => xs.iter_mut().for_each(|x| *x = silu(*x)),
+        Activation::GeluTanh => xs.iter_mut().for_each(|x| *x = gelu_tanh(*x)),
+        Activation::GeluSigmoid => xs.iter_mut().for_each(|x| *x = gelu_sigmoid(*x)),
     }
 }
 
@@ -120,6 +133,33 @@ fn silu(x: f32) -> f32 {
 fn silu_slope(x: f32) -> f32 {
     let sigmoid = 1.0 / (1.0 + exp(-x));
     sigmoid * (1.0 + x * (1.0 - sigmoid))
+}
+
+/// `2·√(2/π)`: `(1 + tanh(z))/2 = σ(2z)`.
+const TWICE_ROOT: f32 = 1.595_769;
+const CUBE: f32 = 0.044_715;
+const SHORT: f32 = 1.702;
+
+#[inline(always)]
+fn gelu_tanh(x: f32) -> f32 {
+    x / (1.0 + exp(-TWICE_ROOT * x * (1.0 + CUBE * x * x)))
+}
+
+#[inline(always)]
+fn gelu_tanh_slope(x: f32) -> f32 {
+    let sigmoid = 1.0 / (1.0 + exp(-TWICE_ROOT * x * (1.0 + CUBE * x * x)));
+    sigmoid * (1.0 + TWICE_ROOT * x * (1.0 + 3.0 * CUBE * x * x) * (1.0 - sigmoid))
+}
+
+#[inline(always)]
+fn gelu_sigmoid(x: f32) -> f32 {
+    x / (1.0 + exp(-SHORT * x))
+}
+
+#[inline(always)]
+fn gelu_sigmoid_slope(x: f32) -> f32 {
+    let sigmoid = 1.0 / (1.0 + exp(-SHORT * x));
+    sigmoid * (1.0 + SHORT * x * (1.0 - sigmoid))
 }
 
 #[inline(always)]
@@ -204,10 +244,21 @@ mod tests {
             Activation::Relu => x.max(0.0),
             Activation::Gelu => 0.5 * x * (1.0 + erf_exact(x / 2f64.sqrt())),
             Activation::Silu => x / (1.0 + (-x).exp()),
+            Activation::GeluTanh => {
+                let z = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+                0.5 * x * (1.0 + z.tanh())
+            }
+            Activation::GeluSigmoid => x / (1.0 + (-1.702 * x).exp()),
         }
     }
 
-    const ALL: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Silu];
+    const ALL: [Activation; 5] = [
+        Activation::Relu,
+        Activation::Gelu,
+        Activation::Silu,
+        Activation::GeluTanh,
+        Activation::GeluSigmoid,
+    ];
 
     #[test]
     fn values_match_double_precision() {

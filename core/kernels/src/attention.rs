@@ -6,12 +6,14 @@
 //! not depend on how many other queries or sentences there are.
 
 mod backward;
+mod distances;
 mod forward;
 mod query;
 mod step;
 mod tile;
 mod vector;
 
+pub use distances::{Distances, ScoreBias, VectorsByDistance};
 pub use step::Cached;
 
 use rayon::prelude::*;

@@ -48,6 +48,15 @@ impl<'a> Columns<'a> {
         self.width
     }
 
+    /// The same columns of the rows `range`.
+    ///
+    /// # Panics
+    /// If there are no such rows.
+    pub fn row_range(&self, range: Range<usize>) -> Self {
+        let data = &self.data[range.start * self.stride..range.end * self.stride];
+        Self { data, ..*self }
+    }
+
     /// Row `row`, `(width,)`.
     #[inline(always)]
     pub fn row(&self, row: usize) -> &'a [f32] {

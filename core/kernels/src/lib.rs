@@ -33,6 +33,7 @@
 //! | [`norm`] | layer norm |
 //! | [`attention`] | attention of ragged sentences |
 //! | [`softmax`], [`cross_entropy`] | over the vocabulary |
+//! | [`nearest`] | dot products of a query with many int8 keys |
 //! | [`adamw`] | the fused step of AdamW, and the norm for clipping |
 //!
 //! **One order of sums.** Every kernel adds the terms of an output element in one order, whatever
@@ -59,4 +60,5 @@ pub mod norm;
 pub mod attention;
 pub mod softmax;
 pub mod cross_entropy;
+pub mod nearest;
 pub mod adamw;

@@ -9,11 +9,13 @@ use super::simd::{LANES, simd};
 /// is part of the result.
 const BLOCK: usize = 32;
 
-/// Layer norm over the last axis, `D` wide: `y = (x - μ) / √(σ² + ε) · weight + bias`.
+/// Layer norm over the last axis, `D` wide: `y = (x - μ) / √(σ² + ε) · weight + bias`; or, without a
+/// bias and with `μ = 0`, the root mean square norm of Zhang and Sennrich (2019).
 #[derive(Debug, Clone, Copy)]
 pub struct Norm<'a> {
     weight: &'a [f32],
-    bias: &'a [f32],
+    /// Absent in a root mean square norm.
+    bias: Option<&'a [f32]>,
     eps: f32,
 }
 
@@ -44,7 +46,12 @@ impl<'a> Norm<'a> {
     /// If the lengths differ.
     pub fn new(weight: &'a [f32], bias: &'a [f32], eps: f32) -> Self {
         assert_eq!(weight.len(), bias.len(), "weight and bias are of one width");
-        Self { weight, bias, eps }
+        Self { weight, bias: Some(bias), eps }
+    }
+
+    /// The root mean square norm with `weight`, `(D,)`: `y = x / √(mean(x²) + ε) · weight`.
+    pub fn root_mean_square(weight: &'a [f32], eps: f32) -> Self {
+        Self { weight, bias: None, eps }
     }
 
     /// Normalises `xs` into `ys`, both `(N, D)`.
@@ -69,7 +76,8 @@ impl<'a> Norm<'a> {
 
     /// From `dys`, the gradient of the output, computes those of the input and the weights.
     ///
-    /// With `x̂ = (x - μ)·rstd` and `g = dy·weight`, `dx = rstd · (g - mean(g) - x̂·mean(g·x̂))`.
+    /// With `x̂ = (x - μ)·rstd` and `g = dy·weight`, `dx = rstd · (g - mean(g) - x̂·mean(g·x̂))`; without
+    /// `μ` the term `mean(g)` is absent.
     /// The sums over rows are taken in an order that depends on `N` alone.
     ///
     /// # Panics
@@ -128,14 +136,19 @@ simd! {
     ) {
         let d_model = norm.weight.len();
         for (i, (xs, ys)) in xs.chunks_exact(d_model).zip(ys.chunks_exact_mut(d_model)).enumerate() {
-            let mu = sum(xs) / d_model as f32;
+            let mu = if norm.bias.is_some() { sum(xs) / d_model as f32 } else { 0.0 };
             for (y, x) in ys.iter_mut().zip(xs) {
                 *y = x - mu;
             }
             let variance = dot::<ISA>(ys, ys) / d_model as f32;
             let scale = 1.0 / (variance + norm.eps).sqrt();
-            for ((y, w), b) in ys.iter_mut().zip(norm.weight).zip(norm.bias) {
-                *y = fma::<ISA>(*y * scale, *w, *b);
+            match norm.bias {
+                Some(bias) => {
+                    for ((y, w), b) in ys.iter_mut().zip(norm.weight).zip(bias) {
+                        *y = fma::<ISA>(*y * scale, *w, *b);
+                    }
+                }
+                None => ys.iter_mut().zip(norm.weight).for_each(|(y, w)| *y = *y * scale * *w),
             }
             (mean[i], rstd[i]) = (mu, scale);
         }
@@ -158,7 +171,7 @@ simd! {
                 dbias[j] += dys[j];
                 dxs[j] = dys[j] * norm.weight[j];
             }
-            let mean_g = sum(dxs) / d_model as f32;
+            let mean_g = if norm.bias.is_some() { sum(dxs) / d_model as f32 } else { 0.0 };
             let mean_gx = centred_dot::<ISA>(dxs, xs, mu) * scale / d_model as f32;
             for j in 0..d_model {
                 let normal = (xs[j] - mu) * scale;
@@ -210,15 +223,16 @@ mod tests {
 
     const EPS: f32 = 1e-5;
 
-    /// The formula, in `f64`.
-    fn reference(xs: &[f64], weight: &[f32], bias: &[f32]) -> Vec<f64> {
+    /// The formula, in `f64`; without a bias the mean counts as zero.
+    fn reference(xs: &[f64], weight: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
         let d_model = weight.len();
         let row = |xs: &[f64]| -> Vec<f64> {
-            let mean = xs.iter().sum::<f64>() / d_model as f64;
+            let mean = bias.map_or(0.0, |_| xs.iter().sum::<f64>() / d_model as f64);
             let variance = xs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / d_model as f64;
             let scale = (variance + f64::from(EPS)).sqrt().recip();
             let value = |(j, x): (usize, &f64)| {
-                (x - mean) * scale * f64::from(weight[j]) + f64::from(bias[j])
+                (x - mean) * scale * f64::from(weight[j])
+                    + bias.map_or(0.0, |bias| f64::from(bias[j]))
             };
             xs.iter().enumerate().map(value).collect()
         };
@@ -244,41 +258,47 @@ mod tests {
             let xs: Vec<f32> = numbers(rows * d_model, 1).iter().map(|x| 3.0 * x + 1.0).collect();
             let (dys, weight, bias) =
                 (numbers(xs.len(), 2), numbers(d_model, 3), numbers(d_model, 4));
-            let norm = Norm::new(&weight, &bias, EPS);
-            let flat = everywhere_equal(|| run(norm, &xs, &dys).concat());
-            let [ys, dxs, dweight, dbias] = run(norm, &xs, &dys);
-            assert_eq!(flat, [&ys[..], &dxs, &dweight, &dbias].concat());
-
-            let wide: Vec<f64> = xs.iter().map(|&x| x.into()).collect();
-            let exact = reference(&wide, &weight, &bias);
-            assert_close("y", &ys, &exact, 1e-5);
-
-            let slope = |i: usize| {
-                let mut moved = wide[i / d_model * d_model..][..d_model].to_vec();
-                let at = |ys: Vec<f64>| {
-                    let row = &dys[i / d_model * d_model..][..d_model];
-                    ys.iter().zip(row).map(|(y, &d)| y * f64::from(d)).sum::<f64>()
-                };
-                moved[i % d_model] += 1e-5;
-                let above = at(reference(&moved, &weight, &bias));
-                moved[i % d_model] -= 2e-5;
-                (above - at(reference(&moved, &weight, &bias))) / 2e-5
-            };
-            let slopes: Vec<f64> = (0..xs.len()).map(slope).collect();
-            assert_close("dx", &dxs, &slopes, 3e-5);
-
-            let unit = vec![1.0; d_model];
-            let normal = reference(&wide, &unit, &vec![0.0; d_model]);
-            let column = |f: &dyn Fn(usize) -> f64, j: usize| {
-                1.0 + (j..xs.len()).step_by(d_model).map(f).sum::<f64>()
-            };
-            let by_weight = |i: usize| f64::from(dys[i]) * normal[i];
-            let by_bias = |i: usize| f64::from(dys[i]);
-            let exact =
-                |f: &dyn Fn(usize) -> f64| (0..d_model).map(|j| column(f, j)).collect::<Vec<_>>();
-            assert_close("dweight", &dweight, &exact(&by_weight), 1e-5);
-            assert_close("dbias", &dbias, &exact(&by_bias), 1e-5);
+            for norm in [Norm::new(&weight, &bias, EPS), Norm::root_mean_square(&weight, EPS)] {
+                check(norm, &xs, &dys);
+            }
         }
+    }
+
+    fn check(norm: Norm<'_>, xs: &[f32], dys: &[f32]) {
+        let (weight, d_model) = (norm.weight, norm.weight.len());
+        let flat = everywhere_equal(|| run(norm, xs, dys).concat());
+        let [ys, dxs, dweight, dbias] = run(norm, xs, dys);
+        assert_eq!(flat, [&ys[..], &dxs, &dweight, &dbias].concat());
+
+        let wide: Vec<f64> = xs.iter().map(|&x| x.into()).collect();
+        let exact = reference(&wide, weight, norm.bias);
+        assert_close("y", &ys, &exact, 1e-5);
+
+        let slope = |i: usize| {
+            let mut moved = wide[i / d_model * d_model..][..d_model].to_vec();
+            let at = |ys: Vec<f64>| {
+                let row = &dys[i / d_model * d_model..][..d_model];
+                ys.iter().zip(row).map(|(y, &d)| y * f64::from(d)).sum::<f64>()
+            };
+            moved[i % d_model] += 1e-5;
+            let above = at(reference(&moved, weight, norm.bias));
+            moved[i % d_model] -= 2e-5;
+            (above - at(reference(&moved, weight, norm.bias))) / 2e-5
+        };
+        let slopes: Vec<f64> = (0..xs.len()).map(slope).collect();
+        assert_close("dx", &dxs, &slopes, 3e-5);
+
+        let (unit, zeros) = (vec![1.0; d_model], vec![0.0; d_model]);
+        let normal = reference(&wide, &unit, norm.bias.map(|_| &zeros[..]));
+        let column = |f: &dyn Fn(usize) -> f64, j: usize| {
+            1.0 + (j..xs.len()).step_by(d_model).map(f).sum::<f64>()
+        };
+        let by_weight = |i: usize| f64::from(dys[i]) * normal[i];
+        let by_bias = |i: usize| f64::from(dys[i]);
+        let exact =
+            |f: &dyn Fn(usize) -> f64| (0..d_model).map(|j| column(f, j)).collect::<Vec<_>>();
+        assert_close("dweight", &dweight, &exact(&by_weight), 1e-5);
+        assert_close("dbias", &dbias, &exact(&by_bias), 1e-5);
     }
 
     #[test]

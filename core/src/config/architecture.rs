@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The largest distance that attention may tell from others.
+const MAX_DISTANCE: usize = 1 << 16;
+
 /// Choices of other suites, which imported models need. The default is the architecture of the
 /// configurations of this suite; a run may choose another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,22 @@ pub struct Architecture {
     pub gated: bool,
     /// What layer norms add to the variance.
     pub norm_epsilon: f32,
+    /// Whether norms divide by the root mean square and have no bias (Zhang and Sennrich 2019).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rms_norm: bool,
+    /// What the attention of sources to themselves knows of distances. A side that knows them adds
+    /// nothing to its embeddings.
+    #[serde(skip_serializing_if = "DistanceKind::is_none")]
+    pub source_distances: DistanceKind,
+    /// The same for targets.
+    #[serde(skip_serializing_if = "DistanceKind::is_none")]
+    pub target_distances: DistanceKind,
+    /// Factor of the scores of attention; absent for `1 / √(width of a head)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_scale: Option<f32>,
+    /// Width of a head; absent for `D / H`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_width: Option<usize>,
     /// What the tokens of a target pass on to those after them.
     pub target: TargetMixing,
     /// How the suite that a model comes from searches.
@@ -47,6 +66,38 @@ pub enum Positions {
     },
     /// Rows of the weight `embedding.positions`, `(P, D)`.
     Table,
+}
+
+/// What attention knows of the distance `j − i` from a query at place `i` to a key at place `j`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DistanceKind {
+    /// Nothing: positions are added to the embeddings.
+    #[default]
+    None,
+    /// Vectors of each layer that are added to keys and values (Shaw et al. 2018).
+    Vectors {
+        /// The largest distance; farther ones count as this.
+        most: usize,
+    },
+    /// A bias for each head and bucket of distances in each layer (Raffel et al. 2020, T5).
+    Buckets {
+        /// Buckets; of sources half of them are for keys ahead.
+        count: usize,
+        /// From this distance on all fall into the last bucket.
+        most: usize,
+    },
+    /// A slope for each head (ALiBi, Press et al. 2022).
+    Slopes,
+    /// Queries and keys are turned (Su et al. 2021).
+    Rotary {
+        /// Columns of each head that are turned, from the first.
+        width: usize,
+        /// The pair of columns `i` turns by `p · base^(−2i / width)`.
+        base: f32,
+        /// Whether neighbouring columns are a pair, instead of one of each half.
+        interleaved: bool,
+    },
 }
 
 /// What the tokens of a target pass on to those after them.
@@ -94,9 +145,20 @@ impl Default for Architecture {
             embedding_norm: false,
             gated: false,
             norm_epsilon: 1e-5,
+            rms_norm: false,
+            source_distances: DistanceKind::None,
+            target_distances: DistanceKind::None,
+            attention_scale: None,
+            head_width: None,
             target: TargetMixing::default(),
             search: None,
         }
+    }
+}
+
+impl DistanceKind {
+    fn is_none(&self) -> bool {
+        *self == Self::None
     }
 }
 
@@ -110,5 +172,39 @@ impl Architecture {
     /// Whether it is the one that this suite trains.
     pub(super) fn is_own(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Says what is wrong, if the fields contradict each other or heads of width `head`.
+    pub(super) fn check(&self, head: usize) -> Result<(), String> {
+        if head == 0 {
+            return Err("architecture.head_width must be at least 1".into());
+        }
+        for distances in [&self.source_distances, &self.target_distances] {
+            match *distances {
+                DistanceKind::Vectors { most } if most == 0 || most > MAX_DISTANCE => {
+                    return Err(format!("relative positions up to {most} are not known"));
+                }
+                DistanceKind::Buckets { count, most }
+                    if count < 4 || most <= count / 2 || most > MAX_DISTANCE =>
+                {
+                    return Err(format!("{count} buckets of distances up to {most} are not known"));
+                }
+                DistanceKind::Rotary { width, base, .. }
+                    if width == 0
+                        || width % 2 != 0
+                        || width > head
+                        || base.is_nan()
+                        || base <= 0.0 =>
+                {
+                    let reason = format!("rotary positions of {width} columns, base {base}");
+                    return Err(format!("{reason}, do not fit heads of {head}"));
+                }
+                _ => {}
+            }
+        }
+        if self.target == TargetMixing::Ssru && self.target_distances != DistanceKind::None {
+            return Err("a target without attention knows no distances".into());
+        }
+        Ok(())
     }
 }

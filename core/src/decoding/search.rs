@@ -3,13 +3,26 @@
 //! The rows of a step are the live hypotheses of all sentences. Nothing is padded, and no
 //! sentence sees another: what comes out does not depend on what stands beside it.
 
+mod likeliest;
+
+use candle::Tensor;
+use rayon::prelude::*;
+
+use self::likeliest::{Likeliest, Logits, note};
 use super::{
     bias::Bias,
     model::{Decoder, Encoded, EncoderDecoder},
 };
 use crate::{
-    Error, Result, cache::StepRows, config::Stopping, context::Context,
-    kernels::softmax::LogitRows, register::RowRoute, vocabulary::Outputs,
+    Error, Result,
+    cache::StepRows,
+    config::Stopping,
+    context::Context,
+    kernels::softmax::LogitRows,
+    ops,
+    register::RowRoute,
+    retrieval::{Found, Retrieval},
+    vocabulary::Outputs,
 };
 
 /// How hypotheses are searched.
@@ -56,6 +69,15 @@ impl SearchConfig {
     }
 }
 
+/// What else decides beside the model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Guidance<'a> {
+    /// The terms that each sentence is to use; empty where none is to use any.
+    pub biases: &'a [Option<&'a Bias>],
+    /// What votes at every token of the rows that ask for it.
+    pub retrieval: Option<&'a Retrieval>,
+}
+
 /// What a sentence may become.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Hypothesis {
@@ -96,15 +118,6 @@ struct Candidate {
     total: f32,
 }
 
-/// The likeliest next tokens of every row, best first.
-struct Likeliest {
-    /// Tokens for each row.
-    width: usize,
-    /// Tokens, `(R, width)`, and their log-probabilities.
-    tokens: Vec<u32>,
-    log_probs: Vec<f32>,
-}
-
 /// Searches the best targets of `encoded` sentences, best first, at most `beam_size` each.
 ///
 /// # Errors
@@ -116,17 +129,17 @@ pub fn search(
     config: &SearchConfig,
     context: &Context,
 ) -> Result<Vec<Vec<Hypothesis>>> {
-    search_with(model, (encoded, sentences), &[], config, context)
+    search_with(model, (encoded, sentences), Guidance::default(), config, context)
 }
 
-/// Searches as [`search`] does, with a bias for each sentence, or with none at all.
+/// Searches as [`search`] does, where `guidance` has a part in it.
 ///
 /// # Errors
 /// Fails as [`search`] does.
 pub fn search_with(
     model: &dyn EncoderDecoder,
     (encoded, sentences): (&Encoded, &Sentences<'_>),
-    biases: &[Option<&Bias>],
+    guidance: Guidance<'_>,
     config: &SearchConfig,
     context: &Context,
 ) -> Result<Vec<Vec<Hypothesis>>> {
@@ -135,7 +148,7 @@ pub fn search_with(
     finished.resize_with(encoded.layout.len(), Finished::default);
     let given = given_tokens(sentences)?;
     let mut live = begin(&mut *decoder, sentences, given, context)?;
-    let pass = Pass { sentences, biases, config, width: model.vocab_size(), given };
+    let pass = Pass { sentences, guidance, config, width: model.vocab_size(), given };
     while !live.is_empty() {
         let (likeliest, visits) = pass.step(&live, &mut *decoder, context)?;
         let candidates = expand(&live, &likeliest, &pass);
@@ -183,8 +196,7 @@ fn begin(
 /// What stays the same in all steps of a search.
 struct Pass<'a> {
     sentences: &'a Sentences<'a>,
-    /// The terms that each sentence is to use; empty where none is to use any.
-    biases: &'a [Option<&'a Bias>],
+    guidance: Guidance<'a>,
     config: &'a SearchConfig,
     /// Width of a row of logits, `V`.
     width: usize,
@@ -217,20 +229,43 @@ impl Pass<'_> {
         let outputs = sentences.outputs;
         let rows = LogitRows { width, first_output: outputs.first as usize };
         let wanted = self.wanted(live);
+        let found = self.look_up(&routes, &output.hidden)?;
         let mut likeliest = None;
+        let mut mixtures = Vec::new();
         decoder.with_logits(&output.hidden, context, &mut |logits| {
-            likeliest = Some(match wanted.is_empty() {
-                true => Likeliest::of(logits, rows, outputs, config),
-                false => Likeliest::wanting(&wanted, logits, rows, (outputs, config)),
-            });
+            let mut best = Likeliest::of(logits, rows, outputs, config);
+            let view = Logits { logits, rows };
+            mixtures = best.mix(&found, view);
+            if !wanted.is_empty() {
+                best.want(&wanted, &mixtures, view);
+            }
+            likeliest = Some(best);
         })?; // (R, V)
+        if context.trace {
+            note(&mut visits, &found, &mixtures);
+        }
         let none = || Error::Invalid("a decoder gave no logits".into());
         Ok((likeliest.ok_or_else(none)?, visits))
     }
 
+    /// What the retrieval experts of each row find near its state; nothing at all where no row asks.
+    fn look_up(&self, routes: &[RowRoute], hidden: &Tensor) -> Result<Vec<Vec<Found<'_>>>> {
+        let Some(retrieval) = self.guidance.retrieval else { return Ok(Vec::new()) };
+        if !routes.iter().any(|route| retrieval.is_asked(*route)) {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        ops::with_values(hidden, |hidden| {
+            let states = hidden.par_chunks_exact(hidden.len() / routes.len());
+            let look_up = |(route, state): (&RowRoute, &[f32])| retrieval.look_up(*route, state);
+            found = routes.par_iter().zip(states).map(look_up).collect();
+        })?;
+        Ok(found)
+    }
+
     /// The terms of a sentence, if it is to use any.
     fn bias(&self, sentence: usize) -> Option<&Bias> {
-        self.biases.get(sentence).copied().flatten()
+        self.guidance.biases.get(sentence).copied().flatten()
     }
 
     /// The tokens of terms that each live hypothesis may have next; nothing at all where no sentence
@@ -242,55 +277,6 @@ impl Pass<'_> {
         let after =
             |live: &Live| self.bias(live.sentence).map(|bias| bias.after(&live.hypothesis.tokens));
         live.iter().map(|live| after(live).unwrap_or_default()).collect()
-    }
-}
-
-impl Likeliest {
-    /// One token for each row of `logits` in greedy search, else twice the beam: half of them may be
-    /// ends. Logits are looked over, never copied: there are many.
-    fn of(logits: &[f32], rows: LogitRows, outputs: &Outputs, config: &SearchConfig) -> Self {
-        let width = if config.beam_size == 1 { 1 } else { 2 * config.beam_size };
-        let looked_at = width + outputs.banned.len();
-        let (mut log_probs, mut tokens, sums) = rows.best(logits, looked_at);
-        for (log_probs, sum) in log_probs.chunks_exact_mut(looked_at).zip(sums) {
-            log_probs.iter_mut().for_each(|logit| *logit -= sum);
-        }
-        if looked_at > width {
-            let kept = |row: usize| {
-                let all = row * looked_at..(row + 1) * looked_at;
-                all.filter(|&i| !outputs.banned.contains(&tokens[i])).take(width)
-            };
-            let places: Vec<usize> = (0..tokens.len() / looked_at).flat_map(kept).collect();
-            log_probs = places.iter().map(|&i| log_probs[i]).collect();
-            tokens = places.iter().map(|&i| tokens[i]).collect();
-        }
-        Self { width, tokens, log_probs }
-    }
-
-    /// The likeliest tokens of each row, and in place of the last of them those that are wanted,
-    /// whatever their probability.
-    fn wanting(
-        wanted: &[Vec<u32>],
-        logits: &[f32],
-        rows: LogitRows,
-        (outputs, config): (&Outputs, &SearchConfig),
-    ) -> Self {
-        let mut found = Self::of(logits, rows, outputs, config);
-        let width = found.width;
-        let sums = rows.log_sum_exp(logits);
-        for (row, wanted) in wanted.iter().enumerate() {
-            let places = row * width..(row + 1) * width;
-            let missing = |token: &&u32| !found.tokens[places.clone()].contains(token);
-            let missing: Vec<u32> = wanted.iter().filter(missing).copied().collect();
-            // Half of the places stay what they are.
-            let last = places.end;
-            for (i, token) in missing.into_iter().take(width / 2).enumerate() {
-                found.tokens[last - 1 - i] = token;
-                found.log_probs[last - 1 - i] =
-                    logits[row * rows.width + token as usize] - sums[row];
-            }
-        }
-        found
     }
 }
 

@@ -119,7 +119,7 @@ impl Files {
 
     fn parent<'a>(&self, new: &ExpertEntry, register: &'a Register) -> Result<&'a ExpertEntry> {
         let name = new.parent.as_deref().unwrap_or_default();
-        let parent = register.expert(name).filter(|parent| parent.kind != ExpertKind::Domain);
+        let parent = register.expert(name).filter(|parent| !parent.kind.is_of_domain());
         parent.ok_or_else(|| {
             let reason =
                 format!("`{}` needs an expert of a group as its parent, not `{name}`", new.name);

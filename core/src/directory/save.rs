@@ -14,7 +14,7 @@ use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
     params::{Param, ParamStore},
-    register::Register,
+    register::{ExpertEntry, ExpertKind, Register},
     vocabulary::Vocabulary,
 };
 
@@ -89,7 +89,8 @@ pub(super) fn write_weights(
     let content = to_bytes(&shared)?;
     register.shared_sha256 = sha256_of(&content);
     write_whole(&folder.join(SHARED), &content)?;
-    for entry in &mut register.experts {
+    let has_weights = |entry: &&mut ExpertEntry| entry.kind != ExpertKind::Retrieval;
+    for entry in register.experts.iter_mut().filter(has_weights) {
         let content = to_bytes(&*experts.entry(entry.name.clone()).or_default())?;
         entry.sha256 = sha256_of(&content);
         entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);

@@ -34,9 +34,8 @@ impl Residual {
 
     /// The block called `name` in a translation model.
     fn of(config: &TranslationConfig, name: &str, vb: &Builder<'_>) -> Result<Self> {
-        let residual = Self::new(config.d_model, config.norm, &vb.pp(name))?;
-        let norm = residual.norm.with_epsilon(config.architecture.norm_epsilon);
-        Ok(Self { norm, ..residual })
+        let norm = LayerNorm::of(&config.architecture, config.d_model, &vb.pp(name))?;
+        Ok(Self { norm, placement: config.norm })
     }
 
     pub(crate) fn around(
@@ -124,9 +123,8 @@ impl EncoderLayer {
         root: &Builder<'_>,
     ) -> Result<Self> {
         let vb = root.pp(name);
-        let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
-            attention: SelfAttention::new(d_model, num_heads, false, &vb.pp("attention"))?,
+            attention: SelfAttention::of_source(config, &vb.pp("attention"))?,
             attention_residual: Residual::of(config, "attention_norm", &vb)?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })
@@ -160,12 +158,9 @@ enum TargetBlock {
 
 impl TargetBlock {
     fn new(config: &TranslationConfig, vb: &Builder<'_>) -> Result<Self> {
-        let TranslationConfig { d_model, num_heads, .. } = *config;
         match config.architecture.target {
-            TargetMixing::Attention => {
-                SelfAttention::new(d_model, num_heads, true, vb).map(Self::Attention)
-            }
-            TargetMixing::Ssru => Ssru::new(d_model, vb).map(Self::Ssru),
+            TargetMixing::Attention => SelfAttention::of_target(config, vb).map(Self::Attention),
+            TargetMixing::Ssru => Ssru::new(config.d_model, vb).map(Self::Ssru),
         }
     }
 
@@ -181,8 +176,10 @@ impl TargetBlock {
     fn step(&self, xs: &Tensor, cache: &mut LayerCache, context: &Context) -> Result<Tensor> {
         match self {
             Self::Attention(attention) => {
-                let qkv = attention.project(xs, context)?; // (R, 3D)
-                attention.finish(&cache.attend_to_target(&qkv)?, context)
+                let positions = vec![cache.length() as u32; xs.dim(0)?];
+                let qkv = attention.project(xs, &positions, context)?; // (R, 3D)
+                let ys = cache.attend_to_target(&qkv, attention.distances())?; // (R, D)
+                attention.finish(&ys, context)
             }
             Self::Ssru(ssru) => cache.recur(&ssru.project(xs, context)?, Ssru::advance),
         }
@@ -208,11 +205,10 @@ impl DecoderLayer {
         root: &Builder<'_>,
     ) -> Result<Self> {
         let vb = root.pp(name);
-        let TranslationConfig { d_model, num_heads, .. } = *config;
         Ok(Self {
             attention: TargetBlock::new(config, &vb.pp("attention"))?,
             attention_residual: Residual::of(config, "attention_norm", &vb)?,
-            cross: CrossAttention::new(d_model, num_heads, &vb.pp("cross"))?,
+            cross: CrossAttention::new(config, &vb.pp("cross"))?,
             cross_residual: Residual::of(config, "cross_norm", &vb)?,
             feed_forward: FeedForwardBlock::new(name, config, register, root)?,
         })

@@ -62,6 +62,11 @@ impl Embedding {
         self
     }
 
+    /// The same without anything that depends on the place of a token.
+    pub fn without_positions(self) -> Result<Self> {
+        Ok(Self { sinusoids: self.sinusoids.zeros_like()?, ..self })
+    }
+
     /// The weight, `(V, D)`.
     pub fn weight(&self) -> &Param {
         &self.table.weight

@@ -10,7 +10,7 @@ use candle::Tensor;
 use crate::{
     Error, Result,
     cache::{DecoderCache, StepRows},
-    config::{NormPlacement, TranslationConfig},
+    config::{DistanceKind, NormPlacement, TranslationConfig},
     context::Context,
     decoding::{Encoded, Output},
     layers::{
@@ -20,7 +20,7 @@ use crate::{
         rows::{Rows, Source},
     },
     moe::{Gating, Load, MoeLayer, Revival},
-    ops,
+    ops::{self, Attention},
     params::{Init, Param, ParamStore},
     ragged::Ragged,
     register::{Register, RowRoute},
@@ -72,10 +72,7 @@ impl TranslationModel {
         config.check().map_err(Error::Invalid)?;
         let root = params.root();
         let architecture = &config.architecture;
-        let norm = |name: &str| -> Result<LayerNorm> {
-            let norm = LayerNorm::new(config.d_model, &root.pp(name))?;
-            Ok(norm.with_epsilon(architecture.norm_epsilon))
-        };
+        let norm = |name: &str| LayerNorm::of(architecture, config.d_model, &root.pp(name));
         let last_norm = |name: &str| match config.norm {
             NormPlacement::Pre => norm(name).map(Some),
             NormPlacement::Post => Ok(None),
@@ -103,10 +100,20 @@ impl TranslationModel {
             let embedding = Embedding::new(size, d_model, max_positions, &root.pp(name))?;
             embedding.styled(architecture, &root.pp("embedding"))
         };
+        let (own, [source_places, target_places]) = (
+            embedding(vocab_size, "embedding")?.replacing(tags),
+            [&architecture.source_distances, &architecture.target_distances]
+                .map(|distances| *distances == DistanceKind::None),
+        );
         let source_embedding = match architecture.source_vocab_size {
             Some(size) => Some(embedding(size, "source_embedding")?),
-            None => None,
+            None => (source_places != target_places).then(|| own.clone()),
         };
+        let source_embedding = match (source_embedding, source_places) {
+            (Some(embedding), false) => Some(embedding.without_positions()?),
+            (embedding, _) => embedding,
+        };
+        let own = if target_places { own } else { own.without_positions()? };
         let embedding_norms = match architecture.embedding_norm {
             true => Some([norm("source_embedding_norm")?, norm("embedding_norm")?]),
             false => None,
@@ -120,7 +127,7 @@ impl TranslationModel {
         };
         Ok(Self {
             config: config.clone(),
-            embedding: embedding(vocab_size, "embedding")?.replacing(tags),
+            embedding: own,
             source_embedding,
             embedding_norms,
             encoder,
@@ -258,8 +265,14 @@ impl TranslationModel {
     pub fn start(&self, encoded: &Encoded, context: &Context) -> Result<DecoderCache> {
         let memories: Result<Vec<Tensor>> =
             self.decoder.iter().map(|layer| layer.memory(&encoded.memory, context)).collect();
-        let TranslationConfig { d_model, num_heads, .. } = self.config;
-        DecoderCache::new(d_model, num_heads, memories?, encoded.layout.clone())
+        let TranslationConfig { num_heads, .. } = self.config;
+        let scale = self.config.architecture.attention_scale;
+        let rule = Attention { num_heads, causal: true, scale };
+        DecoderCache::new(
+            rule.heads(self.config.attention_width()),
+            memories?,
+            encoded.layout.clone(),
+        )
     }
 
     /// Hidden states `(R, D)` after one more token on each of the `R` rows of `cache`.

@@ -96,6 +96,10 @@ impl AddedExperts {
                     next_domain += 1;
                     AskedBy::Domain(1 << (next_domain - 1))
                 }
+                ExpertKind::Retrieval => {
+                    next_domain += 1; // it has a bit, and nothing in any layer
+                    continue;
+                }
                 _ if host.has_groups => continue,
                 _ => AskedBy::Routes(routes_with(register, entry)),
             };

@@ -24,7 +24,7 @@ use crate::{
     kernels::{activation::Activation, visits::Visits},
     ops::{self, ExpertParams},
     params::{Builder, Init, Param},
-    register::{ExpertEntry, ExpertKind, RowRoute},
+    register::{ExpertEntry, RowRoute},
 };
 
 pub(crate) use place::Place;
@@ -142,7 +142,7 @@ impl MoeLayer {
         let shared = place.shared(shared_d_ff)?;
         // Small, so that all experts of a group start as equals (ST-MoE, 2022).
         let init = Init::Normal(0.1 / (place.d_model as f32).sqrt());
-        let is_in_group = |entry: &&ExpertEntry| entry.kind != ExpertKind::Domain;
+        let is_in_group = |entry: &&ExpertEntry| !entry.kind.is_of_domain();
         let (experts, rows) = place.experts_with_rows(is_in_group, place.d_model, init)?;
         let groups = place.groups(&experts);
         for (route, group) in place.register.routes.iter().zip(&groups) {

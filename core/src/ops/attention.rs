@@ -18,18 +18,21 @@ use crate::{
 };
 
 /// The kind of an attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attention {
     /// Heads side by side in `D`, `H`.
     pub num_heads: usize,
     /// Whether no row sees those after it in its sentence.
     pub causal: bool,
+    /// Factor of the scores; none for `1 / √(D/H)`.
+    pub scale: Option<f32>,
 }
 
 impl Attention {
     pub(crate) fn heads(self, d_model: usize) -> Heads {
         let width = d_model / self.num_heads;
-        Heads { count: self.num_heads, width, scale: (width as f32).powf(-0.5) }
+        let scale = self.scale.unwrap_or((width as f32).powf(-0.5));
+        Heads { count: self.num_heads, width, scale }
     }
 }
 
@@ -90,13 +93,13 @@ fn composite(
 }
 
 /// Columns of part `i` of `n` side by side.
-fn part(xs: &Tensor, i: usize, n: usize) -> candle::Result<Tensor> {
+pub(super) fn part(xs: &Tensor, i: usize, n: usize) -> candle::Result<Tensor> {
     let width = xs.dim(1)? / n;
     xs.narrow(1, i * width, width)
 }
 
 /// `(N, D)` to `(B, H, T, D/H)`.
-fn to_heads(xs: &Tensor, layout: &Ragged, num_heads: usize) -> Result<Tensor> {
+pub(super) fn to_heads(xs: &Tensor, layout: &Ragged, num_heads: usize) -> Result<Tensor> {
     let width = xs.dim(1)?;
     let xs = match layout.to_rectangle(xs.device())? {
         Some((there, _)) => xs.contiguous()?.index_select(&there, 0)?,
@@ -107,7 +110,7 @@ fn to_heads(xs: &Tensor, layout: &Ragged, num_heads: usize) -> Result<Tensor> {
 }
 
 /// `(B, H, T, D/H)` to `(N, D)`.
-fn from_heads(xs: &Tensor, layout: &Ragged) -> Result<Tensor> {
+pub(super) fn from_heads(xs: &Tensor, layout: &Ragged) -> Result<Tensor> {
     let (batch, num_heads, time, width) = xs.dims4()?;
     let xs = xs.transpose(1, 2)?.reshape((batch * time, num_heads * width))?;
     match layout.to_rectangle(xs.device())? {
@@ -121,7 +124,12 @@ fn from_heads(xs: &Tensor, layout: &Ragged) -> Result<Tensor> {
 ///
 /// Both masks are small and are spread on the device: the whole one, `(B, 1, T, S)`, would take
 /// longer to fill on the host than all else.
-fn masked(scores: &Tensor, layout: &Ragged, source: &Ragged, causal: bool) -> Result<Tensor> {
+pub(super) fn masked(
+    scores: &Tensor,
+    layout: &Ragged,
+    source: &Ragged,
+    causal: bool,
+) -> Result<Tensor> {
     const NEVER: f32 = -1e9;
     let (batch, _, time, keys) = scores.dims4()?;
     let device = scores.device();

@@ -168,6 +168,8 @@ pub(crate) fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Te
         Activation::Relu => xs.relu(),
         Activation::Gelu => xs.gelu_erf(),
         Activation::Silu => xs.silu(),
+        Activation::GeluTanh => xs.gelu(),
+        Activation::GeluSigmoid => xs * candle_nn::ops::sigmoid(&(xs * 1.702)?)?,
     }
 }
 

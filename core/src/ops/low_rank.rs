@@ -284,7 +284,13 @@ mod tests {
 
     #[test]
     fn the_kernel_and_the_composite_agree_in_values_and_all_gradients() -> Result<()> {
-        for activation in [Activation::Relu, Activation::Gelu, Activation::Silu] {
+        for activation in [
+            Activation::Relu,
+            Activation::Gelu,
+            Activation::Silu,
+            Activation::GeluTanh,
+            Activation::GeluSigmoid,
+        ] {
             let (ours, theirs) = (run(activation, false)?, run(activation, true)?);
             assert_eq!(ours.len(), 2 + 7, "with all weights");
             for ((name, ours), (_, theirs)) in ours.iter().zip(&theirs) {

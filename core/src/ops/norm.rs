@@ -1,4 +1,4 @@
-//! Layer norm.
+//! Layer norm and root mean square norm.
 
 use std::sync::OnceLock;
 
@@ -12,19 +12,25 @@ use crate::{
     params::Param,
 };
 
-/// Layer norm (Ba et al. 2016) of every row of `xs` `(N, D)`, with `weight` and `bias` `(D,)`.
-pub fn layer_norm(
+/// Layer norm (Ba et al. 2016) of every row of `xs` `(N, D)`, with `weight` and `bias` `(D,)`; without a
+/// bias root mean square norm (Zhang and Sennrich 2019).
+pub fn norm(
     xs: &Tensor,
     weight: &Param,
-    bias: &Param,
+    bias: Option<&Param>,
     epsilon: f32,
     context: &Context,
 ) -> Result<Tensor> {
     if context.uses_kernels(xs.device()) {
-        let (weight, bias) = (weight.clone(), bias.clone());
-        let op = LayerNorm { weight, bias, epsilon, stats: OnceLock::new() };
+        let (weight, bias) = (weight.clone(), bias.cloned());
+        let op = RowNorm { weight, bias, epsilon, stats: OnceLock::new() };
         return Ok(xs.contiguous()?.apply_op1(op)?);
     }
+    let Some(bias) = bias else {
+        let square = xs.sqr()?.mean_keepdim(D::Minus1)?;
+        let scaled = xs.broadcast_div(&(square + f64::from(epsilon))?.sqrt()?)?;
+        return Ok(scaled.broadcast_mul(&weight.tensor()?)?);
+    };
     let mean = xs.mean_keepdim(D::Minus1)?;
     let centred = xs.broadcast_sub(&mean)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
@@ -32,24 +38,25 @@ pub fn layer_norm(
     Ok(scaled.broadcast_mul(&weight.tensor()?)?.broadcast_add(&bias.tensor()?)?)
 }
 
-struct LayerNorm {
+struct RowNorm {
     weight: Param,
-    bias: Param,
+    bias: Option<Param>,
     epsilon: f32,
     /// Statistics of the forward pass.
     stats: OnceLock<RowStats>,
 }
 
-impl LayerNorm {
+impl RowNorm {
     fn with_norm<R>(&self, f: impl FnOnce(Norm<'_>) -> R) -> candle::Result<R> {
-        let both = self.weight.with_value(|weight| {
-            self.bias.with_value(|bias| f(Norm::new(weight, bias, self.epsilon)))
+        let both = self.weight.with_value(|weight| match &self.bias {
+            Some(bias) => bias.with_value(|bias| f(Norm::new(weight, bias, self.epsilon))),
+            None => Ok(f(Norm::root_mean_square(weight, self.epsilon))),
         });
         both.and_then(|inner| inner).map_err(candle::Error::wrap)
     }
 }
 
-impl CustomOp1 for LayerNorm {
+impl CustomOp1 for RowNorm {
     fn name(&self) -> &'static str {
         "layer-norm"
     }
@@ -71,10 +78,14 @@ impl CustomOp1 for LayerNorm {
             slices::with_values(xs, |xs| {
                 self.with_norm(|norm| {
                     self.weight.with_trainable_grad(|dweight| {
-                        self.bias.with_trainable_grad(|dbias| {
+                        let backward = |dbias: Option<&mut [f32]>| {
                             let grads = NormGrads { dxs: &mut dxs, dweight, dbias };
                             norm.backward(xs, dys, stats, grads);
-                        });
+                        };
+                        match &self.bias {
+                            Some(bias) => bias.with_trainable_grad(backward),
+                            None => backward(None),
+                        }
                     });
                 })
             })

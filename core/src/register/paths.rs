@@ -85,8 +85,13 @@ impl Register {
             None => Ok(path),
             Some(domain) => {
                 let covered = |e: &&ExpertEntry| e.short_name() == domain;
-                let expert = self.domain_experts().find(covered);
-                let routes = expert.map(|expert| expert.routes.join(", ")).unwrap_or_default();
+                let mut routes: Vec<&str> = Vec::new();
+                for route in self.domain_experts().filter(covered).flat_map(|e| &e.routes) {
+                    if !routes.contains(&route.as_str()) {
+                        routes.push(route);
+                    }
+                }
+                let routes = routes.join(", ");
                 let (domain, route) = (domain.clone(), format!("{source}-{target}"));
                 Err(Error::DomainOfOtherRoutes { domain, route, routes })
             }
@@ -98,6 +103,7 @@ impl Register {
         let mut names: Vec<String> =
             self.domain_experts().map(|expert| expert.short_name().to_string()).collect();
         names.sort();
+        names.dedup(); // a trained expert and one of retrieval may share a domain
         names
     }
 

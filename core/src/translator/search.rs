@@ -6,7 +6,7 @@ use crate::{
     context::Context,
     decoding::{
         bias::Bias,
-        search::{Hypothesis, SearchConfig, Sentences, TokenVisits, search_with},
+        search::{Guidance, Hypothesis, SearchConfig, Sentences, TokenVisits, search_with},
     },
     memory::ExpertMemory,
     ragged::Ragged,
@@ -66,7 +66,8 @@ impl Translator {
         let biases: Vec<Option<&Bias>> =
             pieces.iter().map(|piece| tasks[piece.task].bias.as_ref()).collect();
         let encoded_sentences = (&encoded, &sentences);
-        let found = search_with(&*self.model, encoded_sentences, &biases, &config, &context)?;
+        let guidance = Guidance { biases: &biases, retrieval: Some(&self.retrieval) };
+        let found = search_with(&*self.model, encoded_sentences, guidance, &config, &context)?;
         let visits = source_visits(&encoded.routing, &layout, trace);
         let answers = pieces.iter().zip(found).zip(visits);
         let answer = |((&piece, hypotheses), visits)| Answer { piece, hypotheses, visits };

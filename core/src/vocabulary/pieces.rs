@@ -1,4 +1,4 @@
-//! Vocabularies of other suites: SentencePiece models beside a list of tokens.
+//! Vocabularies of other suites: SentencePiece models or merges beside a list of tokens.
 
 use std::{
     borrow::Cow,
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Frame, Outputs, Side, Vocabulary};
-use crate::{Error, Result, sentencepiece::SentencePiece};
+use crate::{Error, Result, sentencepiece::SentencePiece, subwords::Subwords};
 
 /// Name of the file that describes such a vocabulary in a model directory.
 pub const VOCABULARY_FILE: &str = "vocabulary.json";
@@ -43,14 +43,26 @@ pub struct PiecesConfig {
     pub languages: BTreeMap<String, u32>,
 }
 
-/// The files of one side.
+/// The files of one side: how texts are cut, and the tokens in the order of their ids, a JSON array.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SideConfig {
-    /// The SentencePiece model.
-    pub sentencepiece: String,
-    /// The tokens in the order of their ids, a JSON array.
-    pub tokens: String,
+#[serde(untagged, deny_unknown_fields)]
+pub enum SideConfig {
+    /// Texts are cut by a SentencePiece model.
+    SentencePiece {
+        /// Its file.
+        sentencepiece: String,
+        /// The list of tokens.
+        tokens: String,
+    },
+    /// Texts are cut by subword-nmt's merges after Moses' tokenizer.
+    Subwords {
+        /// The file of the merges.
+        codes: String,
+        /// Language of the texts, by which Moses chooses its rules.
+        language: String,
+        /// The list of tokens.
+        tokens: String,
+    },
 }
 
 /// A token around a text.
@@ -87,9 +99,60 @@ pub struct Pieces {
 /// The tokens of one side.
 #[derive(Debug, Clone)]
 struct Tokens {
-    model: SentencePiece,
+    cutter: Cutter,
     tokens: Vec<String>,
     ids: HashMap<String, u32>,
+}
+
+#[derive(Debug, Clone)]
+enum Cutter {
+    SentencePiece(Box<SentencePiece>),
+    Subwords(Subwords),
+}
+
+impl SideConfig {
+    /// A side that is cut by the SentencePiece model in one file, with its tokens in another.
+    pub fn sentencepiece(model: &str, tokens: &str) -> Self {
+        Self::SentencePiece { sentencepiece: model.into(), tokens: tokens.into() }
+    }
+
+    /// The file by which texts are cut, and that of the tokens.
+    fn files(&self) -> [&String; 2] {
+        match self {
+            Self::SentencePiece { sentencepiece, tokens } => [sentencepiece, tokens],
+            Self::Subwords { codes, tokens, .. } => [codes, tokens],
+        }
+    }
+}
+
+impl Cutter {
+    fn new(config: &SideConfig, content: &[u8]) -> Result<Self> {
+        let cutter = match config {
+            SideConfig::SentencePiece { .. } => {
+                SentencePiece::parse(content).map(|model| Self::SentencePiece(Box::new(model)))
+            }
+            SideConfig::Subwords { language, .. } => {
+                Subwords::parse(content, language).map(Self::Subwords)
+            }
+        };
+        cutter.map_err(|reason| invalid(config.files()[0], &reason))
+    }
+
+    fn cut(&self, text: &str) -> Vec<String> {
+        match self {
+            Self::SentencePiece(model) => {
+                model.cut(text).into_iter().map(|(piece, _)| piece).collect()
+            }
+            Self::Subwords(subwords) => subwords.cut(text),
+        }
+    }
+
+    fn join<'a>(&self, pieces: impl Iterator<Item = &'a str>) -> String {
+        match self {
+            Self::SentencePiece(model) => model.join(pieces.map(Some)),
+            Self::Subwords(subwords) => subwords.join(pieces),
+        }
+    }
 }
 
 impl Pieces {
@@ -104,7 +167,7 @@ impl Pieces {
         let special: HashSet<u32> = config.special.iter().copied().collect();
         let mut files = BTreeMap::new();
         let mut side = |side: &SideConfig| -> Result<Tokens> {
-            for name in [&side.sentencepiece, &side.tokens] {
+            for name in side.files() {
                 if !files.contains_key(name) {
                     files.insert(name.clone(), read(name)?);
                 }
@@ -201,17 +264,17 @@ impl Tokens {
         files: &BTreeMap<String, Vec<u8>>,
         special: &HashSet<u32>,
     ) -> Result<Self> {
-        let model = SentencePiece::parse(&files[&side.sentencepiece])
-            .map_err(|reason| invalid(&side.sentencepiece, &reason))?;
-        let tokens: Vec<String> = serde_json::from_slice(&files[&side.tokens])
-            .map_err(|error| invalid(&side.tokens, &format!("is no list of tokens: {error}")))?;
+        let [model, list] = side.files();
+        let cutter = Cutter::new(side, &files[model])?;
+        let tokens: Vec<String> = serde_json::from_slice(&files[list])
+            .map_err(|error| invalid(list, &format!("is no list of tokens: {error}")))?;
         let mut ids = HashMap::with_capacity(tokens.len());
         for (token, id) in tokens.iter().zip(0..) {
             if !token.is_empty() && !special.contains(&id) {
                 ids.entry(token.clone()).or_insert(id);
             }
         }
-        Ok(Self { model, tokens, ids })
+        Ok(Self { cutter, tokens, ids })
     }
 }
 
@@ -229,16 +292,16 @@ impl Vocabulary for Pieces {
     }
 
     fn encode(&self, side: Side, text: &str) -> Vec<u32> {
-        let Tokens { model, ids, .. } = self.side(side);
-        let id = |(piece, _): (String, u32)| ids.get(&piece).copied();
-        model.cut(text).into_iter().map(|piece| id(piece).unwrap_or(self.config.unknown)).collect()
+        let Tokens { cutter, ids, .. } = self.side(side);
+        let id = |piece: String| ids.get(&piece).copied().unwrap_or(self.config.unknown);
+        cutter.cut(text).into_iter().map(id).collect()
     }
 
     fn decode(&self, ids: &[u32]) -> String {
-        let Tokens { model, tokens, .. } = self.side(Side::Target);
+        let Tokens { cutter, tokens, .. } = self.side(Side::Target);
         let is_text = |id: &&u32| !self.special.contains(id) && **id != self.config.unknown;
         let text = |&id: &u32| tokens.get(id as usize).map(String::as_str);
-        model.join(ids.iter().filter(is_text).filter_map(text).map(Some))
+        cutter.join(ids.iter().filter(is_text).filter_map(text))
     }
 
     fn token(&self, side: Side, id: u32) -> Option<String> {

@@ -117,7 +117,7 @@ pub(super) fn prepare(
 }
 
 /// The directions that are asked for; none stands for all there are.
-fn wanted(request: &AddRequest, kind: &Kind, register: &Register) -> Vec<LanguagePair> {
+pub(super) fn wanted(request: &AddRequest, kind: &Kind, register: &Register) -> Vec<LanguagePair> {
     if let Kind::Pair(pair) = kind {
         return vec![pair.clone()];
     }
@@ -144,7 +144,7 @@ fn wanted(request: &AddRequest, kind: &Kind, register: &Register) -> Vec<Languag
 }
 
 /// The files to learn from.
-fn corpora(request: &AddRequest, wanted: &[LanguagePair]) -> Result<Vec<Corpus>> {
+pub(super) fn corpora(request: &AddRequest, wanted: &[LanguagePair]) -> Result<Vec<Corpus>> {
     let mut corpora: Vec<Corpus> = Vec::new();
     let mut add = |corpus: Corpus| {
         if !corpora.iter().any(|other| other.path == corpus.path) {
@@ -209,7 +209,7 @@ fn one_file(path: &Path, wanted: &[LanguagePair]) -> Result<Corpus> {
 }
 
 /// The directions asked for that some corpus serves.
-fn directions(corpora: &[Corpus], wanted: &[LanguagePair]) -> Vec<(String, String)> {
+pub(super) fn directions(corpora: &[Corpus], wanted: &[LanguagePair]) -> Vec<(String, String)> {
     let served: BTreeSet<(&str, &str)> = (corpora.iter())
         .flat_map(|c| [(&*c.source, &*c.target), (&*c.target, &*c.source)])
         .collect();
@@ -218,7 +218,7 @@ fn directions(corpora: &[Corpus], wanted: &[LanguagePair]) -> Vec<(String, Strin
 }
 
 /// The pairs of a corpus; lines that are none are left to the packer, which counts them.
-fn read(corpus: &Corpus) -> Result<Vec<Pair>> {
+pub(super) fn read(corpus: &Corpus) -> Result<Vec<Pair>> {
     let mut pairs = Vec::new();
     for line in corpus.lines()? {
         pairs.extend(line?.pair.ok());
@@ -227,7 +227,7 @@ fn read(corpus: &Corpus) -> Result<Vec<Pair>> {
 }
 
 /// Refuses a corpus most of whose sentences are surely in other languages than it should have.
-fn check_languages(corpus: &Corpus, pairs: &[Pair]) -> Result<()> {
+pub(super) fn check_languages(corpus: &Corpus, pairs: &[Pair]) -> Result<()> {
     let config = CleanConfig { detect_language: true, ..CleanConfig::default() };
     // A build without detection takes the user's word.
     let Ok(cleaner) = Cleaner::new(&config, &corpus.source, &corpus.target) else { return Ok(()) };
@@ -287,7 +287,10 @@ fn append(path: &Path, pairs: &[Pair], turned: bool) -> Result<()> {
 }
 
 /// The development sets, and where their paths start from.
-fn dev_sets(request: &AddRequest, directions: &[(String, String)]) -> (DevConfig, PathBuf) {
+pub(super) fn dev_sets(
+    request: &AddRequest,
+    directions: &[(String, String)],
+) -> (DevConfig, PathBuf) {
     let sentences = (DEV_SENTENCES / directions.len().max(1)).clamp(20, 200);
     let (pattern, base) = match &request.dev {
         Some(path) => (scores::pattern(path), PathBuf::new()),
@@ -299,7 +302,11 @@ fn dev_sets(request: &AddRequest, directions: &[(String, String)]) -> (DevConfig
 }
 
 /// The files of the development sets, whose sentences nothing is to learn from.
-fn held_out_files(dev: &DevConfig, base: &Path, directions: &[(String, String)]) -> Vec<Corpus> {
+pub(super) fn held_out_files(
+    dev: &DevConfig,
+    base: &Path,
+    directions: &[(String, String)],
+) -> Vec<Corpus> {
     let mut files: Vec<Corpus> = Vec::new();
     for set in &dev.sets {
         let Some(pattern) = &set.pairs else { continue };
@@ -343,10 +350,10 @@ fn check_size(header: &Header, corpora: &[Corpus]) -> Result<()> {
     )))
 }
 
-fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn sha256_of(path: &Path) -> Result<String> {
+pub(super) fn sha256_of(path: &Path) -> Result<String> {
     Ok(format!("{:x}", Sha256::digest(fs_err::read(path)?)))
 }

@@ -1,8 +1,22 @@
 //! Trains what tells the texts of a domain from others: logistic regression, one against the rest.
 
-use dragoman_core::detector::{BUCKETS, features, probability};
+use candle::{Device, Tensor};
+use dragoman_core::{
+    detector::{BUCKETS, features, probability},
+    register::ExpertEntry,
+};
 use dragoman_data::{shuffle::Shuffle, split::stable_hash};
 use rayon::prelude::*;
+
+use super::{request::AddRequest, scores};
+use crate::{
+    Result,
+    checkpoint::Tensors,
+    translation::{DevConfig, DevSet, load_test_sets},
+};
+
+/// Name of a detector's weights in the file of its expert.
+pub(super) const DETECTOR: &str = "detector.weight";
 
 /// Texts of each kind at most.
 const TEXTS: usize = 20_000;
@@ -25,6 +39,27 @@ pub(super) struct Learned {
 }
 
 type Features = Vec<(usize, f32)>;
+
+/// Adds a detector of the texts `sources` to an expert, if the request names others and there are
+/// enough of both.
+pub(super) fn add(
+    request: &AddRequest,
+    directions: &[(String, String)],
+    sources: &[String],
+    (entry, tensors): (&mut ExpertEntry, &mut Tensors),
+) -> Result<()> {
+    let set = |path: &String| DevSet { sentences: 0, ..scores::general_set(path) };
+    let config = DevConfig { sets: request.general.iter().map(set).collect() };
+    let sets = load_test_sets(&config, "".as_ref(), directions)?;
+    let other: Vec<String> = sets.into_iter().flat_map(|set| set.sources).collect();
+    let Some(learned) = learn(sources, &other, request.seed) else { return Ok(()) };
+    entry.detector = Some(BUCKETS);
+    entry.metrics.insert("detector recall".into(), learned.recall);
+    entry.metrics.insert("detector false alarms".into(), learned.false_alarms);
+    let weights = Tensor::from_vec(learned.weights, BUCKETS + 1, &Device::Cpu)?;
+    tensors.insert(DETECTOR.into(), weights);
+    Ok(())
+}
 
 /// Learns to tell `domain` from `other`; none if there are too few of either.
 pub(super) fn learn(domain: &[String], other: &[String], seed: u64) -> Option<Learned> {

@@ -31,7 +31,7 @@ pub fn remove(edit: Edit, name: &str) -> Result<()> {
         .filter(|route| route.group.contains(&entry.name))
         .map(|route| route.name.clone())
         .collect();
-    if entry.kind != ExpertKind::Domain {
+    if !entry.kind.is_of_domain() {
         // Users for whom there is no other route take the first one.
         let is_needed = entry.kind == ExpertKind::Segment
             && register.routes.first().is_some_and(|first| routes.contains(&first.name));
@@ -159,10 +159,12 @@ pub fn extract(files: &Files, route: &str, out: &Path) -> Result<Register> {
     };
     let mut wanted = register.routes[index].group.clone();
     for domain in parts {
-        let expert = register.domains_of(index).find(|expert| expert.short_name() == domain);
-        match expert {
-            Some(expert) => wanted.push(expert.name.clone()),
-            None => {
+        // One that is trained and one of retrieval may share the name of a domain.
+        let named = register.domains_of(index).filter(|expert| expert.short_name() == domain);
+        let named: Vec<String> = named.map(|expert| expert.name.clone()).collect();
+        match named.is_empty() {
+            false => wanted.extend(named),
+            true => {
                 let known: Vec<&str> =
                     register.domains_of(index).map(|expert| expert.short_name()).collect();
                 let known = if known.is_empty() { "no domains".into() } else { known.join(", ") };

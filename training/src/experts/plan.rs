@@ -18,10 +18,11 @@ pub(super) struct ExpertPlan {
     pub(super) routes: Vec<Route>,
 }
 
-/// What `name` says: a domain, a pair, a group of users, or a second catalogue.
+/// What `name` says: a domain, trained or of retrieval, a pair, a group of users, or a second catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Domain,
+    Retrieval,
     Pair(LanguagePair),
     Segment,
     Catalogue,
@@ -36,8 +37,8 @@ impl Kind {
     pub(super) fn of(name: &str) -> Result<Self> {
         let wrong = || {
             refuse(format!(
-                "`{name}` is no name for a new expert: it is `domain.NAME`, `segment.NAME` or \
-                 `catalogue.NAME`, with letters, digits, `-` and `_`, or `pair.xx-yy` with two \
+                "`{name}` is no name for a new expert: it is `domain.NAME`, `memory.NAME`, \
+                 `segment.NAME` or `catalogue.NAME`, with letters, digits, `-` and `_`, or `pair.xx-yy` with two \
                  language codes"
             ))
         };
@@ -45,7 +46,7 @@ impl Kind {
         let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         let is_plain = (1..=40).contains(&rest.len()) && rest.chars().all(is_letter);
         match kind {
-            "domain" if rest == "auto" => {
+            "domain" | "memory" if rest == "auto" => {
                 Err(refuse("`auto` asks for the best domain, so none can be called that"))
             }
             "catalogue" if rest == "default" => {
@@ -55,6 +56,7 @@ impl Kind {
                 Err(refuse("a catalogue is called as its tenant, in lower-case letters"))
             }
             "domain" if is_plain => Ok(Self::Domain),
+            "memory" if is_plain => Ok(Self::Retrieval),
             "segment" if is_plain => Ok(Self::Segment),
             "catalogue" if is_plain => Ok(Self::Catalogue),
             "pair" => rest.parse().map(Self::Pair).map_err(|_| wrong()),
@@ -218,6 +220,7 @@ mod tests {
     #[test]
     fn a_name_says_what_the_expert_is() {
         assert_eq!(Kind::of("domain.it").ok(), Some(Kind::Domain));
+        assert_eq!(Kind::of("memory.it").ok(), Some(Kind::Retrieval));
         assert_eq!(Kind::of("segment.lead").ok(), Some(Kind::Segment));
         let pair = LanguagePair { source: "en".into(), target: "it".into() };
         assert_eq!(Kind::of("pair.en-it").ok(), Some(Kind::Pair(pair)));
@@ -226,6 +229,7 @@ mod tests {
             "domain.",
             "domain.a b",
             "domain.auto",
+            "memory.auto",
             "catalogue.default",
             "catalogue.Books",
             "pair.en",

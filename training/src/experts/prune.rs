@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle::Device;
 use dragoman_core::{
     directory::{Edit, Loaded},
-    register::{ExpertEntry, ExpertKind, Register},
+    register::{ExpertEntry, Register},
 };
 
 use super::{
@@ -72,9 +72,8 @@ pub fn prune(edit: Edit, keep: f64, by: By, judgement: &Judgement) -> Result<Pru
     let is_used = |register: &Register, name: &str| {
         register.routes.iter().any(|route| route.group.iter().any(|member| member == name))
     };
-    let unused = |expert: &&ExpertEntry| {
-        expert.kind != ExpertKind::Domain && !is_used(&register, &expert.name)
-    };
+    let unused =
+        |expert: &&ExpertEntry| !expert.kind.is_of_domain() && !is_used(&register, &expert.name);
     let removed: Vec<String> =
         register.experts.iter().filter(unused).map(|expert| expert.name.clone()).collect();
     register.experts.retain(|expert| !removed.contains(&expert.name));

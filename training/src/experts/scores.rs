@@ -83,7 +83,7 @@ pub(super) fn test_sets(
 }
 
 /// A set of other texts, called by its folder.
-pub(super) fn general_set(path: &str) -> DevSet {
+pub(crate) fn general_set(path: &str) -> DevSet {
     let is_folder = Path::new(path).is_dir();
     let named = if is_folder { Path::new(path).file_name() } else { parent_name(path) };
     let name = named.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -7,9 +7,8 @@ use std::{
     time::Instant,
 };
 
-use candle::{Device, Tensor};
+use candle::Device;
 use dragoman_core::{
-    detector::BUCKETS,
     directory::{Edit, Files, Loaded},
     register::{ExpertEntry, ExpertKind, Register, Route},
     translator::{Translator, TranslatorOptions},
@@ -19,7 +18,7 @@ use serde_json::json;
 use super::{
     add::{self, Addition, Commit, Outcome},
     corpus::{Prepared, prepare},
-    detector,
+    detector::{self, DETECTOR},
     plan::{ExpertPlan, Kind, check_new},
     request::AddRequest,
     run,
@@ -117,8 +116,6 @@ pub fn preview(edit: &Edit, request: &AddRequest) -> Result<Preview> {
     })
 }
 
-/// Name of a detector's weights in the file of its expert.
-const DETECTOR: &str = "detector.weight";
 /// Steps that a preview times.
 const TIMED_STEPS: u64 = 3;
 /// Sentences below which a gain says nothing.
@@ -144,6 +141,10 @@ impl<'a> TextExpert<'a> {
     fn new(request: &AddRequest, files: &'a Files, register: &Register) -> Result<Self> {
         let mut request = request.clone();
         let kind = Kind::of(&request.name)?;
+        if kind == Kind::Retrieval {
+            let reason = format!("`{}` is nothing to train: its texts are looked up", request.name);
+            return Err(Error::Expert(reason));
+        }
         if matches!(kind, Kind::Segment | Kind::Catalogue) {
             let reason = format!("`{}` is an expert of models that recommend", request.name);
             return Err(Error::Expert(reason));
@@ -347,24 +348,8 @@ impl Addition for TextExpert<'_> {
         if entry.routes.is_empty() || self.request.general.is_empty() {
             return Ok(());
         }
-        let mut sets = Vec::new();
-        for path in &self.request.general {
-            sets.push(translation::DevSet { sentences: 0, ..scores::general_set(path) });
-        }
-        let config = translation::DevConfig { sets };
-        let directions = &self.prepared.directions;
-        let sets = translation::load_test_sets(&config, "".as_ref(), directions)?;
-        let other: Vec<String> = sets.into_iter().flat_map(|set| set.sources).collect();
-        let Some(learned) = detector::learn(&self.prepared.sources, &other, self.request.seed)
-        else {
-            return Ok(());
-        };
-        entry.detector = Some(BUCKETS);
-        entry.metrics.insert("detector recall".into(), learned.recall);
-        entry.metrics.insert("detector false alarms".into(), learned.false_alarms);
-        let weights = Tensor::from_vec(learned.weights, BUCKETS + 1, &Device::Cpu)?;
-        tensors.insert(DETECTOR.into(), weights);
-        Ok(())
+        let Prepared { directions, sources, .. } = &self.prepared;
+        detector::add(&self.request, directions, sources, (entry, tensors))
     }
 
     fn enter(&self, register: &mut Register, entry: ExpertEntry) {

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use candle::{Device, Tensor};
+use candle::{DType, Device, Tensor};
 use dragoman_core::{
     directory::{Edit, Files, write_whole},
     register::{ExpertEntry, ExpertKind, Register, Route},
@@ -95,7 +95,11 @@ pub fn import(edit: Edit, file: &Path) -> Result<ExpertEntry> {
 
     let Provenance { mut entry, routes, .. } = provenance;
     let sha256 = entry.sha256.clone();
-    edit.write_expert(&mut entry, &tensors, edit.files().dtype()?)?;
+    let dtype = match entry.kind {
+        ExpertKind::Retrieval => DType::F32,
+        _ => edit.files().dtype()?,
+    };
+    edit.write_expert(&mut entry, &tensors, dtype)?;
     let mut register = register.clone();
     register.experts.push(entry.clone());
     register.routes.extend(routes);

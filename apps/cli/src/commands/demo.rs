@@ -13,7 +13,7 @@ use dragoman_data::shop::{Shop, ShopConfig};
 use dragoman_store::{DEFAULT_TENANT, Store, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::serve::default_store;
+use crate::recalled::default_store;
 
 /// Have something to look at
 #[derive(Debug, Args)]

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use dragoman_store::{NewDictionary, Store, StoredGlossary};
 use dragoman_text::entries::to_tsv;
 
-use super::serve::default_store;
 use crate::glossary_file;
+use crate::recalled::default_store;
 
 /// Handle glossaries: terms and how they are to be translated
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use dragoman_data::corpus::Corpus;
 use dragoman_store::{MemoryOf, Store};
 
-use super::serve::default_store;
+use crate::recalled::default_store;
 
 /// Units that are written at once.
 const BATCH: usize = 10_000;

@@ -1,13 +1,15 @@
 //! `dragoman model`
 
+mod calibrate;
 mod check;
 mod get;
 mod import;
 mod merge;
+mod prune;
 mod public;
 mod upcycle;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use candle::{DType, Device};
@@ -18,6 +20,12 @@ use dragoman_core::{
 };
 
 use crate::models::ModelArgs;
+
+/// Downloads the public model of `family` from one language to another into a folder of models.
+#[cfg(feature = "server")]
+pub(super) fn get_pair(family: &str, from: &str, to: &str, out: &Path) -> anyhow::Result<()> {
+    get::Get::of_pair(family, from, to, out)?.run()
+}
 
 /// Handle whole models
 #[derive(Debug, Args)]
@@ -32,8 +40,10 @@ enum What {
     Import(import::Import),
     Get(get::Get),
     Check(check::Check),
+    Calibrate(calibrate::Calibrate),
     Upcycle(upcycle::Upcycle),
     Merge(merge::Merge),
+    Prune(prune::Prune),
 }
 
 /// Write the bundled model into a new folder, to change or to serve it there
@@ -57,8 +67,10 @@ impl Model {
             What::Import(command) => command.run(),
             What::Get(command) => command.run(),
             What::Check(command) => command.run(),
+            What::Calibrate(command) => command.run(),
             What::Upcycle(command) => command.run(),
             What::Merge(command) => command.run(),
+            What::Prune(command) => command.run(),
         }
     }
 }

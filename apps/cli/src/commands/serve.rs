@@ -1,5 +1,6 @@
 //! `dragoman serve`
 
+mod lacking;
 mod retrain;
 mod upstream;
 
@@ -13,20 +14,22 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use directories::ProjectDirs;
 use dragoman_core::{
-    config::ModelConfig, directory::Files, translate::Translate, translator::TranslatorOptions,
-    translators::Translators,
+    config::ModelConfig, directory::Files, translate::Translate, translators::Translators,
 };
 use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig};
 use dragoman_store::{EngineKind, Store};
 use tracing::{info, warn};
 
 use self::{
+    lacking::LanguageArgs,
     retrain::{RetrainArgs, Retraining},
     upstream::UpstreamFlags,
 };
-use crate::models::{self, Collection, CollectionArgs, LlmArgs, SearchArgs};
+use crate::{
+    models::{self, Collection, CollectionArgs, LlmArgs, SearchArgs, translator_of},
+    recalled::default_store,
+};
 
 /// How often the register of a model folder is looked at.
 const WATCH: Duration = Duration::from_millis(300);
@@ -75,6 +78,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     llm: LlmArgs,
+
+    #[command(flatten)]
+    languages: LanguageArgs,
 
     /// Print the settings that would be used, each with its environment variable, and end
     #[arg(long)]
@@ -133,9 +139,10 @@ impl Serve {
         }
         let options = self.search.options();
         let collection = Collection::new(&self.collection, options);
+        self.languages.get_lacking(&collection)?;
         let (all, llm) = (translators.clone(), self.llm.clone());
         let open = move || {
-            let translator = translator(&all, &collection, options)?;
+            let translator = translator_of(&all, &collection, options)?;
             anyhow::Ok(with_llm(&llm, translator))
         };
         let handle = ModelHandle::new(open()?);
@@ -207,6 +214,9 @@ impl Serve {
             config.http.host.clone_from(host);
         }
         config.http.port = self.port.unwrap_or(config.http.port);
+        if !self.languages.languages.is_empty() {
+            config.translation.load_only.clone_from(&self.languages.languages);
+        }
         Ok(config)
     }
 }
@@ -221,29 +231,6 @@ fn advice(host: &str) -> &'static str {
         Err(_) => {
             "`--host` takes a name or an address of this machine, such as 127.0.0.1 or 0.0.0.0"
         }
-    }
-}
-
-/// The translation models in `folders`, and behind them those of the collection, as one; the bundled
-/// one where there is none.
-fn translator(
-    folders: &[PathBuf],
-    collection: &Collection,
-    options: TranslatorOptions,
-) -> anyhow::Result<Arc<dyn Translate>> {
-    let open = |files: &Files| -> anyhow::Result<Arc<dyn Translate>> {
-        Ok(Arc::new(models::open(files, options)?))
-    };
-    let mut all = Vec::new();
-    for folder in folders {
-        all.push(open(&Files::Folder(folder.clone()))?);
-    }
-    all.extend(collection.models()?);
-    match all.len() {
-        0 if collection.is_empty() => open(&models::files(None)?),
-        0 => anyhow::bail!("no model that translates is in the folders that were named"),
-        1 => Ok(all.remove(0)),
-        _ => Ok(Arc::new(Translators::new(all))),
     }
 }
 
@@ -315,11 +302,4 @@ fn watch<S: PartialEq + Send + 'static>(
 /// The content of the register: it is small, and a time stamp can be too coarse.
 fn register_of(folder: &Path) -> Option<Vec<u8>> {
     fs_err::read(folder.join("experts.json")).ok()
-}
-
-/// A folder of the user's data directory.
-pub(super) fn default_store() -> anyhow::Result<PathBuf> {
-    let folders = ProjectDirs::from("", "", "dragoman")
-        .context("this user has no home; name a folder with `--store DIR`")?;
-    Ok(folders.data_dir().join("store"))
 }

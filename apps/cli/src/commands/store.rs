@@ -13,7 +13,7 @@ use dragoman_store::{
     Store, Tenant, Timestamp, User,
 };
 
-use super::serve::default_store;
+use crate::recalled::default_store;
 
 /// Handle what the services remember
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::{Args, Subcommand, ValueEnum};
 use dragoman_store::Status;
 
-use super::serve::default_store;
+use crate::recalled::default_store;
 use crate::suggested::Suggestions;
 
 /// Look through the translations that users suggested

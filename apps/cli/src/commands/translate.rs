@@ -10,14 +10,17 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use dragoman_core::{translate::Translate as _, translator::Translator};
+use dragoman_core::translate::Translate as Model;
 use dragoman_text::Glossary;
 use serde_json::json;
 
+#[cfg(feature = "server")]
+use crate::models::{Collection, CollectionArgs, translator_of};
 use crate::{
     detect::LanguageDetector,
     glossary_file,
     models::ModelArgs,
+    recalled::Recalled,
     texts::{Terms, Translated, Wish, translate},
 };
 
@@ -70,6 +73,13 @@ pub(crate) struct Translate {
     #[arg(long, value_name = "FILE")]
     glossary: Option<PathBuf>,
 
+    /// Use what people translated before, for exactly the same texts and sentences: of the memory that
+    /// `dragoman memory` handles, or of a file of TMX or TSV, or of another store
+    #[arg(
+        long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ""
+    )]
+    memory: Option<PathBuf>,
+
     /// Use each term of the glossary, whatever it costs
     #[arg(long, requires = "glossary")]
     strict: bool,
@@ -89,23 +99,30 @@ pub(crate) struct Translate {
 
     #[command(flatten)]
     model: ModelArgs,
+
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    collection: CollectionArgs,
 }
 
 impl Translate {
     pub(super) fn run(mut self) -> anyhow::Result<()> {
-        let translator = self.model.open()?;
-        self.name_languages(&translator)?;
+        let translator = self.translator()?;
+        let translator = &*translator;
+        self.name_languages(translator)?;
         let detector = (self.from == "auto").then(LanguageDetector::new).transpose()?;
         let detector = detector.as_ref();
         let documents = files::among(&self.text)?;
+        let memory = self.memory.as_deref().map(Recalled::open).transpose()?;
+        let helpers = Helpers { translator, detector, memory: memory.as_ref() };
         if !documents.is_empty() {
-            return self.translate_files(&documents, &translator, detector);
+            return self.translate_files(&documents, helpers);
         }
         let result = match self.text.is_empty() {
-            true => self.stream(&translator, detector),
+            true => self.stream(helpers),
             false => {
                 let text = self.text.join(" ");
-                self.write(&translator, detector, &[Line::of(text)], &mut io::stdout().lock())
+                self.write(helpers, &[Line::of(text)], &mut io::stdout().lock())
             }
         };
         match result {
@@ -114,9 +131,20 @@ impl Translate {
         }
     }
 
+    /// The model, or the best of those in folders for each pair.
+    fn translator(&self) -> anyhow::Result<Arc<dyn Model>> {
+        #[cfg(feature = "server")]
+        if !self.collection.is_empty() {
+            let options = self.model.options();
+            let collection = Collection::new(&self.collection, options);
+            return translator_of(self.model.model.as_slice(), &collection, options);
+        }
+        Ok(Arc::new(self.model.open()?))
+    }
+
     /// Writes the languages as the model does, in whatever case and with whatever region they are given,
     /// and refuses others before the input is read.
-    fn name_languages(&mut self, translator: &Translator) -> anyhow::Result<()> {
+    fn name_languages(&mut self, translator: &dyn Model) -> anyhow::Result<()> {
         let known = translator.languages();
         for language in [&mut self.from, &mut self.to] {
             let Some(found) = named(&known, language) else {
@@ -131,11 +159,7 @@ impl Translate {
     }
 
     /// Translates line by line in constant memory, one line out for each line in.
-    fn stream(
-        &self,
-        translator: &Translator,
-        detector: Option<&LanguageDetector>,
-    ) -> anyhow::Result<()> {
+    fn stream(&self, helpers: Helpers<'_>) -> anyhow::Result<()> {
         let mut input = BufReader::with_capacity(READ_AHEAD, io::stdin().lock());
         let mut output = BufWriter::new(io::stdout().lock());
         let (mut lines, mut number, mut buffer) = (Vec::new(), 0usize, Vec::new());
@@ -149,7 +173,7 @@ impl Translate {
             // A person who types, or a program that waits for its answer, gets it at once.
             let no_more_for_now = input.buffer().is_empty();
             if lines.len() == LINES || no_more_for_now {
-                self.write(translator, detector, &lines, &mut output)?;
+                self.write(helpers, &lines, &mut output)?;
                 output.flush().context("writing the translation")?;
                 lines.clear();
             }
@@ -161,11 +185,11 @@ impl Translate {
 
     fn write(
         &self,
-        translator: &Translator,
-        detector: Option<&LanguageDetector>,
+        helpers: Helpers<'_>,
         lines: &[Line],
         output: &mut impl Write,
     ) -> anyhow::Result<()> {
+        let Helpers { translator, detector, memory } = helpers;
         let known = translator.languages();
         let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
         let languages: Vec<String> = texts
@@ -180,9 +204,14 @@ impl Translate {
             })
             .collect();
         let mut answers: Vec<Translated> = vec![Translated::default(); texts.len()];
+        if let Some(memory) = memory {
+            for (i, answer) in answers.iter_mut().enumerate() {
+                answer.texts.extend(memory.find(&languages[i], &self.to, texts[i])?);
+            }
+        }
         for language in &known {
-            let members: Vec<usize> =
-                (0..texts.len()).filter(|&i| languages[i] == *language).collect();
+            let is_open = |&i: &usize| languages[i] == *language && answers[i].texts.is_empty();
+            let members: Vec<usize> = (0..texts.len()).filter(is_open).collect();
             if members.is_empty() {
                 continue;
             }
@@ -250,6 +279,15 @@ impl Translate {
         }
         Ok(())
     }
+}
+
+/// What translations are made with.
+#[derive(Clone, Copy)]
+struct Helpers<'a> {
+    translator: &'a dyn Model,
+    /// Guesses the language, if that is to be guessed.
+    detector: Option<&'a LanguageDetector>,
+    memory: Option<&'a Recalled>,
 }
 
 /// A line of the input, and what around its text comes back as it was.

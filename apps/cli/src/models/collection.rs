@@ -16,6 +16,7 @@ use dragoman_core::{
     register::{Register, Route},
     translate::Translate,
     translator::{Translator, TranslatorOptions},
+    translators::Translators,
 };
 use dragoman_import::{Request, argos_pair, import};
 use sha2::{Digest, Sha256};
@@ -85,6 +86,11 @@ impl Collection {
     pub(crate) fn new(args: &CollectionArgs, options: TranslatorOptions) -> Self {
         let memory = ModelMemory::new(args.model_memory.map(|mib| u64::from(mib) << 20));
         Self { args: args.clone(), options, memory }
+    }
+
+    /// The first folder of models.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.args.folders.first().map(PathBuf::as_path)
     }
 
     /// Whether it has no folders.
@@ -198,6 +204,29 @@ impl Collection {
                 Ok(folders.cache_dir().join("models"))
             }
         }
+    }
+}
+
+/// The translation models in `folders`, and behind them those of the collection, as one; the bundled
+/// one where there is none.
+pub(crate) fn translator_of(
+    folders: &[PathBuf],
+    collection: &Collection,
+    options: TranslatorOptions,
+) -> anyhow::Result<Arc<dyn Translate>> {
+    let open = |files: &Files| -> anyhow::Result<Arc<dyn Translate>> {
+        Ok(Arc::new(super::open(files, options)?))
+    };
+    let mut all = Vec::new();
+    for folder in folders {
+        all.push(open(&Files::Folder(folder.clone()))?);
+    }
+    all.extend(collection.models()?);
+    match all.len() {
+        0 if collection.is_empty() => open(&super::files(None)?),
+        0 => anyhow::bail!("no model that translates is in the folders that were named"),
+        1 => Ok(all.remove(0)),
+        _ => Ok(Arc::new(Translators::new(all))),
     }
 }
 

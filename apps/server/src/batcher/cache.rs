@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn translation(text: &str) -> Arc<Translation> {
-        let hypothesis = Hypothesis { text: text.into(), score: 0.0 };
+        let hypothesis = Hypothesis::new(text.into(), 0.0);
         Arc::new(Translation { hypotheses: vec![hypothesis], legs: Vec::new() })
     }
 

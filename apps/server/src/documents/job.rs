@@ -1,21 +1,26 @@
 //! One document on its way, seen from outside.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use dragoman_languages::Detected;
 use tokio::{sync::watch, task::AbortHandle};
 
 use super::Translated;
-use crate::error::ServiceError;
+use crate::{access::is_same, error::ServiceError};
 
 /// A job, shared by the task that does it and those who ask for it.
 #[derive(Debug)]
 pub(super) struct DocumentJob {
     name: String,
     pub(super) client: String,
+    /// What has to be known besides its name, if anything.
+    secret: Option<String>,
     /// Sentences done, and of how many.
     done: AtomicUsize,
     total: AtomicUsize,
@@ -29,6 +34,10 @@ struct Inner {
     chars: usize,
     detected: Option<Detected>,
     result: Option<Translated>,
+    /// Sentences that were in the memory.
+    remembered: usize,
+    /// When its translation began.
+    started: Option<Instant>,
     /// Bytes that the job holds.
     size: usize,
     task: Option<AbortHandle>,
@@ -58,27 +67,43 @@ pub(crate) struct DocumentStatus {
     pub(crate) total: usize,
     /// Characters of its text; 0 until it was read.
     pub(crate) chars: usize,
+    /// Sentences that were in the memory; they are not among those.
+    pub(crate) remembered: usize,
     /// The language that it was taken for, if that was to be guessed.
     pub(crate) detected: Option<Detected>,
+    /// About how long it will take, once some of it is done.
+    pub(crate) left: Option<Duration>,
 }
 
 impl DocumentJob {
-    pub(super) fn new(name: &str, size: usize, client: &str) -> Self {
+    pub(super) fn new(name: &str, size: usize, client: &str, secret: Option<&str>) -> Self {
         let inner = Inner {
             state: State::Queued,
             chars: 0,
             detected: None,
             result: None,
+            remembered: 0,
+            started: None,
             size,
             task: None,
         };
         Self {
             name: name.to_owned(),
             client: client.to_owned(),
+            secret: secret.map(str::to_owned),
             done: AtomicUsize::new(0),
             total: AtomicUsize::new(0),
             inner: Mutex::new(inner),
             ended: watch::Sender::new(false),
+        }
+    }
+
+    /// Whether somebody who gives `secret` may see the job.
+    pub(super) fn is_for(&self, secret: Option<&str>) -> bool {
+        match (&self.secret, secret) {
+            (None, None) => true,
+            (Some(own), Some(given)) => is_same(given, own),
+            _ => false,
         }
     }
 
@@ -98,7 +123,12 @@ impl DocumentJob {
         inner.detected = detected;
     }
 
-    pub(super) fn set_total(&self, total: usize) {
+    /// So many sentences are translated, besides those that were in the memory.
+    pub(super) fn set_total(&self, total: usize, remembered: usize) {
+        let mut inner = self.inner();
+        inner.started = Some(Instant::now());
+        inner.remembered = remembered;
+        drop(inner);
         self.total.store(total, Ordering::Relaxed);
     }
 
@@ -144,13 +174,20 @@ impl DocumentJob {
 
     pub(super) fn status(&self) -> DocumentStatus {
         let inner = self.inner();
+        let done = self.done.load(Ordering::Relaxed);
+        let total = self.total.load(Ordering::Relaxed);
+        let left = inner.started.filter(|_| done > 0).map(|started| {
+            started.elapsed().mul_f64(total.saturating_sub(done) as f64 / done as f64)
+        });
         DocumentStatus {
             name: self.name.clone(),
             state: inner.state.clone(),
-            done: self.done.load(Ordering::Relaxed),
-            total: self.total.load(Ordering::Relaxed),
+            done,
+            total,
             chars: inner.chars,
+            remembered: inner.remembered,
             detected: inner.detected.clone(),
+            left,
         }
     }
 

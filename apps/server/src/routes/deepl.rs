@@ -1,6 +1,7 @@
 //! The API of DeepL, as its official clients rely on it.
 
 mod call;
+mod documents;
 mod entries;
 mod glossaries;
 mod glossary;
@@ -26,6 +27,10 @@ pub(super) fn configure(services: &mut web::ServiceConfig) {
         .route(web::get().to(usage::usage))
         .route(web::post().to(usage::usage));
     services.service(translate).service(languages).service(usage);
+    let documents = resource("/v2/document").route(web::post().to(documents::upload));
+    let document = resource("/v2/document/{id}").route(web::post().to(documents::status));
+    let result = resource("/v2/document/{id}/result").route(web::post().to(documents::result));
+    services.service(documents).service(document).service(result);
     configure_glossaries(services);
 }
 

@@ -24,7 +24,7 @@ async fn posted(app: &TestApp, path: &str, form: Form) -> Result<(u16, Value)> {
 }
 
 /// Asks for a job until it has ended.
-async fn ended(app: &TestApp, id: &str) -> Result<Value> {
+pub(crate) async fn ended(app: &TestApp, id: &str) -> Result<Value> {
     let since = Instant::now();
     loop {
         let (status, job) = answer(app.get(&format!("/documents/{id}"))).await?;

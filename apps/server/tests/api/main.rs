@@ -5,6 +5,8 @@ mod bad_input;
 mod batching;
 mod deepl;
 mod detect;
+mod deepl_documents;
+mod document_helpers;
 mod documents;
 mod gorse;
 mod harness;

@@ -64,7 +64,8 @@ impl Tagger {
             Some(domain) => format!("[{domain}] {}", words.join(" ")),
             None => words.join(" "),
         };
-        Hypothesis { text, score: -0.25 - rank as f32 }
+        let quality = (job.source == "en").then_some(72.0 - 10.0 * rank as f32);
+        Hypothesis { quality, ..Hypothesis::new(text, -0.25 - rank as f32) }
     }
 }
 

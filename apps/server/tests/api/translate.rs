@@ -125,6 +125,25 @@ async fn text_without_letters_and_equal_languages_come_back_unchanged() -> Resul
 }
 
 #[actix_web::test]
+async fn the_quality_of_each_sentence_is_there_when_asked_for() -> Result<()> {
+    let app = TestApp::start()?;
+    let body = json!({ "q": "One. Two.", "source": "en", "target": "de", "quality": true });
+    let (_, reply) = app.json("/translate", &body).await?;
+    assert_eq!(reply["quality"], json!([72.0, 72.0]));
+    let body = json!({ "q": ["One", "1"], "source": "en", "target": "de", "quality": true });
+    let (_, reply) = app.json("/translate", &body).await?;
+    assert_eq!(reply["quality"], json!([[72.0], []]));
+    // A model that estimates nothing says so, and a request that does not ask is told nothing.
+    let body = json!({ "q": "Eins.", "source": "de", "target": "en", "quality": true });
+    let (_, reply) = app.json("/translate", &body).await?;
+    assert_eq!(reply["quality"], json!(null));
+    let body = json!({ "q": "One.", "source": "en", "target": "de" });
+    let (_, reply) = app.json("/translate", &body).await?;
+    assert_eq!(reply.get("quality"), None);
+    Ok(())
+}
+
+#[actix_web::test]
 async fn trace_and_scores_are_there_when_asked_for() -> Result<()> {
     let app = TestApp::start()?;
     let body =

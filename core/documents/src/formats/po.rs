@@ -1,10 +1,10 @@
-//! Gettext: messages that have no translation get one, marked fuzzy.
+//! Gettext: messages that have no translation get one; what a model says is marked fuzzy.
 
 use std::ops::Range;
 
 use crate::{
     Error, Result, Settings,
-    block::{Builder, Edit, EditText, Finish},
+    block::{Builder, Edit, Finish, When},
     part::Part,
 };
 
@@ -102,7 +102,7 @@ impl Message {
         let message = std::mem::take(self);
         let named = |name: &str| message.fields.iter().find(|field| field.keyword == name);
         let Some(id) = named("msgid").filter(|id| !id.is_empty()) else { return };
-        let mut fuzzy = Some(message.fuzzy());
+        let fuzzy = message.fuzzy();
         for field in message.fields.iter().filter(|field| field.keyword.starts_with("msgstr")) {
             if !field.is_empty() {
                 continue;
@@ -113,8 +113,8 @@ impl Message {
             for string in &original.strings {
                 builder.escaped(string.clone(), super::json::unescape);
             }
-            let mut edits = vec![Edit { at: field.raw(), text: EditText::Block }];
-            edits.extend(fuzzy.take().flatten());
+            let mut edits = vec![Edit::block(field.raw())];
+            edits.extend(fuzzy.clone());
             if let Some(mut block) = builder.finish_elsewhere(edits) {
                 block.finish = Finish::Call(quoted);
                 blocks.push(block);
@@ -122,14 +122,14 @@ impl Message {
         }
     }
 
-    /// The edit that marks the message fuzzy, unless it is.
+    /// The edit that marks the message fuzzy, unless it is; all forms of the message share it.
     fn fuzzy(&self) -> Option<Edit> {
         let (at, text) = match &self.flags {
             Some((_, flags)) if flags.split(',').any(|flag| flag.trim() == "fuzzy") => return None,
             Some((end, _)) => (*end, ", fuzzy".to_owned()),
             None => (self.start, "#, fuzzy\n".to_owned()),
         };
-        Some(Edit { at: at..at, text: EditText::Literal(text) })
+        Some(Edit::literal(at..at, text).when(When::Machine))
     }
 }
 

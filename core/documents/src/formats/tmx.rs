@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result, Settings,
-    block::{Edit, EditText},
+    block::Edit,
     flow::{self, Element, Grammar},
     part::Part,
     xml::{TokenKind, Xml},
@@ -59,9 +59,9 @@ pub(crate) fn read(source: &str, settings: &Settings) -> Result<Part> {
         let end = xml.source[inside.end..raw.end].to_owned();
         let place = raw.end..raw.end;
         let edits = vec![
-            Edit { at: place.clone(), text: EditText::Literal(begin.concat()) },
-            Edit { at: place.clone(), text: EditText::Block },
-            Edit { at: place, text: EditText::Literal(end) },
+            Edit::literal(place.clone(), begin.concat()),
+            Edit::block(place.clone()),
+            Edit::literal(place, end),
         ];
         blocks.extend(flow::element(&xml, segment, GRAMMAR).finish_elsewhere(edits));
     }

@@ -1,8 +1,8 @@
-//! XLIFF 1.2 and 2.0: segments that have no translation get one, marked for review.
+//! XLIFF 1.2 and 2.0: segments that have no translation get one; what a model says is marked for review.
 
 use crate::{
     Result, Settings,
-    block::{Block, Edit, EditText},
+    block::{Block, Edit, When},
     flow::{self, Element, Grammar},
     part::Part,
     xml::{TokenKind, Xml},
@@ -21,7 +21,7 @@ pub(crate) fn read(source: &str, settings: &Settings) -> Result<Part> {
 struct Walk<'x, 'a> {
     xml: &'x Xml<'a>,
     target: &'x str,
-    /// The edit that names the language of the translations, until a block has it.
+    /// The edit that names the language of the translations; all blocks share it.
     language: Option<Edit>,
     blocks: Vec<Block>,
 }
@@ -53,10 +53,10 @@ impl Walk<'_, '_> {
     /// Prepares to say in a tag what the language of the translations is, if it does not yet.
     fn name_language(&mut self, number: usize, beside: &str, name: &str) {
         let has = |name| self.xml.attribute(number, name).is_some();
-        if has(beside) && !has(name) && !self.target.is_empty() {
+        if has(beside) {
             let at = self.xml.attribute_at(number, beside).map_or(0, |at| at.end + 1);
-            let text = EditText::Literal(format!(" {name}=\"{}\"", self.target));
-            self.language = Some(Edit { at: at..at, text });
+            let edit = || Edit::literal(at..at, format!(" {name}=\"{}\"", self.target));
+            self.language = (!has(name) && !self.target.is_empty()).then(edit);
         }
     }
 
@@ -73,38 +73,80 @@ impl Walk<'_, '_> {
         let mut builder = flow::element(xml, text, GRAMMAR);
         let prefix = xml.name(source).trim_end_matches("source").to_owned();
         let is_first_version = xml.local(number) == "trans-unit";
-        let state = if is_first_version { " state=\"needs-review-translation\"" } else { "" };
-        let mut edits = Vec::new();
-        let (at, begin) = match target {
-            Some(target) => {
-                let tag = &xml.source[xml.tokens[target].raw.clone()];
-                let tag = tag.trim_end_matches(['>', '/', ' ']);
-                let has_state = xml.attribute_at(target, "state");
-                let begin = match has_state {
-                    Some(at) if is_first_version => {
-                        let start = xml.tokens[target].raw.start;
-                        let (before, behind) = (at.start - start, at.end - start);
-                        format!("{}needs-review-translation{}>", &tag[..before], &tag[behind..])
-                    }
-                    Some(_) => format!("{tag}>"),
-                    None => format!("{tag}{state}>"),
-                };
-                (xml.element(target), begin)
-            }
+        let (at, before) = match target {
+            Some(target) => (xml.element(target), ""),
             None => {
                 let end = xml.element(text).end;
-                let blank = indentation(xml, source);
-                (end..end, format!("{blank}<{prefix}target{state}>"))
+                (end..end, indentation(xml, source))
             }
         };
-        edits.push(Edit { at: at.clone(), text: EditText::Literal(begin) });
-        edits.push(Edit { at: at.end..at.end, text: EditText::Block });
-        let end = EditText::Literal(format!("</{prefix}target>"));
-        edits.push(Edit { at: at.end..at.end, text: end });
+        let begin = |state: State| {
+            let tag = match target {
+                Some(target) => &xml.source[xml.tokens[target].raw.clone()],
+                None => &format!("<{prefix}target>"),
+            };
+            let has_state = target.and_then(|target| {
+                let start = xml.tokens[target].raw.start;
+                let at = xml.attribute_at(target, "state")?;
+                Some(at.start - start..at.end - start)
+            });
+            let begin = state.begin(tag, has_state, is_first_version);
+            Edit::literal(at.clone(), format!("{before}{begin}"))
+        };
+        let mut edits = vec![begin(State::Machine).when(When::Machine)];
+        edits.push(begin(State::Confirmed).when(When::Confirmed));
+        edits.push(Edit::block(at.end..at.end));
+        edits.push(Edit::literal(at.end..at.end, format!("</{prefix}target>")));
         edits.extend(self.language.clone());
+        if !is_first_version {
+            edits.push(self.segment_state(number).when(When::Confirmed));
+        }
         if let Some(block) = builder.finish_elsewhere(edits) {
             self.blocks.push(block);
-            self.language = None;
+        }
+    }
+
+    /// The edit that says of a segment of XLIFF 2 that it is translated.
+    fn segment_state(&self, number: usize) -> Edit {
+        let raw = self.xml.tokens[number].raw.clone();
+        match self.xml.attribute_at(number, "state") {
+            Some(at) => Edit::literal(at, State::CONFIRMED),
+            None => {
+                let end = raw.start + 1 + self.xml.name(number).len();
+                Edit::literal(end..end, format!(" state=\"{}\"", State::CONFIRMED))
+            }
+        }
+    }
+}
+
+/// What is said of a translation.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Machine,
+    Confirmed,
+}
+
+impl State {
+    const CONFIRMED: &str = "translated";
+
+    /// The tag that begins a translation: `tag`, whose value of `state` is at `has_state`. Only version
+    /// 1.2 has the state there.
+    fn begin(
+        self,
+        tag: &str,
+        has_state: Option<std::ops::Range<usize>>,
+        is_first_version: bool,
+    ) -> String {
+        let tag = tag.trim_end_matches(['>', '/', ' ']);
+        let (state, qualifier) = match self {
+            Self::Machine => ("needs-review-translation", ""),
+            Self::Confirmed => (Self::CONFIRMED, " state-qualifier=\"exact-match\""),
+        };
+        let qualifier = if tag.contains("state-qualifier") { "" } else { qualifier };
+        match has_state {
+            _ if !is_first_version => format!("{tag}>"),
+            Some(at) => format!("{}{state}{}{qualifier}>", &tag[..at.start], &tag[at.end..]),
+            None => format!("{tag} state=\"{state}\"{qualifier}>"),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Documents of every format, written by hand: what is translated in them, and what stays.
 
 mod bad_files;
+mod labels;
 mod libreoffice;
 mod office;
 mod opendocument;
 mod properties;
+mod recall;
 mod resources;
 mod samples;
 mod subtitles;

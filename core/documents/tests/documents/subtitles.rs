@@ -18,6 +18,70 @@ fn a_cue_keeps_its_times_and_its_lines() {
 }
 
 #[test]
+fn a_sentence_across_cues_is_one_and_stays_in_its_cues() {
+    let cue = |number: usize, text: &str| {
+        format!("{number}\n00:00:0{number},000 --> 00:00:0{number},900\n{text}\n\n")
+    };
+    let file = |cues: &[&str]| -> String {
+        cues.iter().enumerate().map(|(number, text)| cue(number + 1, text)).collect()
+    };
+    let source = file(&[
+        "Hello. When I was in",
+        "Berlin, I met\na man with a hat",
+        "who knew you.",
+        "<i>This is</i>",
+        "<i>another voice.</i>",
+        "- No!",
+        "THE END",
+        "Nobody knows.",
+    ]);
+    let expected = [
+        "Hello.",
+        "When I was in Berlin, I met a man with a hat who knew you.",
+        "This is another voice.",
+        "No!",
+        "THE END",
+        "Nobody knows.",
+    ];
+    assert_eq!(asked("a.srt", source.as_bytes()), expected);
+    let model = |text: &str| match text {
+        "When I was in Berlin, I met a man with a hat who knew you." => {
+            "Als ich in Berlin war, traf ich einen Mann mit Hut, der dich kannte.".to_owned()
+        }
+        other => shout(other),
+    };
+    let expected = file(&[
+        "HELLO. Als ich in Berlin",
+        "war, traf ich einen\nMann mit Hut,",
+        "der dich kannte.",
+        "<i>THIS IS</i>",
+        "<i>ANOTHER VOICE.</i>",
+        "- NO!",
+        "THE END",
+        "NOBODY KNOWS.",
+    ]);
+    assert_eq!(text("a.srt", &source, model), expected);
+    let far = source.replace("00:00:02,000", "00:00:09,000");
+    assert!(asked("a.srt", far.as_bytes()).contains(&"When I was in".to_owned()));
+}
+
+#[test]
+fn events_of_one_speaker_may_share_a_sentence() {
+    let event = |second: usize, name: &str, text: &str| {
+        format!("Dialogue: 0,0:00:0{second}.00,0:00:0{second}.90,Default,{name},0,0,0,,{text}\n")
+    };
+    let head = "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n";
+    let source = |texts: [&str; 3]| {
+        let [a, b, c] = texts;
+        [head, &event(1, "Ann", a), &event(2, "Ann", b), &event(3, "Bob", c)].concat()
+    };
+    let file = source(["{\\an8}This goes", "{\\an8}on here and", "not there."]);
+    let out = text("a.ass", &file, shout);
+    assert_eq!(asked("a.ass", file.as_bytes()), ["This goes on here and", "not there."]);
+    assert_eq!(out, source(["{\\an8}THIS GOES", "{\\an8}ON HERE AND", "NOT THERE."]));
+}
+
+#[test]
 fn notes_and_styles_of_webvtt_stay() {
     let source = "WEBVTT - a title\n\nNOTE not this\n\nSTYLE\n::cue { color: red }\n\nintro\n00:01.000 --> 00:02.000 align:start\n<v Mary>Good morning.\n";
     let expected = source.replace("Good morning.", "GOOD MORNING.");

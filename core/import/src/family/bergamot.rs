@@ -73,10 +73,7 @@ fn vocabulary(source: &Source<'_>, config: &TranslationConfig) -> Result<Pieces>
         ("source.spm".to_string(), own.clone()),
         ("tokens.json".to_string(), token_list(&sources)),
     ]);
-    let side = |model: &str, tokens: &str| SideConfig {
-        sentencepiece: model.into(),
-        tokens: tokens.into(),
-    };
+    let side = SideConfig::sentencepiece;
     let target_side = match target {
         Some(target) => {
             files.insert("target.spm".into(), target.clone());

@@ -1,25 +1,25 @@
 //! Folders of CTranslate2: `model.bin` with its vocabulary, from OpenNMT-py, Marian or Hugging Face.
 
+mod shape;
+mod weights;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
 use dragoman_core::{
-    config::{
-        Activation, Architecture, NormPlacement, Positions, SearchDefaults, Stopping,
-        TranslationConfig,
-    },
+    config::TranslationConfig,
     vocabulary::{FramePart, LanguageOf, Outputs, PiecesConfig, SideConfig},
 };
 use serde::Deserialize;
 
-use super::{NEVER, between, check_length, m2m100::language_tokens, one_direction, token_list};
+use super::{between, check_length, m2m100::language_tokens, one_direction, token_list};
 use crate::{
     Error, Result,
     checkpoint::{Checkpoint, ctranslate2::Ct2File},
     files,
-    plan::{ImportPlan, Part, Planned, Request},
+    plan::{ImportPlan, Request},
 };
 
 /// Specifications that are known: the last two are of before 2021.
@@ -52,14 +52,26 @@ impl Default for Config {
     }
 }
 
-/// A folder with the SentencePiece models of both sides.
+/// By what texts are cut.
+pub(crate) enum Cut {
+    /// SentencePiece models.
+    SentencePiece,
+    /// Files of subword-nmt's merges, after Moses.
+    Subwords,
+}
+
+/// A folder with what cuts the texts of both sides.
 pub(crate) struct Source<'a> {
     /// Folder of `model.bin`.
     pub(crate) folder: &'a Path,
-    /// The SentencePiece model of sources, and that of targets where it is another.
+    /// Of what kind the files are that cut texts.
+    pub(crate) cut: Cut,
+    /// The file for sources, and that for targets where it is another.
     pub(crate) models: (Vec<u8>, Option<Vec<u8>>),
     /// Exponent of the length in scores.
     pub(crate) length_penalty: f32,
+    /// A token with which all targets begin.
+    pub(crate) target_prefix: Option<&'a str>,
 }
 
 /// Plans the model in `source`, whose languages are `pair` unless its vocabulary names them.
@@ -82,13 +94,17 @@ pub(crate) fn plan(
     let model = Model { path: &path, file: &file, config: &config, source: &source };
     let tokens = model.tokens()?;
     let languages = language_tokens(&tokens.0);
-    let register = match languages.is_empty() {
-        true => one_direction(request.pair(pair.0, pair.1)?),
-        false => between(languages.keys().cloned().collect()),
+    let pair = match languages.is_empty() {
+        true => Some(request.pair(pair.0, pair.1)?),
+        false => None,
     };
-    let (vocabulary, ours) = model.parts(tokens, languages)?;
-    let shared = model.shared(&ours)?;
+    let register = match &pair {
+        Some(pair) => one_direction(pair.clone()),
+        None => between(languages.keys().cloned().collect()),
+    };
     model.refuse_what_is_not_known()?;
+    let (vocabulary, ours) = model.parts(tokens, languages, pair.unwrap_or_default())?;
+    let shared = model.shared(&ours)?;
     let plan = ImportPlan { config: ours, register, vocabulary, shared, experts: Vec::new() };
     Ok((plan, Box::new(file)))
 }
@@ -152,6 +168,7 @@ impl Model<'_> {
         &self,
         (mut source, mut target): (Vec<String>, Option<Vec<String>>),
         languages: BTreeMap<String, u32>,
+        pair: (String, String),
     ) -> Result<(dragoman_core::vocabulary::Pieces, TranslationConfig)> {
         let ours = self.config()?;
         let zero = usize::from(self.starts_from_zero()?);
@@ -194,17 +211,19 @@ impl Model<'_> {
             _ => targets.len() as u32 - 1,
         };
         let unknown = of(&source, unk_token)?;
+        let prefix = self.source.target_prefix.map(|prefix| of(targets, prefix)).transpose()?;
         let (mut before, mut after) = (Vec::new(), Vec::new());
         let mut begin = vec![FramePart::Id(start)];
         if !languages.is_empty() {
             before.push(FramePart::Language(LanguageOf::Source));
             begin.push(FramePart::Language(LanguageOf::Target));
         }
+        begin.extend(prefix.map(FramePart::Id));
         if self.config.add_source_bos {
             before.push(FramePart::Id(of(&source, bos_token)?));
         }
-        // Conversions of Marian and fairseq models leave the end to the caller.
-        if self.config.add_source_eos || start_token == eos_token {
+        // Conversions of Marian, fairseq and T5 models leave the end to the caller.
+        if self.config.add_source_eos || start_token == eos_token || start_token == "<pad>" {
             after.push(FramePart::Id(source_end));
         }
         let mut special: BTreeSet<u32> = languages.values().copied().collect();
@@ -212,24 +231,9 @@ impl Model<'_> {
         for token in ["<s>", "<blank>", "<pad>"] {
             special.extend(source.iter().position(|own| own == token).map(|id| id as u32));
         }
-        let (source_model, target_model) = &self.source.models;
-        let mut files = BTreeMap::from([
-            ("source.spm".to_string(), source_model.clone()),
-            ("tokens.json".to_string(), token_list(&source)),
-        ]);
-        let mut side =
-            SideConfig { sentencepiece: "source.spm".into(), tokens: "tokens.json".into() };
-        let source_side = side.clone();
-        if let Some(model) = target_model {
-            files.insert("target.spm".into(), model.clone());
-            side.sentencepiece = "target.spm".into();
-        }
-        if let Some(target) = &target {
-            files.insert("target-tokens.json".into(), token_list(target));
-            side.tokens = "target-tokens.json".into();
-        }
+        let (files, [source_side, target_side]) = self.sides(&source, target.as_ref(), &pair);
         let pieces = PiecesConfig {
-            target: (side != source_side).then_some(side),
+            target: (target_side != source_side).then_some(target_side),
             source: source_side,
             unknown,
             special: special.into_iter().collect(),
@@ -240,6 +244,44 @@ impl Model<'_> {
             languages,
         };
         Ok((super::vocabulary(pieces, files)?, ours))
+    }
+
+    /// The files of the vocabulary, and how both sides use them.
+    fn sides(
+        &self,
+        source: &[String],
+        target: Option<&Vec<String>>,
+        pair: &(String, String),
+    ) -> (BTreeMap<String, Vec<u8>>, [SideConfig; 2]) {
+        let ending = match self.source.cut {
+            Cut::SentencePiece => "spm",
+            Cut::Subwords => "bpe",
+        };
+        let (source_model, target_model) = &self.source.models;
+        let mut files = BTreeMap::from([
+            (format!("source.{ending}"), source_model.clone()),
+            ("tokens.json".to_string(), token_list(source)),
+        ]);
+        let own =
+            |side: &str, has_own: bool| if has_own { side.to_string() } else { "source".into() };
+        let target_file = format!("{}.{ending}", own("target", target_model.is_some()));
+        files.extend(target_model.clone().map(|model| (target_file.clone(), model)));
+        let target_tokens = match target {
+            Some(target) => {
+                files.insert("target-tokens.json".into(), token_list(target));
+                "target-tokens.json"
+            }
+            None => "tokens.json",
+        };
+        let side = |file: String, tokens: &str, language: &String| match self.source.cut {
+            Cut::SentencePiece => SideConfig::sentencepiece(&file, tokens),
+            Cut::Subwords => {
+                let (language, tokens) = (language.clone(), tokens.into());
+                SideConfig::Subwords { codes: file, language, tokens }
+            }
+        };
+        let source_side = side(format!("source.{ending}"), "tokens.json", &pair.0);
+        (files, [source_side, side(target_file, target_tokens, &pair.1)])
     }
 
     /// A scalar of a side, or of the whole model in old revisions.
@@ -267,183 +309,4 @@ impl Model<'_> {
         };
         (0..).take_while(has).count()
     }
-
-    fn config(&self) -> Result<TranslationConfig> {
-        let embedding = self.info("decoder/embeddings/weight")?;
-        let (vocab_size, d_model) = match embedding.shape[..] {
-            [rows, width] => (rows, width),
-            _ => return Err(Error::file(self.path, "its embedding is no matrix")),
-        };
-        let heads = match self.scalar("num_heads")? {
-            Some(heads) => heads as usize,
-            None if self.file.spec == "TransformerBig" => 16,
-            None => 8,
-        };
-        let activation = match self.scalar("activation")?.unwrap_or(0.0) as i32 {
-            0 => Activation::Relu,
-            2 => Activation::Silu,
-            3 => Activation::Gelu,
-            other => {
-                let reason = format!(
-                    "its activation {other} is not known; 0 (relu), 2 (swish) and 3 (gelu) are"
-                );
-                return Err(Error::file(self.path, reason));
-            }
-        };
-        let pre_norm = self.scalar("pre_norm")?.unwrap_or(1.0) != 0.0;
-        let table = self.file.info("encoder/position_encodings/encodings");
-        let scale = match self.scalar("scale_embeddings")? {
-            Some(flag) if self.file.is_integer("encoder/scale_embeddings") => {
-                (flag == 0.0).then_some(1.0)
-            }
-            factor => factor,
-        };
-        let zero = usize::from(self.starts_from_zero()?);
-        let own_source = self.is_separate(&self.source_embedding(), "decoder/embeddings/weight");
-        let separate_output = self.file.info("decoder/projection/weight").is_some()
-            && self.is_separate("decoder/projection/weight", "decoder/embeddings/weight");
-        let architecture = Architecture {
-            positions: match &table {
-                Some(_) => Positions::Table,
-                None => Positions::Fairseq { first: 1 },
-            },
-            embedding_scale: scale,
-            source_vocab_size: match own_source {
-                true => Some(self.info(&self.source_embedding())?.shape[0]),
-                false => None,
-            },
-            separate_output,
-            embedding_norm: self.file.info("encoder/layernorm_embedding/gamma").is_some(),
-            norm_epsilon: self.config.layer_norm_epsilon.unwrap_or(1e-5),
-            search: Some(SearchDefaults {
-                length_penalty: self.source.length_penalty,
-                stopping: Stopping::Full,
-            }),
-            ..Architecture::default()
-        };
-        Ok(TranslationConfig {
-            vocab_size: vocab_size + zero,
-            d_model,
-            num_heads: heads,
-            encoder_layers: self.layers("encoder"),
-            decoder_layers: self.layers("decoder"),
-            d_ff: self.info("encoder/layer_0/ffn/linear_0/weight")?.shape[0],
-            activation,
-            norm: if pre_norm { NormPlacement::Pre } else { NormPlacement::Post },
-            max_positions: table.map_or(1024, |table| table.shape[0]),
-            output_bias: zero == 1 || self.file.info("decoder/projection/bias").is_some(),
-            moe: None,
-            architecture,
-        })
-    }
-
-    fn is_separate(&self, one: &str, other: &str) -> bool {
-        self.file.canonical(one) != self.file.canonical(other)
-    }
-
-    /// Refuses what the specification allows and this suite does not have.
-    fn refuse_what_is_not_known(&self) -> Result<()> {
-        let endings = [
-            ("relative_position_keys", "relative positions"),
-            ("relative_attention_bias", "relative positions"),
-            ("ffn/linear_0_noact/weight", "gated feed-forward networks"),
-            ("rotary_dim", "rotary positions"),
-        ];
-        let names = self.file.names();
-        for (ending, what) in endings {
-            if names.iter().any(|name| name.ends_with(ending)) {
-                return Err(Error::file(self.path, format!("has {what}, which are not known yet")));
-            }
-        }
-        let has_alibi = self.scalar("alibi")?.is_some_and(|flag| flag != 0.0);
-        match has_alibi {
-            true => Err(Error::file(self.path, "has ALiBi positions, which are not known yet")),
-            false => Ok(()),
-        }
-    }
-
-    fn shared(&self, config: &TranslationConfig) -> Result<Vec<Planned>> {
-        let zero = self.starts_from_zero()?;
-        let zeros = || zero.then_some(Part::Zeros(1));
-        let with_zero = |planned: Planned| {
-            let parts = planned.parts.into_iter().chain(zeros()).collect();
-            Planned { name: planned.name, parts }
-        };
-        let mut planned =
-            vec![with_zero(Planned::new("embedding.weight", "decoder/embeddings/weight"))];
-        let Architecture { source_vocab_size, separate_output, positions, embedding_norm, .. } =
-            config.architecture;
-        if source_vocab_size.is_some() {
-            planned.push(Planned::new("source_embedding.weight", self.source_embedding()));
-        }
-        if separate_output {
-            planned.push(with_zero(Planned::new("output.weight", "decoder/projection/weight")));
-        }
-        if positions == Positions::Table {
-            let name = "encoder/position_encodings/encodings";
-            planned.push(Planned::new("embedding.positions", name));
-        }
-        if config.output_bias {
-            let name = "decoder/projection/bias";
-            let mut bias = match self.file.info(name) {
-                Some(_) => Planned::new("output_bias", name),
-                None => Planned::zeros("output_bias", config.vocab_size - 1),
-            };
-            bias.parts.extend(zero.then(|| Part::Values(vec![NEVER])));
-            planned.push(bias);
-        }
-        for (side, ours) in [("encoder", "source_"), ("decoder", "")] {
-            if embedding_norm {
-                let theirs = format!("{side}/layernorm_embedding");
-                planned.extend(norm(&format!("{ours}embedding_norm"), &theirs));
-            }
-            if config.norm == NormPlacement::Pre {
-                planned.extend(norm(&format!("{side}_norm"), &format!("{side}/layer_norm")));
-            }
-            for i in 0..self.layers(side) {
-                planned.extend(self.layer(side, i)?);
-            }
-        }
-        Ok(planned)
-    }
-
-    fn layer(&self, side: &str, i: usize) -> Result<Vec<Planned>> {
-        let (ours, theirs) = (format!("{side}.{i}"), format!("{side}/layer_{i}"));
-        let mut linears = vec![
-            ("attention.qkv", "self_attention/linear_0"),
-            ("attention.out", "self_attention/linear_1"),
-            ("feed_forward.up", "ffn/linear_0"),
-            ("feed_forward.down", "ffn/linear_1"),
-        ];
-        let mut norms = vec![("attention_norm", "self_attention"), ("feed_forward_norm", "ffn")];
-        if side == "decoder" {
-            linears.extend([
-                ("cross.query", "attention/linear_0"),
-                ("cross.kv", "attention/linear_1"),
-                ("cross.out", "attention/linear_2"),
-            ]);
-            norms.push(("cross_norm", "attention"));
-        }
-        let mut planned = Vec::new();
-        for (own, name) in linears {
-            let weight = format!("{theirs}/{name}/weight");
-            let rows = self.info(&weight)?.shape[0];
-            planned.push(Planned::new(format!("{ours}.{own}.weight"), weight));
-            let (own, bias) = (format!("{ours}.{own}.bias"), format!("{theirs}/{name}/bias"));
-            planned.push(match self.file.info(&bias) {
-                Some(_) => Planned::new(own, bias),
-                None => Planned::zeros(own, rows),
-            });
-        }
-        for (own, name) in norms {
-            let name = format!("{theirs}/{name}/layer_norm");
-            planned.extend(norm(&format!("{ours}.{own}"), &name));
-        }
-        Ok(planned)
-    }
-}
-
-fn norm(ours: &str, theirs: &str) -> [Planned; 2] {
-    [("weight", "gamma"), ("bias", "beta")]
-        .map(|(own, name)| Planned::new(format!("{ours}.{own}"), format!("{theirs}/{name}")))
 }

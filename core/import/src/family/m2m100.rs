@@ -87,7 +87,7 @@ pub(super) fn vocabulary(folder: &Path, config: &Config) -> Result<(Pieces, Regi
         (false, false) => (vec![source], vec![end], vec![first, target]),
     };
     let pieces = PiecesConfig {
-        source: SideConfig { sentencepiece: MODEL.into(), tokens: "tokens.json".into() },
+        source: SideConfig::sentencepiece(MODEL, "tokens.json"),
         target: None,
         unknown,
         special: special.into_iter().collect(),

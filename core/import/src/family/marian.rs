@@ -67,10 +67,7 @@ pub(super) fn vocabulary(
     } else {
         vec![config.pad_token_id]
     };
-    let side = |model: &str, tokens: &str| SideConfig {
-        sentencepiece: model.into(),
-        tokens: tokens.into(),
-    };
+    let side = SideConfig::sentencepiece;
     let pieces = PiecesConfig {
         source: side("source.spm", "tokens.json"),
         target: Some(side("target.spm", target_tokens)),

@@ -14,6 +14,7 @@ use anyhow::Result;
 use case::{Case, Logits, check, folder};
 use dragoman_core::{
     directory::Files,
+    importance::Importance,
     translate::{Translate, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
@@ -79,6 +80,50 @@ fn nllb_under_a_budget_of_memory_says_the_same() -> Result<()> {
     assert_eq!(all, few);
     assert_eq!(all[0].hypotheses[0].text, "Die alte Schlüssel die warme Brief findet.");
     println!("{stats:?}");
+    Ok(())
+}
+
+#[test]
+fn nllb_keeps_the_experts_that_a_pair_needs_most() -> Result<()> {
+    let Some(golden) = folder()? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let [model, whole, pruned] = ["model", "whole", "pruned"].map(|name| folder.path().join(name));
+    import(&golden.join("nllb_moe"), &Request::default(), &model)?;
+    let files = Files::Folder(model);
+    let job = |text: &str| TranslationJob {
+        source: "en".into(),
+        target: "de".into(),
+        domains: Vec::new(),
+        text: text.into(),
+        num_hypotheses: 1,
+        trace: true,
+        wanted: Default::default(),
+    };
+    let jobs = ["The old key finds the warm letter.", "The bird sleeps."].map(job);
+    let run = |files: &Files| -> Result<_> {
+        let translator = Translator::open(files, TranslatorOptions::default())?;
+        Ok((translator.translate(&jobs)?, translator.register().clone()))
+    };
+    let (before, register) = run(&files)?;
+    let mut importance = Importance::default();
+    importance.add(&before);
+    let all = register.experts.iter().map(|expert| expert.name.clone()).collect();
+    files.prune_to(&all, &whole)?;
+    assert_eq!(run(&Files::Folder(whole))?.0, before, "nothing was taken away");
+    // Of the four experts of a layer the encoder keeps three, the decoder two.
+    let kept = importance.most_important(&register, 0.5);
+    assert_eq!((register.experts.len(), kept.len()), (16, 2 * 3 + 2 * 2));
+    files.prune_to(&kept, &pruned)?;
+    let (after, register) = run(&Files::Folder(pruned))?;
+    assert_eq!(register.experts.len(), kept.len());
+    let tokens = after.iter().flat_map(|one| &one.legs).flat_map(|leg| &leg.source);
+    let visits = tokens.flat_map(|token| &token.layers).flat_map(|layer| &layer.experts);
+    assert!(visits.count() > 0 && after.iter().all(|one| !one.hypotheses[0].text.is_empty()));
+    let few = ["free.encoder-1-0".to_string()].into();
+    let refused = folder.path().join("refused");
+    let error = files.prune_to(&few, &refused).expect_err("a token visits two");
+    assert!(error.to_string().contains("encoder.1"), "{error}");
+    assert!(!refused.exists());
     Ok(())
 }
 

@@ -47,6 +47,12 @@ simd! {
             Activation::Relu => back(piece, |x| (Activation::Relu.value(x), Activation::Relu.slope(x))),
             Activation::Gelu => back(piece, |x| (Activation::Gelu.value(x), Activation::Gelu.slope(x))),
             Activation::Silu => back(piece, |x| (Activation::Silu.value(x), Activation::Silu.slope(x))),
+            Activation::GeluTanh => {
+                back(piece, |x| (Activation::GeluTanh.value(x), Activation::GeluTanh.slope(x)))
+            }
+            Activation::GeluSigmoid => {
+                back(piece, |x| (Activation::GeluSigmoid.value(x), Activation::GeluSigmoid.slope(x)))
+            }
         }
     }
 }

@@ -13,7 +13,13 @@ use crate::{gemm::Packing, packed::PackedMatrix};
 fn both_passes_match_the_formula_in_double_precision() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let widths = [5, 33, 1, 200, 130];
-    for activation in [Activation::Relu, Activation::Gelu, Activation::Silu] {
+    for activation in [
+        Activation::Relu,
+        Activation::Gelu,
+        Activation::Silu,
+        Activation::GeluTanh,
+        Activation::GeluSigmoid,
+    ] {
         for (gated, biased) in [(false, false), (true, false), (false, true), (true, true)] {
             for (d_model, num_slots, num_tokens) in [(1, 1, 1), (37, 3, 19), (64, 2, 60)] {
                 let layer = Layer::new(&mut rng, d_model, &widths, activation, gated, biased);

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod log;
+mod retrieval;
 mod segment;
 
 use anyhow::{Context, bail};
@@ -18,9 +19,10 @@ use crate::interrupt::listen;
 /// expert; nothing else changes
 #[derive(Debug, Args)]
 pub(super) struct Add {
-    /// `domain.NAME`; `pair.xx-yy` for a pair that the model does not know, or `language.xx` for a
-    /// language and both directions of its corpora; `segment.NAME` for a group of users of a model that
-    /// recommends, or `catalogue.NAME` for other items
+    /// `domain.NAME`; `memory.NAME` for a domain whose texts are looked up, without training;
+    /// `pair.xx-yy` for a pair that the model does not know, or `language.xx` for a language and both
+    /// directions of its corpora; `segment.NAME` for a group of users of a model that recommends, or
+    /// `catalogue.NAME` for other items
     pub(super) name: String,
 
     #[command(flatten)]
@@ -72,6 +74,9 @@ impl Add {
         match self.name.split('.').next() {
             Some("segment") => return self.add_segment(edit, &control),
             Some("catalogue") => return self.add_catalogue(edit, &control),
+            Some("memory") if !self.keep_seen && self.rule.is_none() => {
+                return self.add_retrieval(edit, &control);
+            }
             _ if self.rule.is_some() || self.keep_seen => {
                 bail!("`--rule` and `--keep-seen` are for groups of users, `segment.NAME`")
             }

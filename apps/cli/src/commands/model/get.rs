@@ -40,6 +40,24 @@ pub(super) struct Get {
 }
 
 impl Get {
+    /// The command for the model of `family` from one language to another.
+    #[cfg(feature = "server")]
+    pub(super) fn of_pair(
+        family: &str,
+        from: &str,
+        to: &str,
+        out: &std::path::Path,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            names: vec![public::of_pair(family, from, to)?],
+            out: out.into(),
+            downloads: None,
+            from: None,
+            accept_licence: false,
+            base: std::env::var("DRAGOMAN_MIRROR").ok(),
+        })
+    }
+
     pub(super) fn run(self) -> anyhow::Result<()> {
         if self.names.is_empty() {
             for PublicModel { name, title, licence, page, megabytes, .. } in public::all()? {

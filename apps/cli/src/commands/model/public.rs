@@ -75,6 +75,21 @@ pub(super) fn find(name: &str) -> anyhow::Result<Wanted> {
     bail!("no public model is called `{name}`; known are {}", names.join(", "))
 }
 
+/// Name of the model of `family`, such as `opus-mt`, from one language to another.
+#[cfg(feature = "server")]
+pub(super) fn of_pair(family: &str, from: &str, to: &str) -> anyhow::Result<String> {
+    let all = all()?;
+    let names = all.iter().map(|model| model.name.as_str());
+    let of_pairs: Vec<&str> = names.filter(|name| name.contains("{from}")).collect();
+    let families: Vec<&str> = of_pairs.iter().filter_map(|name| name.split('/').next()).collect();
+    match of_pairs.iter().find(|name| name.split('/').next() == Some(family)) {
+        Some(name) => Ok(name.replace("{from}", from).replace("{to}", to)),
+        None => {
+            bail!("no family of public models is called `{family}`; {} are", families.join(", "))
+        }
+    }
+}
+
 /// Whether `name` is what `pattern` says, and its languages.
 fn matched(pattern: &str, name: &str) -> Option<Option<(String, String)>> {
     let Some((before, rest)) = pattern.split_once("{from}") else {

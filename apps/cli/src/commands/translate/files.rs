@@ -6,15 +6,11 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use dragoman_core::{translate::Translate as _, translator::Translator};
 use dragoman_documents::{Document, Kind, Settings, output_name};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Translate;
-use crate::{
-    detect::LanguageDetector,
-    texts::{Wish, translate_sentences},
-};
+use super::{Helpers, Translate};
+use crate::texts::{Wish, translate_sentences};
 
 /// The documents that `arguments` name; none when they are text.
 ///
@@ -53,8 +49,7 @@ impl Translate {
     pub(super) fn translate_files(
         &self,
         files: &[PathBuf],
-        translator: &Translator,
-        detector: Option<&LanguageDetector>,
+        helpers: Helpers<'_>,
     ) -> anyhow::Result<()> {
         if self.json || self.trace || self.alternatives > 0 {
             bail!("`--json`, `--trace` and `--alternatives` go with texts, not with documents");
@@ -62,7 +57,7 @@ impl Translate {
         let places = self.places(files)?;
         let mut failed = 0;
         for (file, place) in files.iter().zip(&places) {
-            match self.translate_file(file, place, translator, detector) {
+            match self.translate_file(file, place, helpers) {
                 Ok(()) => println!("{}", place.display()),
                 Err(error) if files.len() == 1 => return Err(error),
                 Err(error) => {
@@ -82,7 +77,7 @@ impl Translate {
         let mut places: Vec<PathBuf> = Vec::new();
         for file in files {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            let name = output_name(&name, &self.to);
+            let name = output_name(&name, &self.to, Kind::of(&name)?);
             let place = match &self.out {
                 None => file.with_file_name(name),
                 Some(out) if out.is_dir() => out.join(name),
@@ -109,9 +104,9 @@ impl Translate {
         &self,
         file: &Path,
         place: &Path,
-        translator: &Translator,
-        detector: Option<&LanguageDetector>,
+        helpers: Helpers<'_>,
     ) -> anyhow::Result<()> {
+        let Helpers { translator, detector, memory } = helpers;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let settings = Settings {
             columns: self.column.clone(),
@@ -129,7 +124,12 @@ impl Translate {
             }
             None => self.from.clone(),
         };
-        let document = document.segment(&source);
+        let mut document = document.segment(&source);
+        if let Some(memory) = memory.filter(|_| source != self.to) {
+            let find = |text: &str| memory.find(&source, &self.to, text);
+            let recalled = document.recall(find).with_context(refused)?;
+            eprintln!("{name}: {recalled} sentences were in the memory");
+        }
         let terms = self.terms(&source)?;
         let wish = Wish {
             source,

@@ -43,7 +43,21 @@ impl FromRequest for Call {
 impl Call {
     /// Reads the fields of the request. The key is in the header, or in `auth_key`.
     pub(super) async fn fields(&self, payload: web::Payload) -> Result<Fields, ServiceError> {
-        let mut fields = self.reader.fields(&self.request, payload).await?;
+        let fields = self.reader.fields(&self.request, payload).await?;
+        self.with_key(fields)
+    }
+
+    /// As [`fields`](Self::fields), with a file among them and up to `limit` bytes.
+    pub(super) async fn fields_of(
+        &self,
+        payload: web::Payload,
+        limit: usize,
+    ) -> Result<Fields, ServiceError> {
+        let fields = self.reader.fields_of(&self.request, payload, limit).await?;
+        self.with_key(fields)
+    }
+
+    fn with_key(&self, mut fields: Fields) -> Result<Fields, ServiceError> {
         let header = self.request.headers().get(header::AUTHORIZATION);
         let header = header.and_then(|value| value.to_str().ok());
         let key = match header.and_then(|value| value.strip_prefix(SCHEME)) {

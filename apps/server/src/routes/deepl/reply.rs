@@ -1,6 +1,9 @@
 //! Answers as DeepL gives them, each with an identifier for whoever asks about it.
 
-use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{StatusCode, header::HeaderName},
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -21,6 +24,9 @@ pub(super) enum Refused {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// What is asked for is not there yet.
+    #[error("{0}")]
+    NotReady(String),
     /// The answer cannot be written as the caller wants it.
     #[error("{0}")]
     Unsupported(String),
@@ -48,6 +54,7 @@ impl ResponseError for Refused {
             Self::Service(ServiceError::KeyRequired(_)) => StatusCode::FORBIDDEN,
             Self::Service(error) => error.status_code(),
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Detailed { .. } => StatusCode::BAD_REQUEST,
         }
@@ -88,6 +95,14 @@ pub(super) fn ok(body: impl Serialize) -> Answer {
 /// An answer in progress, with its identifier.
 pub(super) fn with_trace(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
     answer.insert_header((TRACE, trace()));
+    answer
+}
+
+/// A whole answer with its identifier.
+pub(super) fn traced(mut answer: HttpResponse) -> HttpResponse {
+    if let Ok(value) = trace().parse() {
+        answer.headers_mut().insert(HeaderName::from_static("x-trace-id"), value);
+    }
     answer
 }
 

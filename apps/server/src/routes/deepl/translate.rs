@@ -15,7 +15,7 @@ use crate::{
     access::Caller,
     error::ServiceError,
     glossaries::Chosen,
-    input::{Fields, percent},
+    input::{Fields, names, percent},
     memory::MemoryWish,
     service::{TranslationRequest, is_auto},
     translate::{Done, Markup},
@@ -58,7 +58,7 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
     let known = call.service.languages(&call.service.model());
     let (order, extras) = parse(&fields, &known, texts)?;
     let memory = Some(memory(&fields, &caller)?);
-    let glossaries = glossaries(&call, &caller, &fields, &order).await?;
+    let glossaries = glossaries(&call, &caller, &fields, (&order.source, &order.target)).await?;
     let order = TranslationRequest { char_limit: caller.char_limit, glossaries, memory, ..order };
     let counts: Vec<usize> = order.texts.iter().map(|text| text.chars().count()).collect();
     let done = call.service.translate(order).await?;
@@ -81,27 +81,27 @@ fn memory(fields: &Fields, caller: &Caller) -> Result<MemoryWish, Refused> {
 }
 
 /// The glossaries that a request names: a term of theirs is always used.
-async fn glossaries(
+pub(super) async fn glossaries(
     call: &Call,
     caller: &Caller,
     fields: &Fields,
-    order: &TranslationRequest,
+    (source, target): (&str, &str),
 ) -> Result<Option<Chosen>, Refused> {
-    let mut names: Vec<String> = list(fields, "glossary_ids")?;
-    names.extend(fields.text("glossary_id")?.map(str::to_owned));
-    if names.is_empty() {
+    let mut named: Vec<String> = names(fields, "glossary_ids")?;
+    named.extend(fields.text("glossary_id")?.map(str::to_owned));
+    if named.is_empty() {
         return Ok(None);
     }
-    if is_auto(&order.source) {
+    if is_auto(source) {
         let reason = "Use of a glossary requires the 'source_lang' parameter to be specified";
         return Err(ServiceError::invalid(reason).into());
     }
-    let chosen = call.service.glossaries(caller, names, true).await;
+    let chosen = call.service.glossaries(caller, named, true).await;
     let chosen = chosen.map_err(|error| match error {
         ServiceError::Invalid(reason) => Refused::NotFound(reason),
         other => other.into(),
     })?;
-    if chosen.as_ref().is_some_and(|chosen| !chosen.covers(&order.source, &order.target)) {
+    if chosen.as_ref().is_some_and(|chosen| !chosen.covers(source, target)) {
         let reason = "The glossary has no entries for this pair of languages";
         return Err(ServiceError::invalid(reason).into());
     }
@@ -126,14 +126,7 @@ fn parse(
     known: &[String],
     texts: Vec<String>,
 ) -> Result<(TranslationRequest, Extras), Refused> {
-    let target = fields.required("target_lang")?;
-    let target = languages::resolve(known, target).ok_or_else(|| Refused::value("target_lang"))?;
-    let source = match fields.text("source_lang")? {
-        None => None,
-        Some(tag) => {
-            Some(languages::resolve(known, tag).ok_or_else(|| Refused::value("source_lang"))?)
-        }
-    };
+    let (source, target) = languages_of(fields, known)?;
     let format = fields.text("tag_handling")?;
     if !matches!(format, None | Some("xml" | "html")) {
         return Err(Refused::value("tag_handling"));
@@ -168,9 +161,21 @@ fn parse(
     Ok((order, extras))
 }
 
+/// The language of the text, if it is given, and the language to translate into.
+pub(super) fn languages_of<'a>(
+    fields: &Fields,
+    known: &'a [String],
+) -> Result<(Option<&'a str>, &'a str), Refused> {
+    let resolve =
+        |name: &str, tag: &str| languages::resolve(known, tag).ok_or_else(|| Refused::value(name));
+    let target = resolve("target_lang", fields.required("target_lang")?)?;
+    let source = fields.text("source_lang")?.map(|tag| resolve("source_lang", tag));
+    Ok((source.transpose()?, target))
+}
+
 /// Refuses what would be promised and not be done. `context`, `preserve_formatting` and the softer
 /// degrees of `formality` are wishes: they are taken, and change nothing.
-fn check_what_no_model_can(fields: &Fields) -> Result<(), Refused> {
+pub(super) fn check_what_no_model_can(fields: &Fields) -> Result<(), Refused> {
     match fields.text("formality")? {
         None | Some("default" | "prefer_more" | "prefer_less") => {}
         Some("more" | "less") => {
@@ -222,18 +227,11 @@ fn model_type(fields: &Fields) -> Result<Option<String>, Refused> {
 
 fn wanted_tags(fields: &Fields) -> Result<Tags, Refused> {
     Ok(Tags {
-        ignore: list(fields, "ignore_tags")?,
-        splitting: list(fields, "splitting_tags")?,
-        non_splitting: list(fields, "non_splitting_tags")?,
+        ignore: names(fields, "ignore_tags")?,
+        splitting: names(fields, "splitting_tags")?,
+        non_splitting: names(fields, "non_splitting_tags")?,
         no_outline: !is_on(fields, "outline_detection", true),
     })
-}
-
-/// The names of a list: a JSON array, or one text with commas between them.
-fn list(fields: &Fields, name: &str) -> Result<Vec<String>, Refused> {
-    let texts = fields.all(name)?;
-    let names = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
-    Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 /// Whether `name` is switched on, in JSON or in a form; else `default`.

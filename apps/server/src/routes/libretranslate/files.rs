@@ -10,6 +10,8 @@ use crate::{
     config::ServerConfig,
     documents::{DocumentRequest, DocumentService, State},
     error::ServiceError,
+    input::names,
+    memory::MemoryWish,
     routes::attachment,
 };
 
@@ -23,7 +25,7 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.is_done {
-            self.documents.remove(self.id);
+            self.documents.remove(self.id, None);
         }
     }
 }
@@ -50,6 +52,8 @@ pub(super) async fn translate_file(
     if dragoman_documents::Kind::of(&file.name).is_err() {
         return Err(ServiceError::invalid("file format not supported").into());
     }
+    let glossaries = names(&fields, "glossaries")?;
+    let glossaries = call.service.glossaries(&caller, glossaries, fields.flag("strict")).await?;
     let clients = Clients { trust_forwarded_for: config.http.trust_forwarded_for };
     let id = documents.start(DocumentRequest {
         name: file.name.clone(),
@@ -58,9 +62,11 @@ pub(super) async fn translate_file(
         source,
         target,
         domains: super::translate::domains(&fields, &call.request)?,
-        columns: Vec::new(),
+        glossaries,
+        memory: MemoryWish::read(&fields, &caller.owner)?,
         char_limit: caller.char_limit,
         client: clients.of(&call.request),
+        ..DocumentRequest::default()
     })?;
     drop(fields);
     let mut waiting = Waiting { documents: &documents, id, is_done: false };
@@ -70,7 +76,7 @@ pub(super) async fn translate_file(
         Some(State::Done) => waiting.is_done = true,
         _ => return Err(ServiceError::Internal("the server is stopping".into()).into()),
     }
-    let name = documents.result(id).map(|found| found.name).unwrap_or_default();
+    let name = documents.result(id, None).map(|found| found.name).unwrap_or_default();
     let connection = call.request.connection_info().clone();
     let (scheme, host, prefix) = (connection.scheme(), connection.host(), config.prefix());
     let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
@@ -97,7 +103,7 @@ pub(super) async fn download_file(
     let path = request.match_info().query("name");
     let Some((id, name)) = path.split_once('.') else { return Ok(refused()) };
     let Ok(id) = Uuid::try_parse(id) else { return Ok(refused()) };
-    match documents.result(id) {
+    match documents.result(id, None) {
         Some(found) if found.name == name => Ok(attachment(&found.name, found.bytes)),
         _ => Ok(HttpResponse::NotFound().json(json!({ "error": "Not Found" }))),
     }

@@ -12,7 +12,7 @@ use super::{call::Call, detected::DetectedLanguage, reply::Answer};
 use crate::{
     access::Caller,
     error::ServiceError,
-    input::{Fields, percent},
+    input::Fields,
     memory::MemoryWish,
     service::{TranslationRequest, is_auto},
     translate::{Done, GuessedDomain, Markup},
@@ -32,6 +32,7 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
         alternatives: order.num_alternatives > 0,
         trace: order.trace,
         scores: fields.flag("scores"),
+        quality: fields.flag("quality"),
         memory: order.memory.as_ref().is_some_and(|memory| memory.shows),
     };
     let done = call.service.translate(order).await?;
@@ -49,7 +50,7 @@ pub(super) async fn order(
     Ok(TranslationRequest {
         char_limit: caller.char_limit,
         glossaries,
-        memory: memory(fields, caller)?,
+        memory: MemoryWish::read(fields, &caller.owner)?,
         ..parse(fields, &call.request)?
     })
 }
@@ -75,21 +76,6 @@ fn parse(fields: &Fields, request: &HttpRequest) -> Result<TranslationRequest, S
         glossaries: None,
         memory: None,
     })
-}
-
-/// What is remembered: by default what is exactly the same. `memory` says how much alike is enough,
-/// in percent, and then the reply shows what is alike; `false` forbids it.
-fn memory(fields: &Fields, caller: &Caller) -> Result<Option<MemoryWish>, ServiceError> {
-    match fields.raw("memory") {
-        Some(Value::Bool(false)) => return Ok(None),
-        Some(Value::String(word)) if word == "false" => return Ok(None),
-        _ => {}
-    }
-    let exact = MemoryWish::exact(&caller.owner);
-    Ok(Some(match percent(fields, "memory")? {
-        None => exact,
-        Some(threshold) => MemoryWish { threshold, shows: true, ..exact },
-    }))
 }
 
 /// The number of alternatives to give; a negative one is none.
@@ -140,6 +126,7 @@ struct Extras {
     alternatives: bool,
     trace: bool,
     scores: bool,
+    quality: bool,
     memory: bool,
 }
 
@@ -158,6 +145,8 @@ struct Reply {
     trace: Option<PerText<Trace>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<PerText<Option<f32>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<PerText<Option<Vec<f32>>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<PerText<Vec<MemoryMatch>>>,
 }
@@ -191,6 +180,9 @@ impl Reply {
                 per_text(&mut done, is_array, |done| Trace { legs: mem::take(&mut done.legs) })
             }),
             scores: extras.scores.then(|| per_text(&mut done, is_array, |done| done.score)),
+            quality: extras
+                .quality
+                .then(|| per_text(&mut done, is_array, |done| done.quality.take())),
             memory: extras
                 .memory
                 .then(|| per_text(&mut done, is_array, |done| mem::take(&mut done.memory))),

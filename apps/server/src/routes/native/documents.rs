@@ -12,17 +12,21 @@ use crate::{
     config::ServerConfig,
     documents::{DocumentRequest, DocumentService, DocumentStatus, State},
     error::ServiceError,
-    input::Reader,
+    input::{Reader, names},
+    memory::MemoryWish,
     routes::attachment,
+    service::TranslationService,
 };
 
-/// Takes a document in: the form fields `file`, `source`, `target`, and if wanted `domain` and
-/// `columns`, separated by commas. Answers with the job before it is done.
+/// Takes a document in: the form fields `file`, `source`, `target`, and if wanted `domain`, `columns` and
+/// `glossaries`, each with commas between them, `strict`, `memory` and `output_format`. Answers with the job before it is
+/// done.
 pub(super) async fn create(
     request: HttpRequest,
     documents: web::Data<DocumentService>,
     access: web::Data<Access>,
     reader: web::Data<Reader>,
+    service: web::Data<TranslationService>,
     config: web::Data<ServerConfig>,
     payload: web::Payload,
 ) -> Answer {
@@ -36,30 +40,31 @@ pub(super) async fn create(
     if file.name.is_empty() || file.bytes.is_empty() {
         return Err(ServiceError::invalid("the file is empty").into());
     }
-    let list = |name| -> Result<Vec<String>, ServiceError> {
-        let names = fields.text(name)?.unwrap_or_default().split(',').map(str::trim);
-        Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
-    };
+    let glossaries = names(&fields, "glossaries")?;
+    let glossaries = service.glossaries(&caller, glossaries, fields.flag("strict")).await?;
     let clients = Clients { trust_forwarded_for: config.http.trust_forwarded_for };
     let id = documents.start(DocumentRequest {
         name: file.name.clone(),
         bytes: file.bytes.clone(),
-        result_name: None,
         source: fields.required("source")?.to_owned(),
         target: fields.required("target")?.to_owned(),
-        domains: list("domain")?,
-        columns: list("columns")?,
+        output: fields.text("output_format")?.map(str::to_owned),
+        domains: names(&fields, "domain")?,
+        columns: names(&fields, "columns")?,
+        glossaries,
+        memory: MemoryWish::read(&fields, &caller.owner)?,
         char_limit: caller.char_limit,
         client: clients.of(&request),
+        ..DocumentRequest::default()
     })?;
-    let status = documents.status(id).ok_or_else(stopping)?;
+    let status = documents.status(id, None).ok_or_else(stopping)?;
     Ok(HttpResponse::Accepted().json(described(id, &status)))
 }
 
 /// Says how far a job is.
 pub(super) async fn status(documents: web::Data<DocumentService>, id: web::Path<String>) -> Answer {
     let Ok(id) = Uuid::try_parse(&id) else { return Ok(unknown()) };
-    Ok(match documents.status(id) {
+    Ok(match documents.status(id, None) {
         Some(status) => HttpResponse::Ok().json(described(id, &status)),
         None => unknown(),
     })
@@ -68,10 +73,10 @@ pub(super) async fn status(documents: web::Data<DocumentService>, id: web::Path<
 /// Hands out the translated document.
 pub(super) async fn result(documents: web::Data<DocumentService>, id: web::Path<String>) -> Answer {
     let Ok(id) = Uuid::try_parse(&id) else { return Ok(unknown()) };
-    if let Some(found) = documents.result(id) {
+    if let Some(found) = documents.result(id, None) {
         return Ok(attachment(&found.name, found.bytes));
     }
-    Ok(match documents.status(id).map(|status| status.state) {
+    Ok(match documents.status(id, None).map(|status| status.state) {
         None => unknown(),
         Some(State::Failed(error)) => return Err(Refused::from(error)),
         Some(_) => {
@@ -83,7 +88,7 @@ pub(super) async fn result(documents: web::Data<DocumentService>, id: web::Path<
 /// Stops a job, and forgets it and its result.
 pub(super) async fn remove(documents: web::Data<DocumentService>, id: web::Path<String>) -> Answer {
     let id = Uuid::try_parse(&id).ok();
-    Ok(match id.is_some_and(|id| documents.remove(id)) {
+    Ok(match id.is_some_and(|id| documents.remove(id, None)) {
         true => HttpResponse::NoContent().finish(),
         false => unknown(),
     })
@@ -111,6 +116,7 @@ fn described(id: Uuid, status: &DocumentStatus) -> Value {
         "state": state,
         "sentencesDone": status.done,
         "sentences": status.total,
+        "sentencesRemembered": status.remembered,
         "characters": status.chars,
     });
     if let Some(error) = error {
