@@ -284,7 +284,8 @@ impl Scores {
             let newest = catalogue.latest().next().map_or(0, |number| catalogue.entry(number).time);
             let is_left = |number: &u32| {
                 let is_popular = popularity.relative(*number) > f32::NEG_INFINITY;
-                !(is_popular_first && is_popular) && !is_own(*number) && passes(number)
+                let is_listed = is_own(*number) || is_popular_first && is_popular;
+                !is_listed && passes(number)
             };
             // Relative to the newest item, because single precision cannot tell the seconds since
             // 1970 apart.

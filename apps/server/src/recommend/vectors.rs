@@ -29,9 +29,12 @@ pub(crate) enum Distance {
     Cosine,
 }
 
+/// A vector with the path of its label.
+type AtPath = (Box<str>, Arc<[f32]>);
+
 /// The vectors of an item, by the path of their label.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Vectors(Box<[(Box<str>, Arc<[f32]>)]>);
+pub(crate) struct Vectors(Box<[AtPath]>);
 
 impl Vectors {
     /// The vector at `path`.
@@ -53,7 +56,7 @@ pub(crate) fn of(labels: &Value) -> Vectors {
     Vectors(vectors.into())
 }
 
-fn collect(label: &Value, path: &str, vectors: &mut Vec<(Box<str>, Arc<[f32]>)>) {
+fn collect(label: &Value, path: &str, vectors: &mut Vec<AtPath>) {
     match label {
         Value::Array(list) if is_vector(label) && list.len() <= MAX_NUMBERS => {
             let numbers = list.iter().filter_map(Value::as_f64).map(|number| number as f32);
