@@ -83,6 +83,7 @@ impl Translator {
         py.detach(|| self.detector.detect(text, &known).swap_remove(0).language)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[pyo3(signature = (text, *, target, source = "auto".to_owned(), domain = None, format = "text".to_owned(), glossary = None))]
     fn translate(
         &self,
@@ -98,6 +99,7 @@ impl Translator {
         Ok(py.detach(|| self.run(&[text], &call))?.swap_remove(0))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[pyo3(signature = (texts, *, target, source = "auto".to_owned(), domain = None, format = "text".to_owned(), glossary = None))]
     fn translate_batch(
         &self,
