@@ -99,8 +99,7 @@ fn commands_and_their_options_exist() -> Result<()> {
             ensure!(!text.contains("Commands:\n"), "{}: `{name}` wants a subcommand", place());
             for option in rest.iter().filter(|word| word.starts_with("--")) {
                 let option = option.split('=').next().unwrap_or_default();
-                let is_known =
-                    text.split_whitespace().any(|word| word.trim_end_matches(',') == option);
+                let is_known = text.split([' ', '\n', ',', '[']).any(|word| word == option);
                 ensure!(is_known, "{}: `{name}` has no option `{option}`", place());
             }
             checked += 1;

@@ -40,7 +40,7 @@ fn a_sentence_across_cues_is_one_and_stays_in_its_cues() {
         "When I was in Berlin, I met a man with a hat who knew you.",
         "This is another voice.",
         "No!",
-        "THE END",
+        "The end",
         "Nobody knows.",
     ];
     assert_eq!(asked("a.srt", source.as_bytes()), expected);
@@ -52,7 +52,7 @@ fn a_sentence_across_cues_is_one_and_stays_in_its_cues() {
     };
     let expected = file(&[
         "HELLO. Als ich in Berlin",
-        "war, traf ich einen\nMann mit Hut,",
+        "war, traf ich\neinen Mann mit Hut,",
         "der dich kannte.",
         "<i>THIS IS</i>",
         "<i>ANOTHER VOICE.</i>",

@@ -133,11 +133,23 @@ impl Run {
                     Some(unit) if unit.is_space(&self.text) && unit.raw.end == space.start => {
                         unit.raw.end = space.end;
                     }
-                    _ if self.text.ends_with(' ') => {}
+                    _ if self.text.ends_with(' ') => self.keep_space(space),
                     _ => self.add(" ", space),
                 }
             }
             at += piece.len();
+        }
+    }
+
+    /// White space that follows other white space: an image between the two keeps it, because it is seen.
+    fn keep_space(&mut self, space: Range<usize>) {
+        let text_end = self.text.len();
+        if let Some(mark) = self.marks.last_mut()
+            && mark.role == Role::Point
+            && mark.at == (text_end..text_end)
+            && mark.raw.end == space.start
+        {
+            mark.raw.end = space.end;
         }
     }
 
