@@ -17,7 +17,7 @@ mod grow;
 mod join;
 mod prune;
 mod quality;
-mod recommendation;
+mod recommender;
 mod retrieval;
 mod save;
 mod upcycle;
@@ -50,7 +50,7 @@ pub use crate::params::{Bits, quantise};
 pub use edit::Edit;
 pub use grow::{Fresh, NewCatalogue};
 pub use join::join_copies;
-pub use recommendation::{
+pub use recommender::{
     LoadedRecommendation, RecommendationParts, forget_catalogue, save_recommendation,
 };
 pub use save::{TranslationParts, save_translation, write_whole};

@@ -2,7 +2,7 @@
 
 mod create;
 mod paths;
-mod recommendation;
+mod groups;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -43,6 +43,7 @@ pub(crate) use features::check as check_labels;
 pub(crate) use filter::Filter;
 pub(crate) use groups::Recommender;
 pub(crate) use lists::Named;
+pub(crate) use rank::Place;
 pub(crate) use settings::Settings;
 pub(crate) use tenant_index::TenantIndex;
 pub(crate) use tenants::Recommendations;
@@ -135,8 +136,9 @@ impl Recommendations {
                 caps: request.caps.clone(),
             };
             let most = order.is_plain().then(|| request.offset.saturating_add(request.n));
-            let candidates = scores.candidates(&catalogue, &compiled, (is_latest_first, most));
-            let page = rank::page(&catalogue, candidates, &order, (request.offset, request.n));
+            let candidates = scores.candidates(&catalogue, &compiled, is_latest_first, most);
+            let place = Place { offset: request.offset, n: request.n };
+            let page = rank::page(&catalogue, candidates, &order, place);
             let scored = |one: &rank::Candidate| Scored {
                 id: catalogue.entry(one.number).id.to_string(),
                 score: f64::from(one.score),

@@ -158,7 +158,8 @@ impl Store {
         &self,
         owner: &str,
         id: &str,
-        (source, target): (&str, &str),
+        source: &str,
+        target: &str,
     ) -> Result<bool> {
         let Some(mut glossary) = self.glossary(owner, id)? else { return Ok(false) };
         if glossary.dictionary(source, target).is_none() {
@@ -323,8 +324,8 @@ mod tests {
         store.put_dictionary("", &made.id, &other, true)?;
         assert_eq!(store.glossary_entries(&made.id, "en", "de")?, [("c".into(), "4".into())]);
         assert!(store.rename_glossary("", &made.id, "new")?);
-        assert!(store.remove_dictionary("", &made.id, ("en", "de"))?);
-        assert!(!store.remove_dictionary("", &made.id, ("en", "de"))?);
+        assert!(store.remove_dictionary("", &made.id, "en", "de")?);
+        assert!(!store.remove_dictionary("", &made.id, "en", "de")?);
         assert_eq!(store.glossary("", &made.id)?.map(|one| one.name), Some("new".into()));
         Ok(())
     }

@@ -115,7 +115,7 @@ impl MemoryCommand {
                 let (source, target) = of(languages);
                 let of = MemoryOf { owner: &owner, source: &source, target: &target };
                 let mut writer = BufWriter::new(io::stdout().lock());
-                tmx::write(&mut writer, (&source, &target), store.memory_units(of)?)?;
+                tmx::write(&mut writer, &source, &target, store.memory_units(of)?)?;
                 writer.flush()?;
             }
             What::Search { text, languages, threshold } => {

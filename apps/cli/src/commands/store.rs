@@ -151,7 +151,7 @@ impl StoreCommand {
                     store.import_into(&tenant, open(&file)?)?
                 } else {
                     let columns = columns.unwrap_or_default();
-                    import_log(&store.tenant(&tenant)?, &file, (&columns, &feedback_type))?
+                    import_log(&store.tenant(&tenant)?, &file, &columns, &feedback_type)?
                 };
                 eprintln!("{counts}");
             }
@@ -227,7 +227,8 @@ const CHUNK: usize = 1000;
 fn import_log(
     tenant: &Tenant,
     path: &Path,
-    (columns, feedback_type): (&ColumnNames, &str),
+    columns: &ColumnNames,
+    feedback_type: &str,
 ) -> anyhow::Result<Counts> {
     let (log, faults) = Interactions::load_with(path, columns)?;
     for fault in &faults.first {
@@ -308,7 +309,7 @@ mod tests {
         let tenant = store.tenant(DEFAULT_TENANT)?;
         let columns = "user=who,time=seen_at".parse().map_err(anyhow::Error::msg)?;
         for _ in 0..2 {
-            let counts = import_log(&tenant, &file, (&columns, "view"))?;
+            let counts = import_log(&tenant, &file, &columns, "view")?;
             assert_eq!((counts.feedback, counts.items, counts.users), (3, 0, 0));
             assert_eq!((tenant.count_feedback()?, tenant.events().count()), (3, 3));
         }
@@ -319,7 +320,7 @@ mod tests {
         let undated = folder.path().join("undated.csv");
         fs_err::write(&undated, "who,sku\nanna,tea\n")?;
         let columns = "user=who".parse().map_err(anyhow::Error::msg)?;
-        let error = import_log(&tenant, &undated, (&columns, "view")).expect_err("no times");
+        let error = import_log(&tenant, &undated, &columns, "view").expect_err("no times");
         assert!(error.to_string().contains("--columns time="), "{error}");
         Ok(())
     }

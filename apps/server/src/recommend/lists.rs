@@ -8,7 +8,7 @@ use super::{
     Filter, Recommendations, Scored, Settings, TenantIndex,
     item_index::{Entry, ItemIndex},
     leaderboard::{Leaderboard, Ranked},
-    rank::{self, Candidate, Order},
+    rank::{self, Candidate, Order, Place},
     vectors::{Distance, Kind, MANY},
 };
 use crate::error::ServiceError;
@@ -87,9 +87,10 @@ impl Recommendations {
     pub(crate) fn everybody(
         &self,
         index: &TenantIndex,
-        (name, filter): (&Named, &Filter),
+        name: &Named,
+        filter: &Filter,
         user: Option<&str>,
-        (offset, n): (usize, usize),
+        Place { offset, n }: Place,
     ) -> Result<Vec<Scored>, ServiceError> {
         let events = user.map(|user| index.history(user)).transpose()?.unwrap_or_default();
         let seen = index.numbers(&events);
@@ -131,9 +132,11 @@ impl Recommendations {
     pub(crate) fn near_item(
         &self,
         index: &Arc<TenantIndex>,
-        (name, item): (&Named, &str),
-        (filter, user): (&Filter, Option<&str>),
-        place: (usize, usize),
+        name: &Named,
+        item: &str,
+        filter: &Filter,
+        user: Option<&str>,
+        place: Place,
     ) -> Result<Vec<Scored>, ServiceError> {
         let events = user.map(|user| index.history(user)).transpose()?.unwrap_or_default();
         let mut seen = index.numbers(&events);
@@ -144,16 +147,16 @@ impl Recommendations {
                 Some(candidates) => candidates,
                 None => one_after_another([
                     self.by_users(index, item)?,
-                    by_vectors(index, number, (Distance::Euclidean, EMBEDDING)),
+                    by_vectors(index, number, Distance::Euclidean, EMBEDDING),
                     by_content(index, number),
                 ]),
             },
             Named::Content => one_after_another([
                 by_content(index, number),
-                by_vectors(index, number, (Distance::Euclidean, EMBEDDING)),
+                by_vectors(index, number, Distance::Euclidean, EMBEDDING),
                 Vec::new(),
             ]),
-            Named::Vectors { distance, path } => by_vectors(index, number, (*distance, path)),
+            Named::Vectors { distance, path } => by_vectors(index, number, *distance, path),
             _ => self.by_users(index, item)?,
         };
         let catalogue = index.items();
@@ -164,9 +167,9 @@ impl Recommendations {
         };
         let mut candidates = passing(candidates);
         if let Named::Vectors { distance, path } = name
-            && candidates.len() < place.0.saturating_add(place.1)
+            && candidates.len() < place.offset.saturating_add(place.n)
         {
-            candidates = passing(all_by_vectors(&catalogue, number, (*distance, path)));
+            candidates = passing(all_by_vectors(&catalogue, number, *distance, path));
         }
         let page = rank::page(&catalogue, candidates, &Order::default(), place);
         let scored = |one: Candidate| Scored {
@@ -181,7 +184,7 @@ impl Recommendations {
         &self,
         index: &TenantIndex,
         user: &str,
-        (offset, n): (usize, usize),
+        Place { offset, n }: Place,
     ) -> Result<Vec<Scored>, ServiceError> {
         let near = index.neighbours.of_user(&index.tenant, &self.settings, user)?;
         let scored =
@@ -210,7 +213,7 @@ impl Recommendations {
 
     fn by_users(&self, index: &TenantIndex, item: &str) -> Result<Vec<Candidate>, ServiceError> {
         let catalogue = index.items();
-        let near = index.neighbours.of_item(&index.tenant, &self.settings, (item, &catalogue))?;
+        let near = index.neighbours.of_item(&index.tenant, &self.settings, item, &catalogue)?;
         let candidate = |&(number, score): &(u32, f32)| Candidate { number, tier: 0, score };
         Ok(near.iter().map(candidate).collect())
     }
@@ -229,23 +232,19 @@ fn one_after_another(lists: [Vec<Candidate>; 3]) -> Vec<Candidate> {
 
 /// Items with a vector of the same label as the item `number`; what is nearer scores more. Of many only
 /// the nearest, as a graph of them finds them.
-fn by_vectors(
-    index: &TenantIndex,
-    number: u32,
-    (distance, path): (Distance, &str),
-) -> Vec<Candidate> {
+fn by_vectors(index: &TenantIndex, number: u32, distance: Distance, path: &str) -> Vec<Candidate> {
     let items = index.items();
     let Some(own) = items.entry(number).vectors.get(path) else { return Vec::new() };
     let kind = Kind { path: path.to_owned(), distance, len: own.len() };
     if items.vectors(path, own.len()) < MANY {
-        return all_by_vectors(&items, number, (distance, path));
+        return all_by_vectors(&items, number, distance, path);
     }
     let all = || {
         let of = |(entry, number): (&Entry, u32)| Some((number, Arc::clone(kind.of(entry)?)));
         items.entries().iter().zip(0..).filter_map(of).collect()
     };
     let Some(graph) = index.graphs.get(&kind, &items, all) else {
-        return all_by_vectors(&items, number, (distance, path));
+        return all_by_vectors(&items, number, distance, path);
     };
     // What has another vector now is among the changed ones.
     let near = graph.near(own).into_iter();
@@ -262,7 +261,8 @@ fn by_vectors(
 fn all_by_vectors(
     items: &ItemIndex,
     number: u32,
-    (distance, path): (Distance, &str),
+    distance: Distance,
+    path: &str,
 ) -> Vec<Candidate> {
     let Some(own) = items.entry(number).vectors.get(path) else { return Vec::new() };
     let candidate = |(entry, number): (&Entry, u32)| {

@@ -68,7 +68,8 @@ impl Neighbours {
         &self,
         tenant: &Tenant,
         settings: &Settings,
-        (item, items): (&str, &ItemIndex),
+        item: &str,
+        items: &ItemIndex,
     ) -> Result<Near> {
         if let Some(found) = self.current(&self.lists, item) {
             return Ok(found);
@@ -78,7 +79,7 @@ impl Neighbours {
         counters.extend(users.iter().map(|user| self.counter(USER_SEED, user)));
         let mut counts: HashMap<u32, f32> = HashMap::new();
         for user in &users {
-            for &other in self.taste(tenant, settings, (user, items))?.iter() {
+            for &other in self.taste(tenant, settings, user, items)?.iter() {
                 *counts.entry(other).or_default() += 1.0;
             }
         }
@@ -136,7 +137,8 @@ impl Neighbours {
         &self,
         tenant: &Tenant,
         settings: &Settings,
-        (user, items): (&str, &ItemIndex),
+        user: &str,
+        items: &ItemIndex,
     ) -> Result<Arc<Vec<u32>>> {
         if let Some(found) = self.current(&self.tastes, user) {
             return Ok(found);
@@ -260,7 +262,7 @@ mod tests {
             items.put(&Item { item_id: id.into(), ..Item::default() });
         }
         let of_item = |item: &str| {
-            let near = live.of_item(&tenant, &settings, (item, &items))?;
+            let near = live.of_item(&tenant, &settings, item, &items)?;
             let letter = |&(number, _): &(u32, f32)| items.entry(number).id.to_string();
             anyhow::Ok(near.iter().map(letter).collect::<String>())
         };

@@ -51,13 +51,23 @@ impl Order {
     }
 }
 
-/// Sorts `candidates`, and returns those from `offset` on, `n` at most.
+/// A part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// What comes before.
+    pub(crate) offset: usize,
+    /// How many at most.
+    pub(crate) n: usize,
+}
+
+/// Sorts `candidates`, and returns those at `place`.
 pub(crate) fn page(
     catalogue: &ItemIndex,
     mut candidates: Vec<Candidate>,
     order: &Order,
-    (offset, n): (usize, usize),
+    place: Place,
 ) -> Vec<Candidate> {
+    let Place { offset, n } = place;
     if order.boost.is_some() || order.explore > 0.0 || !order.decays.is_empty() {
         shift(catalogue, &mut candidates, order);
     }
@@ -215,6 +225,10 @@ mod tests {
         scores.iter().enumerate().map(one).collect()
     }
 
+    fn first(n: usize) -> Place {
+        Place { offset: 0, n }
+    }
+
     fn numbers(page: &[Candidate]) -> Vec<u32> {
         page.iter().map(|one| one.number).collect()
     }
@@ -223,7 +237,7 @@ mod tests {
     fn tiers_come_before_scores_and_identifiers_last() {
         let catalogue = catalogue(5);
         let all = candidates(&[(1, 9.0), (0, 1.0), (0, 2.0), (0, 2.0), (2, 99.0)]);
-        let page = page(&catalogue, all, &Order::default(), (0, 10));
+        let page = page(&catalogue, all, &Order::default(), first(10));
         assert_eq!(numbers(&page), [2, 3, 1, 0, 4]);
         assert!(page.is_sorted_by(|a, b| a.score >= b.score), "{page:?}");
     }
@@ -234,7 +248,7 @@ mod tests {
         let scores: Vec<(u8, f32)> = (0..20).map(|i| (0, 20.0 - i as f32)).collect();
         let boost: Boost = "category:1*100".parse()?;
         let order = Order { boost: Some(boost.weights(&catalogue)), ..Order::default() };
-        let found = page(&catalogue, candidates(&scores), &order, (0, 3));
+        let found = page(&catalogue, candidates(&scores), &order, first(3));
         assert_eq!(numbers(&found), [10, 11, 12]);
         Ok(())
     }
@@ -244,7 +258,7 @@ mod tests {
         let catalogue = catalogue(40);
         let scores: Vec<(u8, f32)> = (0..40).map(|i| (0, 40.0 - i as f32)).collect();
         let order = Order { diversity: 0.9, ..Order::default() };
-        let found = page(&catalogue, candidates(&scores), &order, (0, 4));
+        let found = page(&catalogue, candidates(&scores), &order, first(4));
         assert_eq!(numbers(&found), [0, 10, 20, 30], "one of each category");
     }
 
@@ -254,7 +268,7 @@ mod tests {
         let scores: Vec<(u8, f32)> = (0..50).map(|i| (0, 50.0 - i as f32)).collect();
         let draw = |seed| {
             let order = Order { explore: 0.5, seed, ..Order::default() };
-            numbers(&page(&catalogue, candidates(&scores), &order, (0, 10)))
+            numbers(&page(&catalogue, candidates(&scores), &order, first(10)))
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
@@ -272,10 +286,10 @@ mod tests {
             let catalogue = catalogue(60);
             let scores: Vec<(u8, f32)> = scores.into_iter().map(|(t, s)| (t, f32::from(s))).collect();
             let order = Order { diversity, explore, seed: 7, ..Order::default() };
-            let whole = numbers(&page(&catalogue, candidates(&scores), &order, (0, 100)));
+            let whole = numbers(&page(&catalogue, candidates(&scores), &order, first(100)));
             let mut pages = Vec::new();
             for offset in (0..scores.len()).step_by(size) {
-                pages.extend(numbers(&page(&catalogue, candidates(&scores), &order, (offset, size))));
+                pages.extend(numbers(&page(&catalogue, candidates(&scores), &order, Place { offset, n: size })));
             }
             prop_assert_eq!(&pages, &whole);
             prop_assert_eq!(whole.len(), scores.len());

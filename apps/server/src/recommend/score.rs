@@ -196,7 +196,7 @@ impl Recommendations {
         let mut together = vec![0f32; catalogue.entries().len()];
         let mut from: HashMap<u32, Vec<(String, f32)>> = HashMap::new();
         for (place, id) in recent.iter().take(SEEDS).enumerate() {
-            let near = index.neighbours.of_item(&index.tenant, &self.settings, (id, &catalogue))?;
+            let near = index.neighbours.of_item(&index.tenant, &self.settings, id, &catalogue)?;
             for &(number, score) in near.iter() {
                 let share = score / (1.0 + place as f32).sqrt();
                 if let Some(sum) = together.get_mut(number as usize) {
@@ -260,7 +260,8 @@ impl Scores {
         &self,
         catalogue: &ItemIndex,
         compiled: &CompiledFilter,
-        (is_latest_first, most): (bool, Option<usize>),
+        is_latest_first: bool,
+        most: Option<usize>,
     ) -> Vec<Candidate> {
         let passes = |number: &u32| compiled.passes(catalogue, *number);
         let own = |number: u32| {

@@ -220,7 +220,8 @@ impl TenantIndex {
     pub(crate) fn delete_feedback(
         &self,
         kind: Option<&str>,
-        (user, item): (&str, &str),
+        user: &str,
+        item: &str,
     ) -> Result<usize> {
         let count = {
             let _alone = self.writing();

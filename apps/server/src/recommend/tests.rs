@@ -22,6 +22,11 @@ fn service(store: &Store) -> anyhow::Result<Recommendations> {
     Ok(Recommendations::new(&config, store.clone(), RecommenderHandle::default(), metrics)?)
 }
 
+/// The first places of a list.
+fn first(n: usize) -> Place {
+    Place { offset: 0, n }
+}
+
 /// Identifiers of every kind of list.
 fn lists(service: &Recommendations) -> anyhow::Result<Vec<(String, Vec<String>)>> {
     let index = service.index("default")?;
@@ -29,7 +34,7 @@ fn lists(service: &Recommendations) -> anyhow::Result<Vec<(String, Vec<String>)>
     let filter = Filter::default();
     let mut lists = Vec::new();
     for name in [Named::Popular, Named::Latest] {
-        let list = service.everybody(&index, (&name, &filter), None, (0, 100))?;
+        let list = service.everybody(&index, &name, &filter, None, first(100))?;
         lists.push((format!("{name:?}"), ids(list)));
     }
     for user in (0..USERS).map(|user| format!("u{user}")) {
@@ -47,11 +52,11 @@ fn lists(service: &Recommendations) -> anyhow::Result<Vec<(String, Vec<String>)>
             recommender: None,
         };
         lists.push((format!("for {user}"), ids(service.recommend(&index, &request)?.items)));
-        lists.push((format!("near {user}"), ids(service.near_user(&index, &user, (0, 100))?)));
+        lists.push((format!("near {user}"), ids(service.near_user(&index, &user, first(100))?)));
     }
     for item in (0..ITEMS).map(|item| format!("i{item}")) {
         for name in [Named::Neighbours, Named::Together, Named::Content] {
-            let list = service.near_item(&index, (&name, &item), (&filter, None), (0, 100))?;
+            let list = service.near_item(&index, &name, &item, &filter, None, first(100))?;
             lists.push((format!("{name:?} of {item}"), ids(list)));
         }
     }
@@ -85,7 +90,7 @@ fn act(index: &TenantIndex, ahead: i64, rng: &mut StdRng) -> anyhow::Result<()> 
                 ..Item::default()
             }])?;
         }
-        6 => drop(index.delete_feedback(None, (&user, &id))?),
+        6 => drop(index.delete_feedback(None, &user, &id)?),
         _ => {
             let kind = ["read", "read", "buy", "view"][rng.random_range(0..4)];
             // Some long ago, some in the same second, some in the future.
@@ -213,7 +218,7 @@ fn the_nearest_of_many_vectors_are_found_and_every_change_is_known_at_once() -> 
     let named = Named::of_item("embedding").expect("it is known");
     let near = |item: &str, n| -> anyhow::Result<Vec<String>> {
         let filter = Filter::default();
-        let list = service.near_item(&index, (&named, item), (&filter, None), (0, n))?;
+        let list = service.near_item(&index, &named, item, &filter, None, first(n))?;
         Ok(list.into_iter().map(|one| one.id).collect())
     };
     // The first answer compares all of them; a graph takes over when it is made.

@@ -60,7 +60,7 @@ async fn inline_marks_stay_with_their_words() -> Result<()> {
             "<i>Tree-de</i> and-de <b>house-de red-de</b> the-de Swap-de",
         ),
         ("One <b>and <i>deep</i></b> end", "One-de <b>and-de <i>deep-de</i></b> end-de"),
-        ("Read <img src=x> this", "Read-de <img src=x>this-de"),
+        ("Read <img src=x> this", "Read-de <img src=x> this-de"),
         ("One<b></b> two", "One-de<b></b> two-de"),
     ])
     .await

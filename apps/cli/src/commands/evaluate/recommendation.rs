@@ -156,7 +156,7 @@ impl Recommendation {
         let log = self.data.as_deref().map(|path| load(path, self.columns.as_ref())).transpose()?;
         let evaluation = match (&self.histories, &self.targets) {
             (Some(histories), Some(targets)) => {
-                self.of_lines(log.as_ref(), (histories, targets), &options, &models)?
+                self.of_lines(log.as_ref(), histories, targets, &options, &models)?
             }
             _ => {
                 let log = log.as_ref().context("name a log with `--data PATH`")?;
@@ -199,7 +199,8 @@ impl Recommendation {
     fn of_lines(
         &self,
         log: Option<&Interactions>,
-        (histories, targets): (&Path, &Path),
+        histories: &Path,
+        targets: &Path,
         options: &Options,
         models: &[Named],
     ) -> anyhow::Result<Evaluation> {

@@ -7,7 +7,8 @@ use dragoman_store::MemoryUnit;
 /// Writes `units` from one language into another.
 pub(super) fn write(
     writer: &mut impl Write,
-    (source, target): (&str, &str),
+    source: &str,
+    target: &str,
     units: impl Iterator<Item = dragoman_store::Result<MemoryUnit>>,
 ) -> anyhow::Result<()> {
     let version = env!("CARGO_PKG_VERSION");
@@ -55,7 +56,7 @@ mod tests {
     fn signs_of_xml_are_written_as_references() -> anyhow::Result<()> {
         let unit = MemoryUnit { source: "a < b & c\u{1}".into(), target: "é".into(), at: 0 };
         let mut tmx = Vec::new();
-        write(&mut tmx, ("en", "de"), [Ok(unit)].into_iter())?;
+        write(&mut tmx, "en", "de", [Ok(unit)].into_iter())?;
         let tmx = String::from_utf8(tmx)?;
         assert!(tmx.contains("<seg>a &lt; b &amp; c</seg>"), "{tmx}");
         assert!(tmx.contains("<tuv xml:lang=\"de\"><seg>é</seg>"), "{tmx}");

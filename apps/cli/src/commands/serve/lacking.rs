@@ -35,14 +35,14 @@ impl LanguageArgs {
         fs_err::create_dir_all(folder)?;
         for (from, to) in pairs(&self.languages) {
             if !Translators::new(collection.models()?).can_translate(from, to) {
-                get(family, (from, to), folder)?;
+                get(family, from, to, folder)?;
             }
         }
         Ok(())
     }
 }
 
-fn get(family: &str, (from, to): (&str, &str), folder: &Path) -> anyhow::Result<()> {
+fn get(family: &str, from: &str, to: &str, folder: &Path) -> anyhow::Result<()> {
     get_pair(family, from, to, folder).with_context(|| format!("a model for {from}-{to}"))
 }
 

@@ -119,7 +119,7 @@ impl Recommendation {
         closing_words(&summary)?;
         match (&self.replace, &summary.model) {
             (Some(current), Some(model)) if summary.ended == Ended::Finished => {
-                replace(current, model, (&log, self.quantile), self.force)
+                replace(current, model, &log, self.quantile, self.force)
             }
             _ => Ok(()),
         }

@@ -17,7 +17,8 @@ use dragoman_training::{
 pub(super) fn replace(
     current: &Path,
     new: &Path,
-    (log, quantile): (&Interactions, f64),
+    log: &Interactions,
+    quantile: f64,
     is_forced: bool,
 ) -> anyhow::Result<()> {
     if current.join("experts.json").exists() {

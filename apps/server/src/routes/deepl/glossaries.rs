@@ -189,7 +189,7 @@ pub(super) async fn remove_dictionary(
     let known = call.service.languages(&call.service.model());
     let (source, target) = entries::pair(&fields, &known)?;
     let store = call.store.clone();
-    let remove = move || store.remove_dictionary(&caller.owner, &id, (&source, &target));
+    let remove = move || store.remove_dictionary(&caller.owner, &id, &source, &target);
     removed(web::block(remove).await??)
 }
 

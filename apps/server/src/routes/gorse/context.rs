@@ -15,7 +15,7 @@ use crate::{
     config::ServerConfig,
     error::ServiceError,
     input::{Plus, decode},
-    recommend::{Filter, Recommendations, TenantIndex},
+    recommend::{Filter, Place, Recommendations, TenantIndex},
 };
 
 /// Rows of one answer at most; pages lead to the others.
@@ -74,9 +74,9 @@ impl RequestContext {
     }
 
     /// The offset and the number of rows that are asked for, [`MAX_N`] at most.
-    pub(super) fn place(&self) -> Result<(usize, usize), Refused> {
+    pub(super) fn place(&self) -> Result<Place, Refused> {
         let n = self.params.number("n")?.unwrap_or(self.service.settings.default_n);
-        Ok((self.params.number("offset")?.unwrap_or(0), n.min(MAX_N)))
+        Ok(Place { offset: self.params.number("offset")?.unwrap_or(0), n: n.min(MAX_N) })
     }
 
     /// Reads the body.

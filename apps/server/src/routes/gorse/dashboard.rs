@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::ServerConfig,
-    recommend::{Scored, TenantIndex},
+    recommend::{Place, Scored, TenantIndex},
 };
 
 /// Counts of a tenant.
@@ -117,7 +117,7 @@ pub(super) async fn config(context: RequestContext) -> Answer {
 
 /// Lists users with when they were last heard of.
 pub(super) async fn users(context: RequestContext) -> Answer {
-    let (_, n) = context.place()?;
+    let n = context.place()?.n;
     let start = context.params.cursor().map(cursor::decode).transpose()?.unwrap_or_default();
     let page = context.block(move |_, index| {
         let users = index.tenant.users(&start).take(n.saturating_add(1));
@@ -149,7 +149,7 @@ fn active(index: &TenantIndex, user: User) -> Result<ActiveUser, Refused> {
 /// What a user did, the newest first, with the items it is about.
 pub(super) async fn feedback(context: RequestContext) -> Answer {
     let (user, kind) = (context.path("user")?, context.optional("kind")?);
-    let (offset, n) = context.place()?;
+    let Place { offset, n } = context.place()?;
     let rows = context.block(move |_, index| {
         let mut rows = index.tenant.feedback_of_user(&user, kind.as_deref())?;
         let now = Timestamp::now();

@@ -106,7 +106,7 @@ fn delete_feedback(index: &TenantIndex) -> Result<(), Refused> {
     pairs.sort();
     pairs.dedup();
     for (user, item) in pairs {
-        index.delete_feedback(None, (&user, &item))?;
+        index.delete_feedback(None, &user, &item)?;
     }
     Ok(())
 }

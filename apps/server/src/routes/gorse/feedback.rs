@@ -63,7 +63,7 @@ pub(super) fn store(
 
 /// Lists feedback, of all types or of one.
 pub(super) async fn list(context: RequestContext) -> Answer {
-    let (_, n) = context.place()?;
+    let n = context.place()?.n;
     let kind = context.optional("kind")?;
     let cursor = context.params.cursor().map(cursor::decode).transpose()?;
     let parse = |text: String| serde_json::from_str::<FeedbackKey>(&text).map_err(Refused::failed);
@@ -113,7 +113,7 @@ pub(super) async fn delete(context: RequestContext) -> Answer {
     let (user, item) = (context.path("user")?, context.path("item")?);
     let kind = context.optional("kind")?;
     let count =
-        context.block(move |_, index| Ok(index.delete_feedback(kind.as_deref(), (&user, &item))?));
+        context.block(move |_, index| Ok(index.delete_feedback(kind.as_deref(), &user, &item)?));
     success(count.await?)
 }
 

@@ -91,7 +91,7 @@ async fn change(
 
 /// Lists items, or with `q` those whose identifier, title, categories and labels have its words.
 pub(super) async fn list(context: RequestContext) -> Answer {
-    let (_, n) = context.place()?;
+    let n = context.place()?.n;
     if let Some(text) = context.params.get("q").map(str::to_owned) {
         let items = context.block(move |_, index| {
             let ids: Vec<_> = {

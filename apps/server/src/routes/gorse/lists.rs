@@ -49,7 +49,7 @@ pub(super) async fn list_of_everybody(
     let filter = context.filter()?;
     let (place, user) = (context.place()?, context.params.get("user-id").map(str::to_owned));
     let list = move |service: &Recommendations, index: &Arc<TenantIndex>| {
-        Ok(service.everybody(index, (&name, &filter), user.as_deref(), place)?)
+        Ok(service.everybody(index, &name, &filter, user.as_deref(), place)?)
     };
     context.block(list).await
 }
@@ -69,7 +69,7 @@ pub(super) async fn list_near_item(context: &RequestContext) -> Result<Vec<Score
     let filter = context.filter()?;
     let (place, user) = (context.place()?, context.params.get("user-id").map(str::to_owned));
     let list = move |service: &Recommendations, index: &Arc<TenantIndex>| {
-        Ok(service.near_item(index, (&known, &item), (&filter, user.as_deref()), place)?)
+        Ok(service.near_item(index, &known, &item, &filter, user.as_deref(), place)?)
     };
     context.block(list).await
 }

@@ -10,7 +10,7 @@ use super::{
     record::Record,
     reply::{Answer, Refused, Score, scores},
 };
-use crate::recommend::{Audience, Because, List, ListRequest, Recommender, Scored, Why};
+use crate::recommend::{Audience, Because, List, ListRequest, Place, Recommender, Scored, Why};
 
 /// Says in which group a user is.
 const GROUP: HeaderName = HeaderName::from_static("x-recommend-group");
@@ -150,7 +150,7 @@ async fn list_by(
     recommender: Option<&str>,
 ) -> Result<List, Refused> {
     let params = &context.params;
-    let (offset, n) = context.place()?;
+    let Place { offset, n } = context.place()?;
     let recommender = match recommender {
         None => None,
         Some(name) => Some(Recommender::parse(name).ok_or_else(|| {

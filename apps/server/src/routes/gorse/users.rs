@@ -63,7 +63,7 @@ pub(super) async fn delete(context: RequestContext) -> Answer {
 
 /// Lists users, or with `q` those whose identifier or comment has it in it.
 pub(super) async fn list(context: RequestContext) -> Answer {
-    let (_, n) = context.place()?;
+    let n = context.place()?.n;
     if let Some(text) = context.params.get("q").map(str::to_lowercase) {
         let users = context.block(move |_, index| {
             let is_found = |user: &User| {
