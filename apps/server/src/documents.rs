@@ -21,7 +21,7 @@ use crate::{
     config::DocumentsConfig,
     error::ServiceError,
     glossaries::Chosen,
-    memory::MemoryWish,
+    memory::MemoryRequest,
     service::{DocumentOrder, TranslationRequest, TranslationService},
 };
 
@@ -65,7 +65,7 @@ pub(crate) struct DocumentRequest {
     /// The terms to use.
     pub(crate) glossaries: Option<Chosen>,
     /// What to remember; nothing without it. Only what is exactly the same is used.
-    pub(crate) memory: Option<MemoryWish>,
+    pub(crate) memory: Option<MemoryRequest>,
     /// Whose characters it counts as, if anybody's.
     pub(crate) billed_to: Option<String>,
     /// What has to be known besides the name of the job to see it, if anything.

@@ -19,7 +19,7 @@ const MIN_SHOWN: u8 = 50;
 
 /// What a request wants of the memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MemoryWish {
+pub(crate) struct MemoryRequest {
     /// Whose memory it is.
     pub(crate) owner: String,
     /// How much a remembered text must be like a text to take its place, in percent.
@@ -32,10 +32,10 @@ pub(crate) struct MemoryWish {
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     store: Store,
-    wish: MemoryWish,
+    wish: MemoryRequest,
 }
 
-impl MemoryWish {
+impl MemoryRequest {
     /// What a request gets that says nothing about it: what is exactly the same.
     pub(crate) fn exact(owner: &str) -> Self {
         Self { owner: owner.to_owned(), threshold: 100, shows: false }
@@ -58,7 +58,7 @@ impl MemoryWish {
 }
 
 impl Memory {
-    pub(crate) fn new(store: Store, wish: MemoryWish) -> Self {
+    pub(crate) fn new(store: Store, wish: MemoryRequest) -> Self {
         Self { store, wish }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     config::TranslationConfig,
     error::{Result, ServiceError},
     glossaries::{Chosen, Glossaries},
-    memory::{Memory, MemoryWish},
+    memory::{Memory, MemoryRequest},
     model::{Loaded, ModelHandle},
     translate::{self, Domains, Done, Markup, Order, translate},
 };
@@ -62,7 +62,7 @@ pub(crate) struct TranslationRequest {
     /// The terms to use.
     pub(crate) glossaries: Option<Chosen>,
     /// What to remember; nothing without it.
-    pub(crate) memory: Option<MemoryWish>,
+    pub(crate) memory: Option<MemoryRequest>,
 }
 
 impl TranslationService {

@@ -46,8 +46,8 @@ pub struct BlendConfig {
     pub users: usize,
     /// Best items of each scorer among which a mixture is judged.
     pub candidates: usize,
-    /// A segment is compared with simple scorers only if it has so many users; new users are served
-    /// what is popular where there are fewer.
+    /// A segment is compared with simple scorers only if it has so many users; users without any event
+    /// are served what is popular where there are fewer.
     pub fallback_users: usize,
     /// For new users the mixture must be better than the best simple scorer by so many standard
     /// errors, or it is left out.

@@ -16,7 +16,7 @@ use crate::{
     documents::{DocumentRequest, DocumentService, State},
     error::ServiceError,
     input::Fields,
-    memory::MemoryWish,
+    memory::MemoryRequest,
     routes::attachment,
 };
 
@@ -70,7 +70,7 @@ pub(super) async fn upload(
         source: source.to_owned(),
         target: target.to_owned(),
         glossaries: glossaries(&call, &caller, &fields, (source, target)).await?,
-        memory: Some(MemoryWish::exact(&caller.owner)),
+        memory: Some(MemoryRequest::exact(&caller.owner)),
         billed_to: Some(caller.owner.clone()),
         secret: Some(key.clone()),
         char_limit: caller.char_limit,

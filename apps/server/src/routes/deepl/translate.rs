@@ -16,7 +16,7 @@ use crate::{
     error::ServiceError,
     glossaries::Chosen,
     input::{Fields, names, percent},
-    memory::MemoryWish,
+    memory::MemoryRequest,
     service::{TranslationRequest, is_auto},
     translate::{Done, Markup},
 };
@@ -71,13 +71,13 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
 }
 
 /// What is remembered of the caller's texts: there is one memory for a key, whatever its identifier.
-fn memory(fields: &Fields, caller: &Caller) -> Result<MemoryWish, Refused> {
-    let exact = MemoryWish::exact(&caller.owner);
+fn memory(fields: &Fields, caller: &Caller) -> Result<MemoryRequest, Refused> {
+    let exact = MemoryRequest::exact(&caller.owner);
     let threshold = match fields.get("translation_memory_id") {
         None => None,
         Some(_) => percent(fields, "translation_memory_threshold")?,
     };
-    Ok(MemoryWish { threshold: threshold.unwrap_or(exact.threshold), ..exact })
+    Ok(MemoryRequest { threshold: threshold.unwrap_or(exact.threshold), ..exact })
 }
 
 /// The glossaries that a request names: a term of theirs is always used.

@@ -11,7 +11,7 @@ use crate::{
     documents::{DocumentRequest, DocumentService, State},
     error::ServiceError,
     input::names,
-    memory::MemoryWish,
+    memory::MemoryRequest,
     routes::attachment,
 };
 
@@ -63,7 +63,7 @@ pub(super) async fn translate_file(
         target,
         domains: super::translate::domains(&fields, &call.request)?,
         glossaries,
-        memory: MemoryWish::read(&fields, &caller.owner)?,
+        memory: MemoryRequest::read(&fields, &caller.owner)?,
         char_limit: caller.char_limit,
         client: clients.of(&call.request),
         ..DocumentRequest::default()

@@ -13,7 +13,7 @@ use crate::{
     access::Caller,
     error::ServiceError,
     input::Fields,
-    memory::MemoryWish,
+    memory::MemoryRequest,
     service::{TranslationRequest, is_auto},
     translate::{Done, GuessedDomain, Markup},
 };
@@ -50,7 +50,7 @@ pub(super) async fn order(
     Ok(TranslationRequest {
         char_limit: caller.char_limit,
         glossaries,
-        memory: MemoryWish::read(fields, &caller.owner)?,
+        memory: MemoryRequest::read(fields, &caller.owner)?,
         ..parse(fields, &call.request)?
     })
 }

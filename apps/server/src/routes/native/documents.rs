@@ -13,7 +13,7 @@ use crate::{
     documents::{DocumentRequest, DocumentService, DocumentStatus, State},
     error::ServiceError,
     input::{Reader, names},
-    memory::MemoryWish,
+    memory::MemoryRequest,
     routes::attachment,
     service::TranslationService,
 };
@@ -52,7 +52,7 @@ pub(super) async fn create(
         domains: names(&fields, "domain")?,
         columns: names(&fields, "columns")?,
         glossaries,
-        memory: MemoryWish::read(&fields, &caller.owner)?,
+        memory: MemoryRequest::read(&fields, &caller.owner)?,
         char_limit: caller.char_limit,
         client: clients.of(&request),
         ..DocumentRequest::default()

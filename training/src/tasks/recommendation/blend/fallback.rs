@@ -8,9 +8,9 @@ use super::{BlendConfig, Case, ndcg};
 /// each segment by rule.
 ///
 /// For users of whom little is known, the mixture must be better than the best simple scorer by more
-/// than noise: by [`BlendConfig::margin`] standard errors of the difference, and where there are too
-/// few of them to say so, what is popular stays. For others the mixture stays unless a simple scorer
-/// is better.
+/// than noise: by [`BlendConfig::margin`] standard errors of the difference. Where there are too few of
+/// them to say so, what is popular stays for those without any event; whoever has one is served by the
+/// mixture, which knows what it was. For others the mixture stays unless a simple scorer is better.
 pub(super) fn fall_back(blend: &mut Blend, cases: &[Case], config: &BlendConfig) {
     let members = |of: &dyn Fn(&Case) -> bool| -> Vec<&Case> {
         cases.iter().filter(|case| of(case)).collect()
@@ -25,11 +25,7 @@ pub(super) fn fall_back(blend: &mut Blend, cases: &[Case], config: &BlendConfig)
             |case: &Case| rules.segment(&case.behaviour) == segment && case.behaviour.events > 0;
         let of_segment = members(&is_member);
         let margin = is_new.then_some(config.margin);
-        let mut simple = simpler(blend, &of_segment, config, margin);
-        if is_new {
-            simple = simple.or_else(|| popular(blend, &of_segment, config));
-        }
-        if let Some(shares) = simple {
+        if let Some(shares) = simpler(blend, &of_segment, config, margin) {
             blend.fallback.insert(segment, shares);
         }
     }
