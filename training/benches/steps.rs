@@ -137,6 +137,7 @@ fn step(bencher: Bencher<'_, '_>, learning: Learning) {
             label_smoothing: 0.1,
             scale: 1.0 / batch.labels.len() as f32,
             precision: Precision::Bf16,
+            shortlist: None,
         };
         let (loss, _) = loss.forward(&output.hidden, &batch.labels)?;
         optimizer.collect(&learns, &loss.backward()?)?;

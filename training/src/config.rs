@@ -192,13 +192,22 @@ pub struct LossConfig {
     pub balance: f64,
     /// Weight of the router z-loss, which keeps the gate's logits small (Zoph et al. 2022, eq. 5).
     pub router_z: f64,
+    /// Outputs that the softmax of a translation model runs over in a step: the labels of the batch
+    /// and others drawn at random (Jean et al. 2015); 0 is all of the vocabulary. On the CPU.
+    pub shortlist: usize,
     /// How far the biases of `deepseek_v3` move in a step, against the load (2024, section 2.1.2).
     pub correction_speed: f64,
 }
 
 impl Default for LossConfig {
     fn default() -> Self {
-        Self { label_smoothing: 0.1, balance: 0.01, router_z: 0.001, correction_speed: 0.001 }
+        Self {
+            label_smoothing: 0.1,
+            balance: 0.01,
+            router_z: 0.001,
+            shortlist: 0,
+            correction_speed: 0.001,
+        }
     }
 }
 

@@ -6,11 +6,12 @@
 
 pub mod items;
 mod sampled;
+mod shortlist;
 
 use candle::{CpuStorage, CustomOp1, D, DType, Device, Layout, Shape, Storage, Tensor};
 use dragoman_core::{
     kernels::{
-        cross_entropy::CrossEntropy,
+        cross_entropy::{CrossEntropy, RowLoss},
         matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
         softmax::LogitRows,
     },
@@ -19,6 +20,8 @@ use dragoman_core::{
 };
 
 use crate::{Result, task::Figures};
+
+pub use shortlist::Shortlist;
 
 /// Logits that are held at once, about.
 const CHUNK: usize = 8 << 20;
@@ -38,6 +41,8 @@ pub struct OutputLoss {
     pub scale: f32,
     /// Type in which matrices are multiplied.
     pub precision: Precision,
+    /// The outputs that the softmax runs over; none: all. On the CPU only.
+    pub shortlist: Option<Shortlist>,
 }
 
 /// The values of the output layer, and where its gradients go: none for what is frozen or not there.
@@ -62,6 +67,16 @@ pub struct LossSums {
 }
 
 impl LossSums {
+    /// Adds the losses of the rows whose labels count.
+    fn add(&mut self, losses: &[RowLoss], labels: &[u32]) {
+        for (loss, _) in losses.iter().zip(labels).filter(|(_, label)| **label != IGNORED) {
+            self.labels += 1.0;
+            self.loss += f64::from(loss.loss);
+            self.nll += f64::from(loss.nll);
+            self.correct += f64::from(u8::from(loss.correct));
+        }
+    }
+
     /// The same as figures for the log, with no other term in the total yet.
     pub fn figures(&self) -> Figures {
         let Self { labels, loss, nll, correct } = *self;
@@ -89,11 +104,11 @@ impl OutputLoss {
             self.weight.with_value(|weight| {
                 self.weight.with_trainable_grad(|weight_grad| {
                     self.with_bias(|bias, bias_grad| {
-                        self.walk(
-                            hidden,
-                            labels,
-                            OutputLayer { weight, bias, weight_grad, bias_grad },
-                        )
+                        let layer = OutputLayer { weight, bias, weight_grad, bias_grad };
+                        match self.shortlist {
+                            Some(list) => self.walk_listed(list, hidden, labels, layer),
+                            None => self.walk(hidden, labels, layer, self.first_output as usize),
+                        }
                     })
                 })
             })
@@ -101,6 +116,42 @@ impl OutputLoss {
         let gradient = Tensor::from_vec(gradient, hidden.shape(), &Device::Cpu)?;
         let loss = (sums.loss * f64::from(self.scale)) as f32;
         Ok((contiguous.apply_op1(Computed { loss, gradient })?, sums))
+    }
+
+    /// The sums for `hidden` `(N, D)` on the CPU, without any gradient.
+    pub fn sums(&self, hidden: &Tensor, labels: &[u32]) -> Result<LossSums> {
+        let hidden = hidden.contiguous()?;
+        with_values(&hidden, |hidden| {
+            self.weight.with_value(|weight| match &self.bias {
+                Some(bias) => {
+                    Ok(bias.with_value(|bias| self.walk_sums(hidden, labels, weight, Some(bias)))?)
+                }
+                None => Ok(self.walk_sums(hidden, labels, weight, None)),
+            })
+        })??
+    }
+
+    fn walk_sums(
+        &self,
+        hidden: &[f32],
+        labels: &[u32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+    ) -> LossSums {
+        let d_model = self.weight.shape().dims()[1];
+        let rows =
+            LogitRows { width: weight.len() / d_model, first_output: self.first_output as usize };
+        let rule = CrossEntropy { rows, label_smoothing: self.label_smoothing };
+        let epilogue = Epilogue { bias, ..Epilogue::NONE };
+        let together = (CHUNK / rows.width).max(1);
+        let mut sums = LossSums::default();
+        for (hidden, labels) in hidden.chunks(together * d_model).zip(labels.chunks(together)) {
+            let dims = (labels.len(), rows.width, d_model);
+            let mut logits = vec![0.0; labels.len() * rows.width];
+            matmul_nt(self.precision, hidden, weight, &mut logits, dims, &epilogue);
+            sums.add(&rule.forward(&logits, &targets(labels, rows)), labels);
+        }
+        sums
     }
 
     /// Runs `f` on the bias and on its gradient, as far as there are any.
@@ -113,11 +164,18 @@ impl OutputLoss {
         }
     }
 
-    /// Computes the gradient of `hidden`, adds those of the weights, and sums the loss up.
-    fn walk(&self, hidden: &[f32], labels: &[u32], layer: OutputLayer<'_>) -> (Vec<f32>, LossSums) {
+    /// Computes the gradient of `hidden`, adds those of the weights, and sums the loss up, over the
+    /// outputs of `layer` from `first_output` on.
+    fn walk(
+        &self,
+        hidden: &[f32],
+        labels: &[u32],
+        layer: OutputLayer<'_>,
+        first_output: usize,
+    ) -> (Vec<f32>, LossSums) {
         let OutputLayer { weight, bias, mut weight_grad, mut bias_grad } = layer;
-        let dims = self.weight.shape().dims();
-        let (vocab_size, d_model) = (dims[0], dims[1]);
+        let d_model = self.weight.shape().dims()[1];
+        let vocab_size = weight.len() / d_model;
         let mut gradient = vec![0.0; hidden.len()];
         let mut sums = LossSums::default();
         let rows = (CHUNK / vocab_size).clamp(1, labels.len().max(1));
@@ -129,7 +187,12 @@ impl OutputLoss {
             let logits = &mut logits[..n * vocab_size];
             let dims = (n, vocab_size, d_model);
             matmul_nt(self.precision, hidden, weight, logits, dims, &epilogue);
-            self.cross_entropy(logits, labels, vocab_size, &mut sums);
+            self.cross_entropy(
+                logits,
+                labels,
+                LogitRows { width: vocab_size, first_output },
+                &mut sums,
+            );
             let dims = (n, d_model, vocab_size);
             matmul_nn(self.precision, logits, weight, gradient, dims, false);
             if let Some(grad) = &mut weight_grad {
@@ -150,27 +213,13 @@ impl OutputLoss {
         &self,
         logits: &mut [f32],
         labels: &[u32],
-        vocab_size: usize,
+        rows: LogitRows,
         sums: &mut LossSums,
     ) {
-        let counts = |label: &&u32| **label != IGNORED;
-        let targets: Vec<u32> = labels.iter().map(|label| self.target(*label)).collect();
-        let scale = |label: &u32| if counts(&label) { self.scale } else { 0.0 };
+        let scale = |label: &u32| if *label == IGNORED { 0.0 } else { self.scale };
         let scales: Vec<f32> = labels.iter().map(scale).collect();
-        let rows = LogitRows { width: vocab_size, first_output: self.first_output as usize };
         let rule = CrossEntropy { rows, label_smoothing: self.label_smoothing };
-        let losses = rule.forward_backward(logits, &targets, &scales);
-        for (loss, _) in losses.iter().zip(labels).filter(|(_, label)| counts(label)) {
-            sums.labels += 1.0;
-            sums.loss += f64::from(loss.loss);
-            sums.nll += f64::from(loss.nll);
-            sums.correct += f64::from(u8::from(loss.correct));
-        }
-    }
-
-    /// A label that stands for any, where none counts.
-    fn target(&self, label: u32) -> u32 {
-        if label == IGNORED { self.first_output } else { label }
+        sums.add(&rule.forward_backward(logits, &targets(labels, rows), &scales), labels);
     }
 
     /// The composite form, of differentiable candle operations: for other devices, and to compare
@@ -180,7 +229,8 @@ impl OutputLoss {
         let first = self.first_output;
         let outputs = self.weight.shape().dims()[0] - first as usize;
         let weight = self.weight.tensor()?.narrow(0, first as usize, outputs)?; // (V', D)
-        let columns: Vec<u32> = labels.iter().map(|label| self.target(*label) - first).collect();
+        let column = |&label: &u32| if label == IGNORED { 0 } else { label - first };
+        let columns: Vec<u32> = labels.iter().map(column).collect();
         let columns = Tensor::new(columns, device)?; // (N,)
         let counts = |label: &u32| if *label == IGNORED { 0.0 } else { 1.0 };
         let weights: Vec<f32> = labels.iter().map(counts).collect();
@@ -213,6 +263,12 @@ impl OutputLoss {
         };
         Ok(((loss * f64::from(self.scale))?, sums))
     }
+}
+
+/// The labels, and an output that stands for any where none counts.
+fn targets(labels: &[u32], rows: LogitRows) -> Vec<u32> {
+    let any = rows.first_output as u32;
+    labels.iter().map(|&label| if label == IGNORED { any } else { label }).collect()
 }
 
 /// Runs `f` on the values of a contiguous tensor on the CPU.
@@ -278,6 +334,7 @@ mod tests {
             label_smoothing: 0.1,
             scale: 0.25,
             precision,
+            shortlist: None,
         };
         Ok((store, loss, hidden))
     }

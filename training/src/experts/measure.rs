@@ -103,8 +103,9 @@ impl Measure {
                 label_smoothing: 0.0,
                 scale: 1.0,
                 precision: Precision::Bf16,
+                shortlist: None,
             };
-            let (_, sums) = rule.forward(&output.hidden, &batch.labels)?;
+            let sums = rule.sums(&output.hidden, &batch.labels)?;
             nll += sums.nll;
             labels += sums.labels;
             Ok(())

@@ -35,7 +35,7 @@ use crate::{
     control::Control,
     device,
     evaluate::TestSet,
-    loss::OutputLoss,
+    loss::{OutputLoss, Shortlist},
     recorder::RunInfo,
     task::Part,
     trainer::{self, Run, Summary},
@@ -238,6 +238,10 @@ impl TranslationTask {
             label_smoothing: part.config.loss.label_smoothing,
             scale: 1.0 / part.labels as f32,
             precision: self.config.precision,
+            shortlist: (part.config.loss.shortlist > 0).then_some(Shortlist {
+                size: part.config.loss.shortlist,
+                seed: part.config.seed.wrapping_add(part.index << 20),
+            }),
         }
     }
 }

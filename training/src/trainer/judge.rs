@@ -89,7 +89,9 @@ impl<T: Task> Trainer<'_, T> {
             clock(Duration::from_secs_f64(self.seconds()))
         ));
         for DevRow { label, scores } in &evaluation.rows {
-            let scores: Vec<_> = scores.iter().map(|(k, v)| format!("{k} {v:.1}")).collect();
+            let digits = |score: f64| if score < 10.0 { 4 } else { 1 };
+            let scores: Vec<_> =
+                scores.iter().map(|(k, v)| format!("{k} {v:.*}", digits(*v))).collect();
             self.progress.say(&format!("  {label}: {}", scores.join(", ")));
         }
         evaluation.samples.iter().for_each(|line| self.progress.say(&format!("  {line}")));

@@ -6,7 +6,7 @@ use candle::Device;
 use dragoman_core::{
     context::Context,
     decoding::search::{Hypothesis, SearchConfig, Sentences, search},
-    models::translation::TranslationModel,
+    models::translation::{Example, TranslationBatch, TranslationModel},
     params::ParamStore,
     ragged::Ragged,
     vocabulary::Side,
@@ -19,12 +19,16 @@ use crate::{
     evaluate::{
         Evaluation as Scores, LanguagePair, TestSet, TranslationScores, score_translations,
     },
+    loss::OutputLoss,
     report::log::Dev,
     task::{Evaluation, ExpertLoad, add_load},
 };
 
 /// Sentences that are decoded together.
 const DECODED_TOGETHER: usize = 64;
+
+/// Name of the loss of the references, which shows smaller differences than scores of translations.
+const NATS: &str = "nats/char";
 
 /// Reads the development sets of all `directions`; paths start from `base`.
 pub fn load(
@@ -99,6 +103,7 @@ pub(super) fn evaluate(task: &TranslationTask, control: &Control) -> Result<Opti
     };
     let mut rows: Vec<TranslationScores> = Vec::new();
     let mut samples = Vec::new();
+    let mut nats = Vec::new();
     let mut loads: BTreeMap<String, ExpertLoad> = BTreeMap::new();
     for set in &task.dev {
         if control.is_stopped() {
@@ -111,12 +116,16 @@ pub(super) fn evaluate(task: &TranslationTask, control: &Control) -> Result<Opti
         let scores =
             score_translations(&set.pair, &hypotheses, &set.references, &set.sources, seconds)?;
         rows.push(TranslationScores { test_set: set.name.clone(), ..scores });
+        nats.push(task.nats_per_character(&model, set)?);
         if let (Some(source), Some(hypothesis)) = (set.sources.first(), hypotheses.first()) {
             samples.push(format!("{}: {} → {}", set.pair, start(source), start(hypothesis)));
         }
     }
     let scores = Scores { rows };
-    let dev = Dev::from_evaluation(0, 0.0, &scores);
+    let mut dev = Dev::from_evaluation(0, 0.0, &scores);
+    for (row, nats) in dev.rows.iter_mut().zip(nats) {
+        row.scores.insert(NATS.into(), nats);
+    }
     Ok(Some(Evaluation {
         score: scores.mean_chrf_plus_plus(),
         chosen_by: dev.chosen_by,
@@ -140,6 +149,43 @@ impl TranslationTask {
     pub(super) fn copy_on_cpu(&self) -> Result<TranslationModel> {
         let params = ParamStore::from_tensors(&Device::Cpu, self.all.tensors()?);
         Ok(TranslationModel::new(&self.config.model, &self.register, &params)?)
+    }
+
+    /// Negative log-likelihood of the references of `set`, in nats per character.
+    fn nats_per_character(&self, model: &TranslationModel, set: &TestSet) -> Result<f64> {
+        let direction = self.direction(&set.pair.source, &set.pair.target)?;
+        let Direction { route, frame } = direction.expect("development sets have a route");
+        let limit = self.config.model.max_positions - 2; // beside the tag and the end
+        let encode = |side, texts: &[String]| {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            self.vocabulary.encode_batch(side, &texts)
+        };
+        let sides = encode(Side::Source, &set.sources);
+        let sides = sides.iter().zip(encode(Side::Target, &set.references));
+        let examples = sides.map(|(source, target)| {
+            let cut = |ids: &[u32]| ids[..ids.len().min(limit)].to_vec();
+            let (source, target) = (cut(source), cut(&target));
+            Example::new(route, [&source, &target], &frame, self.vocabulary.outputs())
+        });
+        let examples: Vec<Example> = examples.collect();
+        let context = Context::inference(self.config.precision);
+        let rule = OutputLoss {
+            weight: model.output_weight().clone(),
+            bias: model.output_bias().cloned(),
+            first_output: self.vocabulary.outputs().first,
+            label_smoothing: 0.0,
+            scale: 1.0,
+            precision: self.config.precision,
+            shortlist: None,
+        };
+        let mut nll = 0.0;
+        for examples in examples.chunks(DECODED_TOGETHER) {
+            let batch = TranslationBatch::new(examples, None);
+            let hidden = model.forward(&batch, &context)?.hidden;
+            nll += rule.sums(&hidden, &batch.labels)?.nll;
+        }
+        let characters: usize = set.references.iter().map(|text| text.chars().count()).sum();
+        Ok(nll / characters.max(1) as f64)
     }
 
     /// Translates `sources`, greedily: it compares weights, and need not find their best output.
