@@ -9,6 +9,7 @@ use crate::{
     formats,
     package::Package,
     part::Part,
+    pdf,
     xml::Xml,
 };
 
@@ -44,6 +45,11 @@ impl Document {
             return Err(Error::TooLarge { what: "bytes", limit: limits.unpacked });
         }
         let document = match kind {
+            Kind::Pdf => {
+                let output = settings.output.unwrap_or(Kind::Docx);
+                let bytes = pdf::converted(bytes, output, limits)?;
+                return Self::read_kind(output, bytes, settings);
+            }
             Kind::Docx => Self::package("Word", formats::docx::read, bytes, settings),
             Kind::Pptx => Self::package("PowerPoint", formats::pptx::read, bytes, settings),
             Kind::Xlsx => Self::package("Excel", formats::xlsx::read, bytes, settings),
@@ -107,8 +113,8 @@ impl Document {
                 let xml = Xml::read(&source, kind.name(), &settings.limits)?;
                 Text::Blocks(formats::odf::part(&xml))
             }
-            Kind::Docx | Kind::Pptx | Kind::Xlsx | Kind::OpenDocument | Kind::Epub => {
-                unreachable!("packages are read elsewhere")
+            Kind::Docx | Kind::Pptx | Kind::Xlsx | Kind::OpenDocument | Kind::Epub | Kind::Pdf => {
+                unreachable!("packages and PDF are read elsewhere")
             }
         };
         Ok(Self::of(Container::File(charset), vec![(String::new(), text)]))
@@ -175,6 +181,7 @@ impl Kind {
             Self::Resx => "resx",
             Self::Fluent => "Fluent",
             Self::Properties => "properties",
+            Self::Pdf => "PDF",
         }
     }
 }

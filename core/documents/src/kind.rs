@@ -31,6 +31,7 @@ pub enum Kind {
     Resx,
     Fluent,
     Properties,
+    Pdf,
 }
 
 /// The endings of names, each with its kind; the first of a kind is the usual one.
@@ -83,6 +84,7 @@ const ENDINGS: &[(&str, Kind)] = &[
     ("resx", Kind::Resx),
     ("ftl", Kind::Fluent),
     ("properties", Kind::Properties),
+    ("pdf", Kind::Pdf),
 ];
 
 impl Kind {
@@ -99,15 +101,19 @@ impl Kind {
         own.map_or("", |(ending, _)| ending)
     }
 
-    /// The kind that its translation is: its own, or that of `ending` if it can be written so.
+    /// The kind that its translation is: its own, or that of `ending` if it can be written so. The text of
+    /// a PDF is written as Word or HTML.
     ///
     /// # Errors
     /// Fails when it cannot.
     pub fn output(self, ending: Option<&str>) -> Result<Self> {
-        let Some(ending) = ending else { return Ok(self) };
+        let Some(ending) = ending else {
+            return Ok(if self == Self::Pdf { Self::Docx } else { self });
+        };
         let wanted = Self::of(&format!("x.{}", ending.trim_start_matches('.'))).ok();
-        match wanted {
-            Some(wanted) if wanted == self => Ok(self),
+        match (self, wanted) {
+            (Self::Pdf, Some(wanted @ (Self::Docx | Self::Html))) => Ok(wanted),
+            (_, Some(wanted)) if wanted == self && self != Self::Pdf => Ok(self),
             _ => {
                 let own = self.ending();
                 let reason = format!("a document of `.{own}` cannot be written as `{ending}`");
@@ -147,7 +153,12 @@ mod tests {
         assert_eq!(output_name("a.DOCM", "de", Kind::Docx), "a.de.DOCM");
         assert_eq!(output_name(".docx", "de", Kind::Docx), ".docx.de");
         assert_eq!(Kind::Docx.output(Some("docx"))?, Kind::Docx);
-        assert!(Kind::Docx.output(Some("odt")).is_err());
+        assert!(Kind::Docx.output(Some("pdf")).is_err() && Kind::Pdf.output(Some("pdf")).is_err());
+        assert_eq!(
+            (Kind::Pdf.output(None)?, Kind::Pdf.output(Some(".html"))?),
+            (Kind::Docx, Kind::Html)
+        );
+        assert_eq!(output_name("a.pdf", "de", Kind::Docx), "a.de.docx");
         Ok(())
     }
 }

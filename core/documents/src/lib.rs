@@ -14,6 +14,7 @@
 //! | `part`, `layout`, `write` | a text with its blocks; lines of about the same length; the same with other sentences |
 //! | `flow`, `runs` | blocks of XML, with inline markup or with runs |
 //! | `formats` | a file each: what is text in it |
+//! | `pdf` | the text of a PDF as a document of Word or HTML |
 //! | `labels` | what a document says of its own language |
 //! | `content` | the texts of a document |
 //! | `recall` | a translation that people accepted, in place of a sentence |
@@ -57,6 +58,7 @@ mod write;
 mod flow;
 mod runs;
 mod formats;
+mod pdf;
 mod labels;
 mod content;
 mod recall;

@@ -29,10 +29,22 @@ pub struct Limits {
     pub depth: usize,
     /// Characters of text that is translated.
     pub chars: usize,
+    /// Pages of a PDF.
+    pub pages: usize,
+    /// Seconds that reading a PDF may take.
+    pub seconds: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { unpacked: 256 << 20, ratio: 200, members: 10_000, depth: 256, chars: 10_000_000 }
+        Self {
+            unpacked: 256 << 20,
+            ratio: 200,
+            members: 10_000,
+            depth: 256,
+            chars: 10_000_000,
+            pages: 2000,
+            seconds: 60,
+        }
     }
 }

@@ -84,5 +84,11 @@ fn libreoffice_opens_what_was_translated() -> anyhow::Result<()> {
             anyhow::ensure!(text.contains(words), "{name}: no `{words}` in {text}");
         }
     }
+    let word = translated("paper.pdf", &super::pdf::sample(), shout)?;
+    let text = text_in_libreoffice(folder, "paper.docx", &word)?;
+    anyhow::ensure!(
+        text.contains("REPORT OF THE YEAR") && text.contains("OPEN THE WINDOW"),
+        "{text}"
+    );
     Ok(())
 }

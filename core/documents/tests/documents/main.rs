@@ -5,6 +5,7 @@ mod labels;
 mod libreoffice;
 mod office;
 mod opendocument;
+mod pdf;
 mod properties;
 mod recall;
 mod resources;

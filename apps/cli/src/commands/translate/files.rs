@@ -77,7 +77,8 @@ impl Translate {
         let mut places: Vec<PathBuf> = Vec::new();
         for file in files {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            let name = output_name(&name, &self.to, Kind::of(&name)?);
+            let output = output_of(&name, self.out.as_deref(), files.len())?;
+            let name = output_name(&name, &self.to, output);
             let place = match &self.out {
                 None => file.with_file_name(name),
                 Some(out) if out.is_dir() => out.join(name),
@@ -111,6 +112,7 @@ impl Translate {
         let settings = Settings {
             columns: self.column.clone(),
             target: self.to.clone(),
+            output: Some(output_of(&name, Some(place), 1)?),
             ..Settings::default()
         };
         let bytes = fs_err::read(file)?;
@@ -149,6 +151,15 @@ impl Translate {
         rewritten.resize(document.sentences().len(), dragoman_text::Rewritten::Unchanged);
         write_whole(place, &document.write(&rewritten)?)
     }
+}
+
+/// The kind that the translation of the document called `name` is: its own, or for a PDF the one that
+/// `out` says if it is the name of a document.
+fn output_of(name: &str, out: Option<&Path>, count: usize) -> anyhow::Result<Kind> {
+    let kind = Kind::of(name)?;
+    let named = out.filter(|out| count == 1 && !out.is_dir() && kind == Kind::Pdf);
+    let ending = named.and_then(Path::extension).map(|ending| ending.to_string_lossy());
+    Ok(kind.output(ending.as_deref())?)
 }
 
 /// A bar that counts sentences, where somebody sees it.

@@ -88,6 +88,10 @@ pub(super) async fn translate_file(
 /// The name of a translation as upstream makes it: `report_de.docx`.
 fn result_name(name: &str, target: &str) -> String {
     match name.rsplit_once('.') {
+        // The text of a PDF is written as Word.
+        Some((stem, ending)) if ending.eq_ignore_ascii_case("pdf") => {
+            format!("{stem}_{target}.docx")
+        }
         Some((stem, ending)) => format!("{stem}_{target}.{ending}"),
         None => format!("{name}_{target}"),
     }
