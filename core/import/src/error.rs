@@ -1,4 +1,4 @@
-//! What can go wrong when a checkpoint is imported.
+//! What can go wrong when a checkpoint is imported or a model exported.
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,10 @@ pub enum Error {
     /// The checkpoint is whole, but this suite cannot run it, or needs to be told more.
     #[error("{0}")]
     Unsupported(String),
+
+    /// A tensor cannot be read or made.
+    #[error(transparent)]
+    Tensor(#[from] candle::Error),
 
     /// The model directory cannot be made.
     #[error(transparent)]

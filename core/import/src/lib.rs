@@ -1,4 +1,4 @@
-//! Models of other suites as model directories of this one.
+//! Models of other suites as model directories of this one, and back.
 //!
 //! | module | holds |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | [`plan`] | what a checkpoint becomes |
 //! | `family` | a file for each family: names of tensors, vocabulary, how sentences begin |
 //! | `write` | the model directory, written tensor by tensor |
+//! | [`export`] | the other way: dense models for CTranslate2 and Transformers |
 //!
 //! ```no_run
 //! use dragoman_import::{Request, import};
@@ -26,6 +27,7 @@ pub mod plan;
 mod family;
 mod source;
 mod write;
+pub mod export;
 
 use std::path::Path;
 

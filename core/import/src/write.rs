@@ -35,6 +35,11 @@ pub(crate) fn write(plan: ImportPlan, checkpoint: &dyn Checkpoint, out: &Path) -
     let folder = tempfile::Builder::new().prefix(".import-").tempdir_in(parent)?;
     write_all(plan, checkpoint, folder.path())?;
     Files::Folder(folder.path().into()).open_translation(&ExpertMemory::new(None))?;
+    appear(folder, out)
+}
+
+/// Gives a complete temporary folder its name.
+pub(crate) fn appear(folder: tempfile::TempDir, out: &Path) -> Result<()> {
     if out.exists() {
         fs_err::remove_dir(out)?;
     }

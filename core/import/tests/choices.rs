@@ -20,7 +20,11 @@ use dragoman_core::{
     ragged::Ragged,
     vocabulary::{Outputs, Side},
 };
-use dragoman_import::{Request, import};
+use dragoman_import::{
+    Request,
+    export::{Format, export},
+    import,
+};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -40,8 +44,9 @@ struct Beam {
 /// Tokens of a target at most; the peer was told the same.
 const LONGEST: usize = 9;
 
-/// The model of a folder, imported, and the rows of the peer.
-fn imported(name: &str) -> Result<(tempfile::TempDir, Loaded, Vec<Row>)> {
+/// A model that was imported, and what was made of it exported and imported once more, with the rows
+/// of the peer.
+fn imported(name: &str) -> Result<(tempfile::TempDir, [Loaded; 2], Vec<Row>)> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/choices").join(name);
     let folder = tempfile::tempdir()?;
     let (source, out) = (folder.path().join("source"), folder.path().join("model"));
@@ -51,10 +56,14 @@ fn imported(name: &str) -> Result<(tempfile::TempDir, Loaded, Vec<Row>)> {
     for file in ["model.bin", "config.json"] {
         fs_err::copy(own.join(file), source.join(file))?;
     }
-    import(&source, &Request { from: Some("en".into()), to: Some("de".into()) }, &out)?;
-    let loaded = Files::Folder(out).open_translation(&ExpertMemory::new(None))?;
+    let request = Request { from: Some("en".into()), to: Some("de".into()) };
+    import(&source, &request, &out)?;
+    let (exported, again) = (folder.path().join("exported"), folder.path().join("again"));
+    export(&Files::Folder(out.clone()), Format::CTranslate2, &exported)?;
+    import(&exported, &request, &again)?;
+    let open = |dir| Files::Folder(dir).open_translation(&ExpertMemory::new(None));
     let rows = serde_json::from_slice(&fs_err::read(own.join("expected.json"))?)?;
-    Ok((folder, loaded, rows))
+    Ok((folder, [open(out)?, open(again)?], rows))
 }
 
 fn ids(loaded: &Loaded, tokens: &[String]) -> Vec<u32> {
@@ -66,16 +75,22 @@ fn ids(loaded: &Loaded, tokens: &[String]) -> Vec<u32> {
     tokens.iter().map(id).collect()
 }
 
-/// Checks a model, and says how many hypotheses of the beam could be compared.
+/// Checks a model and its export, and says how many hypotheses of the beam could be compared.
 fn check(name: &str) -> Result<usize> {
+    let (_folder, [imported, again], rows) = imported(name)?; // weights are read when they are used
+    let beams = check_rows(name, &imported, &rows)?;
+    assert_eq!(check_rows(&format!("{name}, exported"), &again, &rows)?, beams);
+    Ok(beams)
+}
+
+fn check_rows(name: &str, loaded: &Loaded, rows: &[Row]) -> Result<usize> {
     let mut beams = 0;
-    let (_folder, loaded, rows) = imported(name)?; // weights are read when they are used
     let frame = loaded.vocabulary.frame("en", "de")?;
     let context = Context::inference(Precision::F32);
     for row in rows {
-        let source = frame.source(&ids(&loaded, &row.source));
-        let greedy = ids(&loaded, &row.greedy);
-        check_logits(&loaded, &source, (frame.start[0], &greedy), &row.logits)?;
+        let source = frame.source(&ids(loaded, &row.source));
+        let greedy = ids(loaded, &row.greedy);
+        check_logits(loaded, &source, (frame.start[0], &greedy), &row.logits)?;
         let layout = Ragged::contiguous(&[source.len()]);
         let encoded = loaded.model.encode(&source, &layout, &[0.into()], &context)?;
         let starts = [frame.start.clone()];
@@ -105,7 +120,7 @@ fn check(name: &str) -> Result<usize> {
         assert!(found.len() >= expected.len(), "{name}: {:?}", row.source);
         beams += expected.len();
         for (own, beam) in found.iter().zip(expected) {
-            assert_eq!(own.tokens, ids(&loaded, &beam.tokens), "{name}: {:?}", row.source);
+            assert_eq!(own.tokens, ids(loaded, &beam.tokens), "{name}: {:?}", row.source);
             assert!((own.score - beam.score).abs() < 1e-4, "{} for {}", own.score, beam.score);
         }
     }

@@ -98,6 +98,23 @@ impl Embedding {
     }
 }
 
+/// The table of computed `positions`, `(P, D)`.
+///
+/// # Errors
+/// Fails for those that are weights of a model.
+pub fn position_table(
+    positions: Positions,
+    count: usize,
+    d_model: usize,
+    device: &Device,
+) -> Result<Tensor> {
+    match positions {
+        Positions::Sinusoid => sinusoids(count, d_model, device),
+        Positions::Fairseq { first } => fairseq_sinusoids(first, count, d_model, device),
+        Positions::Table => Err(Error::Invalid("these positions are weights of the model".into())),
+    }
+}
+
 /// Vaswani et al. 2017, section 3.5, with all sines before all cosines as in Marian: `(P, D)`.
 fn sinusoids(positions: usize, d_model: usize, device: &Device) -> Result<Tensor> {
     let half = d_model / 2;

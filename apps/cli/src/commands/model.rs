@@ -19,6 +19,8 @@ use dragoman_core::{
     directory::{Loaded, TranslationParts, names_of, save_translation},
 };
 
+use dragoman_import::export::{Format, export};
+
 use crate::models::ModelArgs;
 
 /// Downloads the public model of `family` from one language to another into a folder of models.
@@ -46,7 +48,7 @@ enum What {
     Prune(prune::Prune),
 }
 
-/// Write the bundled model into a new folder, to change or to serve it there
+/// Write the bundled model into a new folder, to change or to serve it there, or for another suite
 #[derive(Debug, Args)]
 struct Export {
     /// Folder to make
@@ -55,6 +57,10 @@ struct Export {
     /// Write the weights in float16, half the size
     #[arg(long)]
     half: bool,
+
+    /// Write a dense model for another suite: `ctranslate2` or `huggingface` (Transformers)
+    #[arg(long, conflicts_with = "half")]
+    format: Option<Format>,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -81,6 +87,11 @@ impl Export {
             bail!("there is a model in `{}` already; name another folder", self.dir.display());
         }
         let files = self.model.files()?;
+        if let Some(format) = self.format {
+            export(&files, format, &self.dir)?;
+            println!("{}", self.dir.display());
+            return Ok(());
+        }
         let kind = files.config()?;
         if self.half {
             if matches!(kind, ModelConfig::Recommendation(_)) {
