@@ -3,6 +3,7 @@
 import { connectAlternatives } from "./alternatives.js";
 import * as api from "./api.js";
 import { copyText } from "./copy.js";
+import { connectDictionary } from "./dictionary.js";
 import { connectDocuments } from "./documents.js";
 import { connectDomain } from "./domain.js";
 import { announce, byId, flash, openDialog } from "./dom.js";
@@ -37,6 +38,7 @@ function connect(languages, settings) {
   const pane = new TranslatePane(menus, settings, () => trace.fields);
 
   connectAlternatives(pane);
+  connectDictionary(pane, menus);
   connectDomain(pane);
   connectDocuments(menus, settings);
   if (settings.suggestions) connectSuggestion(pane, menus);

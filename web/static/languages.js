@@ -47,6 +47,11 @@ export class LanguageMenus extends EventTarget {
     return language === "en" ? known : languageName(code) ?? known;
   }
 
+  /** Whether the server translates from `source` to `target`. */
+  canTranslate(source, target) {
+    return Boolean(source) && this.#targets(source).includes(target);
+  }
+
   /** Chooses a pair, as far as the server has it, and tells whoever listens. */
   choose(source, target) {
     this.#set(source, target);

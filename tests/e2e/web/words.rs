@@ -200,3 +200,37 @@ async fn a_translation_is_read_aloud_where_there_is_a_voice() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn a_single_word_is_shown_as_in_a_dictionary() -> Result<()> {
+    visit("a_single_word_is_shown_as_in_a_dictionary", Desktop, async |page| {
+        let answers = "window.answers.translate = ({ q, target, alternatives }) => {
+            const to = { bank: ['Bank', 'die Bank.', 'Ufer', 'Geldhaus am Ort hier'] };
+            const back = { Bank: ['bank', 'bench'], Ufer: ['shore', 'Shore.'], 'die Bank': ['the bank'] };
+            if (target === 'de') {
+                const found = to[q] ?? [q];
+                return Response.json({ translatedText: found[0], alternatives: alternatives ? found.slice(1) : [] });
+            }
+            const rows = q.map((word) => back[word] ?? [word]);
+            return Response.json({
+                translatedText: rows.map((row) => row[0]),
+                alternatives: rows.map((row) => row.slice(1)),
+            });
+        }";
+        page.tools.run_first(&format!("{ANSWERS};{answers}")).await?;
+        page.open("#en/de/bank").await?;
+        page.until("return !document.getElementById('dictionary').hidden").await?;
+        let rows = "return [...document.querySelectorAll('#dictionary-list li')]
+            .map((row) => [...row.children].map((part) => part.textContent))";
+        let expected = json!([["Bank", "bank, bench"], ["die Bank", "the bank"], ["Ufer", "shore"]]);
+        ensure!(page.eval(rows).await? == expected, "the rows are {}", page.eval(rows).await?);
+        let title = page.eval("return document.getElementById('dictionary-title').textContent").await?;
+        ensure!(title == json!("Translations of “bank”"), "the title is {title}");
+
+        page.eval("document.querySelectorAll('#dictionary-list button')[2].click()").await?;
+        page.until_translated("Ufer").await?;
+        page.open("#en/de/The bank is closed.").await?;
+        page.until("return document.getElementById('dictionary').hidden").await
+    })
+    .await
+}

@@ -1,5 +1,6 @@
 /** The texts of the interface in German. */
 export default {
+  "Translations of “{word}”": "Übersetzungen von „{word}“",
   "The model offers no other wording.": "Das Modell bietet keine andere Formulierung.",
   "1 alternative": "1 Alternative",
   "{count} alternatives": "{count} Alternativen",

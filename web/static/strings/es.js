@@ -1,5 +1,6 @@
 /** The texts of the interface in Spanish. */
 export default {
+  "Translations of “{word}”": "Traducciones de «{word}»",
   "The model offers no other wording.": "El modelo no ofrece otra formulación.",
   "1 alternative": "1 alternativa",
   "{count} alternatives": "{count} alternativas",

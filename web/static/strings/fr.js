@@ -1,5 +1,6 @@
 /** The texts of the interface in French. */
 export default {
+  "Translations of “{word}”": "Traductions de « {word} »",
   "The model offers no other wording.": "Le modèle ne propose pas d’autre formulation.",
   "1 alternative": "1 variante",
   "{count} alternatives": "{count} variantes",

@@ -1,5 +1,6 @@
 /** The texts of the interface in Dutch. */
 export default {
+  "Translations of “{word}”": "Vertalingen van ‘{word}’",
   "The model offers no other wording.": "Het model biedt geen andere formulering.",
   "1 alternative": "1 alternatief",
   "{count} alternatives": "{count} alternatieven",
