@@ -9,6 +9,8 @@ use anyhow::{Result, ensure};
 use dragoman_e2e::{Dragoman, Options, TestApp, skip::skip_unless_ci};
 use serde_json::{Value, json};
 
+use crate::expert::corpora;
+
 /// What a user would write, with one object of all answers in the end.
 const PYTHON: &str = r#"
 import json, sys
@@ -267,5 +269,53 @@ async fn the_javascript_client_of_deepl_works() -> Result<()> {
     assert!(message.contains("'formality' is not supported"), "{message}");
     assert_eq!(out["usage"], json!([true, false]));
     assert_eq!(out["wrong"][0], "AuthorizationError");
+    Ok(())
+}
+
+#[tokio::test]
+async fn formality_is_a_domain_that_the_model_was_taught() -> Result<()> {
+    let work = tempfile::tempdir()?;
+    let model = work.path().join("model");
+    let copied = Command::new("cp").arg("-r").arg(corpora::learned()?.join("model")).arg(&model);
+    ensure!(copied.status()?.success(), "the model cannot be copied");
+    let rename = Dragoman::new(["expert", "rename", "domain.house", "domain.formal", "--model"])?;
+    rename.args([&model]).stdout()?;
+    let app = TestApp::start(Options { model: Some(model), ..Options::default() }).await?;
+
+    let ask = async |target: &str, more: Value| -> Result<(u16, Value)> {
+        let mut body = json!({
+            "text": ["The train is late."], "source_lang": "EN", "target_lang": target,
+        });
+        body.as_object_mut().into_iter().for_each(|body| {
+            body.extend(more.as_object().cloned().unwrap_or_default());
+        });
+        app.json("v2/translate", &body).await
+    };
+    let text = |(status, reply): (u16, Value)| -> Result<String> {
+        ensure!(status == 200, "{status}: {reply}");
+        Ok(reply["translations"][0]["text"].as_str().unwrap_or_default().to_owned())
+    };
+    let plain = text(ask("DE", json!({})).await?)?;
+    let formal = text(ask("DE", json!({ "formality": "more" })).await?)?;
+    ensure!(plain == "Der Zug hat Verspätung." && formal != plain, "{plain} and {formal}");
+    ensure!(text(ask("DE", json!({ "formality": "prefer_more" })).await?)? == formal);
+    // What the model does not know is a wish or an error.
+    ensure!(text(ask("DE", json!({ "formality": "prefer_less" })).await?)? == plain);
+    text(ask("FR", json!({ "formality": "prefer_more" })).await?)?;
+    for (target, formality) in [("DE", "less"), ("FR", "more")] {
+        let (status, reply) = ask(target, json!({ "formality": formality })).await?;
+        ensure!(status == 400, "{status}: {reply}");
+        let message = reply["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("'formality' is not supported"), "{message}");
+    }
+    let (_, list) = app.json("v2/languages", &json!({ "type": "target" })).await?;
+    let supported = |tag: &str| {
+        let rows = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        rows.iter().find(|row| row["language"] == tag).map(|row| row["supports_formality"].clone())
+    };
+    ensure!(
+        supported("DE") == Some(json!(true)) && supported("FR") == Some(json!(false)),
+        "{list}"
+    );
     Ok(())
 }

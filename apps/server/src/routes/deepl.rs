@@ -3,6 +3,7 @@
 mod call;
 mod documents;
 mod entries;
+mod formality;
 mod glossaries;
 mod glossary;
 mod languages;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     call::Call,
+    formality,
     reply::{Answer, Refused, ok, traced},
     translate::{check_what_no_model_can, glossaries, languages_of},
 };
@@ -54,8 +55,10 @@ pub(super) async fn upload(
         return Err(ServiceError::invalid("Invalid file data: the file is empty.").into());
     }
     check_what_no_model_can(&fields)?;
-    let known = call.service.languages(&call.service.model());
+    let model = call.service.model();
+    let known = call.service.languages(&model);
     let (source, target) = languages_of(&fields, &known)?;
+    let domains = formality::domains(&fields, (source, target), &known, &*model.model)?;
     let source = source.unwrap_or("auto");
     let name = match fields.text("filename")? {
         Some(name) => name.to_owned(),
@@ -69,6 +72,7 @@ pub(super) async fn upload(
         output: fields.text("output_format")?.map(str::to_owned),
         source: source.to_owned(),
         target: target.to_owned(),
+        domains,
         glossaries: glossaries(&call, &caller, &fields, (source, target)).await?,
         memory: Some(MemoryRequest::exact(&caller.owner)),
         billed_to: Some(caller.owner.clone()),

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     call::Call,
+    formality,
     reply::{Answer, Refused, ok},
     tags::{source_tag, target_tags},
 };
@@ -15,7 +16,7 @@ use dragoman_languages::name;
 struct Language {
     language: String,
     name: String,
-    /// Of targets alone; no model here knows degrees of formality.
+    /// Of targets alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     supports_formality: Option<bool>,
 }
@@ -28,9 +29,14 @@ pub(super) async fn languages(call: Call, payload: web::Payload) -> Answer {
         Some("target") => true,
         Some(_) => return Err(Refused::value("type")),
     };
-    let known = call.service.languages(&call.service.model());
+    let model = call.service.model();
+    let known = call.service.languages(&model);
+    let targets = |code: &String| {
+        let is_supported = formality::is_supported(&known, code, &*model.model);
+        target_tags(code).into_iter().map(move |tag| target(tag, is_supported))
+    };
     let mut list: Vec<Language> = match is_target {
-        true => known.iter().flat_map(|code| target_tags(code)).map(target).collect(),
+        true => known.iter().flat_map(targets).collect(),
         false => known.iter().map(|code| source(code)).collect(),
     };
     list.sort_by(|a, b| a.language.cmp(&b.language));
@@ -42,6 +48,6 @@ fn source(code: &str) -> Language {
     Language { language: source_tag(code), name: name(code).into(), supports_formality: None }
 }
 
-fn target((language, name): (String, String)) -> Language {
-    Language { language, name, supports_formality: Some(false) }
+fn target((language, name): (String, String), has_formality: bool) -> Language {
+    Language { language, name, supports_formality: Some(has_formality) }
 }

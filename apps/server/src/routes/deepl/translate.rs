@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     call::Call,
+    formality,
     reply::{Answer, Refused, ok},
     tags,
 };
@@ -55,8 +56,11 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
     if texts.is_empty() {
         return Err(ServiceError::missing("text").into());
     }
-    let known = call.service.languages(&call.service.model());
-    let (order, extras) = parse(&fields, &known, texts)?;
+    let model = call.service.model();
+    let known = call.service.languages(&model);
+    let (mut order, extras) = parse(&fields, &known, texts)?;
+    let pair = (extras.source.as_deref(), order.target.as_str());
+    order.domains = formality::domains(&fields, pair, &known, &*model.model)?;
     let memory = Some(memory(&fields, &caller)?);
     let glossaries = glossaries(&call, &caller, &fields, (&order.source, &order.target)).await?;
     let order = TranslationRequest { char_limit: caller.char_limit, glossaries, memory, ..order };
@@ -173,17 +177,9 @@ pub(super) fn languages_of<'a>(
     Ok((source.transpose()?, target))
 }
 
-/// Refuses what would be promised and not be done. `context`, `preserve_formatting` and the softer
-/// degrees of `formality` are wishes: they are taken, and change nothing.
+/// Refuses what would be promised and not be done. `context` and `preserve_formatting` are wishes: they
+/// are taken, and change nothing.
 pub(super) fn check_what_no_model_can(fields: &Fields) -> Result<(), Refused> {
-    match fields.text("formality")? {
-        None | Some("default" | "prefer_more" | "prefer_less") => {}
-        Some("more" | "less") => {
-            let reason = "'formality' is not supported for given 'target_lang'.";
-            return Err(ServiceError::invalid(reason).into());
-        }
-        Some(_) => return Err(Refused::value("formality")),
-    }
     match ["style_id", "custom_instructions"].into_iter().find(|name| fields.get(name).is_some()) {
         Some(name) => Err(Refused::value(name)),
         None => Ok(()),
