@@ -289,7 +289,7 @@ async fn formality_is_a_domain_that_the_model_was_taught() -> Result<()> {
         body.as_object_mut().into_iter().for_each(|body| {
             body.extend(more.as_object().cloned().unwrap_or_default());
         });
-        app.json("v2/translate", &body).await
+        app.json("/v2/translate", &body).await
     };
     let text = |(status, reply): (u16, Value)| -> Result<String> {
         ensure!(status == 200, "{status}: {reply}");
@@ -308,7 +308,7 @@ async fn formality_is_a_domain_that_the_model_was_taught() -> Result<()> {
         let message = reply["message"].as_str().unwrap_or_default();
         ensure!(message.contains("'formality' is not supported"), "{message}");
     }
-    let (_, list) = app.json("v2/languages", &json!({ "type": "target" })).await?;
+    let (_, list) = app.json("/v2/languages", &json!({ "type": "target" })).await?;
     let supported = |tag: &str| {
         let rows = list.as_array().map(Vec::as_slice).unwrap_or_default();
         rows.iter().find(|row| row["language"] == tag).map(|row| row["supports_formality"].clone())

@@ -80,9 +80,17 @@ fn tiles(log: &RunLog, cost: &Cost) -> String {
     tiles.push(("target tokens".into(), short(last.target_tokens as f64)));
     tiles.push(("training time".into(), duration(cost.seconds)));
     tiles.push(("target tokens/s".into(), short(mean_speed(&last))));
-    tiles.push(("energy, estimated".into(), format!("{} kWh", short(cost.kilowatt_hours))));
+    tiles.push(("energy, estimated".into(), energy(cost.kilowatt_hours)));
     let tile = |(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>");
     format!("<dl class=\"tiles\">{}</dl>\n", tiles.into_iter().map(tile).collect::<String>())
+}
+
+/// Energy in a unit that needs few digits.
+fn energy(kilowatt_hours: f64) -> String {
+    match kilowatt_hours {
+        hours if hours < 1.0 => format!("{} Wh", short(1e3 * hours)),
+        hours => format!("{} kWh", short(hours)),
+    }
 }
 
 /// Target tokens a second over the whole run, evaluations included; NaN before the first step.
@@ -132,7 +140,11 @@ fn training_plots(log: &RunLog) -> String {
         ),
         one("Learning rate", "", some(|step| step.learning_rate)),
         one("Speed", "target tokens per second", some(|step| step.tokens_per_second)),
-        one("Balance loss", "1 where experts share evenly", some(|step| step.balance)),
+        one(
+            "Balance loss",
+            "sum over the layers, each 1 where experts share evenly",
+            some(|step| step.balance),
+        ),
         one("Router z-loss", "", some(|step| step.z_loss)),
         one("Gradient norm", "before clipping, smoothed", smooth(&some(|step| step.gradient_norm))),
     ]
@@ -200,8 +212,8 @@ fn cost_table(log: &RunLog, start: &Start, cost: &Cost) -> String {
         (
             "energy, estimated",
             format!(
-                "{} kWh, assuming {} at work (not measured)",
-                short(cost.kilowatt_hours),
+                "{}, assuming {} at work (not measured)",
+                energy(cost.kilowatt_hours),
                 watts_once.join(", then ")
             ),
         ),
