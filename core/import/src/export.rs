@@ -16,7 +16,7 @@ use dragoman_core::{
     layers::embedding::position_table,
     register::Register,
     tokenizer::UNKNOWN,
-    vocabulary::{Outputs, PiecesConfig, Side, VOCABULARY_FILE, Vocabulary},
+    vocabulary::{Frame, Outputs, PiecesConfig, Side, VOCABULARY_FILE, Vocabulary},
 };
 use serde::Serialize;
 
@@ -81,8 +81,8 @@ struct Dense {
     register: Register,
     vocabulary: Arc<dyn Vocabulary>,
     tensors: BTreeMap<String, Tensor>,
-    /// The id of what has no token.
-    unknown: u32,
+    /// What `vocabulary.json` says, where the tokenizer is that of another suite.
+    pieces: Option<PiecesConfig>,
 }
 
 impl Dense {
@@ -105,15 +105,23 @@ impl Dense {
             return Err(Error::Unsupported(format!("the model cannot be exported: {reason}")));
         }
         let pieces = vocabulary.files().into_iter().find(|(name, _)| name == VOCABULARY_FILE);
-        let unknown = match pieces {
-            Some((_, content)) => {
-                let config: PiecesConfig = serde_json::from_slice(&content).map_err(io)?;
-                config.unknown
-            }
-            None => UNKNOWN,
+        let pieces = match pieces {
+            Some((_, content)) => Some(serde_json::from_slice(&content).map_err(io)?),
+            None => None,
         };
         let tensors = params.tensors()?;
-        Ok(Self { config, register, vocabulary, tensors, unknown })
+        Ok(Self { config, register, vocabulary, tensors, pieces })
+    }
+
+    /// The id of what has no token.
+    fn unknown(&self) -> u32 {
+        self.pieces.as_ref().map_or(UNKNOWN, |pieces| pieces.unknown)
+    }
+
+    /// Ids that the model never puts out.
+    fn never(&self) -> impl Iterator<Item = u32> {
+        let Outputs { first, banned, .. } = self.vocabulary.outputs();
+        (0..*first).chain(banned.iter().copied())
     }
 
     fn tensor(&self, name: &str) -> Result<&Tensor> {
@@ -137,17 +145,15 @@ impl Dense {
 
     /// What is added to the logits, `(V,)`, with what a model may not put out far below all else.
     fn bias(&self) -> Result<Option<Vec<f32>>> {
-        let Outputs { first, banned, .. } = self.vocabulary.outputs();
         let own = match self.has("output_bias") {
             true => Some(self.tensor("output_bias")?.to_vec1::<f32>()?),
             false => None,
         };
-        if own.is_none() && *first == 0 && banned.is_empty() {
+        if own.is_none() && self.never().next().is_none() {
             return Ok(None);
         }
         let mut bias = own.unwrap_or_else(|| vec![0.0; self.config.vocab_size]);
-        let never = (0..*first).chain(banned.iter().copied());
-        never.for_each(|id| bias[id as usize] = NEVER);
+        self.never().for_each(|id| bias[id as usize] = NEVER);
         Ok(Some(bias))
     }
 
@@ -162,8 +168,30 @@ impl Dense {
     }
 
     /// The directions, in the order of the register.
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.register.routes.iter().map(|route| (route.source.as_str(), route.target.as_str()))
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        let mut pairs = Vec::new();
+        for route in &self.register.routes {
+            if route.between.is_empty() {
+                pairs.push((route.source.as_str(), route.target.as_str()));
+            }
+            for source in &route.between {
+                let others = route.between.iter().filter(|target| *target != source);
+                pairs.extend(others.map(|target| (source.as_str(), target.as_str())));
+            }
+        }
+        pairs
+    }
+
+    /// What stands around the texts of each direction.
+    fn frames(&self) -> Result<Vec<Frame>> {
+        let frame = |(source, target)| Ok(self.vocabulary.frame(source, target)?);
+        let frames: Vec<Frame> = self.pairs().into_iter().map(frame).collect::<Result<_>>()?;
+        match frames.is_empty() {
+            true => {
+                Err(Error::Unsupported("the model translates nothing: it has no routes".into()))
+            }
+            false => Ok(frames),
+        }
     }
 
     /// The files of the tokenizer, as they are in the model directory.

@@ -33,9 +33,7 @@ enum Value {
 }
 
 pub(super) fn write(model: &Dense, folder: &Path) -> Result<()> {
-    let frames: Vec<Frame> = (model.pairs())
-        .map(|(source, target)| Ok(model.vocabulary.frame(source, target)?))
-        .collect::<Result<_>>()?;
+    let frames = model.frames()?;
     write_file(&folder.join("model.bin"), &variables(model)?, &aliases(model))?;
     write_json(&folder.join("config.json"), &config(model, &frames))?;
     let (source, target) = (model.tokens(Side::Source), model.tokens(Side::Target));
@@ -63,7 +61,7 @@ fn config(model: &Dense, frames: &[Frame]) -> serde_json::Value {
         "eos_token": token(Side::Target, end),
         "layer_norm_epsilon": model.config.architecture.norm_epsilon,
         "multi_query_attention": false,
-        "unk_token": token(Side::Source, model.unknown),
+        "unk_token": token(Side::Source, model.unknown()),
     })
 }
 

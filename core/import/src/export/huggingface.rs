@@ -6,14 +6,17 @@
 //! | Pegasus | before each block | `p / 10000^(2i/D)` |
 //! | M2M100 | before each block | `(p + 2) · 10000^(−i / (D/2 − 1))` |
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
-use candle::{Device, Tensor};
+use candle::{DType, Device, Tensor};
 use dragoman_core::{
     config::{Activation, Architecture, NormPlacement, Positions, TranslationConfig},
     vocabulary::{Frame, Side, TOKENIZER_FILE},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Dense, readme, write_json};
 use crate::{Error, Result};
@@ -69,16 +72,14 @@ fn root(config: &TranslationConfig) -> f32 {
 
 pub(super) fn write(model: &Dense, folder: &Path) -> Result<()> {
     let class = Class::of(&model.config)?;
-    let frames: Vec<Frame> = (model.pairs())
-        .map(|(source, target)| Ok(model.vocabulary.frame(source, target)?))
-        .collect::<Result<_>>()?;
+    let frames = model.frames()?;
     let tensors = tensors(model, class)?;
     let path = folder.join("model.safetensors");
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     safetensors::serialize_to_file(&tensors, Some(metadata), &path)
         .map_err(|error| Error::file(&path, error.to_string()))?;
     let config = config(model, class, &frames[0]);
-    write_json(&folder.join("generation_config.json"), &generation(&config))?;
+    write_json(&folder.join("generation_config.json"), &generation(model, &config))?;
     write_json(&folder.join("config.json"), &config)?;
     write_tokenizer(model, class, folder)?;
     readme::huggingface(model, class.names().1, &frames, folder)
@@ -134,8 +135,10 @@ fn config(model: &Dense, class: Class, frame: &Frame) -> Value {
     })
 }
 
-fn generation(config: &Value) -> Value {
+fn generation(model: &Dense, config: &Value) -> Value {
+    let never: Vec<[u32; 1]> = model.never().map(|id| [id]).collect();
     json!({
+        "bad_words_ids": (!never.is_empty()).then_some(never),
         "bos_token_id": config["bos_token_id"],
         "eos_token_id": config["eos_token_id"],
         "pad_token_id": config["pad_token_id"],
@@ -156,19 +159,21 @@ fn pad(model: &Dense) -> u32 {
 fn tensors(model: &Dense, class: Class) -> Result<HashMap<String, Tensor>> {
     let mut all = HashMap::new();
     all.insert("model.shared.weight".to_string(), model.tensor("embedding.weight")?.clone());
-    let bias = match model.bias()? {
-        // It has no bias of outputs; what may not be put out is unlikely all the same.
-        _ if class == Class::M2m100 && !model.has("output_bias") => None,
-        Some(_) if class == Class::M2m100 => {
+    let has_bias = model.has("output_bias");
+    match class {
+        Class::M2m100 if has_bias => {
             let reason = "M2M100 of Transformers has no bias of outputs, and the model has one";
             return Err(Error::Unsupported(reason.into()));
         }
-        None if class != Class::M2m100 => Some(vec![0.0; model.config.vocab_size]),
-        bias => bias,
-    };
-    if let Some(bias) = bias {
-        let bias = Tensor::from_vec(bias, (1, model.config.vocab_size), &Device::Cpu)?;
-        all.insert("final_logits_bias".into(), bias);
+        Class::M2m100 => {}
+        Class::Marian | Class::Pegasus => {
+            let shape = (1, model.config.vocab_size);
+            let bias = match has_bias {
+                true => model.tensor("output_bias")?.reshape(shape)?,
+                false => Tensor::zeros(shape, DType::F32, &Device::Cpu)?,
+            };
+            all.insert("final_logits_bias".into(), bias);
+        }
     }
     let positions = model.positions()?;
     let TranslationConfig { encoder_layers, decoder_layers, .. } = model.config;
@@ -247,7 +252,7 @@ fn write_tokenizer(model: &Dense, class: Class, folder: &Path) -> Result<()> {
     let end = token(model.vocabulary.outputs().end);
     let mut config = json!({
         "eos_token": end,
-        "unk_token": token(model.unknown),
+        "unk_token": token(model.unknown()),
         "pad_token": token(pad(model)),
         "model_max_length": model.config.max_positions,
     });
@@ -255,12 +260,43 @@ fn write_tokenizer(model: &Dense, class: Class, folder: &Path) -> Result<()> {
         config["tokenizer_class"] = "PreTrainedTokenizerFast".into();
         return write_json(&folder.join("tokenizer_config.json"), &config);
     }
-    let ids: serde_json::Map<String, Value> =
-        (0..).zip(model.tokens(Side::Source)).map(|(id, token)| (token, Value::from(id))).collect();
-    write_json(&folder.join("vocab.json"), &ids)?;
+    let pieces = model.pieces.as_ref();
+    let languages: BTreeSet<u32> =
+        pieces.into_iter().flat_map(|pieces| pieces.languages.values().copied()).collect();
+    // Tokens from the first language on are no pieces: Transformers adds them to the list itself.
+    let first_added = languages.first().copied().filter(|_| class == Class::M2m100);
+    let tokens = model.tokens(Side::Source);
+    let is_added = |id: u32| first_added.is_some_and(|first| id >= first);
+    let named = || (0..).zip(&tokens).filter(|(_, token)| !token.is_empty());
+    let ids: Map<String, Value> = (named().filter(|(id, _)| !is_added(*id)))
+        .map(|(id, token)| (token.clone(), Value::from(id)))
+        .collect();
+    let added = |(id, token): (u32, &String)| {
+        (id.to_string(), json!({ "content": token, "special": true }))
+    };
+    let added: Map<String, Value> = named().filter(|(id, _)| is_added(*id)).map(added).collect();
+    config["tokenizer_class"] = match class {
+        Class::Marian => "MarianTokenizer".into(),
+        Class::Pegasus => Value::Null,
+        Class::M2m100 if added.values().any(|token| token["content"] == "eng_Latn") => {
+            "NllbTokenizer".into()
+        }
+        Class::M2m100 => "M2M100Tokenizer".into(),
+    };
+    if config["tokenizer_class"] != "NllbTokenizer" {
+        // Rows without a token, which serve as zeros to begin with, have no entry.
+        let mut ids = ids;
+        if class == Class::Marian {
+            let without = (0..).zip(&tokens).filter(|(_, token)| token.is_empty());
+            ids.extend(without.map(|(id, _)| (format!("<unused{id}>"), Value::from(id))));
+        }
+        write_json(&folder.join("vocab.json"), &ids)?;
+    }
+    if !added.is_empty() {
+        config["added_tokens_decoder"] = added.into();
+    }
     if class == Class::Marian {
-        config["tokenizer_class"] = "MarianTokenizer".into();
-        let pair = model.pairs().next().unwrap_or_default();
+        let pair = model.pairs()[0];
         (config["source_lang"], config["target_lang"]) = (pair.0.into(), pair.1.into());
         if !folder.join("target.spm").exists() && folder.join("source.spm").exists() {
             fs_err::copy(folder.join("source.spm"), folder.join("target.spm"))?;

@@ -94,7 +94,7 @@ fn table(model: &Dense, frames: &[Frame]) -> String {
     let mut table = String::from(
         "| from | to | before the source | behind it | the decoder begins with |\n|---|---|---|---|---|\n",
     );
-    for ((source, target), frame) in model.pairs().zip(frames).take(LISTED) {
+    for ((source, target), frame) in model.pairs().into_iter().zip(frames).take(LISTED) {
         let [before, after, start] = [
             list(model, Side::Source, &frame.before),
             list(model, Side::Source, &frame.after),

@@ -18,7 +18,11 @@ use dragoman_core::{
     translate::{Translate, TranslationJob},
     translator::{Translator, TranslatorOptions},
 };
-use dragoman_import::{Request, import};
+use dragoman_import::{
+    Request,
+    export::{Format, export},
+    import,
+};
 
 /// How far logits in float32 may be off, beside `max(1, |reference|)`.
 const F32: f32 = 1e-4;
@@ -156,6 +160,48 @@ fn marian_by_ctranslate2() -> Result<()> {
 #[test]
 fn m2m100_by_ctranslate2() -> Result<()> {
     check(|golden| Case::ctranslate2(golden, "m2m100-int8", "m2m100", INT8))
+}
+
+/// The source of a case, imported and exported: what the case then imports.
+fn exported(case: Case, format: Format) -> Result<Case> {
+    let work = tempfile::tempdir()?;
+    let (model, out) = (work.path().join("model"), work.path().join("exported"));
+    import(&case.source, &Request { from: Some("en".into()), to: Some("de".into()) }, &model)?;
+    export(&Files::Folder(model), format, &out)?;
+    Ok(Case { source: out, work: Some(work), ..case })
+}
+
+#[test]
+fn what_is_exported_says_the_same() -> Result<()> {
+    let hugging_face = |name| move |golden: &Path| Case::hugging_face(golden, name, F32);
+    check(|golden| exported(hugging_face("marian")(golden)?, Format::HuggingFace))?;
+    check(|golden| exported(hugging_face("m2m100")(golden)?, Format::HuggingFace))?;
+    check(|golden| exported(hugging_face("m2m100")(golden)?, Format::CTranslate2))?;
+    check(|golden| {
+        // How Argos weighs lengths is no part of a folder of CTranslate2.
+        let case = Case { beams: 0, ..Case::argos(golden, "model-float32", F32)? };
+        exported(case, Format::CTranslate2)
+    })?;
+    check(|golden| {
+        exported(Case::ctranslate2(golden, "marian-float32", "marian", F32)?, Format::CTranslate2)
+    })
+}
+
+#[test]
+fn what_no_other_suite_has_is_not_exported() -> Result<()> {
+    let Some(golden) = folder()? else { return Ok(()) };
+    let work = tempfile::tempdir()?;
+    let request = Request { from: Some("en".into()), to: Some("de".into()) };
+    for (name, reason) in [("nllb_moe", "it has experts"), ("bergamot", "recurrent unit")] {
+        let (model, out) = (work.path().join(name), work.path().join("out"));
+        import(&golden.join(name), &request, &model)?;
+        for format in Format::ALL {
+            let error = export(&Files::Folder(model.clone()), format, &out).expect_err(name);
+            assert!(error.to_string().contains(reason), "{error}");
+            assert!(!out.exists());
+        }
+    }
+    Ok(())
 }
 
 #[test]
