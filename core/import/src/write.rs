@@ -52,12 +52,18 @@ pub(crate) fn appear(folder: tempfile::TempDir, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A temporary folder is for its owner alone; a model is like any other folder.
+/// A temporary folder is for its owner alone, as are some files; a model is like any other folder.
 fn readable_by_all(out: &Path) -> Result<()> {
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        fs_err::set_permissions(out, std::fs::Permissions::from_mode(0o755))?;
+        use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+        fs_err::set_permissions(out, Permissions::from_mode(0o755))?;
+        for entry in fs_err::read_dir(out)? {
+            let path = entry?.path();
+            if path.is_file() {
+                fs_err::set_permissions(path, Permissions::from_mode(0o644))?;
+            }
+        }
     }
     Ok(())
 }

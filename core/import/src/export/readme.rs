@@ -44,7 +44,7 @@ pub(super) fn ctranslate2(model: &Dense, frames: &[Frame], folder: &Path) -> Res
     // A start that all directions share is in `config.json`.
     let is_shared = frames.iter().all(|frame| frame.start[0] == frames[0].start[0]);
     let skipped = if is_shared { "1" } else { "0" };
-    let first = &frames[0];
+    let first = example(model, frames);
     let program = program
         .replace("BEFORE", &list(model, Side::Source, &first.before))
         .replace("START", &list(model, Side::Target, &first.start))
@@ -64,7 +64,7 @@ pub(super) fn huggingface(
     frames: &[Frame],
     folder: &Path,
 ) -> Result<()> {
-    let first = &frames[0];
+    let first = example(model, frames);
     let text = format!(
         "# A translation model for Transformers\n\n\
          Exported by `dragoman model export --format huggingface`; its class is `{class}`.\n\n\
@@ -87,6 +87,12 @@ pub(super) fn huggingface(
         list(model, Side::Target, &first.start),
     );
     Ok(write_whole(&folder.join("README.md"), text.as_bytes())?)
+}
+
+/// The frame of the example, whose text is English where the model translates that.
+fn example<'a>(model: &Dense, frames: &'a [Frame]) -> &'a Frame {
+    let is_english = |(source, _): &(&str, &str)| *source == "en";
+    &frames[model.pairs().iter().position(is_english).unwrap_or(0)]
 }
 
 /// The tokens around a text, for each direction.
