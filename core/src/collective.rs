@@ -18,6 +18,7 @@ mod local;
 mod threads;
 mod tree;
 mod ranks;
+mod owners;
 #[cfg(feature = "mpi")]
 mod mpi;
 
@@ -26,6 +27,7 @@ use std::fmt;
 pub use local::Local;
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
+pub use owners::ExpertOwners;
 pub use ranks::{Purpose, Ranks, Traffic};
 pub use threads::{Threads, threads};
 pub use tree::TreeSum;

@@ -57,6 +57,11 @@ impl Mpi {
         Ok(Self { rank, size, universe: Mutex::new(universe) })
     }
 
+    /// Ends all processes of the job at once.
+    pub fn abort_job() {
+        SimpleCommunicator::world().abort(1);
+    }
+
     fn lock(&self) -> (MutexGuard<'_, Universe>, SimpleCommunicator) {
         let universe = self.universe.lock().unwrap_or_else(PoisonError::into_inner);
         let world = universe.world();
@@ -90,11 +95,12 @@ impl Collective for Mpi {
             let within = |length: usize| length.saturating_sub(first).min(limit);
             let sent: Vec<usize> = parts.iter().map(|part| within(part.len())).collect();
             let coming: Vec<usize> = lengths.iter().map(|&length| within(length)).collect();
-            let mut buffer = Vec::with_capacity(sent.iter().sum());
+            let mut buffer = somewhere(sent.iter().sum());
             for (part, &count) in parts.iter().zip(&sent) {
                 buffer.extend_from_slice(&part[part.len().min(first)..][..count]);
             }
-            let mut arrived = vec![0u8; coming.iter().sum()];
+            let mut arrived = somewhere(coming.iter().sum());
+            arrived.resize(coming.iter().sum(), 0u8);
             let (counts, starts) = layout(&sent);
             let partition = Partition::new(&buffer[..], counts, starts);
             let (counts, starts) = layout(&coming);
@@ -121,11 +127,13 @@ impl Collective for Mpi {
         for first in (0..largest).step_by(limit) {
             let within = |length: usize| length.saturating_sub(first).min(limit);
             let coming: Vec<usize> = lengths.iter().map(|&length| within(length)).collect();
-            let own = &part[part.len().min(first)..][..within(part.len())];
-            let mut arrived = vec![0u8; coming.iter().sum()];
+            let mut own = somewhere(within(part.len()));
+            own.extend_from_slice(&part[part.len().min(first)..][..within(part.len())]);
+            let mut arrived = somewhere(coming.iter().sum());
+            arrived.resize(coming.iter().sum(), 0u8);
             let (counts, starts) = layout(&coming);
             let mut target = PartitionMut::new(&mut arrived[..], counts, starts);
-            world.all_gather_varcount_into(own, &mut target);
+            world.all_gather_varcount_into(&own[..], &mut target);
             let mut rest = &arrived[..];
             for (part, &count) in received.iter_mut().zip(&coming) {
                 part.extend_from_slice(&rest[..count]);
@@ -161,9 +169,15 @@ impl Collective for Mpi {
     }
 
     fn abort(&self) {
-        // Not `lock`: another thread may be waiting in MPI for the rank that failed.
-        SimpleCommunicator::world().abort(1);
+        // Without a lock: another thread may be waiting in MPI for the rank that failed.
+        Self::abort_job();
     }
+}
+
+/// An empty buffer for `count` bytes that lies in memory even if that is none: the address 1, where Rust
+/// says that an empty vector lies, means `MPI_IN_PLACE` to Open MPI.
+fn somewhere(count: usize) -> Vec<u8> {
+    Vec::with_capacity(count.max(1))
 }
 
 /// Counts, and where each part begins in the buffer of all.
