@@ -129,8 +129,11 @@ fn run(
     }
 }
 
+/// The losses of a step, and the norm of its gradient.
+type Figures = [f64; 5];
+
 /// The tensors of the last checkpoint, byte by byte, and the figures of the log.
-fn leavings(out: &Path) -> anyhow::Result<(Vec<Vec<u8>>, Vec<[f64; 5]>)> {
+fn leavings(out: &Path) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Figures>)> {
     let dir = out.join(format!("checkpoints/step-{STEPS:08}"));
     let files = ["weights", "optimizer", "average"]
         .map(|name| fs_err::read(dir.join(format!("{name}.safetensors"))));

@@ -16,7 +16,7 @@ pub(super) enum Gradients {
     Tree {
         shards: Shards,
         /// The weights that this rank updates.
-        own: ParamStore,
+        own: Box<ParamStore>,
         sum: TreeSum,
     },
 }
@@ -47,7 +47,7 @@ impl Gradients {
             return Err(invalid(reason.into()));
         }
         let shards = Shards::new(ranks, params, experts);
-        let own = shards.own(params);
+        let own = Box::new(shards.own(params));
         Ok(Self::Tree { shards, own, sum: TreeSum::default() })
     }
 
