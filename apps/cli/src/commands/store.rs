@@ -217,7 +217,8 @@ fn backup(folder: &Path, file: &Path, server: Option<(&str, Option<&str>)>) -> a
 fn is_json_lines(file: &Path) -> bool {
     let name = file.to_string_lossy().to_ascii_lowercase();
     let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
-    ![".csv", ".tsv", ".dat", ".data", ".inter", ".txt"].iter().any(|end| name.ends_with(end))
+    let tables = [".csv", ".tsv", ".dat", ".data", ".inter", ".parquet", ".txt"];
+    !tables.iter().any(|end| name.ends_with(end))
 }
 
 /// Users and items written together.
