@@ -94,12 +94,14 @@ impl std::ops::Deref for Items<'_> {
 impl TenantIndex {
     /// Reads the items of `tenant` and its events.
     pub(crate) fn open(tenant: Tenant, settings: &Settings) -> Result<Self> {
-        let lists = Lists::read(&tenant, settings, ItemIndex::new(settings.half_life))?;
+        let (lists, tastes) = Lists::read(&tenant, settings, ItemIndex::new(settings.half_life))?;
+        let neighbours = Neighbours::new();
+        neighbours.remember(tastes);
         Ok(Self {
             deferred: tenant.deferred(),
             importing: tenant.for_import(),
             tenant,
-            neighbours: Neighbours::new(),
+            neighbours,
             graphs: Graphs::default(),
             leaderboards: Leaderboards::default(),
             lists: RwLock::new(lists),
@@ -115,10 +117,11 @@ impl TenantIndex {
     pub(crate) fn reload(&self) -> Result<()> {
         let _alone = self.writing();
         let empty = self.items().renewed(self.settings.half_life);
-        let lists = Lists::read(&self.tenant, &self.settings, empty)?;
+        let (lists, tastes) = Lists::read(&self.tenant, &self.settings, empty)?;
         self.change(|old| {
             *old = lists;
             self.neighbours.clear(); // their numbers are of the old lists
+            self.neighbours.remember(tastes);
             self.graphs.clear();
             self.leaderboards.clear();
         });
