@@ -276,8 +276,9 @@ async fn the_javascript_client_of_deepl_works() -> Result<()> {
 async fn formality_is_a_domain_that_the_model_was_taught() -> Result<()> {
     let work = tempfile::tempdir()?;
     let model = work.path().join("model");
-    let copied = Command::new("cp").arg("-r").arg(corpora::learned()?.join("model")).arg(&model);
-    ensure!(copied.status()?.success(), "the model cannot be copied");
+    let learned = corpora::learned()?.join("model");
+    let copied = Command::new("cp").arg("-r").args([&learned, &model]).status()?;
+    ensure!(copied.success(), "the model cannot be copied");
     let rename = Dragoman::new(["expert", "rename", "domain.house", "domain.formal", "--model"])?;
     rename.args([&model]).stdout()?;
     let app = TestApp::start(Options { model: Some(model), ..Options::default() }).await?;

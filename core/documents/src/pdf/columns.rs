@@ -90,17 +90,17 @@ fn bands(lines: Vec<Line>, gutter: f32) -> Vec<Band> {
             (true, _) => bands.push(Band::Across(vec![line])),
             (false, Some(Band::Columns(left, right))) => {
                 if line.end <= gutter {
-                    left.push(line)
+                    left.push(line);
                 } else {
-                    right.push(line)
+                    right.push(line);
                 }
             }
             (false, _) => {
                 let mut sides = (Vec::new(), Vec::new());
                 if line.end <= gutter {
-                    sides.0.push(line)
+                    sides.0.push(line);
                 } else {
-                    sides.1.push(line)
+                    sides.1.push(line);
                 }
                 bands.push(Band::Columns(sides.0, sides.1));
             }

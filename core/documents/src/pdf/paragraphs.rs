@@ -73,7 +73,7 @@ fn goes_on(last: &Placed, next: &Placed, leading: Option<f32>) -> bool {
     let is_short = last.column.1 - a.end > 0.2 * width;
     let Some(leading) = leading else {
         let starts_small = b.text.chars().next().is_some_and(char::is_lowercase);
-        return !is_short && (starts_small || !ends_sentence(&a.text)) || starts_small;
+        return starts_small || !is_short && !ends_sentence(&a.text);
     };
     let is_apart = b.y - a.y > DISTANCE * leading * a.size.max(b.size);
     let is_indented = b.x - next.column.0 > 0.8 * b.size && a.x - last.column.0 < 0.4 * a.size;
