@@ -37,14 +37,16 @@ pub struct ApiKey {
 impl Store {
     /// Makes a new random key of a tenant, or of translation; this is the only time it is shown. Blocks.
     pub fn create_key(&self, tenant: Option<&str>, limits: KeyLimits) -> Result<String> {
-        if let Some(name) = tenant {
-            self.tenant(name)?; // it has to be there
-        }
-        let key: String = (0..4).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
-        let tenant = tenant.map(str::to_owned);
-        self.put_hashed_key(&ApiKey { sha256: fingerprint(&key), tenant, limits })?;
-        self.inner.committer.commit()?;
-        Ok(key)
+        self.inner.keys.alone(|| {
+            if let Some(name) = tenant {
+                self.tenant(name)?; // it has to be there
+            }
+            let key: String = (0..4).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
+            let tenant = tenant.map(str::to_owned);
+            self.put_hashed_key(&ApiKey { sha256: fingerprint(&key), tenant, limits })?;
+            self.inner.committer.commit()?;
+            Ok(key)
+        })
     }
 
     /// What is known of `key`, or `None` for an unknown key.
@@ -78,6 +80,11 @@ impl Store {
     /// Lets the default tenant answer everybody again, and says whether it was closed; as long as it
     /// has keys it cannot. Blocks.
     pub fn reopen_default(&self) -> Result<bool> {
+        self.inner.keys.alone(|| self.reopen_default_alone())
+    }
+
+    fn reopen_default_alone(&self) -> Result<bool> {
+        self.count_tenant_keys()?;
         if self.has_tenant_keys(DEFAULT_TENANT) {
             return Err(Error::Invalid(format!(
                 "the tenant `{DEFAULT_TENANT}` has keys; remove them first"
@@ -94,6 +101,11 @@ impl Store {
     ///
     /// Without its last key, a tenant stays closed.
     pub fn remove_key(&self, key: &str) -> Result<bool> {
+        self.inner.keys.alone(|| self.remove_key_alone(key))
+    }
+
+    fn remove_key_alone(&self, key: &str) -> Result<bool> {
+        self.count_tenant_keys()?;
         if self.has_tenant_keys(DEFAULT_TENANT) {
             self.close_default()?;
         }

@@ -39,6 +39,7 @@ pub use feedback::{Change, Insert, Mode, Written};
 pub(crate) use restore::{FullFeedback, Incoming};
 pub use rows::{Feedback, FeedbackKey, Item, ItemPatch, User, UserPatch};
 pub use tenants::DEFAULT_TENANT;
+pub(crate) use tenants::TREE;
 
 use codec::{ITEM, USER, plain, plain_id};
 use draft::Draft;
@@ -184,10 +185,13 @@ impl Tenant {
 
     /// Lets `fill` draft changes and applies them as one, uncommitted.
     fn change(&self, fill: impl FnOnce(&mut Draft<'_>) -> Result<()>) -> Result<()> {
-        let _alone = self.lock();
-        let mut draft = Draft::new(&self.tree);
-        fill(&mut draft)?;
-        draft.apply()
+        // In this order: another thread that holds the tree may wait for the lock.
+        self.tree.alone(|| {
+            let _alone = self.lock();
+            let mut draft = Draft::new(&self.tree);
+            fill(&mut draft)?;
+            draft.apply()
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
