@@ -26,9 +26,8 @@ impl Store {
         self.inner.database.is_shared()
     }
 
-    /// Calls `heard` whenever something was written to a tenant, by whomever, with its name; and without
-    /// one whenever any of them may have been changed, made or removed. Of a store that is not shared
-    /// nothing is heard.
+    /// Calls `heard` whenever another process wrote to a tenant, with its name; and without one whenever
+    /// any of them may have been changed, made or removed. Of a store that is not shared nothing is heard.
     pub fn follow(&self, heard: impl Fn(Option<&str>) + Send + Sync + 'static) {
         let followers = &self.inner.followers.0;
         followers.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(heard));

@@ -43,6 +43,7 @@ mod snapshot;
 mod damage;
 mod migrate;
 #[cfg(test)]
+#[allow(dead_code, reason = "others that include it ask for more")]
 #[path = "../tests/server/mod.rs"]
 mod server;
 
@@ -66,8 +67,8 @@ pub use keys::{ApiKey, KeyLimits, fingerprint};
 pub use memory::{MemoryMatch, MemoryOf, MemoryUnit};
 pub use migrate::Migrated;
 pub use recommend::{
-    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Insert, Item, ItemPatch, Mode, Tenant,
-    User, UserPatch, Written,
+    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Followed, FollowedRow, Insert, Item,
+    ItemPatch, Mode, Tenant, User, UserPatch, Written,
 };
 pub use snapshot::Counts;
 pub use suggestions::{Status, Suggestion};

@@ -22,6 +22,7 @@ mod events;
 mod feedback;
 mod restore;
 mod rows;
+mod shared;
 mod tenants;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,7 @@ pub use events::Event;
 pub use feedback::{Change, Insert, Mode, Written};
 pub(crate) use restore::{FullFeedback, Incoming};
 pub use rows::{Feedback, FeedbackKey, Item, ItemPatch, User, UserPatch};
+pub use shared::{Followed, FollowedRow};
 pub use tenants::DEFAULT_TENANT;
 pub(crate) use tenants::TREE;
 

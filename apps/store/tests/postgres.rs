@@ -3,6 +3,7 @@
 //! The tests start Debian's PostgreSQL with a cluster of their own; where it is not installed they are
 //! skipped.
 
+#[allow(dead_code, reason = "others that include it ask for more")]
 mod server;
 
 use std::{

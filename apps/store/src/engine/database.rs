@@ -123,8 +123,8 @@ impl Database {
         Ok(done)
     }
 
-    /// Calls `heard` with the name of each tree that was changed, by whomever, and without one whenever any
-    /// of them may have been; never where the engine is not shared.
+    /// Calls `heard` with the name of each tree that another process changed, and without one whenever any
+    /// of them may have been changed; never where the engine is not shared.
     pub(crate) fn listen(&self, heard: Box<dyn Fn(Option<&str>) + Send + Sync>) -> Result<()> {
         if let Some(shared) = self.engine()?.shared() {
             shared.listen(heard);

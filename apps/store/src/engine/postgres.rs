@@ -218,7 +218,7 @@ impl Shared for Postgres {
     }
 
     fn listen(&self, heard: Box<dyn Fn(Option<&str>) + Send + Sync>) {
-        listen::start(&self.pool, heard);
+        listen::start(&self.pool, self.origin, heard);
     }
 
     fn failure(&self) -> Option<String> {

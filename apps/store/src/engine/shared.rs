@@ -30,8 +30,8 @@ pub(crate) trait Shared: fmt::Debug + Send + Sync {
     /// What other processes changed in `tree` behind a position of the log.
     fn changes(&self, tree: &str, after: i64) -> Result<Changes>;
 
-    /// Calls `heard` with the name of each tree that was changed, by whomever, and without one whenever
-    /// any of them may have been.
+    /// Calls `heard` with the name of each tree that another process changed, and without one whenever any
+    /// of them may have been changed.
     fn listen(&self, heard: Box<dyn Fn(Option<&str>) + Send + Sync>);
 
     /// Why the engine could not be asked the last time; none if it could.

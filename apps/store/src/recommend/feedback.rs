@@ -77,6 +77,7 @@ impl Tenant {
         let mut written = Written::default();
         for chunk in rows.chunks(CHUNK) {
             self.change(|draft| {
+                draft.read_ahead(|| chunk.iter().flat_map(keys_of).collect())?;
                 for row in chunk {
                     if let Some(()) = admit(draft, row, insert, &mut written)? {
                         self.put_row(draft, row, mode, &mut written)?;
@@ -163,6 +164,17 @@ impl Tenant {
         })?;
         Ok((count, gone))
     }
+}
+
+/// The rows that decide what becomes of `row`.
+pub(super) fn keys_of(row: &Feedback) -> [Vec<u8>; 4] {
+    let (user, item, kind) = (&row.user_id, &row.item_id, &row.feedback_type);
+    [
+        plain(USER, user),
+        plain(ITEM, item),
+        feedback_key(kind, user, item),
+        Key::new(HISTORY).id(user).time(row.timestamp).id(item).id(kind).build(),
+    ]
 }
 
 /// Makes the user and the item of `row` if they are not there; `None` if `row` is to be dropped.

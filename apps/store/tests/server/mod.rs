@@ -75,7 +75,6 @@ impl Server {
     }
 
     /// The address over TCP, with a password.
-    #[allow(dead_code, reason = "not every crate that includes this file asks for it")]
     pub(crate) fn over_tcp(&self, password: &str) -> PathBuf {
         let password = password.replace('@', "%40");
         format!("postgres://dragoman:{password}@127.0.0.1:{}/postgres", self.port).into()

@@ -1,6 +1,9 @@
 //! A connection that hears of changes as they are committed, and removes old rows of the log.
 
-use std::{sync::Arc, sync::Weak, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::{sync::mpsc, time::Instant};
@@ -22,13 +25,14 @@ const PRUNE: Duration = Duration::from_secs(60);
 const OLD: &str = "DELETE FROM dragoman_changes WHERE id IN \
      (SELECT id FROM dragoman_changes ORDER BY id LIMIT 20000) AND at < now() - interval '10 minutes'";
 
-/// Calls `heard` with the tree of each change, and with none whenever changes may have been missed.
-pub(super) fn start(pool: &Arc<Pool>, heard: Box<dyn Fn(Option<&str>) + Send + Sync>) {
+/// Calls `heard` with the tree of each change by others than `origin`, and with none whenever changes may
+/// have been missed.
+pub(super) fn start(pool: &Arc<Pool>, origin: i64, heard: Box<dyn Fn(Option<&str>) + Send + Sync>) {
     let (sender, mut queue) = mpsc::unbounded_channel::<Option<String>>();
     let (config, weak) = (pool.config.clone(), Arc::downgrade(pool));
     pool.spawn(async move {
         while weak.strong_count() > 0 {
-            if let Err(error) = follow(&config, &weak, &sender).await {
+            if let Err(error) = follow(&config, origin, &weak, &sender).await {
                 tracing::debug!(%error, "no connection that hears of changes");
             }
             if sender.is_closed() {
@@ -60,6 +64,7 @@ pub(super) fn start(pool: &Arc<Pool>, heard: Box<dyn Fn(Option<&str>) + Send + S
 /// Listens until the connection is lost.
 async fn follow(
     config: &Config,
+    origin: i64,
     pool: &Weak<Pool>,
     sender: &mpsc::UnboundedSender<Option<String>>,
 ) -> Result<(), tokio_postgres::Error> {
@@ -79,7 +84,7 @@ async fn follow(
             }
         }
     });
-    let result = attend(&client, &mut notices, pool, sender).await;
+    let result = attend(&client, origin, &mut notices, pool, sender).await;
     pump.abort();
     result
 }
@@ -87,19 +92,21 @@ async fn follow(
 /// Passes notices on.
 async fn attend(
     client: &tokio_postgres::Client,
+    origin: i64,
     notices: &mut mpsc::UnboundedReceiver<String>,
     pool: &Weak<Pool>,
     sender: &mpsc::UnboundedSender<Option<String>>,
 ) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("SET enable_seqscan = off; LISTEN dragoman").await?;
     let schema: String = client.query_one("SELECT current_schema()::text", &[]).await?.get(0);
-    let prefix = format!("{schema}:");
+    let (prefix, own) = (format!("{schema}:"), format!("{origin}:"));
     let _ = sender.send(None); // what came before this connection
     let mut pruned = Instant::now();
     while pool.strong_count() > 0 {
         match tokio::time::timeout(LOOK, notices.recv()).await {
             Ok(Some(payload)) => {
-                if let Some(tree) = payload.strip_prefix(&prefix) {
+                let notice = payload.strip_prefix(&prefix).filter(|rest| !rest.starts_with(&own));
+                if let Some((_, tree)) = notice.and_then(|rest| rest.split_once(':')) {
                     let _ = sender.send(Some(tree.to_owned()));
                 }
             }

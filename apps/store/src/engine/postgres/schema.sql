@@ -45,7 +45,7 @@ BEGIN
     INSERT INTO dragoman_rows (tree, key, value)
     SELECT _tree, c.key, c.value FROM unnest(_keys, _values) AS c(key, value) WHERE c.value IS NOT NULL
     ON CONFLICT (tree, key) DO UPDATE SET value = EXCLUDED.value;
-    PERFORM pg_notify('dragoman', current_schema() || ':' || _tree);
+    PERFORM pg_notify('dragoman', current_schema() || ':' || _origin || ':' || _tree);
 END $$;
 
 -- Removes all rows of a tree.
@@ -54,5 +54,5 @@ BEGIN
     PERFORM dragoman_lock(_tree);
     DELETE FROM dragoman_rows WHERE tree = _tree;
     INSERT INTO dragoman_changes (tree, origin) VALUES (_tree, _origin);
-    PERFORM pg_notify('dragoman', current_schema() || ':' || _tree);
+    PERFORM pg_notify('dragoman', current_schema() || ':' || _origin || ':' || _tree);
 END $$;
