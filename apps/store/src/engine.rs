@@ -32,7 +32,7 @@ use crate::{Error, Result};
 pub(crate) use database::{Database, Tree};
 pub(crate) use postgres::{is_address, shown};
 pub(crate) use quiet::quietly;
-pub(crate) use shared::{Changed, Changes, FORGOTTEN, Shared};
+pub(crate) use shared::{Changed, Changes, FORGOTTEN, Heard, Shared};
 
 /// The file that names the engine of a folder; folders of the first versions have none.
 const MARKER: &str = "engine";

@@ -5,14 +5,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock, atomic::Ordering},
 };
 
-use crate::{Result, Store, keys::CLOSED, recommend::TREE};
-
-/// What is told of changes.
-type Follower = Box<dyn Fn(Option<&str>) + Send + Sync>;
+use crate::{Result, Store, engine::Heard, keys::CLOSED, recommend::TREE};
 
 /// Those who want to know of changes in tenants.
 #[derive(Default)]
-pub(crate) struct Followers(RwLock<Vec<Follower>>);
+pub(crate) struct Followers(RwLock<Vec<Heard>>);
 
 impl fmt::Debug for Followers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,7 +18,7 @@ use std::{
 use fs_err as fs;
 
 use super::{
-    Change, Changes, Engine, EngineKind, Row, Rows, mirror::Mirror, shared::Ending, shown,
+    Change, Changes, Engine, EngineKind, Heard, Row, Rows, mirror::Mirror, shared::Ending, shown,
 };
 use crate::{Error, Result};
 
@@ -125,7 +125,7 @@ impl Database {
 
     /// Calls `heard` with the name of each tree that another process changed, and without one whenever any
     /// of them may have been changed; never where the engine is not shared.
-    pub(crate) fn listen(&self, heard: Box<dyn Fn(Option<&str>) + Send + Sync>) -> Result<()> {
+    pub(crate) fn listen(&self, heard: Heard) -> Result<()> {
         if let Some(shared) = self.engine()?.shared() {
             shared.listen(heard);
         }

@@ -14,7 +14,7 @@ mod pool;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use super::{Change, Changes, Engine, Rows, Shared};
+use super::{Change, Changes, Engine, Heard, Rows, Shared};
 use crate::{Error, Result};
 
 pub(crate) use address::{is_address, shown};
@@ -217,7 +217,7 @@ impl Shared for Postgres {
         log::changes(&self.pool, self.origin, tree, after)
     }
 
-    fn listen(&self, heard: Box<dyn Fn(Option<&str>) + Send + Sync>) {
+    fn listen(&self, heard: Heard) {
         listen::start(&self.pool, self.origin, heard);
     }
 

@@ -8,6 +8,9 @@ use crate::Result;
 /// log of changes goes back farther.
 pub(crate) const FORGOTTEN: Duration = Duration::from_secs(5 * 60);
 
+/// What is told of changes.
+pub(crate) type Heard = Box<dyn Fn(Option<&str>) + Send + Sync>;
+
 /// An engine with other writers.
 pub(crate) trait Shared: fmt::Debug + Send + Sync {
     /// Begins a transaction of this thread in which nobody else changes `tree`. Until its end all that the
@@ -32,7 +35,7 @@ pub(crate) trait Shared: fmt::Debug + Send + Sync {
 
     /// Calls `heard` with the name of each tree that another process changed, and without one whenever any
     /// of them may have been changed.
-    fn listen(&self, heard: Box<dyn Fn(Option<&str>) + Send + Sync>);
+    fn listen(&self, heard: Heard);
 
     /// Why the engine could not be asked the last time; none if it could.
     fn failure(&self) -> Option<String>;

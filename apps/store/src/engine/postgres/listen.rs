@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_postgres::{AsyncMessage, Config, NoTls};
 
-use super::Pool;
+use super::{Heard, Pool};
 
 /// How long after a lost connection another one is made.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -27,7 +27,7 @@ const OLD: &str = "DELETE FROM dragoman_changes WHERE id IN \
 
 /// Calls `heard` with the tree of each change by others than `origin`, and with none whenever changes may
 /// have been missed.
-pub(super) fn start(pool: &Arc<Pool>, origin: i64, heard: Box<dyn Fn(Option<&str>) + Send + Sync>) {
+pub(super) fn start(pool: &Arc<Pool>, origin: i64, heard: Heard) {
     let (sender, mut queue) = mpsc::unbounded_channel::<Option<String>>();
     let (config, weak) = (pool.config.clone(), Arc::downgrade(pool));
     pool.spawn(async move {
