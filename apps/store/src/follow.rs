@@ -2,10 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
+    sync::{Arc, PoisonError, RwLock},
 };
 
-use crate::{Result, Store, engine::Heard, keys::CLOSED, recommend::TREE};
+use crate::{Result, Store, engine::Heard, recommend::TREE};
 
 /// Those who want to know of changes in tenants.
 #[derive(Default)]
@@ -58,8 +58,6 @@ impl Store {
         if is("keys") || is("meta") || is("tenants") {
             self.inner.database.refresh()?;
             self.count_tenant_keys()?;
-            let is_closed = self.inner.meta.contains(CLOSED)?;
-            self.inner.is_default_closed.store(is_closed, Ordering::Relaxed);
         }
         if is("suggestions") {
             self.take_in_suggestions()?;

@@ -33,7 +33,7 @@ impl Store {
                 "`{name}` is no name of a tenant; take up to 64 lower-case letters, digits, `-` and `_`"
             )));
         }
-        self.inner.keys.alone(|| {
+        self.alone_with_keys(|| {
             if name == DEFAULT_TENANT || self.has_tenant(name)? {
                 return Ok(false);
             }
@@ -46,7 +46,7 @@ impl Store {
     /// Removes the tenant `name` with everything in it and its keys, and says whether it was
     /// there; the default one is only emptied. Blocks.
     pub fn remove_tenant(&self, name: &str) -> Result<bool> {
-        self.inner.keys.alone(|| self.remove_tenant_alone(name))
+        self.alone_with_keys(|| self.remove_tenant_alone(name))
     }
 
     fn remove_tenant_alone(&self, name: &str) -> Result<bool> {

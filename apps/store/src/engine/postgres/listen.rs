@@ -101,7 +101,7 @@ async fn attend(
     let schema: String = client.query_one("SELECT current_schema()::text", &[]).await?.get(0);
     let (prefix, own) = (format!("{schema}:"), format!("{origin}:"));
     let _ = sender.send(None); // what came before this connection
-    let mut pruned = Instant::now();
+    let (mut pruned, mut looked) = (Instant::now(), Instant::now());
     while pool.strong_count() > 0 {
         match tokio::time::timeout(LOOK, notices.recv()).await {
             Ok(Some(payload)) => {
@@ -111,10 +111,11 @@ async fn attend(
                 }
             }
             Ok(None) => return Ok(()), // the connection is lost
-            Err(_) => {
-                client.batch_execute("SELECT 1").await?;
-                let _ = sender.send(None);
-            }
+            Err(_) => client.batch_execute("SELECT 1").await?,
+        }
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            let _ = sender.send(None);
         }
         if pruned.elapsed() > PRUNE {
             pruned = Instant::now();
