@@ -261,6 +261,11 @@ pub(super) fn encode(row: &Feedback) -> Result<Vec<u8>> {
     }
 }
 
+/// The value that a row, or its beginning, holds.
+pub(super) fn value_in(row: &[u8]) -> f64 {
+    row.get(..8).map_or(0.0, |bytes| finite(number(bytes)))
+}
+
 fn decode(key: FeedbackKey, value: &[u8]) -> Result<Feedback> {
     let broken = || Error::corrupt("a feedback row is too short");
     let (number, rest) = value.split_at_checked(8).ok_or_else(broken)?;

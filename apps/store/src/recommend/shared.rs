@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     FeedbackKey, Tenant,
     codec::{FEEDBACK, HISTORY, ITEM, Parts, plain_id},
-    events::number,
+    feedback::value_in,
 };
 use crate::{Result, Timestamp, engine::FORGOTTEN};
 
@@ -78,8 +78,8 @@ impl Tenant {
                     let key =
                         FeedbackKey { feedback_type, user_id: parts.id()?, item_id: parts.id()? };
                     let row = entry(&mut rows, key);
-                    row.before = changed.old.as_deref().map(number);
-                    row.after = changed.new.as_deref().map(number);
+                    row.before = changed.old.as_deref().map(value_in);
+                    row.after = changed.new.as_deref().map(value_in);
                     valued.push(row.key.clone());
                 }
                 Some(&HISTORY) => {

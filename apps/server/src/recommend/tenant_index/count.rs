@@ -5,7 +5,7 @@
 
 use dragoman_store::{Change, Event, Item, Result, Tenant, Timestamp, Written};
 
-use super::{Ahead, Lists, TenantIndex};
+use super::{Ahead, CHUNK, Lists, TenantIndex};
 use crate::recommend::{item_index::ItemIndex, settings::Settings};
 
 impl Lists {
@@ -15,10 +15,15 @@ impl Lists {
         for item in tenant.items("") {
             lists.items.put(&item?);
         }
-        for event in tenant.events() {
-            let event = event?;
-            if settings.likes(tenant, &event)? {
-                lists.count(settings, &event, 1.0);
+        let mut events = tenant.events();
+        loop {
+            let chunk: Vec<Event> = events.by_ref().take(CHUNK).collect::<Result<_>>()?;
+            if chunk.is_empty() {
+                break;
+            }
+            let liked = settings.likes_each(tenant, &chunk)?;
+            for (event, _) in chunk.iter().zip(liked).filter(|(_, is_liked)| *is_liked) {
+                lists.count(settings, event, 1.0);
             }
         }
         Ok(lists)
@@ -116,10 +121,7 @@ impl TenantIndex {
         }
         unknown.sort_unstable();
         unknown.dedup();
-        let mut items: Vec<Item> = Vec::new();
-        for id in unknown {
-            items.extend(self.tenant.item(id)?);
-        }
+        let items: Vec<Item> = self.tenant.items_of(&unknown)?.into_iter().flatten().collect();
         self.change(|lists| {
             lists.now = lists.now.max(Timestamp::now());
             for item in &items {

@@ -12,7 +12,7 @@ use std::{
 
 use dragoman_store::{Error, Event, Followed, FollowedRow, Result, Tenant, Timestamp};
 
-use super::{Lists, TenantIndex};
+use super::{CHUNK, Lists, TenantIndex};
 use crate::recommend::{item_index::ItemIndex, settings::Settings};
 
 /// Up to where lists follow the log of a tenant's changes.
@@ -82,8 +82,10 @@ impl TenantIndex {
             return Ok(());
         }
         let mut items = Vec::with_capacity(changed.len());
-        for id in changed {
-            items.push((id, self.tenant.item(id)?));
+        for ids in changed.chunks(CHUNK) {
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let found = self.tenant.items_of(&ids)?;
+            items.extend(ids.into_iter().zip(found));
         }
         let mut counts = Vec::new();
         for row in rows {
