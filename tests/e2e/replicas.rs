@@ -227,6 +227,57 @@ async fn commands_work_on_a_database_beside_its_servers() -> Result<()> {
     Ok(())
 }
 
+/// Prints how many requests one server answers, and how many two do.
+#[tokio::test]
+#[ignore = "it measures: run it alone, with --ignored --nocapture"]
+async fn throughput_of_one_and_two_replicas() -> Result<()> {
+    const CLIENTS: usize = 16;
+    const TIME: Duration = Duration::from_secs(5);
+    let Some(server) = Server::start()? else { return Ok(()) };
+    for count in [0, 1, 2] {
+        let (folder, address) = (tempfile::tempdir()?, server.fresh()?);
+        let mut replicas = Vec::new();
+        for _ in 0..count.max(1) {
+            let place = if count == 0 { folder.path() } else { &address };
+            replicas.push(replica(place).await?);
+        }
+        let url = balance(replicas.iter().map(|replica| replica.url.clone()).collect())?;
+        for what in ["feedback", "lists", "translations"] {
+            let started = Instant::now();
+            let mut clients = Vec::new();
+            for number in 0..CLIENTS {
+                let (client, url) = (reqwest::Client::builder().no_proxy().build()?, url.clone());
+                clients.push(tokio::spawn(async move {
+                    let mut answered = 0;
+                    while started.elapsed() < TIME {
+                        let user = format!("u{number}");
+                        let row = json!([{ "FeedbackType": "read", "UserId": user, "ItemId": format!("i{}", answered % 500) }]);
+                        let body = json!({ "q": "The cat sleeps.", "source": "en", "target": "de" });
+                        let request = match what {
+                            "feedback" => client.post(format!("{url}/api/feedback")).json(&row),
+                            "lists" => client.get(format!("{url}/api/recommend/{user}?n=10")),
+                            _ => client.post(format!("{url}/translate")).json(&body),
+                        };
+                        let reply = request.send().await?;
+                        ensure!(reply.status() == 200, "{what}: {}", reply.status());
+                        reply.bytes().await?;
+                        answered += 1;
+                    }
+                    Ok(answered)
+                }));
+            }
+            let mut answered = 0;
+            for client in clients {
+                answered += client.await??;
+            }
+            let rate = answered as f64 / started.elapsed().as_secs_f64();
+            let place = if count == 0 { "sled" } else { "PostgreSQL" };
+            println!("{place}, {} servers: {rate:.0} {what}/s", count.max(1));
+        }
+    }
+    Ok(())
+}
+
 /// A balancer that gives each connection to the next server that takes it; its URL.
 fn balance(urls: Vec<String>) -> Result<String> {
     let servers: Vec<String> =
