@@ -34,6 +34,9 @@ pub(super) fn start(pool: &Arc<Pool>, origin: i64, heard: Heard) {
         while weak.strong_count() > 0 {
             if let Err(error) = follow(&config, origin, &weak, &sender).await {
                 tracing::debug!(%error, "no connection that hears of changes");
+                if let Some(pool) = weak.upgrade() {
+                    pool.lose(&error);
+                }
             }
             if sender.is_closed() {
                 return;

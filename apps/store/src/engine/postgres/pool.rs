@@ -193,6 +193,11 @@ impl Pool {
         }
     }
 
+    /// Remembers that the server could not be asked.
+    pub(super) fn lose(&self, error: &PgError) {
+        *lock(&self.lost) = Some(refusal(error, &self.config));
+    }
+
     /// Why the server could not be asked the last time; none if it could.
     pub(super) fn failure(&self) -> Option<String> {
         lock(&self.lost).clone()
