@@ -131,7 +131,7 @@ impl TenantIndex {
             (true, true) => (plus, minus) = (added.clone(), removed.clone()),
             (true, false) => {
                 let mut all = stored()?;
-                added.iter().for_each(|time| drop(all.remove(time)));
+                all.retain(|time| !added.contains(time));
                 all.extend(removed);
                 minus.extend(all);
             }
