@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use tokio_postgres::{
     Config,
-    config::Host,
     error::{Error as PgError, SqlState},
 };
 
@@ -43,19 +42,8 @@ pub(crate) fn shown(place: &Path) -> PathBuf {
     format!("{scheme}://{rest}{}", query.unwrap_or_default()).into()
 }
 
-/// Where an address leads to, without its password.
-pub(super) fn target(config: &Config) -> String {
-    let ports = config.get_ports();
-    let port = |i: usize| *ports.get(i).or(ports.first()).unwrap_or(&5432);
-    let hosts = config.get_hosts().iter().enumerate().map(|(i, host)| match host {
-        Host::Tcp(name) => format!("{name}:{}", port(i)),
-        #[cfg(unix)]
-        Host::Unix(folder) => folder.join(format!(".s.PGSQL.{}", port(i))).display().to_string(),
-    });
-    hosts.collect::<Vec<_>>().join(", ")
-}
-
-/// Why a connection was refused, and what to do about it.
+/// Why a connection was refused, and what to do about it. The address is left out: who reads it later may be
+/// a client of the server.
 pub(super) fn refusal(error: &PgError, config: &Config) -> String {
     let user = config.get_user().unwrap_or("(nobody)");
     let database = config.get_dbname().unwrap_or(user);
@@ -89,7 +77,7 @@ pub(super) fn refusal(error: &PgError, config: &Config) -> String {
         }
         None => "is the server running, and does it listen on this address?".to_owned(),
     };
-    format!("PostgreSQL at {}: {text}; {advice}", target(config))
+    format!("{text}; {advice}")
 }
 
 /// What the server said, and not only that it said something.

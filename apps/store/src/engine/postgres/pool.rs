@@ -195,7 +195,7 @@ impl Pool {
 
     /// Remembers that the server could not be asked.
     pub(super) fn lose(&self, error: &PgError) {
-        *lock(&self.lost) = Some(refusal(error, &self.config));
+        *lock(&self.lost) = Some(format!("PostgreSQL: {}", refusal(error, &self.config)));
     }
 
     /// Why the server could not be asked the last time; none if it could.
@@ -266,7 +266,7 @@ struct Failure {
 
 impl From<String> for Failure {
     fn from(reason: String) -> Self {
-        Self { reason, is_lost: true }
+        Self { reason: format!("PostgreSQL: {reason}"), is_lost: true }
     }
 }
 
@@ -300,15 +300,13 @@ fn unreachable(error: &PoolError, config: &Config) -> String {
             refusal(error, config)
         }
         PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
-            "PostgreSQL is busy: all connections of this process were in use for 30 seconds".into()
+            "all connections of this process were in use for 30 seconds".into()
         }
         PoolError::Timeout(_) => format!(
-            "PostgreSQL at {}: no connection within {} seconds; is the address right, and does a \
-             firewall let it through?",
-            super::address::target(config),
+            "no connection within {} seconds; is the address right, and does a firewall let it through?",
             PATIENCE.0.as_secs()
         ),
-        error => format!("PostgreSQL: {error}"),
+        error => error.to_string(),
     }
 }
 
