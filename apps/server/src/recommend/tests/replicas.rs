@@ -26,7 +26,8 @@ fn replicas_go_through_the_same_states_whoever_writes() -> anyhow::Result<()> {
         let mut rng = StdRng::seed_from_u64(seed);
         for step in 1..=120 {
             let (_, service) = &replicas[rng.random_range(0..2)];
-            act(&service.index("default")?, 3600, &mut rng)?;
+            let index = service.index("default")?;
+            act(&index, 3600, &mut rng)?;
             if step % 40 == 0 {
                 for (number, (store, service)) in replicas.iter().enumerate() {
                     service.index("default")?.catch_up()?;
@@ -53,7 +54,8 @@ fn replicas_that_write_at_the_same_time_agree_within_a_second() -> anyhow::Resul
                 scope.spawn(move || -> anyhow::Result<()> {
                     let mut rng = StdRng::seed_from_u64(seed);
                     for _ in 0..60 {
-                        act(&service.index("default")?, 3600, &mut rng)?;
+                        let index = service.index("default")?;
+                        act(&index, 3600, &mut rng)?;
                     }
                     Ok(())
                 })
@@ -61,7 +63,7 @@ fn replicas_that_write_at_the_same_time_agree_within_a_second() -> anyhow::Resul
             .collect();
         writers.into_iter().try_for_each(|writer| writer.join().expect("no writer panics"))
     })?;
-    let expected = lists(&*service(&replicas[0].0).map(Arc::new)?)?;
+    let expected = lists(&service(&replicas[0].0)?)?;
     let started = Instant::now();
     for (_, service) in &replicas {
         while lists(service)? != expected {
