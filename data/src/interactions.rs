@@ -8,6 +8,7 @@ mod build;
 mod columns;
 pub mod describe;
 mod events;
+mod parquet;
 mod format;
 mod rows;
 mod sequences;

@@ -18,7 +18,7 @@ pub(crate) fn translation(source: &str, said: &str) -> Option<String> {
 }
 
 /// What follows the last closed thought; nothing where a thought was never closed.
-fn without_thoughts(said: &str) -> &str {
+pub fn without_thoughts(said: &str) -> &str {
     match said.rsplit_once("</think>") {
         Some((_, rest)) => rest,
         None if said.trim_start().starts_with("<think>") => "",

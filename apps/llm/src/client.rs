@@ -25,22 +25,24 @@ pub struct Endpoint {
     pub model: String,
     /// Sent as a bearer token, if there is one.
     pub key: Option<String>,
-    /// How long a sentence may take, with all tries.
+    /// How long an answer may take, with all tries.
     pub timeout: Duration,
 }
 
 /// Calls one endpoint.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Chat {
     endpoint: Endpoint,
     agent: ureq::Agent,
 }
 
 /// What the model said.
-pub(crate) struct Said {
-    pub(crate) text: String,
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// All of it, with its thoughts if it wrote any.
+    pub text: String,
     /// Mean log-probability of its tokens, where the server tells.
-    pub(crate) score: Option<f32>,
+    pub score: Option<f32>,
 }
 
 #[derive(Deserialize)]
@@ -76,8 +78,9 @@ enum Trouble {
     Final(String),
 }
 
-impl Client {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
+impl Chat {
+    /// A client of `endpoint`, which is not asked anything yet.
+    pub fn new(endpoint: Endpoint) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         Self { agent: config.build().into(), endpoint }
     }
@@ -86,7 +89,7 @@ impl Client {
     ///
     /// # Errors
     /// Says what the server answered, or that it did not.
-    pub(crate) fn ask(&self, instructions: &str, text: &str) -> Result<Said, String> {
+    pub fn ask(&self, instructions: &str, text: &str) -> Result<Said, String> {
         let deadline = Instant::now() + self.endpoint.timeout;
         let mut tries = 0;
         loop {

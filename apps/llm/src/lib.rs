@@ -1,8 +1,8 @@
-//! Translates by a language model behind an API like OpenAI's: Ollama, vLLM, llama.cpp, or a service.
+//! Asks a language model behind an API like OpenAI's: Ollama, vLLM, llama.cpp, or a service.
 //!
 //! A [`LlmTranslator`] is a [`Translate`](dragoman_core::translate::Translate) like any other model, so
 //! markup, placeholders, addresses, glossaries and memories are those of this suite: the language model sees one
-//! sentence at a time, and its answer is verified like everybody's.
+//! sentence at a time, and its answer is verified like everybody's. A [`Chat`] asks it anything else.
 //!
 //! | module | holds |
 //! |---|---|
@@ -18,6 +18,7 @@ mod answer;
 mod client;
 mod translator;
 
-pub use client::Endpoint;
+pub use answer::without_thoughts;
+pub use client::{Chat, Endpoint, Said};
 pub use pairs::{Pair, PairError};
 pub use translator::LlmTranslator;

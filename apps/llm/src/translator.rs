@@ -9,7 +9,7 @@ use dragoman_core::{
 
 use crate::{
     answer::translation,
-    client::{Client, Endpoint},
+    client::{Chat, Endpoint},
     pairs::Pair,
     prompt::instructions,
 };
@@ -20,14 +20,14 @@ const PARALLEL: usize = 4;
 /// Translates the pairs it was given; each in one step.
 #[derive(Debug)]
 pub struct LlmTranslator {
-    client: Client,
+    chat: Chat,
     pairs: Vec<Pair>,
 }
 
 impl LlmTranslator {
     /// Translates `pairs` by the model at `endpoint`, which is not asked anything yet.
     pub fn new(endpoint: Endpoint, pairs: Vec<Pair>) -> Self {
-        Self { client: Client::new(endpoint), pairs }
+        Self { chat: Chat::new(endpoint), pairs }
     }
 
     fn translate_one(&self, job: &TranslationJob) -> Result<Translation> {
@@ -35,7 +35,7 @@ impl LlmTranslator {
             let hypothesis = Hypothesis::new(job.text.clone(), 0.0);
             return Ok(Translation { hypotheses: vec![hypothesis], legs: Vec::new() });
         }
-        let said = self.client.ask(&instructions(job), &job.text).map_err(Error::Remote)?;
+        let said = self.chat.ask(&instructions(job), &job.text).map_err(Error::Remote)?;
         // Text that cannot be used is like that of any model: who asked sees that nothing was translated.
         let text = translation(&job.text, &said.text).unwrap_or_else(|| job.text.clone());
         let hypothesis = Hypothesis::new(text, said.score.unwrap_or(0.0));

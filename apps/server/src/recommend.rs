@@ -7,11 +7,13 @@
 mod vectors;
 mod features;
 mod expression;
+mod upstream;
 mod groups;
 mod leaderboard;
 mod settings;
 mod popularity;
 mod words;
+mod bags;
 mod item_index;
 mod filter;
 mod boost;
@@ -23,6 +25,7 @@ mod link;
 mod queue;
 mod tenant_index;
 mod score;
+mod rerank;
 mod explain;
 mod lists;
 mod tenants;
@@ -51,6 +54,7 @@ pub(crate) use tenants::Recommendations;
 use rank::Order;
 use score::{Scores, UserContext};
 use tenant_index::Served;
+use upstream::Reranker;
 
 /// A place in a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,14 +118,31 @@ impl Recommendations {
             Audience::User(user) => self.settings.groups.of(user),
             Audience::Session(_) => ("session", Recommender::Model),
         };
-        let link = match request.recommender.unwrap_or(of_group) {
+        let recommender = request.recommender.unwrap_or(of_group);
+        let link = match recommender {
             Recommender::Model => index.link(self.model.current_of(index.tenant.name())),
             _ => None,
         };
-        let recommender = request.recommender.unwrap_or(of_group);
-        let scores = self.score(index, link.as_ref(), &context, recommender)?;
+        let end = request.offset.saturating_add(request.n);
+        let scores = match (recommender, &request.audience) {
+            (Recommender::External(id), Audience::User(user)) => {
+                match self.externals.ask(id, user, end) {
+                    Some(items) => Scores::in_order(&index.items(), &items),
+                    None => self.score(index, None, &context, Recommender::Live)?,
+                }
+            }
+            _ => self.score(index, link.as_ref(), &context, recommender)?,
+        };
+        let is_personal = matches!(scores, Scores::Model { .. } | Scores::Live { .. });
+        let is_user = matches!(request.audience, Audience::User(_));
+        // Pages of one list fit together: whatever lies beyond the first places is not put in order.
+        let reranker = self.reranker.as_ref();
+        let reranker =
+            reranker.filter(|reranker| is_personal && is_user && request.offset < reranker.top());
+        let offset = if reranker.is_some() { 0 } else { request.offset };
+        let most = end.max(reranker.map_or(0, Reranker::top));
 
-        let (page, numbers) = {
+        let mut page: Vec<(Scored, u32)> = {
             let catalogue = index.items();
             let compiled =
                 request.filter.compile(&catalogue, &context.seen(&catalogue, &self.settings));
@@ -135,17 +156,22 @@ impl Recommendations {
                 diversity: request.diversity,
                 caps: request.caps.clone(),
             };
-            let most = order.is_plain().then(|| request.offset.saturating_add(request.n));
-            let candidates = scores.candidates(&catalogue, &compiled, is_latest_first, most);
-            let place = Place { offset: request.offset, n: request.n };
+            let enough = order.is_plain().then_some(most);
+            let candidates = scores.candidates(&catalogue, &compiled, is_latest_first, enough);
+            let place = Place { offset, n: most - offset };
             let page = rank::page(&catalogue, candidates, &order, place);
-            let scored = |one: &rank::Candidate| Scored {
-                id: catalogue.entry(one.number).id.to_string(),
-                score: f64::from(one.score),
+            let scored = |one: rank::Candidate| {
+                let id = catalogue.entry(one.number).id.to_string();
+                (Scored { id, score: f64::from(one.score) }, one.number)
             };
-            let items: Vec<Scored> = page.iter().map(scored).collect();
-            (items, page.iter().map(|one| one.number).collect::<Vec<u32>>())
+            page.into_iter().map(scored).collect()
         };
+        if let Some(reranker) = reranker {
+            self.rerank(reranker, index, &context, &mut page)?;
+            page.truncate(end);
+            page.drain(..request.offset.min(page.len()));
+        }
+        let (page, numbers): (Vec<Scored>, Vec<u32>) = page.into_iter().unzip();
         let why = match request.explain {
             true => Some(self.explain(index, link.as_ref(), &context, &scores, &numbers)?),
             false => None,

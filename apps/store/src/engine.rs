@@ -111,6 +111,12 @@ impl EngineKind {
         }
     }
 
+    /// Rows of feedback that an import changes as one. redb copies each page that a change touches, so
+    /// few large changes are cheaper; sled changes row by row whatever the size.
+    pub(crate) fn import_rows(self) -> usize {
+        if self == Self::Redb { 50_000 } else { 1000 }
+    }
+
     /// The engine whose files are in `dir`, or that has such an address; none if there is no store.
     pub fn of(dir: &Path) -> Result<Option<Self>> {
         if is_address(dir) {

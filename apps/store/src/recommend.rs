@@ -62,11 +62,14 @@ pub struct Tenant {
     writing: Arc<Mutex<()>>,
     /// Whether a write returns before it is on disk.
     is_deferred: bool,
+    /// Rows of feedback that are changed as one.
+    batch_rows: usize,
 }
 
 impl Tenant {
     fn new(name: &str, tree: Tree, committer: Arc<Committer>) -> Self {
-        Self { name: name.into(), tree, committer, writing: Arc::default(), is_deferred: false }
+        let (writing, is_deferred, batch_rows) = (Arc::default(), false, feedback::BATCH_ROWS);
+        Self { name: name.into(), tree, committer, writing, is_deferred, batch_rows }
     }
 
     /// The same tenant with writes that return before they are on disk; [`commit`](Self::commit)
@@ -75,6 +78,18 @@ impl Tenant {
     #[must_use]
     pub fn deferred(&self) -> Self {
         Self { is_deferred: true, ..self.clone() }
+    }
+
+    /// The same tenant for imports: deferred, and with as many rows changed as one as suit the engine.
+    /// Others who write meanwhile wait for a whole batch.
+    #[must_use]
+    pub fn for_import(&self) -> Self {
+        Self { is_deferred: true, batch_rows: self.tree.import_rows(), ..self.clone() }
+    }
+
+    /// Rows of feedback that are changed as one.
+    pub fn batch_rows(&self) -> usize {
+        self.batch_rows
     }
 
     /// Waits until everything written before this call is on disk. Blocks.

@@ -132,6 +132,11 @@ impl Builder {
         Ok(())
     }
 
+    /// Counts a row that cannot be read.
+    pub(super) fn fault(&mut self, path: &Path, number: usize, reason: &str) {
+        self.faults.add(path, number, reason);
+    }
+
     /// Adds an event.
     pub(super) fn event(&mut self, row: Row) -> Result<(), String> {
         if row.user.is_empty() || row.item.is_empty() {

@@ -14,7 +14,7 @@ use super::{
 use crate::Result;
 
 /// Which column is what.
-struct Columns {
+pub(super) struct Columns {
     user: usize,
     item: usize,
     kind: Option<usize>,
@@ -52,7 +52,7 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
 
 impl Columns {
     /// The columns of a header.
-    fn of(titles: &[String], names: &ColumnNames) -> Result<Self, String> {
+    pub(super) fn of(titles: &[String], names: &ColumnNames) -> Result<Self, String> {
         let needed = |role| names.find(titles, role)?.ok_or_else(|| names.missing(titles, role));
         let columns = Self {
             user: needed(Role::User)?,
@@ -69,7 +69,22 @@ impl Columns {
         Ok(columns)
     }
 
-    fn row(&self, fields: &[String]) -> Result<Row, String> {
+    /// The places of the columns, ascending.
+    pub(super) fn places(&self) -> Vec<usize> {
+        let optional = [self.kind, self.value, self.time].into_iter().flatten();
+        let mut places: Vec<usize> = [self.user, self.item].into_iter().chain(optional).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// The field of the value among those of a line, if there is such a column.
+    pub(super) fn value_of<'a>(&self, fields: &'a mut [String]) -> Option<&'a mut String> {
+        fields.get_mut(self.value?)
+    }
+
+    /// The event of a line.
+    pub(super) fn row(&self, fields: &[String]) -> Result<Row, String> {
         let needed = |place: usize| {
             fields
                 .get(place)

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     build::Builder,
-    events, sequences,
+    events, parquet, sequences,
     things::{self, Things},
 };
 use crate::{Error, Result, corpus::input};
 
-/// How a log is laid out. All files may be packed as `.gz` or `.zst`.
+/// How a log is laid out. All files but `.parquet` may be packed as `.gz` or `.zst`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -22,7 +22,7 @@ pub enum Format {
     MovieLens,
     /// RecBole's atomic files: `NAME.inter`, `NAME.item`, `NAME.user`.
     RecBole,
-    /// `events.tsv`, `.csv` or `.jsonl`, perhaps beside `items.*` and `users.*`; or one such file.
+    /// `events.tsv`, `.csv`, `.jsonl` or `.parquet`, perhaps beside `items.*` and `users.*`; or one such file.
     Events,
     /// One line for each user, `user item item …`, or for each event, `user item`, without times.
     Sequences,
@@ -48,10 +48,14 @@ impl Format {
             fs_err::metadata(path)?;
             return match input::extension(path).as_deref() {
                 Some("inter") => Ok(Self::RecBole),
-                Some("tsv" | "csv" | "jsonl" | "json" | "dat" | "data") => Ok(Self::Events),
+                Some("tsv" | "csv" | "jsonl" | "json" | "parquet" | "dat" | "data") => {
+                    Ok(Self::Events)
+                }
                 Some("txt") => Ok(Self::Sequences),
                 _ => {
-                    Err(unknown(path, "its name ends in none of .tsv .csv .jsonl .dat .inter .txt"))
+                    let reason =
+                        "its name ends in none of .tsv .csv .jsonl .parquet .dat .inter .txt";
+                    Err(unknown(path, reason))
                 }
             };
         }
@@ -157,6 +161,7 @@ fn sequence_lines(folder: &Path) -> Result<Option<PathBuf>> {
 fn events_of(path: &Path, builder: &mut Builder) -> Result<()> {
     match input::extension(path).as_deref() {
         Some("jsonl" | "json") => events::read_jsonl(path, builder),
+        Some("parquet") => parquet::read_events(path, builder),
         extension => events::read_table(path, extension.unwrap_or_default(), builder),
     }
 }
@@ -164,6 +169,7 @@ fn events_of(path: &Path, builder: &mut Builder) -> Result<()> {
 fn things_of(path: &Path, what: Things, builder: &mut Builder) -> Result<()> {
     match input::extension(path).as_deref() {
         Some("jsonl" | "json") => things::read_jsonl(path, what, builder),
+        Some("parquet") => parquet::read_things(path, what, builder),
         _ => things::read_table(path, what, builder),
     }
 }
@@ -171,12 +177,13 @@ fn things_of(path: &Path, what: Things, builder: &mut Builder) -> Result<()> {
 /// Reads all files of a folder that are called by one of `events`, and what describes their items
 /// and users.
 fn folder(path: &Path, events: &[&str], builder: &mut Builder) -> Result<()> {
-    let is_text = |file: &PathBuf| {
+    let is_table = |file: &PathBuf| {
         let extension = input::extension(file);
-        extension
-            .is_some_and(|name| ["csv", "dat", "tsv", "jsonl", "json"].contains(&name.as_str()))
+        extension.is_some_and(|name| {
+            ["csv", "dat", "tsv", "jsonl", "json", "parquet"].contains(&name.as_str())
+        })
     };
-    for file in files(path)?.iter().filter(|file| is_text(file)) {
+    for file in files(path)?.iter().filter(|file| is_table(file)) {
         match stem(file).as_str() {
             "movies" | "items" => things_of(file, Things::Items, builder)?,
             "users" => things_of(file, Things::Users, builder)?,

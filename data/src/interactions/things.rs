@@ -42,14 +42,24 @@ pub(super) fn read_table(path: &Path, what: Things, builder: &mut Builder) -> Re
         if is_first && *titles == fields {
             return Ok(());
         }
-        match what {
-            Things::Items => builder.item(item(titles, &fields)?),
-            Things::Users => builder.user(User {
-                id: fields.first().cloned().unwrap_or_default(),
-                labels: labels(titles, &fields, &[0]),
-            }),
-        }
+        read_fields(titles, &fields, what, builder)
     })
+}
+
+/// Reads the line of a table as an item or a user.
+pub(super) fn read_fields(
+    titles: &[String],
+    fields: &[String],
+    what: Things,
+    builder: &mut Builder,
+) -> Result<(), String> {
+    match what {
+        Things::Items => builder.item(item(titles, fields)?),
+        Things::Users => builder.user(User {
+            id: fields.first().cloned().unwrap_or_default(),
+            labels: labels(titles, fields, &[0]),
+        }),
+    }
 }
 
 /// The titles of the columns: the first line, if it is a header, else those of MovieLens 1M.

@@ -224,10 +224,11 @@ fn backup(folder: &Path, file: &Path, server: Option<(&str, Option<&str>)>) -> a
 fn is_json_lines(file: &Path) -> bool {
     let name = file.to_string_lossy().to_ascii_lowercase();
     let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
-    ![".csv", ".tsv", ".dat", ".data", ".inter", ".txt"].iter().any(|end| name.ends_with(end))
+    let tables = [".csv", ".tsv", ".dat", ".data", ".inter", ".parquet", ".txt"];
+    !tables.iter().any(|end| name.ends_with(end))
 }
 
-/// Rows written together.
+/// Users and items written together.
 const CHUNK: usize = 1000;
 
 /// Reads a log of events into `tenant`, with what it says of users and items.
@@ -247,7 +248,7 @@ fn import_log(
          `--columns time=NAME`",
         path.display()
     );
-    let writer = tenant.deferred();
+    let writer = tenant.for_import();
     let labels = |labels: &[String]| match labels {
         [] => serde_json::Value::Null,
         labels => labels.into(),
@@ -277,7 +278,8 @@ fn import_log(
     });
     let items: Vec<Item> = items.collect();
     items.chunks(CHUNK).try_for_each(|items| writer.put_items(items))?;
-    let mut rows = Vec::with_capacity(CHUNK);
+    let batch = writer.batch_rows();
+    let mut rows = Vec::with_capacity(batch);
     for (user, history) in log.users.iter().zip(&log.histories) {
         for event in history {
             let kind = log.kinds[event.kind as usize].as_str();
@@ -289,8 +291,9 @@ fn import_log(
                 timestamp: Timestamp::from_seconds(event.time),
                 ..Feedback::default()
             });
-            if rows.len() == CHUNK {
-                writer.put_feedback(&std::mem::take(&mut rows), Mode::Merge, Insert::BOTH)?;
+            if rows.len() == batch {
+                writer.put_feedback(&rows, Mode::Merge, Insert::BOTH)?;
+                rows.clear();
             }
         }
     }

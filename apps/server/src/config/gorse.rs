@@ -19,11 +19,21 @@ const KNOWN: &[(&str, &str)] = &[
     ("master.admin_api_key", "admin_key"),
     ("recommend.data_source.positive_feedback_types", "positive_feedback"),
     ("recommend.data_source.negative_feedback_types", "negative_feedback"),
+    ("recommend.data_source.read_feedback_types", "read_feedback"),
     ("recommend.data_source.item_ttl", "item_ttl"),
     ("recommend.replacement.enable_replacement", "recommend_replacement"),
     ("recommend.replacement.positive_replacement_decay", "positive_replacement_decay"),
     ("recommend.replacement.read_replacement_decay", "read_replacement_decay"),
     ("recommend.context_size", "history_limit"),
+];
+
+/// Those of a ranker of type `llm`.
+const LLM: &[(&str, &str)] = &[
+    ("openai.base_url", "reranker_url"),
+    ("openai.auth_token", "reranker_key"),
+    ("openai.chat_completion_model", "reranker_model"),
+    ("recommend.ranker.query_template", "reranker_query"),
+    ("recommend.ranker.document_template", "reranker_document"),
 ];
 
 /// Gorse's keys and tables that mean nothing here, with the reason.
@@ -36,10 +46,6 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("recommend.cache_size", "lists are made when they are asked for and have any length"),
     ("recommend.cache_expire", "lists are made when they are asked for, from what is stored then"),
     ("recommend.active_user_ttl", "no list is made ahead, so nobody has to be active"),
-    (
-        "recommend.data_source.read_feedback_types",
-        "whatever a user had to do with an item keeps it out of the user's lists",
-    ),
     ("recommend.data_source", "it has no part here"),
     ("recommend.popular", "popularity fades by half in `popularity_half_life` hours"),
     ("recommend.collaborative", "`dragoman train recommendation` makes the model"),
@@ -52,11 +58,14 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("recommend.fallback", "only `popular` and `latest` fill a list that is too short"),
     ("recommend.replacement", "it has no part here"),
     ("recommend.search", "the search looks at identifiers, titles, categories and labels"),
-    ("recommend.external", "other recommenders are not called"),
+    (
+        "recommend.external",
+        "scripts in JavaScript are not run; name an address that answers with items in `external_recommenders`",
+    ),
     ("recommend", "it has no part here"),
     ("tracing", "the log goes to the standard error; `DRAGOMAN_LOG` says how much"),
     ("oidc", "pages and API are guarded by keys"),
-    ("openai", "no language model is called"),
+    ("openai", "only the ranker of type `llm` calls a language model, and it is not set"),
     ("blob", "models are folders; `--model` names them"),
 ];
 
@@ -74,10 +83,16 @@ impl ServerConfig {
 
     fn parse_gorse(text: &str) -> Result<(Self, Vec<String>), String> {
         let gorse: Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let has_llm = ranker_of(&gorse) == Some("llm");
         let (mut ours, mut warnings) = (Table::new(), Vec::new());
         let (mut aliases, mut boards, mut fallback) = (Vec::new(), Vec::new(), Vec::new());
         for (key, value) in flattened(gorse) {
-            if let Some((_, name)) = KNOWN.iter().find(|(known, _)| *known == key) {
+            let of_llm = LLM.iter().filter(|_| has_llm);
+            if key == "recommend.ranker.type" && has_llm {
+                continue;
+            } else if let Some((_, name)) =
+                KNOWN.iter().chain(of_llm).find(|(known, _)| *known == key)
+            {
                 let is_unset = value.as_str().is_some_and(str::is_empty);
                 if !is_unset {
                     let section = section(name).expect("the names are those of settings");
@@ -113,6 +128,11 @@ impl ServerConfig {
         config.check()?;
         Ok((config, warnings))
     }
+}
+
+/// The type of Gorse's ranker.
+fn ranker_of(gorse: &Table) -> Option<&str> {
+    gorse.get("recommend")?.get("ranker")?.get("type")?.as_str()
 }
 
 /// The keys of all tables with the names of the tables before them; lists of tables stay whole.
@@ -259,7 +279,6 @@ mod tests {
             "master.dashboard_user_name",
             "server.cache_expire",
             "recommend.cache_size",
-            "recommend.data_source.read_feedback_types",
             "`collaborative` is left out",
             "`talk` of type `chat`",
             "`odd` is served as `popular`",
@@ -267,7 +286,43 @@ mod tests {
         ] {
             assert!(warnings.iter().any(|warning| warning.contains(key)), "{key}: {warnings:#?}");
         }
-        assert_eq!(warnings.len(), 9, "{warnings:#?}");
+        assert_eq!(warnings.len(), 8, "{warnings:#?}");
+        assert_eq!(of.read_feedback, ["read"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_ranker_that_is_a_language_model_is_ours() -> anyhow::Result<()> {
+        let text = r#"
+            [openai]
+            base_url = "http://localhost:11434/v1"
+            auth_token = "ollama"
+            chat_completion_model = "qwen2.5"
+            chat_completion_rpm = 100
+            [recommend.ranker]
+            type = "TYPE"
+            document_template = "{{ item.ItemId }}"
+            [[recommend.external]]
+            name = "trending"
+            script = "fetch('http://example.org')"
+        "#;
+        let parse = |kind: &str| {
+            ServerConfig::parse_gorse(&text.replace("TYPE", kind)).map_err(anyhow::Error::msg)
+        };
+        let (config, warnings) = parse("llm")?;
+        let of = &config.recommendation;
+        assert_eq!(of.reranker_url.as_deref(), Some("http://localhost:11434/v1"));
+        assert_eq!(
+            (of.reranker_model.as_deref(), of.reranker_key.as_deref()),
+            (Some("qwen2.5"), Some("ollama"))
+        );
+        assert_eq!(of.reranker_document.as_deref(), Some("{{ item.ItemId }}"));
+        assert_eq!(warnings.len(), 2, "the pace and the script: {warnings:#?}");
+        assert!(
+            warnings.iter().any(|warning| warning.contains("external_recommenders")),
+            "{warnings:#?}"
+        );
+        assert_eq!(parse("fm")?.0.recommendation.reranker_url, None);
         Ok(())
     }
 

@@ -173,6 +173,10 @@ pub struct RecommendationConfig {
     /// Feedback that says a user wants no more of an item, such as `rating<2`.
     #[serde(deserialize_with = "list")]
     pub negative_feedback: Vec<String>,
+    /// Feedback that says a user saw an item and no more, such as `read`; it counts as liked only where
+    /// `positive_feedback` names it. Empty for all that is neither positive nor negative.
+    #[serde(deserialize_with = "list")]
+    pub read_feedback: Vec<String>,
     /// How much a type of feedback counts for popularity, such as `buy=5`; 1 for the others.
     #[serde(deserialize_with = "list")]
     pub feedback_weights: Vec<String>,
@@ -203,6 +207,27 @@ pub struct RecommendationConfig {
     /// Names of recommenders that clients use, as `theirs=ours`, such as `most_starred=popular`.
     #[serde(deserialize_with = "list")]
     pub recommender_aliases: Vec<String>,
+    /// Other services that recommend, as `name=http://…{user}…{n}…`, which answer with a list of items; the
+    /// recommender `external/name` is one of them.
+    #[serde(deserialize_with = "list")]
+    pub external_recommenders: Vec<String>,
+    /// Seconds that such a service may take; then the list is made without it.
+    pub external_timeout: f64,
+    /// Address of an API like OpenAI's whose language model puts the first items of a list in order, such as
+    /// `http://127.0.0.1:11434/v1`.
+    pub reranker_url: Option<String>,
+    /// Name of the model there.
+    pub reranker_model: Option<String>,
+    /// Key for that address.
+    pub reranker_key: Option<String>,
+    /// How many items of a list it puts in order.
+    pub reranker_top: usize,
+    /// Seconds that it may take; then the order stays as it was.
+    pub reranker_timeout: f64,
+    /// What it is told of the user, a Jinja template of `feedback` and `items`.
+    pub reranker_query: Option<String>,
+    /// What it is told of each item, a Jinja template of `item`.
+    pub reranker_document: Option<String>,
 }
 
 /// What an operator can read.
@@ -317,6 +342,7 @@ impl Default for RecommendationConfig {
             auto_insert_item: true,
             positive_feedback: Vec::new(),
             negative_feedback: Vec::new(),
+            read_feedback: Vec::new(),
             feedback_weights: Vec::new(),
             recommend_replacement: false,
             positive_replacement_decay: 1.0,
@@ -328,6 +354,15 @@ impl Default for RecommendationConfig {
             item_ttl: 0.0,
             recommend_groups: Vec::new(),
             recommender_aliases: Vec::new(),
+            external_recommenders: Vec::new(),
+            external_timeout: 0.5,
+            reranker_url: None,
+            reranker_model: None,
+            reranker_key: None,
+            reranker_top: 20,
+            reranker_timeout: 2.0,
+            reranker_query: None,
+            reranker_document: None,
         }
     }
 }

@@ -11,6 +11,8 @@ pub(crate) struct RecommendMetrics {
     items: IntCounterVec,
     liked: IntCounterVec,
     written: IntCounter,
+    /// Calls of other services, by service and by how they ended.
+    pub(crate) upstream: IntCounterVec,
     /// Queries that wait for the model.
     pub(crate) queued: IntGauge,
     /// Requests that met a full queue.
@@ -46,6 +48,17 @@ impl RecommendMetrics {
                 "Positive feedback on an item of the last list that the user was shown",
             ),
             written: super::counter(registry, "dragoman_feedback_total", "Feedback rows taken"),
+            upstream: super::register(
+                registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "dragoman_recommend_upstream_total",
+                        "Calls of external recommenders and the reranker: answered, failed, or skipped \
+                         after a failure or while it is busy",
+                    ),
+                    &["upstream", "outcome"],
+                ),
+            ),
             queued: super::gauge(
                 registry,
                 "dragoman_recommend_queue_length",

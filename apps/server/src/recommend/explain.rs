@@ -65,6 +65,7 @@ impl Recommendations {
             (Scores::Model { ranking, .. }, Some(_)) => {
                 (ranking.segments.clone(), ranking.blend.clone())
             }
+            (Scores::External { .. }, _) => (Vec::new(), vec![("external".into(), 1.0)]),
             (Scores::Latest, _) => (Vec::new(), vec![("latest".into(), 1.0)]),
             (Scores::Live { scores, .. }, _) if scores.iter().any(|score| *score > 0.0) => {
                 (Vec::new(), live_shares())
@@ -118,7 +119,7 @@ fn because(
             named.collect()
         }
         Scores::Live { from, .. } => from.get(&number).cloned().unwrap_or_default(),
-        Scores::Popular | Scores::Latest => Vec::new(),
+        Scores::External { .. } | Scores::Popular | Scores::Latest => Vec::new(),
     };
     shares.retain(|(_, share)| *share > 0.0);
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));

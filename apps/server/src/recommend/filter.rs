@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, str::FromStr};
 
-use super::item_index::ItemIndex;
+use super::item_index::{Entry, ItemIndex};
 
 /// What a request asks of the items of its list.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -103,16 +103,30 @@ impl Filter {
 impl CompiledFilter {
     /// Whether the item `number` may be in the list.
     pub(crate) fn passes(&self, catalogue: &ItemIndex, number: u32) -> bool {
-        let entry = catalogue.entry(number);
+        if self.is_closed
+            || self.excluded.get(number as usize).is_some_and(|&excluded| excluded)
+            || !catalogue.is_shown(number)
+        {
+            return false;
+        }
+        self.asks_nothing() || self.passes_entry(catalogue.entry(number))
+    }
+
+    /// Whether any item passes that is shown and not excluded.
+    fn asks_nothing(&self) -> bool {
+        let words = [&self.categories, &self.labels, &self.without];
+        words.iter().all(|words| words.is_empty())
+            && self.within.is_empty()
+            && self.oldest.is_none()
+    }
+
+    fn passes_entry(&self, entry: &Entry) -> bool {
         let has = |list: &[u32], word: &u32| list.binary_search(word).is_ok();
-        !self.is_closed
-            && entry.is_shown
-            && self.categories.iter().all(|word| has(&entry.categories, word))
+        self.categories.iter().all(|word| has(&entry.categories, word))
             && self.labels.iter().all(|word| has(&entry.labels, word))
             && !self.without.iter().any(|word| has(&entry.labels, word))
             && self.within.iter().all(|words| entry.labels.iter().any(|word| words.contains(word)))
             && self.oldest.is_none_or(|oldest| entry.time >= oldest || entry.time < BEFORE_ANY)
-            && !self.excluded.get(number as usize).is_some_and(|&excluded| excluded)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Splits users into groups that get different recommenders, and stays with its choice.
 
-use super::rank::hash;
+use super::{rank::hash, upstream::ExternalId};
 
 /// How a list comes about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -14,6 +14,8 @@ pub(crate) enum Recommender {
     Popular,
     /// What appeared last.
     Latest,
+    /// Another service.
+    External(ExternalId),
 }
 
 /// One group.
@@ -39,7 +41,7 @@ impl Recommender {
             "live" => Some(Self::Live),
             "popular" => Some(Self::Popular),
             "latest" => Some(Self::Latest),
-            _ => None,
+            name => ExternalId::parse(name).map(Self::External),
         }
     }
 }
@@ -54,6 +56,11 @@ impl Groups {
                 Err(format!("`recommend_groups` has {count} groups; take {MAX_GROUPS} at most"))
             }
         }
+    }
+
+    /// The recommenders of the groups.
+    pub(crate) fn recommenders(&self) -> impl Iterator<Item = Recommender> + '_ {
+        self.0.iter().map(|group| group.recommender)
     }
 
     /// The group of `user`, always the same as long as the groups are.
@@ -74,7 +81,7 @@ fn group(text: &str) -> Result<Group, String> {
     let refuse = || {
         format!(
             "`recommend_groups`: `{text}` must be `name=recommender:share`, with `model`, `live`, \
-             `popular` or `latest` and a positive share"
+             `popular`, `latest` or `external/NAME` and a positive share"
         )
     };
     let (name, rest) = text.split_once('=').ok_or_else(refuse)?;

@@ -13,6 +13,7 @@ use dragoman_core::recommend::labels;
 use dragoman_store::Item;
 
 use super::{
+    bags::Bags,
     popularity::Popularity,
     vectors::{self, VectorLog, Vectors},
     words::Words,
@@ -50,6 +51,7 @@ pub(crate) struct ItemIndex {
     /// Numbers of deleted items, and since when.
     free: VecDeque<(Instant, u32)>,
     words: Words,
+    bags: Bags,
     latest: BTreeSet<(Reverse<i64>, Arc<str>, u32)>,
     popularity: Popularity,
     changes: u64,
@@ -71,6 +73,7 @@ impl ItemIndex {
         let mut renewed = Self { changes, serial, vectors, ..Self::new(half_life) };
         renewed.entries.resize_with(self.entries.len(), Entry::default);
         renewed.popularity.grow(self.entries.len());
+        renewed.bags.grow(self.entries.len());
         renewed.free =
             (0..).take(self.entries.len()).map(|number| (Instant::now(), number)).collect();
         renewed
@@ -112,8 +115,24 @@ impl ItemIndex {
             self.vectors.count(&entry.vectors, 1);
             self.vectors.note(self.changes, number);
         }
+        self.bags.put(number, [&entry.categories, &entry.labels], entry.is_shown);
         self.entries[number as usize] = entry;
         number
+    }
+
+    /// Whether the item `number` is neither hidden nor deleted.
+    pub(crate) fn is_shown(&self, number: u32) -> bool {
+        self.bags.is_shown(number)
+    }
+
+    /// What `of` makes of the words of each item, its categories and labels.
+    pub(crate) fn map_words<T>(&self, of: impl Fn(&[u32]) -> T) -> Vec<T> {
+        let parts = self.bags.iter().zip(&self.entries);
+        let of_item = |(bag, entry): (Option<&[u32]>, &Entry)| match bag {
+            Some(words) => of(words),
+            None => of(&[&*entry.categories, &*entry.labels].concat()),
+        };
+        parts.map(of_item).collect()
     }
 
     /// How many items have a vector of `len` numbers at `path`.
@@ -137,6 +156,7 @@ impl ItemIndex {
         }
         self.entries.push(Entry::default());
         self.popularity.grow(self.entries.len());
+        self.bags.grow(self.entries.len());
         u32::try_from(self.entries.len() - 1).expect("fewer than 4 billion items")
     }
 
@@ -152,6 +172,7 @@ impl ItemIndex {
 
     /// Takes the entry of a number out of the lists and empties it.
     fn retire(&mut self, number: u32) {
+        self.bags.clear(number);
         let entry = std::mem::take(&mut self.entries[number as usize]);
         self.words.release(&entry.categories);
         self.words.release(&entry.labels);
@@ -207,7 +228,7 @@ impl ItemIndex {
 
     /// Numbers of the shown items that anybody touched, most popular first, ties by identifier.
     pub(crate) fn popular(&self) -> impl Iterator<Item = u32> + '_ {
-        self.popularity.ranked().filter(|&number| self.entry(number).is_shown)
+        self.popularity.ranked().filter(|&number| self.is_shown(number))
     }
 
     /// The number of a category, if an item has it.

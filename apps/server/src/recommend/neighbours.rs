@@ -23,6 +23,9 @@ const USERS: usize = 60;
 /// The latest items of each of them that count.
 const ITEMS: usize = 25;
 
+/// Events looked at for each user or item that is wanted.
+const LOOKED_AT: usize = 4;
+
 /// Neighbours kept of an item.
 const KEPT: usize = 100;
 
@@ -56,11 +59,55 @@ struct Remembered<T> {
     counters: Vec<(u32, u32)>,
 }
 
+/// The latest items that users liked, gathered from all events while a tenant is read: else the first
+/// lists after a start would read the history of every user that they look at.
+#[derive(Default)]
+pub(crate) struct Tastes(HashMap<String, Gathered>);
+
+/// What is known of a user so far.
+#[derive(Default)]
+struct Gathered {
+    /// Events looked at.
+    events: usize,
+    /// Numbers of the liked ones, without repeats.
+    items: Vec<u32>,
+}
+
+impl Tastes {
+    /// Takes an event; those of each user must come newest first. `liked` is the number of the item, if
+    /// the user likes it.
+    pub(crate) fn add(&mut self, event: &Event, liked: Option<u32>) {
+        let is_full = self.0.len() >= TASTES.get();
+        let known = match self.0.get_mut(&event.user_id) {
+            Some(known) => known,
+            None if is_full => return,
+            None => self.0.entry(event.user_id.clone()).or_default(),
+        };
+        let is_counted = known.events < LOOKED_AT * ITEMS && known.items.len() < ITEMS;
+        known.events += 1;
+        if let Some(number) = liked
+            && is_counted
+            && !known.items.contains(&number)
+        {
+            known.items.push(number);
+        }
+    }
+}
+
 impl Neighbours {
     pub(crate) fn new() -> Self {
         let (lists, tastes) = (LruCache::new(LISTS), LruCache::new(TASTES));
         let changes = (0..COUNTERS).map(|_| AtomicU32::new(0)).collect();
         Self { lists: Mutex::new(lists), tastes: Mutex::new(tastes), changes }
+    }
+
+    /// Remembers what was gathered; nothing may have been written since.
+    pub(crate) fn remember(&self, tastes: Tastes) {
+        let mut known = lock(&self.tastes);
+        for (user, Gathered { items, .. }) in tastes.0 {
+            let counters = vec![self.counter(USER_SEED, &user)];
+            known.put(user, Remembered { value: Arc::new(items), counters });
+        }
     }
 
     /// Items that the latest users of `item` liked too, by the cosine of their users.
@@ -202,7 +249,7 @@ fn distinct(
 ) -> Result<Vec<String>> {
     let mut seen = HashSet::new();
     let mut names = Vec::new();
-    for event in events.take(4 * n) {
+    for event in events.take(LOOKED_AT * n) {
         if let Some(name) = pick(&event?)?
             && seen.insert(name.clone())
         {

@@ -117,11 +117,11 @@ impl Popularity {
         (self.sums[number as usize].log2 - now as f64 / self.half_life) * std::f64::consts::LN_2
     }
 
-    /// The logarithm of the share of the most popular item that the item `number` has, at most 0;
+    /// The logarithm of the share of the most popular item that an item has, by its number, at most 0;
     /// minus infinity where nothing happened. It does not change as time passes.
-    pub(crate) fn relative(&self, number: u32) -> f32 {
+    pub(crate) fn relative_to_best(&self) -> impl Fn(u32) -> f32 + '_ {
         let best = self.ranked.first().map_or(0.0, |(Reverse(Ordered(best)), ..)| *best);
-        ((self.sums[number as usize].log2 - best) * std::f64::consts::LN_2) as f32
+        move |number| ((self.sums[number as usize].log2 - best) * std::f64::consts::LN_2) as f32
     }
 
     /// Numbers of the items that anything happened to, most popular first, ties by identifier.

@@ -11,7 +11,7 @@ use dragoman_store::{Event, Timestamp};
 use super::{
     Audience, Recommendations, Recommender, Settings, TenantIndex,
     filter::CompiledFilter,
-    item_index::{Entry, ItemIndex},
+    item_index::ItemIndex,
     link::Link,
     queue::{Asked, Failed},
     rank::{Candidate, hash},
@@ -49,6 +49,8 @@ pub(super) enum Scores {
     /// By neighbours, content and popularity, by number, 0 for what nothing speaks for; `from` says
     /// which items each rests on.
     Live { scores: Vec<f32>, from: HashMap<u32, Vec<(String, f32)>> },
+    /// By another service, by number, 0 for what it did not name.
+    External { scores: Vec<f32> },
     /// Nobody's: what is popular comes first.
     Popular,
     /// Nobody's: what is new comes first.
@@ -109,7 +111,10 @@ impl UserContext {
         }
         let mut decays = HashMap::new();
         for (event, is_liked) in self.events.iter().zip(&self.is_liked) {
-            if let Some(number) = catalogue.number(&event.item_id) {
+            let is_read = || settings.is_read(&event.feedback_type, event.value);
+            if let Some(number) = catalogue.number(&event.item_id)
+                && (*is_liked || is_read())
+            {
                 let decay = if *is_liked { liked } else { read };
                 let known = decays.entry(number).or_insert(decay);
                 *known = decay.max(*known);
@@ -128,11 +133,16 @@ impl UserContext {
         hash(self.events.len() as u64, name)
     }
 
+    /// The events whose items the user likes, newest first.
+    pub(super) fn liked(&self) -> impl Iterator<Item = &Event> {
+        let events = self.events.iter().zip(&self.is_liked);
+        events.filter(|(_, is_liked)| **is_liked).map(|(event, _)| event)
+    }
+
     /// The latest liked items without repeats, newest first.
     fn recent(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
-        let liked = self.events.iter().zip(&self.is_liked).filter(|(_, is_liked)| **is_liked);
-        let ids = liked.map(|(event, _)| event.item_id.as_str());
+        let ids = self.liked().map(|event| event.item_id.as_str());
         ids.filter(|id| seen.insert(*id)).take(RECENT).collect()
     }
 }
@@ -207,7 +217,7 @@ impl Recommendations {
         }
         let recent: Vec<u32> = recent.iter().filter_map(|id| catalogue.number(id)).collect();
         let content = alike(&catalogue, &recent);
-        Ok(Scores::Live { scores: blend(&catalogue, &together, &content), from })
+        Ok(Scores::Live { scores: blend(&catalogue, together, &content), from })
     }
 }
 
@@ -221,36 +231,42 @@ fn alike(catalogue: &ItemIndex, numbers: &[u32]) -> Vec<f32> {
             counts[word as usize] += 1;
         }
     }
-    let score = |entry: &Entry| {
-        let words = entry.categories.iter().chain(&entry.labels);
-        let sum: u32 = words.map(|&word| counts[word as usize]).sum();
-        let count = entry.categories.len() + entry.labels.len();
-        sum as f32 / numbers.len() as f32 / (count.max(1) as f32).sqrt()
+    let score = |words: &[u32]| match words.iter().map(|&word| counts[word as usize]).sum::<u32>() {
+        0 => 0.0,
+        sum => sum as f32 / numbers.len() as f32 / (words.len() as f32).sqrt(),
     };
     match numbers.is_empty() {
         true => vec![0.0; catalogue.entries().len()],
-        false => catalogue.entries().iter().map(score).collect(),
+        false => catalogue.map_words(score),
     }
 }
 
-/// Adds the parts up, each on a scale up to one; popularity alone makes nothing personal.
-fn blend(catalogue: &ItemIndex, together: &[f32], content: &[f32]) -> Vec<f32> {
+/// Adds the parts up in place of `together`, each on a scale up to one; popularity alone makes nothing
+/// personal.
+fn blend(catalogue: &ItemIndex, mut together: Vec<f32>, content: &[f32]) -> Vec<f32> {
     let scale =
         |part: &[f32], share: f32| share / part.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-    let (by_users, by_content) = (scale(together, SHARES[0]), scale(content, SHARES[1]));
-    let popularity = catalogue.popularity();
-    let sum = |number: usize| {
-        let own = together[number] * by_users + content[number] * by_content;
-        match own > 0.0 {
-            // An item of the catalogue has a number of 32 bits.
-            true => own + SHARES[2] * popularity.relative(number as u32).exp(),
-            false => 0.0,
-        }
-    };
-    (0..together.len()).map(sum).collect()
+    let (by_users, by_content) = (scale(&together, SHARES[0]), scale(content, SHARES[1]));
+    let relative = catalogue.popularity().relative_to_best();
+    for ((score, content), number) in together.iter_mut().zip(content).zip(0u32..) {
+        let own = *score * by_users + content * by_content;
+        *score = if own > 0.0 { own + SHARES[2] * relative(number).exp() } else { 0.0 };
+    }
+    together
 }
 
 impl Scores {
+    /// Scores for which the items of `ids` come in this order; those that are unknown are left out.
+    pub(super) fn in_order(catalogue: &ItemIndex, ids: &[String]) -> Self {
+        let mut scores = vec![0.0; catalogue.entries().len()];
+        for (place, id) in ids.iter().enumerate().rev() {
+            if let Some(number) = catalogue.number(id) {
+                scores[number as usize] = (ids.len() - place) as f32;
+            }
+        }
+        Self::External { scores }
+    }
+
     /// Items that pass `compiled`, with their scores: the user's first, then what is popular, then what
     /// is new, or with `is_latest_first` what is new at once.
     ///
@@ -273,18 +289,17 @@ impl Scores {
             numbers.filter_map(own).filter(|one| passes(&one.number)).collect();
         let most = most.unwrap_or(usize::MAX);
         let is_own = |number: u32| self.own(catalogue, number).is_some();
-        let popularity = catalogue.popularity();
+        let relative = catalogue.popularity().relative_to_best();
         let is_popular_first = !is_latest_first && !matches!(self, Self::Latest);
         if found.len() < most && is_popular_first {
             let rest = catalogue.popular().filter(|number| !is_own(*number) && passes(number));
-            let candidate =
-                |number| Candidate { number, tier: 1, score: popularity.relative(number) };
+            let candidate = |number| Candidate { number, tier: 1, score: relative(number) };
             fill(&mut found, rest.map(candidate), most);
         }
         if found.len() < most {
             let newest = catalogue.latest().next().map_or(0, |number| catalogue.entry(number).time);
             let is_left = |number: &u32| {
-                let is_popular = popularity.relative(*number) > f32::NEG_INFINITY;
+                let is_popular = relative(*number) > f32::NEG_INFINITY;
                 let is_listed = is_own(*number) || is_popular_first && is_popular;
                 !is_listed && passes(number)
             };
@@ -307,7 +322,7 @@ impl Scores {
                 let index = link.index(catalogue, number)?;
                 ranking.scores.get(index as usize).copied().filter(|score| !score.is_nan())
             }
-            Self::Live { scores, .. } => {
+            Self::Live { scores, .. } | Self::External { scores } => {
                 scores.get(number as usize).copied().filter(|score| *score > 0.0)
             }
             Self::Popular | Self::Latest => None,

@@ -1,11 +1,22 @@
 //! The server's settings, as recommendation reads them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use dragoman_store::{Error as StoreError, Event, FeedbackKey, Insert, Tenant};
 
-use super::{expression::Expression, groups::Groups, leaderboard::Leaderboard};
+use super::{
+    expression::Expression,
+    groups::{Groups, Recommender},
+    leaderboard::Leaderboard,
+    upstream::{self, External, RerankerSettings},
+};
 use crate::config::RecommendationConfig;
+
+/// The longest that a list may wait for another service.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// Items of a list that a language model puts in order at most.
+const MAX_RERANKED: usize = 100;
 
 /// What the settings mean.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) insert: Insert,
     positive: Vec<Expression>,
     negative: Vec<Expression>,
+    /// What says that a user saw an item and no more; empty for all that is neither of these.
+    read: Vec<Expression>,
     weights: HashMap<String, f64>,
     /// Whether items that a user touched may be recommended again.
     pub(crate) replacement: bool,
@@ -31,6 +44,9 @@ pub(crate) struct Settings {
     ttl: f64,
     pub(crate) groups: Groups,
     aliases: HashMap<String, String>,
+    pub(crate) externals: Vec<External>,
+    pub(crate) external_timeout: Duration,
+    pub(crate) reranker: Option<RerankerSettings>,
 }
 
 impl Settings {
@@ -66,12 +82,22 @@ impl Settings {
         let leaderboard = |text: &String| {
             text.parse::<Leaderboard>().map_err(|error| format!("`leaderboards`: {error}"))
         };
+        let externals = config.external_recommenders.iter();
+        let externals: Vec<External> =
+            externals.map(|text| External::parse(text)).collect::<Result<_, _>>()?;
+        let groups = Groups::parse(&config.recommend_groups)?;
+        if groups.recommenders().any(|one| !is_known(one, &externals)) {
+            return Err("`recommend_groups` names an external recommender that \
+                        `external_recommenders` does not"
+                .into());
+        }
         let aliases = pairs("recommender_aliases", &config.recommender_aliases)?;
         Ok(Self {
             default_n: config.default_n,
             insert: Insert { users: config.auto_insert_user, items: config.auto_insert_item },
             positive: expressions("positive_feedback", &config.positive_feedback)?,
             negative: expressions("negative_feedback", &config.negative_feedback)?,
+            read: expressions("read_feedback", &config.read_feedback)?,
             weights: weights.collect::<Result<_, _>>()?,
             replacement: config.recommend_replacement,
             decays: [
@@ -83,8 +109,11 @@ impl Settings {
             history: config.history_limit,
             half_life: config.popularity_half_life * 3600.0,
             ttl: config.item_ttl * 86_400.0,
-            groups: Groups::parse(&config.recommend_groups)?,
+            groups,
             aliases: aliases.into_iter().collect(),
+            externals,
+            external_timeout: seconds("external_timeout", config.external_timeout)?,
+            reranker: reranker(config)?,
         })
     }
 
@@ -93,7 +122,7 @@ impl Settings {
     pub(crate) fn is_positive(&self, kind: &str, value: f64) -> bool {
         let is_named = |list: &[Expression]| list.iter().any(|one| one.holds(kind, value));
         match self.positive.is_empty() {
-            true => !is_named(&self.negative),
+            true => !is_named(&self.negative) && !is_named(&self.read),
             false => is_named(&self.positive),
         }
     }
@@ -103,9 +132,20 @@ impl Settings {
         self.negative.iter().any(|one| one.holds(kind, value))
     }
 
+    /// Whether feedback says that the user saw the item: what is named, or all where nothing is.
+    pub(crate) fn is_read(&self, kind: &str, value: f64) -> bool {
+        self.read.is_empty() || self.read.iter().any(|one| one.holds(kind, value))
+    }
+
+    /// Whether there is such a recommender here.
+    pub(crate) fn knows(&self, recommender: Recommender) -> bool {
+        is_known(recommender, &self.externals)
+    }
+
     /// Whether the value of feedback of `kind` decides what it says.
     pub(crate) fn depends_on_value(&self, kind: &str) -> bool {
-        self.positive.iter().chain(&self.negative).any(|one| one.kind == kind && one.is_bounded())
+        let named = self.positive.iter().chain(&self.negative).chain(&self.read);
+        named.into_iter().any(|one| one.kind == kind && one.is_bounded())
     }
 
     /// Whether `event` counts as liked: its feedback row decides, with the value it has now.
@@ -173,6 +213,48 @@ impl Settings {
     pub(crate) fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
     }
+}
+
+fn is_known(recommender: Recommender, externals: &[External]) -> bool {
+    match recommender {
+        Recommender::External(id) => externals.iter().any(|external| external.id() == id),
+        _ => true,
+    }
+}
+
+fn seconds(name: &str, seconds: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|time| !time.is_zero() && *time <= MAX_WAIT)
+        .ok_or_else(|| {
+            format!("`{name}` must be above 0 and at most {} seconds", MAX_WAIT.as_secs())
+        })
+}
+
+/// The language model that puts lists in order, if one is named.
+fn reranker(config: &RecommendationConfig) -> Result<Option<RerankerSettings>, String> {
+    let (url, model) = match (&config.reranker_url, &config.reranker_model) {
+        (Some(url), Some(model)) => (url.clone(), model.clone()),
+        (None, None) => return Ok(None),
+        (Some(_), None) => return Err("`reranker_url` needs `reranker_model`".into()),
+        (None, Some(_)) => return Err("`reranker_model` needs `reranker_url`".into()),
+    };
+    let template =
+        |text: &Option<String>, usual: &str| text.clone().unwrap_or_else(|| usual.into());
+    let settings = RerankerSettings {
+        url,
+        model,
+        key: config.reranker_key.clone(),
+        top: config.reranker_top,
+        timeout: seconds("reranker_timeout", config.reranker_timeout)?,
+        query: template(&config.reranker_query, upstream::QUERY),
+        document: template(&config.reranker_document, upstream::DOCUMENT),
+    };
+    if !(2..=MAX_RERANKED).contains(&settings.top) {
+        return Err(format!("`reranker_top` must be between 2 and {MAX_RERANKED}"));
+    }
+    settings.check()?;
+    Ok(Some(settings))
 }
 
 /// Whether what is new comes first in `fallback`.

@@ -27,8 +27,12 @@ use super::{
 /// Users whose last list is remembered, to see which of it they liked.
 const SERVED: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 
-/// Rows written under one hold of the lock.
+/// Items written under one hold of the lock.
 const CHUNK: usize = 1000;
+
+/// Rows of feedback that an import writes under one hold of the lock at most, whatever suits the engine:
+/// others wait for it.
+const MAX_IMPORT_ROWS: usize = 10_000;
 
 pub(crate) use self::follow::Position;
 
@@ -68,6 +72,8 @@ pub(crate) struct TenantIndex {
     pub(crate) leaderboards: Leaderboards,
     /// The tenant with writes that do not wait for the disk.
     deferred: Tenant,
+    /// The same with larger batches.
+    importing: Tenant,
     lists: RwLock<Lists>,
     linked: RwLock<Linked>,
     is_linking: AtomicBool,
@@ -94,11 +100,14 @@ impl TenantIndex {
     /// Reads the items of `tenant` and its events.
     pub(crate) fn open(tenant: Tenant, settings: &Settings) -> Result<Self> {
         let empty = ItemIndex::new(settings.half_life);
-        let (lists, position) = follow::read(&tenant, settings, empty)?;
+        let (lists, tastes, position) = follow::read(&tenant, settings, empty)?;
+        let neighbours = Neighbours::new();
+        neighbours.remember(tastes);
         Ok(Self {
             deferred: tenant.deferred(),
+            importing: tenant.for_import(),
             tenant,
-            neighbours: Neighbours::new(),
+            neighbours,
             graphs: Graphs::default(),
             leaderboards: Leaderboards::default(),
             lists: RwLock::new(lists),
@@ -119,11 +128,12 @@ impl TenantIndex {
 
     fn reload_alone(&self) -> Result<()> {
         let empty = self.items().renewed(self.settings.half_life);
-        let (lists, position) = follow::read(&self.tenant, &self.settings, empty)?;
+        let (lists, tastes, position) = follow::read(&self.tenant, &self.settings, empty)?;
         *self.followed() = position;
         self.change(|old| {
             *old = lists;
             self.neighbours.clear(); // their numbers are of the old lists
+            self.neighbours.remember(tastes);
             self.graphs.clear();
             self.leaderboards.clear();
         });
@@ -215,11 +225,27 @@ impl TenantIndex {
 
     /// Writes feedback. Blocks.
     pub(crate) fn put_feedback(&self, rows: &[Feedback], mode: Mode) -> Result<Written> {
+        let written = self.put_rows(&self.deferred, rows, mode)?;
+        self.tenant.commit()?;
+        Ok(written)
+    }
+
+    /// Writes feedback of an import, which commits when all is written. Blocks.
+    pub(crate) fn import_feedback(&self, rows: &[Feedback]) -> Result<Written> {
+        self.put_rows(&self.importing, rows, Mode::Merge)
+    }
+
+    /// Rows of feedback that an import should write with one call.
+    pub(crate) fn import_rows(&self) -> usize {
+        self.importing.batch_rows().min(MAX_IMPORT_ROWS)
+    }
+
+    fn put_rows(&self, writer: &Tenant, rows: &[Feedback], mode: Mode) -> Result<Written> {
         rows.iter().try_for_each(Feedback::check)?;
         let mut written = Written::default();
-        for chunk in self.chunks(rows) {
+        for chunk in self.chunks(rows, writer.batch_rows()) {
             let part = self.write(|| {
-                let part = self.deferred.put_feedback(chunk, mode, self.settings.insert)?;
+                let part = writer.put_feedback(chunk, mode, self.settings.insert)?;
                 self.count(&part)?;
                 Ok(part)
             })?;
@@ -227,7 +253,6 @@ impl TenantIndex {
             written.new_items.extend(part.new_items);
             written.new_users += part.new_users;
         }
-        self.tenant.commit()?;
         Ok(written)
     }
 
@@ -276,13 +301,13 @@ impl TenantIndex {
 
     /// `rows` in parts that are written under one hold of the lock: a row whose value decides
     /// whether it counts is in each part once.
-    fn chunks<'a>(&self, rows: &'a [Feedback]) -> Vec<&'a [Feedback]> {
+    fn chunks<'a>(&self, rows: &'a [Feedback], size: usize) -> Vec<&'a [Feedback]> {
         let mut chunks = Vec::new();
         let (mut start, mut seen) = (0, HashSet::new());
         for (place, row) in rows.iter().enumerate() {
             let is_again =
                 self.settings.depends_on_value(&row.feedback_type) && !seen.insert(row.key());
-            if is_again || place - start == CHUNK {
+            if is_again || place - start == size {
                 chunks.push(&rows[start..place]);
                 start = place;
                 seen = HashSet::from([row.key()]);

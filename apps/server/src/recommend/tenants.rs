@@ -7,7 +7,11 @@ use std::{
 
 use dragoman_store::{DEFAULT_TENANT, Store};
 
-use super::{RecommenderHandle, Settings, TenantIndex, queue::RankQueue};
+use super::{
+    RecommenderHandle, Settings, TenantIndex,
+    queue::RankQueue,
+    upstream::{Externals, Reranker},
+};
 use crate::{
     Error, Result, config::RecommendationConfig, metrics::recommend::RecommendMetrics,
     queue::pool::Pool,
@@ -28,6 +32,8 @@ pub(crate) struct Recommendations {
     pub(crate) model: RecommenderHandle,
     pub(crate) metrics: RecommendMetrics,
     pub(super) queue: RankQueue,
+    pub(super) externals: Externals,
+    pub(super) reranker: Option<Reranker>,
     /// Where calls may block.
     pub(crate) pool: Pool,
     /// Where lists are parsed: few at a time, because a list in memory is larger than its text.
@@ -50,7 +56,21 @@ impl Recommendations {
         let pool = Pool::start("recommend", THREADS, config.recommend_queue_size)?;
         let parsers = Pool::start("parse", PARSERS, config.recommend_queue_size)?;
         let indexes = Mutex::default();
-        let this = Self { settings, model, metrics, queue, pool, parsers, store, indexes };
+        let counts = &metrics.upstream;
+        let externals = Externals::new(&settings.externals, settings.external_timeout, counts);
+        let reranker = settings.reranker.as_ref().map(|settings| Reranker::new(settings, counts));
+        let this = Self {
+            settings,
+            model,
+            metrics,
+            queue,
+            externals,
+            reranker,
+            pool,
+            parsers,
+            store,
+            indexes,
+        };
         let index = this.index(DEFAULT_TENANT)?;
         if let Some(loaded) = this.model.current_of(DEFAULT_TENANT) {
             index.relink(&loaded);

@@ -3,6 +3,8 @@
 mod log;
 mod graph;
 mod graphs;
+#[cfg(test)]
+mod measured;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ mod tenants;
 mod bulk;
 mod bad_input;
 mod reported;
+mod upstream;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -289,6 +289,11 @@ impl Tree {
         self.database.engine()?.get(&self.name, key.as_ref())
     }
 
+    /// Rows of feedback that an import changes as one.
+    pub(crate) fn import_rows(&self) -> usize {
+        self.database.kind().import_rows()
+    }
+
     /// Whether there is a row of `key`.
     pub(crate) fn contains(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         Ok(self.get(key)?.is_some())

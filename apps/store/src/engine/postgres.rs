@@ -35,6 +35,20 @@ impl Postgres {
         Ok(Self { pool: Arc::new(Pool::open(place)?), origin: rand::random() })
     }
 
+    /// Locks another tree for the transaction that this thread is bound to.
+    fn lock_too(&self, tree: &str) -> Result<()> {
+        let (client, name) = (self.pool.bound_client().ok_or_else(unbound)?, tree.to_owned());
+        let locked = self.pool.on(client, move |client| async move {
+            let lock = client.prepare_cached("SELECT dragoman_lock($1)").await?;
+            client.execute(&lock, &[&name]).await.map(drop)
+        });
+        match locked {
+            Ok(()) => drop(self.pool.bound(|bound| bound.locked.push(tree.to_owned()))),
+            Err(_) => drop(self.end(false)), // the first error is the one to tell
+        }
+        locked
+    }
+
     /// Does `work` within a transaction that holds the lock of `tree`.
     fn within(&self, tree: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         self.begin(tree)?;
@@ -138,38 +152,29 @@ impl Engine for Postgres {
 
 impl Shared for Postgres {
     fn begin(&self, tree: &str) -> Result<()> {
-        let is_snapshot = self.pool.bound(|bound| bound.is_snapshot);
-        match is_snapshot {
-            Some(true) => {
-                return Err(Error::Engine("a transaction that only reads cannot write".into()));
+        let state = self.pool.bound(|bound| {
+            bound.depth += usize::from(!bound.is_snapshot);
+            (bound.is_snapshot, bound.locked.iter().any(|known| known == tree))
+        });
+        match state {
+            Some((true, _)) => {
+                Err(Error::Engine("a transaction that only reads cannot write".into()))
             }
-            Some(false) => {}
-            None => self.pool.bind("BEGIN", |client| Bound {
-                client,
-                depth: 0,
-                is_snapshot: false,
-                locked: Vec::new(),
-                is_doomed: false,
-            })?,
+            Some((false, true)) => Ok(()),
+            Some((false, false)) => self.lock_too(tree),
+            None => {
+                // Both at once, because each is a way to the server and back.
+                let name = tree.replace('\'', "''");
+                let begin = format!("BEGIN; SELECT dragoman_lock('{name}')");
+                self.pool.bind(begin, |client| Bound {
+                    client,
+                    depth: 1,
+                    is_snapshot: false,
+                    locked: vec![tree.to_owned()],
+                    is_doomed: false,
+                })
+            }
         }
-        let is_locked = self.pool.bound(|bound| {
-            bound.depth += 1;
-            bound.locked.iter().any(|known| known == tree)
-        });
-        if is_locked == Some(true) {
-            return Ok(());
-        }
-        let (client, name) = (self.pool.bound_client().ok_or_else(unbound)?, tree.to_owned());
-        let locked = self.pool.on(client, move |client| async move {
-            let lock = client.prepare_cached("SELECT dragoman_lock($1)").await?;
-            client.execute(&lock, &[&name]).await.map(drop)
-        });
-        if locked.is_err() {
-            let _ = self.end(false); // the first error is the one to tell
-        } else {
-            self.pool.bound(|bound| bound.locked.push(tree.to_owned()));
-        }
-        locked
     }
 
     fn begin_snapshot(&self) -> Result<()> {
@@ -177,7 +182,7 @@ impl Shared for Postgres {
         if is_nested.is_some() {
             return Ok(());
         }
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned();
         self.pool.bind(begin, |client| Bound {
             client,
             depth: 1,

@@ -1,6 +1,9 @@
 //! Changes that are applied together, and can be read before they are.
 
-use std::collections::HashMap;
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
 
 use super::{
     Event,
@@ -14,11 +17,13 @@ pub(super) struct Draft<'a> {
     rows: HashMap<Vec<u8>, Option<Vec<u8>>>,
     /// Rows of the tree that were read ahead.
     read: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Keys that the tree was found to have: a batch names the same users and items many times.
+    found: RefCell<HashSet<Vec<u8>>>,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(tree: &'a Tree) -> Self {
-        Self { tree, rows: HashMap::new(), read: HashMap::new() }
+        Self { tree, rows: HashMap::new(), read: HashMap::new(), found: RefCell::default() }
     }
 
     /// Reads the rows of `keys` at once, where each would be asked of another process.
@@ -43,7 +48,14 @@ impl<'a> Draft<'a> {
     pub(super) fn contains(&self, key: &[u8]) -> Result<bool> {
         match self.rows.get(key).or_else(|| self.read.get(key)) {
             Some(value) => Ok(value.is_some()),
-            None => self.tree.contains(key),
+            None if self.found.borrow().contains(key) => Ok(true),
+            None => {
+                let is_there = self.tree.contains(key)?;
+                if is_there {
+                    self.found.borrow_mut().insert(key.to_vec());
+                }
+                Ok(is_there)
+            }
         }
     }
 
@@ -82,6 +94,7 @@ impl<'a> Draft<'a> {
     /// Writes all as one, and leaves the draft empty.
     pub(super) fn apply(&mut self) -> Result<()> {
         self.read.clear();
+        self.found.get_mut().clear(); // what is removed now is not there any more
         let mut rows: Vec<_> = self.rows.drain().collect();
         rows.sort_unstable(); // neighbours are written one after another
         self.tree.apply(rows)

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{Error, Result, Timestamp};
 
-/// Rows in one batch at most.
-pub(super) const CHUNK: usize = 1000;
+/// Rows changed as one at most, where others wait to write too.
+pub(super) const BATCH_ROWS: usize = 1000;
 
 /// How new rows meet those that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Tenant {
     pub fn put_feedback(&self, rows: &[Feedback], mode: Mode, insert: Insert) -> Result<Written> {
         rows.iter().try_for_each(check)?;
         let mut written = Written::default();
-        for chunk in rows.chunks(CHUNK) {
+        for chunk in rows.chunks(self.batch_rows) {
             self.change(|draft| {
                 draft.read_ahead(|| chunk.iter().flat_map(keys_of).collect())?;
                 for row in chunk {

@@ -6,7 +6,7 @@ use super::{
     Feedback, Item, Tenant, User,
     codec::{HISTORY, Key},
     draft::Draft,
-    feedback::{CHUNK, Insert, Mode, Written, admit, encode, feedback_key, keys_of},
+    feedback::{Insert, Mode, Written, admit, encode, feedback_key, keys_of},
     put_item, put_user,
 };
 use crate::{Event, Result, Timestamp};
@@ -88,7 +88,7 @@ impl Tenant {
 
     /// Writes `rows`, uncommitted; a row that is there already stays once.
     pub(crate) fn restore(&self, rows: &[Incoming]) -> Result<()> {
-        for chunk in rows.chunks(CHUNK) {
+        for chunk in rows.chunks(self.batch_rows) {
             self.change(|draft| {
                 draft.read_ahead(|| chunk.iter().flat_map(Incoming::keys).collect())?;
                 chunk.iter().try_for_each(|row| self.restore_row(draft, row))

@@ -11,9 +11,6 @@ use crate::{
     recommend::{FullFeedback, Incoming},
 };
 
-/// Rows of tenants that are written together.
-const CHUNK: usize = 1000;
-
 /// What some editors write at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -144,9 +141,9 @@ impl Import<'_> {
             self.tenant = tenant.into();
         }
         self.rows.push(row);
-        match self.rows.len() {
-            0..CHUNK => Ok(()),
-            _ => self.flush(),
+        match self.rows.len() < self.store.engine().import_rows() {
+            true => Ok(()),
+            false => self.flush(),
         }
     }
 
@@ -154,7 +151,7 @@ impl Import<'_> {
         let rows = std::mem::take(&mut self.rows);
         match rows.is_empty() {
             true => Ok(()),
-            false => self.store.tenant(&self.tenant)?.restore(&rows),
+            false => self.store.tenant(&self.tenant)?.for_import().restore(&rows),
         }
     }
 }

@@ -6,15 +6,20 @@
 use dragoman_store::{Change, Event, Item, Result, Tenant, Timestamp, Written};
 
 use super::{Ahead, CHUNK, Lists, TenantIndex};
-use crate::recommend::{item_index::ItemIndex, settings::Settings};
+use crate::recommend::{item_index::ItemIndex, neighbours::Tastes, settings::Settings};
 
 impl Lists {
-    /// Reads what `tenant` holds into `items`, which is empty.
-    pub(super) fn read(tenant: &Tenant, settings: &Settings, items: ItemIndex) -> Result<Self> {
+    /// Reads what `tenant` holds into `items`, which is empty, and what its users liked last.
+    pub(super) fn read(
+        tenant: &Tenant,
+        settings: &Settings,
+        items: ItemIndex,
+    ) -> Result<(Self, Tastes)> {
         let mut lists = Self { items, ahead: Ahead::new(), now: Timestamp::now() };
         for item in tenant.items("") {
             lists.items.put(&item?);
         }
+        let mut tastes = Tastes::default();
         let mut events = tenant.events();
         loop {
             let chunk: Vec<Event> = events.by_ref().take(CHUNK).collect::<Result<_>>()?;
@@ -22,11 +27,17 @@ impl Lists {
                 break;
             }
             let liked = settings.likes_each(tenant, &chunk)?;
-            for (event, _) in chunk.iter().zip(liked).filter(|(_, is_liked)| *is_liked) {
-                lists.count(settings, event, 1.0);
+            for (event, is_liked) in chunk.iter().zip(liked) {
+                if is_liked {
+                    lists.count(settings, event, 1.0);
+                }
+                if event.time <= lists.now {
+                    let liked = is_liked.then(|| lists.items.number(&event.item_id)).flatten();
+                    tastes.add(event, liked);
+                }
             }
         }
-        Ok(lists)
+        Ok((lists, tastes))
     }
 
     /// Whether an event waits to be counted whose time has come by `now`.

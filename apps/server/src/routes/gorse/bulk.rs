@@ -7,7 +7,7 @@ use std::{
 
 use actix_multipart::Multipart;
 use actix_web::{HttpResponse, http::header, web};
-use dragoman_store::{Feedback, Item, Mode, Timestamp, User};
+use dragoman_store::{Feedback, Item, Timestamp, User};
 use futures_util::StreamExt;
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ use crate::{
     stream::{self, Transfers},
 };
 
-/// Rows written together.
+/// Users or items written together.
 const CHUNK: usize = 1000;
 
 /// The longest line, in bytes.
@@ -139,6 +139,7 @@ fn read(
     let mut imported = Imported::default();
     let mut waiting: Vec<(usize, Record)> = Vec::new();
     let (mut number, mut line) = (0, Vec::new());
+    let size = if rows == Rows::Feedback { index.import_rows() } else { CHUNK };
     loop {
         line.clear();
         let count = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
@@ -158,10 +159,11 @@ fn read(
                 Err(error) => imported.note(number, error.to_string()),
             }
         }
-        if is_end || waiting.len() >= CHUNK {
+        if is_end || waiting.len() >= size {
             put(service, index, rows, std::mem::take(&mut waiting), &mut imported)?;
         }
         if is_end {
+            index.tenant.commit()?;
             return Ok(imported);
         }
     }
@@ -186,7 +188,7 @@ fn put(
         }
         Rows::Feedback => {
             let rows = collect(chunk, Record::feedback, Feedback::check, imported);
-            feedback::store(service, index, &rows, Mode::Merge)?;
+            feedback::import(service, index, &rows)?;
         }
     }
     Ok(())

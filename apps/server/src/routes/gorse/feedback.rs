@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use actix_web::{HttpResponse, http::header, web};
-use dragoman_store::{Feedback, FeedbackKey, Mode, Timestamp};
+use dragoman_store::{Feedback, FeedbackKey, Mode, Timestamp, Written};
 use serde::Serialize;
 
 use super::{
@@ -41,14 +41,29 @@ async fn write(context: RequestContext, payload: web::Payload, mode: Mode) -> An
     success(count)
 }
 
-/// Writes feedback and counts what of it was liked.
+/// Writes feedback; on disk when this returns.
 pub(super) fn store(
     service: &Recommendations,
     index: &TenantIndex,
     rows: &[Feedback],
     mode: Mode,
 ) -> Result<(), Refused> {
-    let written = index.put_feedback(rows, mode)?;
+    note(service, index, &index.put_feedback(rows, mode)?);
+    Ok(())
+}
+
+/// Writes feedback of an import, which commits when all is written.
+pub(super) fn import(
+    service: &Recommendations,
+    index: &TenantIndex,
+    rows: &[Feedback],
+) -> Result<(), Refused> {
+    note(service, index, &index.import_feedback(rows)?);
+    Ok(())
+}
+
+/// Counts what was written, and what of it was liked.
+fn note(service: &Recommendations, index: &TenantIndex, written: &Written) {
     service.metrics.written(written.changes.len());
     for change in &written.changes {
         let event = &change.event;
@@ -58,7 +73,6 @@ pub(super) fn store(
             service.metrics.liked(&group);
         }
     }
-    Ok(())
 }
 
 /// Lists feedback, of all types or of one.

@@ -153,10 +153,15 @@ async fn list_by(
     let Place { offset, n } = context.place()?;
     let recommender = match recommender {
         None => None,
-        Some(name) => Some(Recommender::parse(name).ok_or_else(|| {
-            let known = "`model`, `live`, `popular` and `latest`";
-            Refused::invalid(format!("there is no recommender `{name}`; there are {known}"))
-        })?),
+        Some(name) => {
+            let found = Recommender::parse(name);
+            let found = found.filter(|found| context.service.settings.knows(*found));
+            Some(found.ok_or_else(|| {
+                let known =
+                    "`model`, `live`, `popular`, `latest` and `external/NAME` of the settings";
+                Refused::invalid(format!("there is no recommender `{name}`; there are {known}"))
+            })?)
+        }
     };
     let request = ListRequest {
         audience,

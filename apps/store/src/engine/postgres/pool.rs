@@ -217,7 +217,7 @@ impl Pool {
     /// connection is noticed here, so that another one is tried.
     pub(super) fn bind(
         &self,
-        begin: &'static str,
+        begin: String,
         bound: impl FnOnce(Arc<Object>) -> Bound,
     ) -> Result<()> {
         let (pool, config) = (self.pool.clone(), self.config.clone());
@@ -225,11 +225,12 @@ impl Pool {
             let mut is_again = false;
             loop {
                 let client = pool.get().await.map_err(|error| unreachable(&error, &config))?;
-                match client.batch_execute(begin).await {
+                match client.batch_execute(&begin).await {
                     Ok(()) => return Ok(client),
                     Err(_) if client.is_closed() && !is_again => is_again = true,
                     Err(error) => {
                         let is_lost = client.is_closed();
+                        drop(Object::take(client)); // half a transaction may be open in it
                         return Err(Failure { reason: said(&error), is_lost });
                     }
                 }
