@@ -4,10 +4,13 @@ use std::cell::Cell;
 
 use candle::Device;
 
-use crate::kernels::{
-    matmul::Precision,
-    packed::Packing,
-    random::{self, Dropout},
+use crate::{
+    collective::ExpertOwners,
+    kernels::{
+        matmul::Precision,
+        packed::Packing,
+        random::{self, Dropout},
+    },
 };
 
 /// How a forward pass is run: handed down through all layers.
@@ -21,6 +24,11 @@ pub struct Context {
     pub composite: bool,
     /// Whether layers of experts say where every token went.
     pub trace: bool,
+    /// Whether layers of published rules leave the balance loss to the caller, who balances over more than
+    /// this batch.
+    pub balance_later: bool,
+    /// Where experts are, in training, if they are sharded over ranks.
+    pub expert_owners: Option<ExpertOwners>,
     /// Whether nothing but experts learns: what lies below the lowest of them is not followed back.
     pub only_experts: bool,
     training: Option<Training>,
@@ -54,6 +62,8 @@ impl Context {
             packing,
             composite: false,
             trace: false,
+            balance_later: false,
+            expert_owners: None,
             only_experts: false,
             training: None,
             next_stream: Cell::new(0),

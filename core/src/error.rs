@@ -50,6 +50,10 @@ pub enum Error {
     #[error("{0}")]
     Remote(String),
 
+    /// A process that trains together with others failed, or another is gone.
+    #[error("rank {rank}: {reason}")]
+    Rank { rank: usize, reason: String },
+
     /// A tensor operation failed; candle's message carries the shapes.
     #[error(transparent)]
     Tensor(#[from] candle::Error),

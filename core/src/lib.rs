@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`tokenizer`], [`sentencepiece`] | text to tokens: our tokenizer, and that of other suites |
+//! | [`collective`] | how the processes that train one model communicate |
 //! | [`memory`], [`params`] | packed experts under a budget of bytes; the weights of a model |
 //! | [`context`], [`ragged`] | how a pass is run; sentences of different lengths in one matrix |
 //! | [`ops`] | operations on tensors with gradients |
@@ -49,6 +50,7 @@
 
 pub mod tokenizer;
 pub mod error;
+pub mod collective;
 pub mod sentencepiece;
 pub mod subwords;
 pub mod memory;

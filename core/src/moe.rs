@@ -7,6 +7,7 @@
 //! | [`router`] | what a rule provides, and the weights it plans with |
 //! | [`routers`] | the rules, a file each, and their names, [`Routing`] |
 //! | [`balance`], [`load`] | losses and biases that keep the choice balanced; visits counted over batches |
+//! | `choices` | what a part of a global batch chose |
 //! | [`routing`] | where the tokens of a batch went |
 //! | `expert`, `low_rank`, `added` | the weights of experts; experts that are added beside the others |
 //! | [`layer`] | [`MoeLayer`]: router, experts, shared and added experts |
@@ -45,6 +46,7 @@ pub mod router;
 pub mod routers;
 pub mod balance;
 pub mod load;
+mod choices;
 pub mod routing;
 mod expert;
 mod low_rank;
@@ -53,6 +55,7 @@ pub mod layer;
 
 pub use balance::BalanceConfig;
 pub use capacity::{Capacity, Scope};
+pub use choices::Choices;
 pub(crate) use layer::Place;
 pub use layer::{BlockConfig, MoeLayer};
 pub use load::{Load, Revival, Revived};

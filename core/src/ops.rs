@@ -15,6 +15,7 @@ pub mod distances;
 pub mod residual;
 pub mod gate;
 pub mod experts;
+pub(crate) mod exchange;
 pub mod low_rank;
 
 pub(crate) mod rank;

@@ -10,6 +10,7 @@
 
 mod quantised;
 mod stored;
+mod values;
 mod param;
 mod store;
 mod builder;
@@ -17,10 +18,10 @@ mod prefetch;
 
 pub use builder::{Builder, Init};
 pub use param::Param;
-pub(crate) use param::Values;
 pub use prefetch::Prefetcher;
 pub(crate) use quantised::restored;
 pub use quantised::{Bits, quantise};
 pub use store::ParamStore;
 pub(crate) use stored::head_len;
 pub use stored::{Container, Stored};
+pub(crate) use values::Values;

@@ -155,19 +155,21 @@ impl Batcher {
     }
 }
 
-impl Iterator for Batcher {
-    type Item = Vec<SentencePair>;
+impl Batcher {
+    /// Passes over the next batch without reading its sentences, and returns the routes of its pairs.
+    pub fn skip_batch(&mut self) -> Vec<u32> {
+        self.advance().into_iter().map(|example| self.corpus.route_of(example)).collect()
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    /// The examples of the next batch.
+    fn advance(&mut self) -> Vec<usize> {
         loop {
             let window = match self.window.take() {
                 Some(window) => window,
                 None => self.plan(self.cursor.window),
             };
-            let batch = window.get(self.cursor.batch as usize);
-            let pairs =
-                batch.map(|batch| batch.iter().map(|&example| self.read(example)).collect());
-            if pairs.is_some() {
+            let batch = window.get(self.cursor.batch as usize).cloned();
+            if batch.is_some() {
                 self.cursor.batch += 1;
             }
             if self.cursor.batch as usize >= window.len() {
@@ -175,10 +177,18 @@ impl Iterator for Batcher {
             } else {
                 self.window = Some(window);
             }
-            if pairs.is_some() {
-                return pairs;
+            if let Some(batch) = batch {
+                return batch;
             }
         }
+    }
+}
+
+impl Iterator for Batcher {
+    type Item = Vec<SentencePair>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.advance().into_iter().map(|example| self.read(example)).collect())
     }
 }
 
@@ -332,6 +342,18 @@ mod tests {
             let expected: Vec<_> = whole.by_ref().take(40).collect();
             assert_eq!(resumed.take(40).collect::<Vec<_>>(), expected);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_batch_passed_over_moves_the_cursor_as_one_read() -> Result<()> {
+        let (mut reads, mut skips) = (batcher(100, small(), 7)?, batcher(100, small(), 7)?);
+        for _ in 0..40 {
+            let pairs = reads.next().context("batches never end")?;
+            assert_eq!(skips.skip_batch(), pairs.iter().map(|p| p.route).collect::<Vec<_>>());
+            assert_eq!(skips.cursor(), reads.cursor());
+        }
+        assert_eq!(skips.next(), reads.next());
         Ok(())
     }
 

@@ -189,6 +189,14 @@ impl PackedCorpus {
         (span.route, self.ids(source), self.ids(target))
     }
 
+    /// Route of example `i`, without touching its ids.
+    ///
+    /// # Panics
+    /// If `i` is not below [`len`](Self::len).
+    pub fn route_of(&self, i: usize) -> u32 {
+        self.find(i).0.route
+    }
+
     fn ids(&self, range: Range<usize>) -> Vec<u32> {
         let bytes = &self.map[self.sections.ids.clone()];
         match self.sections.width {

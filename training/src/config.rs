@@ -14,7 +14,16 @@ pub struct RunConfig {
     /// family of CPUs.
     pub seed: u64,
     /// Micro-batches whose gradients are added up before each update.
+    ///
+    /// Several ranks share them, so their number divides it: the run is the same on 1, 2 or 4 ranks.
     pub accumulation: usize,
+    /// Whether the gradients of micro-batches are added two neighbours at a time, as several ranks
+    /// always do. Then a run of one process has the bits of a run on 2, 4, 8 … ranks where
+    /// `accumulation` is a power of two; it takes memory for some more copies of the gradient.
+    pub tree_sums: bool,
+    /// Whether the experts of every layer are sharded over several ranks, rather than copied: tokens
+    /// go to the rank of their expert and back. For experts that would not fit on one rank.
+    pub expert_parallel: bool,
     /// Share of activations that are zeroed in training.
     pub dropout: f32,
     /// Share of expert outputs that are zeroed in training, whole (token, expert) visits at a time
@@ -56,6 +65,8 @@ impl Default for RunConfig {
         Self {
             seed: 1,
             accumulation: 1,
+            tree_sums: false,
+            expert_parallel: false,
             dropout: 0.1,
             expert_dropout: 0.0,
             budget: Budget::default(),
@@ -190,15 +201,36 @@ pub struct LossConfig {
     /// Weight of the balance losses, which spread tokens over the experts of a group (Fedus et al.
     /// 2021, eq. 4).
     pub balance: f64,
+    /// Over what the shares of experts are taken that the balance loss spreads.
+    pub balance_over: BalanceOver,
     /// Weight of the router z-loss, which keeps the gate's logits small (Zoph et al. 2022, eq. 5).
     pub router_z: f64,
     /// How far the biases of `deepseek_v3` move in a step, against the load (2024, section 2.1.2).
     pub correction_speed: f64,
 }
 
+/// Over what tokens spread evenly.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BalanceOver {
+    /// Each micro-batch.
+    #[default]
+    MicroBatch,
+    /// All micro-batches of a step, of all ranks (Qiu et al. 2025). A rank makes the forward passes of
+    /// all its micro-batches before the first backward pass, and holds what they need. For published
+    /// routing rules.
+    Step,
+}
+
 impl Default for LossConfig {
     fn default() -> Self {
-        Self { label_smoothing: 0.1, balance: 0.01, router_z: 0.001, correction_speed: 0.001 }
+        Self {
+            label_smoothing: 0.1,
+            balance: 0.01,
+            balance_over: BalanceOver::default(),
+            router_z: 0.001,
+            correction_speed: 0.001,
+        }
     }
 }
 
@@ -257,6 +289,13 @@ impl RunConfig {
         }
         if self.accumulation == 0 {
             return Err("`accumulation` is 0; 1 updates the weights after every batch".into());
+        }
+        if self.expert_parallel && self.revive_below > 0.0 {
+            return Err(
+                "`revive_below` copies experts, and with `expert_parallel` they are not in one \
+                        place: leave one of them out"
+                    .into(),
+            );
         }
         if self.log_every == 0 {
             return Err("`log_every` is 0; 1 logs every step".into());

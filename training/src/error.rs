@@ -33,6 +33,13 @@ pub enum Error {
     )]
     Busy { path: PathBuf },
 
+    /// A rank failed, and with it the run.
+    #[error(
+        "rank {rank} of {size} failed: {source}; start the same command again, on any number of \
+         ranks, to go on from {last}"
+    )]
+    Rank { rank: usize, size: usize, last: String, source: Box<Error> },
+
     /// Too many steps in a row gave gradients that are not numbers.
     #[error(
         "the gradient was not finite in {count} steps in a row, the last of them step {step}: \

@@ -197,12 +197,11 @@ mod tests {
         let mut layer = LayerUse { visits: BTreeMap::new(), tokens: 0, ..layer("a", &[]) };
         let routing = LayerRouting {
             layer: "encoder.1".into(),
-            losses: None,
             experts: vec!["x".into(), "y".into()],
             load: vec![2, 1],
             dropped: 1,
             visits: vec![vec![(0, 0.75), (1, 0.25)], vec![(0, 1.0)]],
-            gate: None,
+            ..LayerRouting::default()
         };
         layer.add(&routing);
         assert_eq!((layer.tokens, layer.overflow), (2, 0.25));

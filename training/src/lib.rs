@@ -8,6 +8,7 @@
 //! | [`tensorboard`], [`report`] | what a run leaves behind for people |
 //! | [`control`], [`progress`], [`device`] | a run and the world around it |
 //! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
+//! | `shards` | which rank updates which weights, where several train together |
 //! | [`task`], [`summary`], [`trainer`] | the loop, what it asks of a task, and how it ended |
 //! | [`recommendation`] | how good recommendations are |
 //! | [`tasks`] | what can be trained |
@@ -40,6 +41,7 @@ pub mod task;
 pub mod checkpoint;
 pub mod optimizer;
 pub mod average;
+mod shards;
 pub mod loss;
 pub mod summary;
 pub mod recorder;

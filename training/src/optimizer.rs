@@ -7,7 +7,10 @@ pub mod adamw;
 pub mod muon;
 
 use candle::{Device, Tensor, backprop::GradStore};
-use dragoman_core::params::{Param, ParamStore};
+use dragoman_core::{
+    kernels::adamw::sum_of_squares,
+    params::{Param, ParamStore},
+};
 
 pub use adamw::AdamW;
 pub use muon::Muon;
@@ -25,11 +28,21 @@ pub trait Optimizer: std::fmt::Debug {
     /// Adds the gradients that candle gathered to those that lie in the weights' own buffers.
     fn collect(&mut self, params: &ParamStore, grads: &GradStore) -> Result<()>;
 
+    /// Sums of the squares of the gradients gathered, in the order in which they make up the norm of
+    /// the whole gradient.
+    fn squares(&self, params: &ParamStore) -> Result<Vec<Squares>>;
+
     /// Updates the weights by the gradients gathered, with learning rate `rate`, and forgets the
-    /// gradients.
+    /// gradients; `grad_norm` is the norm of the whole gradient.
     ///
     /// A weight that no gradient reached counts as having a gradient of zero.
-    fn step(&mut self, params: &ParamStore, rate: f64) -> Result<Update>;
+    fn update(&mut self, params: &ParamStore, rate: f64, grad_norm: f64) -> Result<Update>;
+
+    /// [`Optimizer::update`] where all weights are here.
+    fn step(&mut self, params: &ParamStore, rate: f64) -> Result<Update> {
+        let grad_norm = norm(&self.squares(params)?);
+        self.update(params, rate, grad_norm)
+    }
 
     /// Updates made so far.
     fn updates(&self) -> u64;
@@ -39,6 +52,36 @@ pub trait Optimizer: std::fmt::Debug {
 
     /// Goes on from a saved memory. What is missing, as after a change of the rule, starts anew.
     fn restore(&mut self, tensors: &Tensors, updates: u64) -> Result<()>;
+}
+
+/// A part of the square of the gradient's norm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Squares {
+    /// Parts of a lower group are added before those of a higher one ...
+    pub group: u8,
+    /// ... and within a group, in the order of the names of the weights.
+    pub name: String,
+    /// The sum of the squares of the gradient of the weight.
+    pub sum: f64,
+}
+
+impl Squares {
+    /// The part of a weight whose gradient lies in its own buffer.
+    fn of_grad(group: u8, param: &Param) -> Self {
+        let sum = param.with_grad(|grad| sum_of_squares(grad));
+        Self { group, name: param.name().into(), sum }
+    }
+
+    /// The part of a tensor, of the weight called `name`.
+    fn of_tensor(group: u8, name: &str, grad: &Tensor) -> Result<Self> {
+        let sum = f64::from(tensor_squares(&grad.flatten_all()?)?.to_scalar::<f32>()?);
+        Ok(Self { group, name: name.into(), sum })
+    }
+}
+
+/// The norm of the gradient whose `squares` are given in their order.
+pub fn norm(squares: &[Squares]) -> f64 {
+    squares.iter().map(|squares| squares.sum).sum::<f64>().sqrt()
 }
 
 /// What an update did.
@@ -71,7 +114,7 @@ fn is_matrix(param: &Param) -> bool {
 }
 
 /// Sums in two stages: candle's CUDA kernel would sum all values to one by a single block.
-fn sum_of_squares(values: &Tensor) -> Result<Tensor> {
+fn tensor_squares(values: &Tensor) -> Result<Tensor> {
     const WIDTH: usize = 1024;
     let count = values.elem_count();
     let (rows, rest) = (count / WIDTH, count % WIDTH);

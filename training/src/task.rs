@@ -4,9 +4,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use candle::Tensor;
 use dragoman_core::{
+    collective::ExpertOwners,
     context::{Context, Training},
     kernels::matmul::Precision,
     models::translation::RevivedExpert,
+    moe::Choices,
     params::ParamStore,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -26,8 +28,18 @@ pub trait Task {
     /// The weights.
     fn params(&self) -> &ParamStore;
 
+    /// Where experts are, if they are sharded over ranks.
+    fn expert_owners(&self) -> Option<&ExpertOwners> {
+        None
+    }
+
     /// The next micro-batch.
     fn next_batch(&mut self) -> Result<Self::Batch>;
+
+    /// Passes over the next micro-batch, which another rank learns from.
+    fn skip_batch(&mut self) -> Result<()> {
+        self.next_batch().map(drop)
+    }
 
     /// Where the next micro-batch will come from.
     fn cursor(&self) -> Self::Cursor;
@@ -107,6 +119,8 @@ pub struct Losses {
     pub figures: Figures,
     /// Where the tokens went.
     pub load: ExpertLoad,
+    /// What each layer chose, where its balance loss is not in the total yet.
+    pub choices: Vec<Choices>,
 }
 
 /// Visits by layer and expert.

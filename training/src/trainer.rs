@@ -3,30 +3,40 @@
 mod finish;
 mod identity;
 mod judge;
+mod exchange;
+mod gradients;
+mod balance;
+mod save;
+mod start;
 
 use std::{
-    fs::TryLockError,
     path::Path,
     time::{Duration, Instant},
 };
 
+use candle::Tensor;
+use dragoman_core::collective::Ranks;
 use fs_err as fs;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::summary::Summary;
 use crate::{
     Error, Result,
-    average::{self, MovingAverage},
-    checkpoint::{Checkpoint, Checkpoints, State, Tensors, Window},
-    config::RunConfig,
+    average::MovingAverage,
+    checkpoint::{Checkpoints, State, Window},
+    config::{BalanceOver, RunConfig},
     control::{Control, Ended},
     optimizer::{self, Optimizer},
     progress::{Glance, Progress},
     recorder::{Recorder, RunInfo},
-    task::{Evaluation, ExpertLoad, ExportNote, Figures, Part, Task, add_load},
+    task::{Figures, Part, Size, Task, add_load},
 };
 
-use identity::same_run;
+use balance::Unbalanced;
+use exchange::{OfStep, agree};
+use gradients::Gradients;
+use start::lock;
 
 /// Steps in a row without a finite gradient, after which a run is given up.
 const PATIENCE: u64 = 20;
@@ -51,151 +61,157 @@ pub struct Run<'a> {
 /// Trains `task` until its budget is used up or `control` ends the session, going on from the
 /// newest checkpoint.
 pub fn train<T: Task>(task: &mut T, run: Run<'_>, control: &Control) -> Result<Summary> {
+    train_on(&Ranks::default(), task, run, control)
+}
+
+/// [`train`] on all `ranks` together, each of which calls it with the same task and run.
+///
+/// The micro-batches of a step are sharded over the ranks. The first rank decides what happens
+/// when, evaluates, and writes the run's folder, which all ranks read. A rank that fails returns the
+/// error, and should [end](Ranks::abort) the others, which wait for it.
+pub fn train_on<T: Task>(
+    ranks: &Ranks,
+    task: &mut T,
+    run: Run<'_>,
+    control: &Control,
+) -> Result<Summary> {
     fs::create_dir_all(run.dir)?;
-    let _lock = lock(run.dir)?;
-    let mut trainer = Trainer::new(task, run)?;
+    let lock = ranks.is_first().then(|| lock(run.dir)).transpose();
+    let trainer = lock.and_then(|lock| Ok((Trainer::new(ranks, task, run)?, lock)));
+    let (mut trainer, _lock) = trainer.map_err(|error| of_rank(ranks, "where it stood", error))?;
     let ended = trainer.run(control);
     trainer.progress.finish();
     let summary = ended.and_then(|ending| trainer.summarise(ending, control));
-    if summary.is_err() {
+    summary.map_err(|error| {
         let step = trainer.saved.map_or("the beginning".into(), |step| format!("step {step}"));
-        let advice = "start the same command again to go on from";
-        trainer.progress.say(&format!("the run stopped after an error; {advice} {step}"));
-    }
-    summary
+        if ranks.is_alone() {
+            let advice = "start the same command again to go on from";
+            trainer.progress.say(&format!("the run stopped after an error; {advice} {step}"));
+        }
+        of_rank(ranks, &step, error)
+    })
 }
 
-/// Keeps other processes out of a run's folder as long as the file is open.
-fn lock(dir: &Path) -> Result<fs::File> {
-    let path = dir.join("lock");
-    let file = fs::File::create(&path)?;
-    match file.file().try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy { path: dir.into() }),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+/// `error`, with the rank that failed where there are several.
+fn of_rank(ranks: &Ranks, last: &str, error: Error) -> Error {
+    match ranks.is_alone() {
+        true => error,
+        false => Error::Rank {
+            rank: ranks.rank(),
+            size: ranks.size(),
+            last: last.into(),
+            source: Box::new(error),
+        },
     }
 }
 
 /// How a session ended, and why.
+#[derive(Serialize, Deserialize)]
 struct Ending {
     ended: Ended,
     reason: String,
 }
 
 struct Trainer<'a, T: Task> {
+    ranks: Ranks,
     task: &'a mut T,
     run: Run<'a>,
+    gradients: Gradients,
+    /// Of the weights that this rank updates.
     optimizer: Box<dyn Optimizer>,
+    /// Of all weights on the first rank, elsewhere of the experts that are only there.
     average: Option<MovingAverage>,
     checkpoints: Checkpoints,
-    recorder: Recorder,
+    /// On the first rank.
+    recorder: Option<Recorder>,
     progress: Progress,
     state: State,
     /// Start of the session, and the seconds of the sessions before.
     started: (Instant, f64),
+    /// Step that the session started from.
+    first: u64,
     /// Step of the newest checkpoint.
     saved: Option<u64>,
     /// Steps in a row without an update.
     stuck: u64,
+    /// Whether any rank was asked to stop.
+    stopped: bool,
 }
 
 impl<'a, T: Task> Trainer<'a, T> {
-    /// Starts a run in its folder, or goes on with the one that is there.
-    fn new(task: &'a mut T, run: Run<'a>) -> Result<Self> {
-        let config = run.config;
-        let progress = Progress::new(run.quiet);
-        let checkpoints = Checkpoints::new(&run.dir.join("checkpoints"), config.checkpoints.keep);
-        let last = checkpoints.latest(|message| progress.say(message))?;
-
-        let mut optimizer = optimizer::new(config.optimizer, task.params())?;
-        let mut average = match config.average_decay > 0.0 {
-            true => Some(MovingAverage::new(config.average_decay, task.params())?),
-            false => None,
-        };
-        let saved = last.as_ref().map(|checkpoint| checkpoint.state.step);
-        let state = match last {
-            Some(checkpoint) => {
-                same_run(&checkpoint.state.identity, &run)?;
-                let Checkpoint { state, weights, optimizer: moments, average: averaged } =
-                    checkpoint;
-                task.params().set_all(&weights)?;
-                optimizer.restore(&moments, state.updates)?;
-                if let Some(average) = &mut average {
-                    average.restore(if averaged.is_empty() { &weights } else { &averaged })?;
-                }
-                task.seek(serde_json::from_value(state.cursor.clone())?)?;
-                progress.say(&format!("going on from step {}", state.step));
-                state
-            }
-            None => State { identity: run.identity.clone(), ..State::default() },
-        };
-        fs::write(run.dir.join("config.toml"), &run.settings)?;
-        let recorder = Recorder::open(run.dir, &run.info, &state)?;
-        let started = (Instant::now(), state.seconds);
-        Ok(Self {
-            task,
-            run,
-            optimizer,
-            average,
-            checkpoints,
-            recorder,
-            progress,
-            state,
-            started,
-            saved,
-            stuck: 0,
-        })
-    }
-
     fn run(&mut self, control: &Control) -> Result<Ending> {
-        let first = self.state.step;
         loop {
             let step = self.state.step;
-            if step > 0 && self.evaluation_is_due() {
+            if step > 0 && agree(&self.ranks, || self.evaluation_is_due())? {
                 self.evaluate(control)?;
             }
-            if step > 0 && self.checkpoint_is_due() {
+            if step > 0 && agree(&self.ranks, || self.checkpoint_is_due())? {
                 self.save()?;
             }
-            if let Some(reason) = self.over() {
-                return Ok(Ending { ended: Ended::Finished, reason });
+            let (ending, fraction) = agree(&self.ranks, || {
+                let fraction = self.fraction().map(f64::to_bits); // JSON would lose some
+                (self.ending(control, step - self.first), fraction)
+            })?;
+            if let Some(ending) = ending {
+                return Ok(ending);
             }
-            if let Some(ended) = control.verdict(step - first) {
-                let reason = match ended {
-                    Ended::Interrupted => "it was interrupted",
-                    _ => "the limit of the session was reached",
-                };
-                return Ok(Ending { ended, reason: reason.into() });
-            }
-            self.step()?;
+            self.step(fraction.map(f64::from_bits), control)?;
         }
     }
 
-    /// One update of the weights.
-    fn step(&mut self) -> Result<()> {
+    /// Whether to stop here, after `steps_made` steps of this session.
+    fn ending(&self, control: &Control, steps_made: u64) -> Option<Ending> {
+        if let Some(reason) = self.over() {
+            return Some(Ending { ended: Ended::Finished, reason });
+        }
+        let stopped = self.stopped.then_some(Ended::Interrupted);
+        let ended = control.verdict(steps_made).or(stopped)?;
+        let reason = match ended {
+            Ended::Interrupted => "it was interrupted",
+            _ => "the limit of the session was reached",
+        };
+        Some(Ending { ended, reason: reason.into() })
+    }
+
+    /// One update of the weights, after `fraction` of the budget.
+    fn step(&mut self, fraction: Option<f64>, control: &Control) -> Result<()> {
         let started = Instant::now();
         let config = self.run.config;
         let step = self.state.step + 1;
-        let fraction = self.fraction();
         let rate =
             config.optimizer.learning_rate * config.schedule.factor(step, fraction.unwrap_or(0.0));
 
-        let batches =
-            (0..config.accumulation).map(|_| self.task.next_batch()).collect::<Result<Vec<_>>>()?;
-        let sizes: Vec<_> = batches.iter().map(|batch| self.task.size(batch)).collect();
-        let labels = sizes.iter().map(|size| size.labels).sum::<usize>().max(1);
-        let (mut figures, mut load) = (Figures::default(), ExpertLoad::new());
-        for (i, (batch, size)) in batches.iter().zip(&sizes).enumerate() {
-            let index = (step - 1) * config.accumulation as u64 + i as u64;
+        let batches = self.batches()?;
+        let own: Vec<Size> = batches.iter().map(|(_, batch)| self.task.size(batch)).collect();
+        let (sizes, stopped) = exchange::sizes(&self.ranks, &own, control.is_stopped())?;
+        self.stopped |= stopped;
+        let labels = sizes.labels.max(1);
+        let (mut of_step, mut unbalanced) = (OfStep::default(), Vec::new());
+        for ((i, batch), size) in batches.iter().zip(&own) {
+            let index = (step - 1) * config.accumulation as u64 + *i as u64;
             let share = size.labels as f64 / labels as f64;
             let losses = self.task.loss(batch, &Part { config, step, index, labels, share })?;
-            let grads = losses.total.backward()?;
-            self.optimizer.collect(self.task.params(), &grads)?;
-            figures.add(&losses.figures);
-            add_load(&mut load, losses.load);
+            of_step.figures.push(losses.figures);
+            add_load(&mut of_step.load, losses.load);
+            let (total, choices) = (losses.total, losses.choices);
+            match config.loss.balance_over {
+                BalanceOver::MicroBatch => self.learn(&total)?,
+                BalanceOver::Step => unbalanced.push(Unbalanced { total, choices, share }),
+            }
         }
-        let update = self.optimizer.step(self.task.params(), rate)?;
+        self.learn_balanced(unbalanced, &mut of_step.figures)?;
+        self.gradients.reduce()?;
+        of_step.squares = self.optimizer.squares(self.gradients.own(self.task.params()))?;
+        let OfStep { figures, load, squares } = of_step.of_all(&self.ranks)?;
+        let mut sum = Figures::default();
+        figures.iter().for_each(|figures| sum.add(figures));
+        let figures = sum;
+
+        let grad_norm = optimizer::norm(&squares);
+        let own_params = self.gradients.own(self.task.params());
+        let update = self.optimizer.update(own_params, rate, grad_norm)?;
         if update.applied {
+            self.gradients.share_weights()?;
             self.task.after_step(&load, config)?;
         }
         add_load(&mut self.state.load, load);
@@ -206,8 +222,8 @@ impl<'a, T: Task> Trainer<'a, T> {
         let state = &mut self.state;
         state.step = step;
         state.updates = self.optimizer.updates();
-        state.labels += sizes.iter().map(|size| size.labels as u64).sum::<u64>();
-        state.inputs += sizes.iter().map(|size| size.inputs as u64).sum::<u64>();
+        state.labels += sizes.labels as u64;
+        state.inputs += sizes.inputs as u64;
         state.window.steps += 1;
         state.window.seconds += started.elapsed().as_secs_f64();
         state.window.figures.add(&figures);
@@ -233,28 +249,35 @@ impl<'a, T: Task> Trainer<'a, T> {
             tokens_per_second,
         });
         if step.is_multiple_of(config.log_every) {
-            self.recorder.step(&self.state, rate, self.seconds())?;
+            let seconds = self.seconds();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.step(&self.state, rate, seconds)?;
+            }
             self.state.window = Window::default();
         }
         Ok(())
     }
 
-    fn save(&mut self) -> Result<()> {
-        if self.saved == Some(self.state.step) {
-            return Ok(());
-        }
-        self.state.seconds = self.seconds();
-        self.state.rhythm.saved = self.state.seconds;
-        self.state.cursor = serde_json::to_value(self.task.cursor())?;
-        let average = self.average.as_ref().map(|average| average.tensors().clone());
-        self.checkpoints.save(&Checkpoint {
-            state: self.state.clone(),
-            weights: self.task.params().tensors()?,
-            optimizer: self.optimizer.tensors()?,
-            average: average.unwrap_or_default(),
-        })?;
-        self.saved = Some(self.state.step);
+    /// Adds the gradient of the loss of a micro-batch to those of the step.
+    fn learn(&mut self, loss: &Tensor) -> Result<()> {
+        self.optimizer.collect(self.task.params(), &loss.backward()?)?;
+        self.gradients.micro_batch_is_done();
         Ok(())
+    }
+
+    /// The micro-batches of a step that this rank learns from, with their places in it.
+    fn batches(&mut self) -> Result<Vec<(usize, T::Batch)>> {
+        let accumulation = self.run.config.accumulation;
+        let share = accumulation / self.ranks.size();
+        let own = self.ranks.rank() * share..(self.ranks.rank() + 1) * share;
+        let mut batches = Vec::with_capacity(share);
+        for i in 0..accumulation {
+            match own.contains(&i) {
+                true => batches.push((i, self.task.next_batch()?)),
+                false => self.task.skip_batch()?,
+            }
+        }
+        Ok(batches)
     }
 
     /// Share of the budget used up.
@@ -299,35 +322,4 @@ impl<'a, T: Task> Trainer<'a, T> {
         let since = Duration::from_secs_f64(self.seconds() - self.state.rhythm.saved);
         self.run.config.checkpoints.every.is_due(self.state.step, since)
     }
-}
-
-/// Runs `f` with other weights, if there are any.
-fn swapped<T: Task, R>(
-    task: &mut T,
-    weights: &Tensors,
-    f: impl FnOnce(&mut T) -> Result<R>,
-) -> Result<R> {
-    let before = average::swap(task.params(), weights)?;
-    let result = f(task);
-    average::swap(task.params(), &before)?;
-    result
-}
-
-/// Replaces the run's model directory by the weights as they are.
-fn export<T: Task>(task: &T, dir: &Path, step: u64, evaluation: Option<&Evaluation>) -> Result<()> {
-    let (part, model, old) = (dir.join(".model.part"), dir.join("model"), dir.join(".model.old"));
-    for leftover in [&part, &old] {
-        if leftover.exists() {
-            fs::remove_dir_all(leftover)?;
-        }
-    }
-    task.export(&part, &ExportNote { step, evaluation })?;
-    if model.exists() {
-        fs::rename(&model, &old)?;
-    }
-    fs::rename(&part, &model)?;
-    if old.exists() {
-        fs::remove_dir_all(&old)?;
-    }
-    crate::checkpoint::sync(dir)
 }

@@ -73,7 +73,7 @@ impl Task for Line {
         let figures = Figures { labels: 2.0, total: loss, loss, nll: loss, ..Figures::default() };
         let visits = [("expert".to_string(), *batch as f64)];
         let load = ExpertLoad::from([("layer".to_string(), visits.into())]);
-        Ok(Losses { total, figures, load })
+        Ok(Losses { total, figures, load, choices: Vec::new() })
     }
 
     fn evaluate(&mut self, _: &Control) -> Result<Option<Evaluation>> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use anyhow::Context;
+use dragoman_core::collective::Ranks;
 use dragoman_training::control::Control;
 
 /// The code with which a process ends that Ctrl-C stopped, as shells have it.
@@ -20,8 +21,24 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// Listens for Ctrl-C and for a request to end, which ask `control` to stop, on a rank among others.
+/// MPI asks all to end when one was killed.
+pub(crate) fn listen_on(ranks: &Ranks, control: &Control) -> anyhow::Result<()> {
+    let (control, rank, size) = (control.clone(), ranks.rank(), ranks.size());
+    ctrlc::set_handler(move || {
+        control.stop();
+        // Two of them say so, as one may be the rank that was killed.
+        if size > 1 && rank < 2 {
+            eprintln!(
+                "rank {rank} of {size} was asked to stop, or another rank is gone: start the same \
+                 command again, on any number of ranks, to go on from the newest checkpoint"
+            );
+        }
+    })
+    .context("listening for Ctrl-C")
+}
+
 /// Listens for Ctrl-C, which asks `control` to stop.
 pub(crate) fn listen(control: &Control) -> anyhow::Result<()> {
-    let control = control.clone();
-    ctrlc::set_handler(move || control.stop()).context("listening for Ctrl-C")
+    listen_on(&Ranks::default(), control)
 }

@@ -1,6 +1,7 @@
 //! The binary: one command for each thing that can be done.
 
 mod interrupt;
+mod ranks;
 mod models;
 mod detect;
 mod glossary_file;

@@ -1,6 +1,7 @@
 //! The layer of experts: a router, its experts, a shared expert, and those that are added.
 
 mod place;
+mod ranks;
 
 use std::sync::Arc;
 
@@ -314,6 +315,9 @@ impl MoeLayer {
         let tokens = &Tokens { xs: &xs, ..*tokens };
         let plan = router.plan(tokens, context)?;
         let ys = match (&plan.mixture, &self.shared) {
+            (None, _) if context.is_training() && context.expert_owners.is_some() => {
+                self.run_on_ranks(&xs, &plan, context)?
+            }
             _ if tokens.layout.rows() == 0 => xs.clone(),
             (Some(mixture), shared) => {
                 let experts = self.active(&plan);

@@ -2,7 +2,7 @@
 
 use candle::Tensor;
 
-use super::{balance, plan::RoutingPlan};
+use super::{balance, choices::Choices, plan::RoutingPlan};
 use crate::{Result, context::Context};
 
 /// Where the tokens of a batch went in one layer of experts.
@@ -22,6 +22,8 @@ pub struct LayerRouting {
     pub visits: Vec<Vec<(usize, f32)>>,
     /// Logits of each row's group by slot, `(N, G)`; only where a gate weighs segments.
     pub gate: Option<Tensor>,
+    /// What was chosen, where the balance loss is left to the caller: it is zero in `losses`.
+    pub choices: Option<Choices>,
 }
 
 impl LayerRouting {
@@ -32,7 +34,13 @@ impl LayerRouting {
         names: Vec<String>,
         context: &Context,
     ) -> Result<Self> {
-        let losses = match context.is_training() && plan.has_gate() {
+        let has_losses = context.is_training() && plan.has_gate();
+        let later = has_losses && context.balance_later && plan.groups.is_none();
+        let losses = match has_losses {
+            true if later => {
+                let z = balance::z_loss(plan)?;
+                Some(Tensor::stack(&[z.zeros_like()?, z], 0)?)
+            }
             true => Some(balance::layer_losses(plan, context)?),
             false => None,
         };
@@ -44,6 +52,7 @@ impl LayerRouting {
             dropped: plan.dropped(),
             visits: if context.trace { plan.trace()? } else { Vec::new() },
             gate: plan.slot_logits.clone(),
+            choices: later.then(|| Choices::new(plan)),
         })
     }
 

@@ -6,9 +6,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use candle::{CpuStorage, DType, InplaceOp1, Layout, Shape, Storage, StorageRef, Tensor, Var};
+use candle::{CpuStorage, DType, Shape, Storage, Tensor, Var};
 
-use super::stored::{HeldRows, Stored};
+use super::{
+    stored::{HeldRows, Stored},
+    values::{Update, Values},
+};
 use crate::{
     Error, Result,
     kernels::packed::{PackedMatrix, Packing},
@@ -58,6 +61,18 @@ impl Param {
         Self::from_parts(name, shape, OnceLock::new(), Some(serving))
     }
 
+    /// A weight that another rank has: only its name and its shape are here.
+    pub(super) fn away(name: &str, shape: Shape) -> Self {
+        let param = Self::from_parts(name, shape, OnceLock::new(), None);
+        param.set_trainable(false);
+        param
+    }
+
+    /// Whether the weight is on this rank.
+    pub fn is_here(&self) -> bool {
+        self.0.stored.is_some() || self.held().is_some()
+    }
+
     fn from_parts(name: &str, shape: Shape, var: OnceLock<Var>, stored: Option<Serving>) -> Self {
         Self(Arc::new(Inner {
             name: name.into(),
@@ -84,7 +99,7 @@ impl Param {
             return Ok(var);
         }
         let Some(serving) = &self.0.stored else {
-            return Err(self.error("has no value"));
+            return Err(self.error("is on another rank"));
         };
         let var = Var::from_tensor(&self.read(serving)?)?;
         Ok(self.0.var.get_or_init(|| var))
@@ -150,7 +165,7 @@ impl Param {
     pub(crate) fn values(&self) -> Result<Values<'_>> {
         let (storage, _) = self.var()?.storage_and_layout();
         match &*storage {
-            Storage::Cpu(CpuStorage::F32(_)) => Ok(Values(storage)),
+            Storage::Cpu(CpuStorage::F32(_)) => Ok(Values::new(storage)),
             _ => Err(Error::Invalid(format!("weight `{}` is not on the CPU", self.name()))),
         }
     }
@@ -273,7 +288,7 @@ impl Param {
     /// Fails when the value lies on another device.
     pub fn update(&self, f: impl FnMut(&mut [f32], &[f32]) + Send) -> Result<()> {
         let grad = self.grad();
-        self.var()?.inplace_op1(&Update { f: Mutex::new(f), grad: &grad })?;
+        self.var()?.inplace_op1(&Update::new(f, &grad))?;
         self.0.version.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -324,39 +339,6 @@ impl Param {
 
     fn lock_grad(&self) -> MutexGuard<'_, Vec<f32>> {
         self.0.grad.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A value on the CPU, held for reading.
-pub(crate) struct Values<'a>(StorageRef<'a>);
-
-impl Values<'_> {
-    pub(crate) fn as_slice(&self) -> &[f32] {
-        match &*self.0 {
-            Storage::Cpu(CpuStorage::F32(values)) => values,
-            _ => &[], // ruled out where it is made
-        }
-    }
-}
-
-/// Hands the storage of a value to a closure.
-struct Update<'a, F> {
-    f: Mutex<F>,
-    grad: &'a [f32],
-}
-
-impl<F: FnMut(&mut [f32], &[f32])> InplaceOp1 for Update<'_, F> {
-    fn name(&self) -> &'static str {
-        "update"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle::Result<()> {
-        let CpuStorage::F32(values) = storage else {
-            candle::bail!("weights are float32");
-        };
-        let mut f = self.f.lock().unwrap_or_else(PoisonError::into_inner);
-        f(values, self.grad);
-        Ok(())
     }
 }
 

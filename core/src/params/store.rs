@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    collective::ExpertOwners,
     kernels::packed::Packing,
     memory::{ExpertMemory, Unit},
 };
@@ -49,6 +50,8 @@ pub struct ParamStore {
     loaded: Option<Mutex<BTreeMap<String, Source>>>,
     /// Weights below this path may start by chance although others are loaded.
     fresh: Option<String>,
+    /// Where the weights of experts are, if not all are here.
+    owners: Option<ExpertOwners>,
     params: Mutex<BTreeMap<String, Param>>,
 }
 
@@ -57,14 +60,21 @@ impl ParamStore {
     /// order in which layers are made does not matter.
     pub fn new(device: &Device, seed: u64) -> Self {
         let params = Mutex::default();
-        Self { device: device.clone(), seed, loaded: None, fresh: None, params }
+        Self { device: device.clone(), seed, loaded: None, fresh: None, owners: None, params }
+    }
+
+    /// The same, without the weights of experts that other ranks have.
+    #[must_use]
+    pub fn without_others(self, owners: &ExpertOwners) -> Self {
+        Self { owners: Some(owners.clone()), ..self }
     }
 
     /// A store whose weights are `tensors`; asking for another one is an error.
     pub fn from_tensors(device: &Device, tensors: BTreeMap<String, Tensor>) -> Self {
         let read = |(name, tensor)| (name, Source::Read(tensor));
         let loaded = Some(Mutex::new(tensors.into_iter().map(read).collect()));
-        Self { device: device.clone(), seed: 0, loaded, fresh: None, params: Mutex::default() }
+        let (device, params) = (device.clone(), Mutex::default());
+        Self { device, seed: 0, loaded, fresh: None, owners: None, params }
     }
 
     /// The same, where weights below `path` that are not among the tensors start from `seed`.
@@ -78,7 +88,8 @@ impl ParamStore {
     pub fn subset(&self, keep: impl Fn(&Param) -> bool) -> Self {
         let params = self.iter().filter(keep).map(|param| (param.name().to_string(), param));
         let params = Mutex::new(params.collect());
-        Self { device: self.device.clone(), seed: self.seed, loaded: None, fresh: None, params }
+        let (device, seed) = (self.device.clone(), self.seed);
+        Self { device, seed, loaded: None, fresh: None, owners: None, params }
     }
 
     /// A store for serving on the CPU, whose weights are read when they are used; the packed
@@ -95,7 +106,8 @@ impl ParamStore {
             (name, Source::Stored(Serving { stored, memory }))
         };
         let loaded = Some(Mutex::new(weights.into_iter().map(source).collect()));
-        Self { device: Device::Cpu, seed: 0, loaded, fresh: None, params: Mutex::default() }
+        let (device, params) = (Device::Cpu, Mutex::default());
+        Self { device, seed: 0, loaded, fresh: None, owners: None, params }
     }
 
     /// Memory that the weights take once all of them have been used, with matrices in `packing`; those
@@ -198,6 +210,9 @@ impl ParamStore {
                     }
                     Source::Stored(serving) => Param::stored(name, serving),
                 }
+            }
+            _ if self.owners.as_ref().is_some_and(|owners| owners.is_away(name)) => {
+                Param::away(name, shape)
             }
             _ => {
                 let start = self.start(name, &shape, init);

@@ -10,7 +10,7 @@ mod host;
 use candle::{Device, backprop::GradStore};
 use dragoman_core::params::ParamStore;
 
-use super::{Optimizer, Update, clip_factor, is_matrix as decays};
+use super::{Optimizer, Squares, Update, clip_factor, is_matrix as decays};
 use crate::{Result, checkpoint::Tensors, config::OptimizerConfig};
 
 /// The update rule and its memory.
@@ -51,14 +51,6 @@ impl AdamW {
             _ => Moments::Device(flat::Moments::new(params)?),
         };
         Ok(Self { config, updates: 0, moments })
-    }
-
-    /// Sum of the squares of all gradients gathered.
-    pub(super) fn sum_of_squares(&self, params: &ParamStore) -> Result<f64> {
-        match &self.moments {
-            Moments::Host(_) => Ok(host::sum_of_squares(params)),
-            Moments::Device(moments) => moments.sum_of_squares(),
-        }
     }
 
     /// Updates the weights by the gradients gathered, each times `grad_scale`.
@@ -103,8 +95,14 @@ impl Optimizer for AdamW {
         }
     }
 
-    fn step(&mut self, params: &ParamStore, rate: f64) -> Result<Update> {
-        let grad_norm = self.sum_of_squares(params)?.sqrt();
+    fn squares(&self, params: &ParamStore) -> Result<Vec<Squares>> {
+        match &self.moments {
+            Moments::Host(_) => Ok(host::squares(params)),
+            Moments::Device(moments) => moments.squares(),
+        }
+    }
+
+    fn update(&mut self, params: &ParamStore, rate: f64, grad_norm: f64) -> Result<Update> {
         let applied = grad_norm.is_finite();
         if applied {
             self.apply(params, rate, clip_factor(&self.config, grad_norm))?;

@@ -14,12 +14,9 @@ mod newton_schulz;
 use std::collections::BTreeMap;
 
 use candle::{DType, Device, Tensor, backprop::GradStore};
-use dragoman_core::{
-    kernels::adamw::sum_of_squares as squares,
-    params::{Param, ParamStore},
-};
+use dragoman_core::params::{Param, ParamStore};
 
-use super::{AdamW, Optimizer, Update, clip_factor, is_matrix, on_cpu, sum_of_squares};
+use super::{AdamW, Optimizer, Squares, Update, clip_factor, is_matrix, on_cpu};
 use crate::{
     Result,
     checkpoint::Tensors,
@@ -54,17 +51,6 @@ impl Muon {
         self.matrices.iter().filter(Param::is_trainable)
     }
 
-    fn sum_of_squares(&self) -> Result<f64> {
-        let mut sum = self.adamw.sum_of_squares(&self.others)?;
-        for param in self.trainable().filter(Param::has_grad) {
-            sum += param.with_grad(|grad| squares(grad));
-        }
-        for grad in self.grads.values() {
-            sum += f64::from(sum_of_squares(&grad.flatten_all()?)?.to_scalar::<f32>()?);
-        }
-        Ok(sum)
-    }
-
     /// The gradient of a matrix, `(M, N)`, as a tensor where the weight lies.
     fn gradient(&self, param: &Param) -> Result<Tensor> {
         let device = self.matrices.device();
@@ -77,7 +63,7 @@ impl Muon {
         }
     }
 
-    fn update(&mut self, param: &Param, rate: f64, grad_scale: f64) -> Result<()> {
+    fn update_matrix(&mut self, param: &Param, rate: f64, grad_scale: f64) -> Result<()> {
         let MuonConfig { momentum: decay, iterations, scale } = self.muon;
         let grad = (self.gradient(param)? * grad_scale)?;
         let momentum = match self.momentum.get(param.name()) {
@@ -113,13 +99,22 @@ impl Optimizer for Muon {
         Ok(())
     }
 
-    fn step(&mut self, params: &ParamStore, rate: f64) -> Result<Update> {
-        let grad_norm = self.sum_of_squares()?.sqrt();
+    fn squares(&self, _params: &ParamStore) -> Result<Vec<Squares>> {
+        let mut squares = self.adamw.squares(&self.others)?;
+        let with_grad = self.trainable().filter(Param::has_grad);
+        squares.extend(with_grad.map(|param| Squares::of_grad(1, &param)));
+        for (name, grad) in &self.grads {
+            squares.push(Squares::of_tensor(2, name, grad)?);
+        }
+        Ok(squares)
+    }
+
+    fn update(&mut self, params: &ParamStore, rate: f64, grad_norm: f64) -> Result<Update> {
         let applied = grad_norm.is_finite();
         if applied {
             let grad_scale = clip_factor(&self.config, grad_norm);
             self.adamw.apply(&self.others, rate, grad_scale)?;
-            self.trainable().try_for_each(|param| self.update(&param, rate, grad_scale))?;
+            self.trainable().try_for_each(|param| self.update_matrix(&param, rate, grad_scale))?;
         }
         self.adamw.zero_grads(&self.others);
         self.grads.clear();

@@ -11,6 +11,7 @@ mod warm_start;
 use std::{path::PathBuf, sync::Arc};
 
 use dragoman_core::{
+    collective::{ExpertOwners, Ranks},
     directory::Loaded,
     models::translation::{Example, TranslationModel},
     params::{Param, ParamStore},
@@ -56,10 +57,20 @@ pub struct RunPaths {
 
 /// Trains a translation model, or goes on with the run that is in `paths.out`.
 pub fn train(config: &TrainConfig, paths: &RunPaths, control: &Control) -> Result<Summary> {
+    train_on(&Ranks::default(), config, paths, control)
+}
+
+/// [`train`] on all `ranks` together; see [`trainer::train_on`].
+pub fn train_on(
+    ranks: &Ranks,
+    config: &TrainConfig,
+    paths: &RunPaths,
+    control: &Control,
+) -> Result<Summary> {
     let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
     config.check().map_err(invalid)?;
     fs_err::create_dir_all(&paths.out)?;
-    let mut task = TranslationTask::new(config, paths)?;
+    let mut task = TranslationTask::on_ranks(ranks, config, paths)?;
     let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
     let run = Run {
         config: &config.run,
@@ -74,7 +85,7 @@ pub fn train(config: &TrainConfig, paths: &RunPaths, control: &Control) -> Resul
         },
         quiet: paths.quiet,
     };
-    trainer::train(&mut task, run, control)
+    trainer::train_on(ranks, &mut task, run, control)
 }
 
 /// A model that learns from a packed corpus.
@@ -83,6 +94,8 @@ pub(crate) struct TranslationTask {
     all: ParamStore,
     /// Those of the weights that learn.
     params: ParamStore,
+    /// Where experts are, if they are sharded over ranks.
+    owners: Option<ExpertOwners>,
     /// The expert that learns, if it is one alone.
     expert: Option<String>,
     register: Register,
@@ -112,7 +125,12 @@ struct Direction {
 }
 
 impl TranslationTask {
+    #[cfg(test)]
     fn new(config: &TrainConfig, paths: &RunPaths) -> Result<Self> {
+        Self::on_ranks(&Ranks::default(), config, paths)
+    }
+
+    fn on_ranks(ranks: &Ranks, config: &TrainConfig, paths: &RunPaths) -> Result<Self> {
         let device = device::open(&config.device)?;
         for name in ["tokenizer.json", "corpus.bin", "corpus.json"] {
             let path = paths.corpus.join(name);
@@ -139,15 +157,32 @@ impl TranslationTask {
             Some(_) => Register::for_all(&directions, free, d_ff, &layers),
             None => Register::for_pairs(&directions, free, d_ff, &layers),
         };
-        let params = ParamStore::new(&device, config.run.seed);
+        let owners = match config.run.expert_parallel && !ranks.is_alone() {
+            true => {
+                let names = register.experts.iter().map(|expert| expert.name.as_str());
+                Some(ExpertOwners::new(ranks, names)?)
+            }
+            false => None,
+        };
+        let mut params = ParamStore::new(&device, config.run.seed);
+        if let Some(owners) = owners.as_ref().filter(|_| !ranks.is_first()) {
+            params = params.without_others(owners);
+        }
         let model = TranslationModel::new(&config.model, &register, &params)?;
         if let Some(dir) = &config.start_from {
-            warm_start::warm_start(dir, &config, &tokenizer, &params)?;
+            warm_start::warm_start(dir, &config, &tokenizer, &params.subset(Param::is_here))?;
         }
 
         let detectors = Vec::new();
         let loaded = Loaded { model, params, register, vocabulary: Arc::new(tokenizer), detectors };
-        Self::assemble(&config, loaded, None, Pairs { corpus, directions: &directions }, paths)
+        let pairs = Pairs { corpus, directions: &directions };
+        let task = Self::assemble(&config, loaded, None, pairs, paths)?;
+        if let Some(owners) = &owners {
+            // The first rank has all weights, to write them, and trains its own.
+            let others = task.params.iter().filter(|param| owners.is_away(param.name()));
+            others.for_each(|param| param.set_trainable(false));
+        }
+        Ok(Self { owners, ..task })
     }
 
     /// A task in which only the expert called `expert` learns, from the `directions` of a corpus
@@ -187,6 +222,7 @@ impl TranslationTask {
             config,
             all,
             params,
+            owners: None,
             expert,
             register,
             model,

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use fs_err as fs;
 
-use super::{Ending, Trainer, export, swapped};
+use super::{
+    Ending, Trainer,
+    exchange::{self, agree},
+    save::{export, swapped},
+};
 use crate::{
     Result, average,
     checkpoint::{Best, Checkpoint},
@@ -19,10 +23,15 @@ impl<T: Task> Trainer<'_, T> {
     pub(super) fn summarise(&mut self, ending: Ending, control: &Control) -> Result<Summary> {
         let Ending { ended, reason } = ending;
         let before = self.summary_before();
-        if ended == Ended::Finished && self.state.step > 0 && !self.evaluated_now() {
+        let is_finished = ended == Ended::Finished;
+        if is_finished && self.state.step > 0 && !agree(&self.ranks, || self.evaluated_now())? {
             self.evaluate(control)?;
         }
         self.save()?;
+        if !self.ranks.is_first() {
+            self.ranks.wait_for_all()?;
+            return Ok(self.summary(ended, reason, None));
+        }
         let average = match (ended, before) {
             (Ended::Finished, Some(before)) => {
                 self.state.best = before.best;
@@ -31,8 +40,23 @@ impl<T: Task> Trainer<'_, T> {
             (Ended::Finished, None) => self.try_average(control)?,
             _ => None,
         };
+        let summary = self.summary(ended, reason, average);
+        fs::write(self.run.dir.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.finish(&self.state, &summary)?;
+        }
+        let time = clock(Duration::from_secs_f64(summary.seconds));
+        self.progress.say(&summary.closing_words(self.run.dir, &time));
+        if !self.ranks.is_alone() {
+            self.progress.say(&exchange::traffic(&self.ranks, self.state.step - self.first));
+        }
+        self.ranks.wait_for_all()?;
+        Ok(summary)
+    }
+
+    fn summary(&self, ended: Ended, reason: String, average: Option<f64>) -> Summary {
         let model = self.run.dir.join("model");
-        let summary = Summary {
+        Summary {
             ended,
             reason,
             step: self.state.step,
@@ -41,12 +65,7 @@ impl<T: Task> Trainer<'_, T> {
             best: self.state.best,
             average,
             model: model.exists().then_some(model),
-        };
-        fs::write(self.run.dir.join("summary.json"), serde_json::to_vec_pretty(&summary)?)?;
-        self.recorder.finish(&self.state, &summary)?;
-        let time = clock(Duration::from_secs_f64(summary.seconds));
-        self.progress.say(&summary.closing_words(self.run.dir, &time));
-        Ok(summary)
+        }
     }
 
     /// What an earlier session wrote when it finished the run at this very step.

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use dragoman_core::models::translation::RevivedExpert;
 
-use super::{Trainer, export, swapped};
+use super::{
+    Trainer,
+    exchange::agree,
+    save::{export, swapped},
+};
 use crate::{
     Result,
-    checkpoint::Best,
+    checkpoint::{Best, Tensors},
     control::Control,
     progress::clock,
     report::log::DevRow,
@@ -15,14 +19,26 @@ use crate::{
 };
 
 impl<T: Task> Trainer<'_, T> {
-    /// Scores the weights, or their moving average, and exports them if they are the best so far.
+    /// Lets the first rank score the weights, while the others wait, and looks after the experts.
     pub(super) fn evaluate(&mut self, control: &Control) -> Result<()> {
+        let shadow = self.gather_average()?;
+        let is_scored = self.ranks.is_first() && self.score(&shadow, control)?;
+        self.ranks.wait_for_all()?;
+        if agree(&self.ranks, || is_scored)? {
+            self.look_after_experts()?;
+            self.state.load.clear();
+        }
+        Ok(())
+    }
+
+    /// Scores the weights, or their moving average, and exports them if they are the best so far; says
+    /// whether there was anything to score them by. `shadow` is the moving average.
+    fn score(&mut self, shadow: &Tensors, control: &Control) -> Result<bool> {
         let step = self.state.step;
-        let shadow = self.average.as_ref().map(|a| a.tensors().clone()).unwrap_or_default();
         let best = self.state.best;
         let dir = self.run.dir;
         let task = &mut *self.task;
-        let evaluation = swapped(task, &shadow, |task| {
+        let evaluation = swapped(task, shadow, |task| {
             let Some(evaluation) = task.evaluate(control)? else { return Ok(None) };
             if best.is_none_or(|best| evaluation.score > best.score) {
                 export(task, dir, step, Some(&evaluation))?;
@@ -32,10 +48,10 @@ impl<T: Task> Trainer<'_, T> {
         let Some(evaluation) = evaluation else {
             // Without development sets the newest weights are the best there are.
             if !control.is_stopped() {
-                swapped(self.task, &shadow, |task| export(task, dir, step, None))?;
+                swapped(self.task, shadow, |task| export(task, dir, step, None))?;
                 self.state.rhythm.evaluated = self.seconds();
             }
-            return Ok(());
+            return Ok(false);
         };
         let last = Best { step, score: evaluation.score };
         self.state.last = Some(last);
@@ -46,10 +62,11 @@ impl<T: Task> Trainer<'_, T> {
         }
         self.state.rhythm.evaluated = self.seconds();
         self.say_scores(&evaluation, better);
-        self.recorder.evaluation(&self.state, &evaluation, self.seconds())?;
-        self.look_after_experts()?;
-        self.state.load.clear();
-        Ok(())
+        let seconds = self.seconds();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.evaluation(&self.state, &evaluation, seconds)?;
+        }
+        Ok(true)
     }
 
     /// Names the experts that no token visited since the last evaluation, and restarts those with too

@@ -8,16 +8,20 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use dragoman_core::collective::Ranks;
 use dragoman_data::recipe::HELD_OUT;
 use dragoman_training::{
     config::RunConfig,
     control::{Control, Ended},
-    tasks::translation::{DevSet, RunPaths, TrainConfig, train},
+    tasks::translation::{DevSet, RunPaths, TrainConfig, train_on},
     trainer::Summary,
 };
 
 use self::routing::RoutingArgs;
-use crate::interrupt::{Interrupted, listen};
+use crate::{
+    interrupt::{Interrupted, listen_on},
+    ranks,
+};
 
 /// Train a model
 #[derive(Debug, Args)]
@@ -104,15 +108,17 @@ impl Translation {
         config.start_from = self.start_from.or(config.start_from);
         self.budget.apply(&mut config.run);
         self.routing.apply(&mut config)?;
-        let control = self.budget.control()?;
+        let ranks = ranks::join()?;
+        let control = self.budget.control(&ranks)?;
         let Self { corpus, mut dev, out, budget, .. } = self;
         if config.dev.sets.is_empty() && corpus.join(HELD_OUT).exists() {
             config.dev.sets.push(held_out());
             dev.clone_from(&corpus);
         }
         let paths = RunPaths { corpus, dev, out, quiet: budget.quiet };
-        let summary = train(&config, &paths, &control)?;
-        closing_words(&summary)
+        let summary = train_on(&ranks, &config, &paths, &control);
+        let summary = summary.map_err(|error| ranks::fail(&ranks, error.into()))?;
+        closing_words(&ranks, &summary)
     }
 }
 
@@ -134,24 +140,25 @@ impl Budget {
     }
 
     /// Listens for Ctrl-C, and for the end of the session.
-    fn control(&self) -> anyhow::Result<Control> {
+    fn control(&self, ranks: &Ranks) -> anyhow::Result<Control> {
         let mut control = Control::default();
         if let Some(minutes) = self.session_minutes {
             control = control.with_time_limit(Duration::from_secs_f64(minutes * 60.0));
         }
-        listen(&control)?;
+        listen_on(ranks, &control)?;
         Ok(control)
     }
 }
 
-/// Says how a session ended.
+/// Says how a session ended, on the first rank.
 ///
 /// # Errors
 /// Fails after Ctrl-C, so that the process says so, too.
-fn closing_words(summary: &Summary) -> anyhow::Result<()> {
+fn closing_words(ranks: &Ranks, summary: &Summary) -> anyhow::Result<()> {
     let Summary { step, reason, .. } = summary;
     let model = summary.model.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     match summary.ended {
+        _ if !ranks.is_first() => {}
         Ended::Finished => println!("finished at step {step}, as {reason}; the model: {model}"),
         _ => println!("stopped at step {step}; the same command goes on from here"),
     }

@@ -5,7 +5,7 @@ use candle::{Device, Tensor, backprop::GradStore};
 use dragoman_core::params::{Param, ParamStore};
 
 use super::{
-    super::{on_cpu, sum_of_squares},
+    super::{Squares, on_cpu},
     Factors, decays, first_of, second_of,
 };
 use crate::{Result, checkpoint::Tensors};
@@ -41,13 +41,10 @@ impl Moments {
         self.groups.iter_mut().try_for_each(|group| group.collect(grads))
     }
 
-    pub(super) fn sum_of_squares(&self) -> Result<f64> {
-        let squares = self
-            .groups
-            .iter()
-            .filter_map(|group| group.grad.as_ref())
-            .map(|grad| Ok(f64::from(sum_of_squares(grad)?.to_scalar::<f32>()?)));
-        squares.sum()
+    /// One sum for each group.
+    pub(super) fn squares(&self) -> Result<Vec<Squares>> {
+        let grads = self.groups.iter().filter_map(|group| group.grad.as_ref());
+        grads.map(|grad| Squares::of_tensor(0, "", grad)).collect()
     }
 
     pub(super) fn update(&mut self, factors: &Factors) -> Result<()> {

@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use candle::{Device, Tensor};
 use dragoman_core::{
-    kernels::adamw::{AdamW, AdamWBuffers, sum_of_squares as squares},
+    kernels::adamw::{AdamW, AdamWBuffers},
     params::{Param, ParamStore},
 };
 
-use super::{Factors, decays, first_of, second_of};
+use super::{super::Squares, Factors, decays, first_of, second_of};
 use crate::{Result, checkpoint::Tensors};
 
 /// First and second moments, by the names of the weights.
 #[derive(Debug, Default)]
 pub(super) struct Moments(BTreeMap<String, (Vec<f32>, Vec<f32>)>);
 
-/// Sum of squares of all gradients.
-pub(super) fn sum_of_squares(params: &ParamStore) -> f64 {
+/// Sums of squares of the gradients of all weights that have one.
+pub(super) fn squares(params: &ParamStore) -> Vec<Squares> {
     let with_grad = params.iter().filter(|param| param.is_trainable() && param.has_grad());
-    with_grad.map(|param| param.with_grad(|grad| squares(grad))).sum()
+    with_grad.map(|param| Squares::of_grad(0, &param)).collect()
 }
 
 impl Moments {

@@ -12,7 +12,8 @@ const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
 /// The orthogonal matrix nearest to `matrix`, `(M, N)`, roughly: each singular value lies between
 /// 0.7 and 1.2, unless it was almost zero.
 pub(super) fn orthogonal(matrix: &Tensor, iterations: usize) -> Result<Tensor> {
-    let norm = f64::from(super::sum_of_squares(&matrix.flatten_all()?)?.to_scalar::<f32>()?).sqrt();
+    let norm =
+        f64::from(super::super::tensor_squares(&matrix.flatten_all()?)?.to_scalar::<f32>()?).sqrt();
     let unit = (matrix / (norm + 1e-7))?;
     match unit.device() {
         Device::Cpu => on_slices(&unit, iterations),

@@ -93,7 +93,7 @@ impl Task for RecommendationTask {
             figures.total += f64::from(gates.to_scalar::<f32>()?) * sums.labels / part.share;
             total = (total + gates)?;
         }
-        Ok(Losses { total, figures, load: self.load(&output.gates)? })
+        Ok(Losses { total, figures, load: self.load(&output.gates)?, choices: Vec::new() })
     }
 
     fn evaluate(&mut self, control: &Control) -> Result<Option<Evaluation>> {

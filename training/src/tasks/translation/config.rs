@@ -10,7 +10,10 @@ use dragoman_data::batch::BatchConfig;
 use serde::{Deserialize, Serialize};
 
 use super::augment::AugmentConfig;
-use crate::{Error, Result, config::RunConfig};
+use crate::{
+    Error, Result,
+    config::{BalanceOver, RunConfig},
+};
 
 /// All settings of a run that trains a translation model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,6 +140,12 @@ impl TrainConfig {
         if run.revive_below > 0.0 && moe.is_none_or(|moe| moe.routing.is_none()) {
             return Err("[run] revive_below needs a published rule: set model.moe.routing".into());
         }
+        if run.loss.balance_over == BalanceOver::Step && moe.is_none_or(|moe| moe.routing.is_none())
+        {
+            return Err("[run.loss] balance_over = \"step\" needs a published rule: set \
+                        model.moe.routing"
+                .into());
+        }
         if experts.d_ff == 0 {
             return Err("[experts] d_ff is 0".into());
         }
@@ -177,6 +186,7 @@ mod tests {
             ("[[dev.sets]]\nname = \"general\"", "`general`"),
             ("[run]\ndropout = 2.0", "[run] `dropout`"),
             ("[run]\nrevive_below = 0.1", "[run] revive_below"),
+            ("[run.loss]\nbalance_over = \"step\"", "[run.loss] balance_over"),
         ] {
             let error = TrainConfig::parse(text).expect_err(text);
             assert!(error.contains(name), "{text}: {error}");

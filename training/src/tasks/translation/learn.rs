@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle::{Device, Tensor};
 use dragoman_core::{
+    collective::ExpertOwners,
     models::translation::{RevivedExpert, TranslationBatch},
     moe::{LayerRouting, Revival},
     params::ParamStore,
@@ -14,7 +15,7 @@ use dragoman_data::batch::{Batcher, Cursor};
 use super::{TranslationTask, augment::Augmenter, dev};
 use crate::{
     Result,
-    config::RunConfig,
+    config::{BalanceOver, RunConfig},
     control::Control,
     task::{Evaluation, ExpertLoad, ExportNote, Losses, Part, Size, Task},
     tasks::EXPERT_FILE,
@@ -29,6 +30,10 @@ impl Task for TranslationTask {
 
     fn params(&self) -> &ParamStore {
         &self.params
+    }
+
+    fn expert_owners(&self) -> Option<&ExpertOwners> {
+        self.owners.as_ref()
     }
 
     fn next_batch(&mut self) -> Result<TranslationBatch> {
@@ -49,6 +54,13 @@ impl Task for TranslationTask {
                 return Ok(TranslationBatch::new(&examples, padding));
             }
         }
+    }
+
+    fn skip_batch(&mut self) -> Result<()> {
+        let is_trained = |route: &u32| self.directions[*route as usize].is_some();
+        // One without any pair to learn from is no micro-batch.
+        while !self.batcher.skip_batch().iter().any(is_trained) {}
+        Ok(())
     }
 
     fn cursor(&self) -> Cursor {
@@ -72,6 +84,8 @@ impl Task for TranslationTask {
         let config = part.config;
         let mut context = part.context(self.config.precision);
         context.only_experts = self.expert.is_some();
+        context.expert_owners.clone_from(&self.owners);
+        context.balance_later = config.loss.balance_over == BalanceOver::Step;
         let output = self.model.forward(batch, &context)?;
         let (mut total, sums) = self.output_loss(part).forward(&output.hidden, &batch.labels)?;
 
@@ -95,7 +109,9 @@ impl Task for TranslationTask {
             figures.router_z = f64::from(values[1]) * sums.labels;
             figures.total += factors[0] * figures.balance + factors[1] * figures.router_z;
         }
-        Ok(Losses { total, figures, load: expert_load(&output.routing) })
+        let load = expert_load(&output.routing);
+        let choices = output.routing.into_iter().filter_map(|routing| routing.choices).collect();
+        Ok(Losses { total, figures, load, choices })
     }
 
     fn after_step(&self, load: &ExpertLoad, config: &RunConfig) -> Result<()> {

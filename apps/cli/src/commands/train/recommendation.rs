@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use dragoman_core::collective::Ranks;
 use dragoman_data::interactions::{ColumnNames, Interactions};
 use dragoman_training::{
     control::Ended,
@@ -12,6 +13,7 @@ use dragoman_training::{
 };
 
 use super::{Budget, closing_words, replace::replace};
+use crate::ranks::refuse_others;
 
 /// Train a recommendation model on a log of interactions, or go on with a run that was stopped
 #[derive(Debug, Args)]
@@ -91,6 +93,7 @@ enum Kept {
 
 impl Recommendation {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        refuse_others("train recommendation")?;
         let mut config = TrainConfig::load(&self.config)?;
         self.budget.apply(&mut config.run);
         config.run.seed = self.seed.unwrap_or(config.run.seed);
@@ -115,8 +118,10 @@ impl Recommendation {
             bail!("`--protocol time` takes its development set from the log");
         }
         let paths = RunPaths { out: self.out, quiet: self.budget.quiet };
-        let summary = train(&config, &log, protocol, dev, &paths, &self.budget.control()?)?;
-        closing_words(&summary)?;
+        let alone = Ranks::default();
+        let control = self.budget.control(&alone)?;
+        let summary = train(&config, &log, protocol, dev, &paths, &control)?;
+        closing_words(&alone, &summary)?;
         match (&self.replace, &summary.model) {
             (Some(current), Some(model)) if summary.ended == Ended::Finished => {
                 replace(current, model, &log, self.quantile, self.force)
