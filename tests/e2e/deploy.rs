@@ -23,7 +23,13 @@ fn every_variable_of_a_deployment_is_a_setting() -> Result<()> {
     let settings = Dragoman::new(["serve", "--print-config"])?.stdout()?;
     let help = Dragoman::new(["serve", "--help"])?.stdout()?;
     let known = found("DRAGOMAN_[A-Z_]+", &(settings + &help))?;
-    for name in ["Dockerfile", "compose.yaml", "kubernetes.yaml", "dragoman.service"] {
+    for name in [
+        "Dockerfile",
+        "compose.yaml",
+        "compose-replicas.yaml",
+        "kubernetes.yaml",
+        "dragoman.service",
+    ] {
         let used = found("DRAGOMAN_[A-Z_]+", &read(name)?)?;
         assert!(!used.is_empty(), "{name}");
         let unknown: Vec<_> = used.difference(&known).collect();

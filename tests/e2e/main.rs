@@ -8,6 +8,7 @@ mod languages;
 mod recommend;
 mod suggest;
 mod serving;
+mod replicas;
 mod deploy;
 mod command;
 mod folder;

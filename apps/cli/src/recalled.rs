@@ -43,13 +43,14 @@ impl Recalled {
             }
             false => place.to_owned(),
         };
-        if !folder.is_dir() {
+        if !folder.is_dir() && !Store::is_address(&folder) {
             bail!(
                 "there is no memory in `{}`; `dragoman memory import` makes one",
                 folder.display()
             );
         }
         let store = Store::open(&folder).with_context(|| {
+            let folder = Store::shown(&folder);
             let folder = folder.display();
             format!(
                 "opening the store `{folder}`; while a server has it open, let the server translate"

@@ -44,7 +44,8 @@ struct Full {
     events: Vec<(Timestamp, f64)>,
 }
 
-/// The log of `tenant` in `place`: the folder of a store, or the address of a running server.
+/// The log of `tenant` in `place`: the folder of a store, the address of a database, or that of a running
+/// server.
 pub(crate) fn interactions(
     place: &str,
     tenant: &str,
@@ -54,13 +55,16 @@ pub(crate) fn interactions(
         true => read(BufReader::new(snapshot(place, Some(tenant), admin_key)?)),
         false => of_folder(Path::new(place), tenant),
     };
-    let log = rows.with_context(|| format!("reading what `{place}` gathered"))?.log();
-    ensure!(!log.is_empty(), "nothing happened yet in the tenant `{tenant}` of `{place}`");
+    let shown = Store::shown(Path::new(place));
+    let shown = shown.display();
+    let log = rows.with_context(|| format!("reading what `{shown}` gathered"))?.log();
+    ensure!(!log.is_empty(), "nothing happened yet in the tenant `{tenant}` of `{shown}`");
     Ok(log)
 }
 
 fn of_folder(folder: &Path, tenant: &str) -> anyhow::Result<Rows> {
-    ensure!(folder.is_dir(), "there is no such folder; a server's address starts with http://");
+    let is_there = folder.is_dir() || Store::is_address(folder);
+    ensure!(is_there, "there is no such folder; a server's address starts with http://");
     let store = Store::open(folder)
         .context("while a server has it open, give the server's address instead")?
         .tenant(tenant)?;

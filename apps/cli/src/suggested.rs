@@ -37,7 +37,9 @@ impl Suggestions {
     pub(crate) fn open(place: &str, admin_key: Option<&str>) -> anyhow::Result<Self> {
         if !place.starts_with("http://") && !place.starts_with("https://") {
             let folder = Path::new(place);
-            ensure!(folder.is_dir(), "there is no store in `{place}`");
+            let is_there = folder.is_dir() || Store::is_address(folder);
+            ensure!(is_there, "there is no store in `{place}`");
+            let place = Store::shown(folder).display().to_string();
             let store = Store::open(folder).with_context(|| {
                 format!(
                     "opening the store `{place}`; while a server has it open, give the server's \

@@ -96,6 +96,9 @@ impl Tools {
             )?)),
             false => None,
         };
+        if let Some(recommend) = &recommend {
+            recommend.follow();
+        }
         let bodies = Arc::new(Bodies::new(&config.http));
         let transfers = Transfers::new(&config.http);
         let administration = config.keys.admin_key.clone().map(|key| {

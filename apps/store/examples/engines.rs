@@ -7,6 +7,13 @@
 //! Acknowledged writes are events, each answered when it is on disk. For the recovery a process that
 //! writes with eight threads is killed, and the store is opened by the next. For the damage, copies of
 //! a store are cut short or overwritten at random places, and checked and salvaged.
+//!
+//! PostgreSQL is measured where Debian's is installed, with a cluster of its own in the folder that TMPDIR
+//! names, and as it is set up there: every commit waits for the disk.
+
+#[allow(dead_code, reason = "the tests of the store ask for more")]
+#[path = "../tests/server/mod.rs"]
+mod server;
 
 use std::{
     io::{BufRead, BufReader},
@@ -20,6 +27,8 @@ use anyhow::{Context, Result, ensure};
 use dragoman_store::{
     DEFAULT_TENANT, EngineKind, Feedback, Insert, Mode, Store, Tenant, Timestamp,
 };
+
+use self::server::Server;
 
 /// Folder of the store that a child process writes to.
 const CHILD: &str = "DRAGOMAN_STORE_OF_THE_CHILD";
@@ -35,32 +44,76 @@ fn main() -> Result<()> {
     let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let seconds: u64 = arguments.next().map_or(Ok(5), |text| text.parse())?;
     let events: u64 = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
-    let mut columns = Vec::new();
-    for kind in EngineKind::ALL {
-        eprintln!("{kind} …");
-        columns.push(measure(kind, &folder, Duration::from_secs(seconds), events)?);
+    let server = Server::start()?;
+    let folders = Places { folder: &folder, server: None };
+    let mut engines: Vec<_> = EngineKind::ALL.map(|kind| (kind, folders)).into();
+    if let Some(server) = &server {
+        engines.push((EngineKind::Postgres, Places { folder: &folder, server: Some(server) }));
     }
-    println!("| | {} |", EngineKind::ALL.map(EngineKind::name).join(" | "));
+    let mut columns = Vec::new();
+    for (kind, places) in &engines {
+        eprintln!("{kind} …");
+        columns.push(measure(*kind, *places, Duration::from_secs(seconds), events)?);
+    }
+    let names: Vec<&str> = engines.iter().map(|(kind, _)| kind.name()).collect();
+    println!("| | {} |", names.join(" | "));
     println!("|---|{}", "---|".repeat(columns.len()));
     for (row, (name, _)) in columns[0].iter().enumerate() {
-        let values: Vec<&str> = columns.iter().map(|column| column[row].1.as_str()).collect();
+        let value =
+            |column: &Column| column.get(row).map_or("–".to_owned(), |(_, it)| it.clone());
+        let values: Vec<String> = columns.iter().map(value).collect();
         println!("| {name} | {} |", values.join(" | "));
     }
     Ok(())
 }
 
+/// Where stores of one engine are made.
+#[derive(Clone, Copy)]
+struct Places<'a> {
+    folder: &'a Path,
+    /// None for those in folders.
+    server: Option<&'a Server>,
+}
+
+/// A store's folder or address, and a folder that is removed with it.
+struct Place {
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Places<'_> {
+    fn fresh(&self) -> Result<Place> {
+        let folder = tempfile::tempdir_in(self.folder)?;
+        let path = match self.server {
+            Some(server) => server.fresh()?,
+            None => folder.path().into(),
+        };
+        Ok(Place { path, _folder: folder })
+    }
+
+    /// Bytes on disk: those of the folder, or of the tables and their indexes.
+    fn bytes(&self, place: &Place) -> Result<u64> {
+        let Some(server) = self.server else { return bytes(&place.path) };
+        let path = place.path.to_string_lossy();
+        let schema = path.rsplit("%3D").next().unwrap_or_default();
+        let size = "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n \
+                    ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = ";
+        Ok(server.sql(&format!("{size}'{schema}'"))?.parse()?)
+    }
+}
+
 /// What a table has of one engine: names and values.
 type Column = Vec<(String, String)>;
 
-fn measure(kind: EngineKind, folder: &Path, time: Duration, events: u64) -> Result<Column> {
+fn measure(kind: EngineKind, places: Places<'_>, time: Duration, events: u64) -> Result<Column> {
     let mut column = Column::new();
     let mut add = |name: String, value: String| {
         eprintln!("  {name}: {value}");
         column.push((name, value));
     };
     for writers in [1, 16] {
-        let dir = tempfile::tempdir_in(folder)?;
-        let tenant = Store::open_with(dir.path(), Some(kind))?.tenant(DEFAULT_TENANT)?;
+        let place = places.fresh()?;
+        let tenant = Store::open_with(&place.path, Some(kind))?.tenant(DEFAULT_TENANT)?;
         let latencies = acknowledged(&tenant, writers, time)?;
         let rate = latencies.len() as f64 / time.as_secs_f64();
         let p =
@@ -69,14 +122,14 @@ fn measure(kind: EngineKind, folder: &Path, time: Duration, events: u64) -> Resu
         add("… p50 / p99, ms".into(), format!("{:.1} / {:.1}", p(0.5), p(0.99)));
         add(
             "… bytes on disk for each event".into(),
-            (bytes(dir.path())? / latencies.len() as u64).to_string(),
+            (places.bytes(&place)? / latencies.len() as u64).to_string(),
         );
     }
 
-    let dir = tempfile::tempdir_in(folder)?;
+    let dir = places.fresh()?;
     let started = Instant::now();
     {
-        let tenant = Store::open_with(dir.path(), Some(kind))?.tenant(DEFAULT_TENANT)?;
+        let tenant = Store::open_with(&dir.path, Some(kind))?.tenant(DEFAULT_TENANT)?;
         let writer = tenant.deferred();
         for first in (0..events).step_by(1000) {
             let rows: Vec<Feedback> = (first..(first + 1000).min(events)).map(event).collect();
@@ -85,9 +138,9 @@ fn measure(kind: EngineKind, folder: &Path, time: Duration, events: u64) -> Resu
         tenant.commit()?;
     }
     add(format!("import of {events} events, events/s"), rate(events, started));
-    add("… MB on disk, closed".into(), format!("{:.1}", bytes(dir.path())? as f64 / 1e6));
+    add("… MB on disk, closed".into(), format!("{:.1}", places.bytes(&dir)? as f64 / 1e6));
     let started = Instant::now();
-    let tenant = Store::open(dir.path())?.tenant(DEFAULT_TENANT)?;
+    let tenant = Store::open(&dir.path)?.tenant(DEFAULT_TENANT)?;
     add("… opened again in, ms".into(), millis(started));
     let started = Instant::now();
     let read = tenant.events().count() as u64;
@@ -103,11 +156,11 @@ fn measure(kind: EngineKind, folder: &Path, time: Duration, events: u64) -> Resu
 
     let (mut slowest, mut lost, mut written) = (Duration::ZERO, 0, 0);
     for _ in 0..4 {
-        let dir = tempfile::tempdir_in(folder)?;
-        drop(Store::open_with(dir.path(), Some(kind))?);
-        let lines = killed(dir.path(), time)?;
+        let dir = places.fresh()?;
+        drop(Store::open_with(&dir.path, Some(kind))?);
+        let lines = killed(&dir.path, time)?;
         let started = Instant::now();
-        let tenant = Store::open(dir.path())?.tenant(DEFAULT_TENANT)?;
+        let tenant = Store::open(&dir.path)?.tenant(DEFAULT_TENANT)?;
         slowest = slowest.max(started.elapsed());
         for line in &lines {
             let (user, item) = line.split_once(' ').context("user and item")?;
@@ -118,17 +171,20 @@ fn measure(kind: EngineKind, folder: &Path, time: Duration, events: u64) -> Resu
     add("kill -9, four times: acknowledged events lost".into(), format!("{lost} of {written}"));
     add("… opened again in at most, ms".into(), format!("{:.0}", slowest.as_secs_f64() * 1e3));
 
+    if places.server.is_some() {
+        return Ok(column); // its files are its server's
+    }
     for (name, damage) in DAMAGES {
         let (mut seen, mut kept, mut wrong) = (0, 0.0, 0);
         for trial in 0..TRIALS {
-            let damaged = tempfile::tempdir_in(folder)?;
-            copy(dir.path(), damaged.path())?;
+            let damaged = tempfile::tempdir_in(places.folder)?;
+            copy(&dir.path, damaged.path())?;
             damage(&largest(damaged.path())?, trial)?;
             let checked = Store::check(damaged.path());
             seen += usize::from(
                 !matches!(&checked, Ok(report) if report.bad == 0 && report.counts.feedback as u64 == events),
             );
-            let saved = tempfile::tempdir_in(folder)?;
+            let saved = tempfile::tempdir_in(places.folder)?;
             if Store::salvage(damaged.path(), saved.path()).is_ok() {
                 let tenant = Store::open(saved.path())?.tenant(DEFAULT_TENANT)?;
                 for i in 0..events {

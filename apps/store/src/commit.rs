@@ -11,6 +11,9 @@ use crate::{Error, Result, engine::Database};
 /// How long after a failure the store is opened anew, the first time and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
+/// The most of a shared store, which connects again by itself.
+const RETRY_SHARED: Duration = Duration::from_secs(1);
+
 /// How often the thread looks whether a write failed that nobody waits for.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -71,7 +74,8 @@ fn serve(database: &Database, queue: &Receiver<Waiter>) {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the store still cannot write");
-                    retry = (retry * 2).min(RETRY.1);
+                    retry =
+                        (retry * 2).min(if database.is_shared() { RETRY_SHARED } else { RETRY.1 });
                 }
             }
             next = Instant::now() + retry;

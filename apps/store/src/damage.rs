@@ -6,7 +6,7 @@ use fs_err as fs;
 
 use crate::{
     Counts, Error, Result, Store,
-    engine::{Change, Engine, EngineKind, Rows, quietly},
+    engine::{Change, Engine, EngineKind, Rows, is_address, quietly},
     recommend::Tenant,
 };
 
@@ -62,6 +62,7 @@ impl Store {
     /// `from` stays as it is: a copy is opened, each time with less of what may be in the way.
     pub fn salvage(from: &Path, to: &Path) -> Result<Report> {
         let kind = kind_of(from)?;
+        only_a_folder(kind, "`pg_dump` saves what a damaged database still has")?;
         let file = fs::File::open(&kind.files(from)[0])?;
         if file.file().try_lock().is_err() {
             return Err(Error::InUse { path: from.into() });
@@ -90,9 +91,20 @@ impl Store {
     }
 }
 
+/// Refuses what is done with files alone.
+pub(crate) fn only_a_folder(kind: EngineKind, instead: &str) -> Result<()> {
+    match kind {
+        EngineKind::Postgres => {
+            Err(Error::Invalid(format!("PostgreSQL keeps this store, and no folder; {instead}")))
+        }
+        EngineKind::Sled | EngineKind::Redb => Ok(()),
+    }
+}
+
 /// The engine of the store in `dir`.
 pub(crate) fn kind_of(dir: &Path) -> Result<EngineKind> {
-    let found = if dir.exists() { EngineKind::of(dir)? } else { None };
+    let is_there = is_address(dir) || dir.exists();
+    let found = if is_there { EngineKind::of(dir)? } else { None };
     found.ok_or_else(|| Error::Invalid(format!("`{}` holds no store", dir.display())))
 }
 

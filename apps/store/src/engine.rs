@@ -3,9 +3,15 @@
 //! An engine holds named trees, each a sorted map of bytes to bytes. A batch changes one tree as a
 //! whole or not at all, and [`Engine::flush`] returns when everything written before it survives a
 //! power failure. An engine is one file in this folder and one line in each `match` below.
+//!
+//! Most keep a store in a folder, for one process. One that several processes have open at the same time is
+//! [`Shared`] as well.
 
 mod database;
+mod mirror;
+mod postgres;
 mod quiet;
+mod shared;
 mod redb;
 mod sled;
 #[cfg(test)]
@@ -24,7 +30,9 @@ use fs_err as fs;
 use crate::{Error, Result};
 
 pub(crate) use database::{Database, Tree};
+pub(crate) use postgres::{is_address, shown};
 pub(crate) use quiet::quietly;
+pub(crate) use shared::{Changed, Changes, FORGOTTEN, Heard, Shared};
 
 /// The file that names the engine of a folder; folders of the first versions have none.
 const MARKER: &str = "engine";
@@ -46,6 +54,11 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     /// The value of `key` in `tree`; a tree that is not there is empty.
     fn get(&self, tree: &str, key: &[u8]) -> Result<Option<Vec<u8>>>;
 
+    /// The values of `keys` in `tree`, in their order.
+    fn get_many(&self, tree: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        keys.iter().map(|key| self.get(tree, key)).collect()
+    }
+
     /// The rows from key `from` on, up to and without `to`.
     fn range(&self, tree: &str, from: Vec<u8>, to: Option<Vec<u8>>) -> Result<Rows>;
 
@@ -55,6 +68,11 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
 
     /// Blocks until all that was applied before is on disk.
     fn flush(&self) -> Result<()>;
+
+    /// What is asked of an engine that other processes write to as well; none where nobody else can.
+    fn shared(&self) -> Option<&dyn Shared> {
+        None
+    }
 }
 
 /// A change of one tree.
@@ -73,10 +91,12 @@ pub enum EngineKind {
     Sled,
     /// [redb](https://docs.rs/redb), copy-on-write B-trees in one file.
     Redb,
+    /// A database of [PostgreSQL](https://www.postgresql.org), whose address stands for the folder.
+    Postgres,
 }
 
 impl EngineKind {
-    /// All of them.
+    /// Those that keep a store in a folder.
     pub const ALL: [Self; 2] = [Self::Sled, Self::Redb];
 
     /// What a new store gets unless another is asked for.
@@ -87,6 +107,7 @@ impl EngineKind {
         match self {
             Self::Sled => "sled",
             Self::Redb => "redb",
+            Self::Postgres => "postgres",
         }
     }
 
@@ -96,8 +117,11 @@ impl EngineKind {
         if self == Self::Redb { 50_000 } else { 1000 }
     }
 
-    /// The engine whose files are in `dir`; none if there is no store.
+    /// The engine whose files are in `dir`, or that has such an address; none if there is no store.
     pub fn of(dir: &Path) -> Result<Option<Self>> {
+        if is_address(dir) {
+            return Ok(Some(Self::Postgres));
+        }
         let marker = dir.join(MARKER);
         if marker.exists() {
             let name = fs::read_to_string(&marker)?;
@@ -124,6 +148,7 @@ impl EngineKind {
         match self {
             Self::Sled => sled::files(dir),
             Self::Redb => vec![dir.join(redb::FILE)],
+            Self::Postgres => Vec::new(),
         }
     }
 
@@ -132,6 +157,7 @@ impl EngineKind {
         Ok(match self {
             Self::Sled => Arc::new(sled::Sled::open(dir)?),
             Self::Redb => Arc::new(redb::Redb::open(dir)?),
+            Self::Postgres => Arc::new(postgres::Postgres::open(dir)?),
         })
     }
 
@@ -154,6 +180,7 @@ impl EngineKind {
         match self {
             Self::Sled => Ok(()), // it compares whatever it reads
             Self::Redb => redb::verify(dir),
+            Self::Postgres => Ok(()), // its server compares whatever it reads, if it was set up so
         }
     }
 
@@ -162,6 +189,7 @@ impl EngineKind {
         match self {
             Self::Sled => 3,
             Self::Redb => 1,
+            Self::Postgres => 0,
         }
     }
 
@@ -175,6 +203,7 @@ impl EngineKind {
                 fs::copy(from.join(redb::FILE), to.join(redb::FILE))?;
                 Ok(())
             }
+            Self::Postgres => Ok(()),
         }
     }
 }
@@ -197,9 +226,11 @@ impl FromStr for EngineKind {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| format!("`{name}` is no storage engine; there are `sled` and `redb`"))
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            format!(
+                "`{name}` is no storage engine of a folder; there are `sled` and `redb`, and a \
+                     store in PostgreSQL is named by its address, `--store postgres://…`"
+            )
+        })
     }
 }

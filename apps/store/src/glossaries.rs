@@ -76,6 +76,15 @@ impl Store {
         name: &str,
         dictionaries: &[NewDictionary],
     ) -> Result<StoredGlossary> {
+        self.alone(|| self.create_glossary_alone(owner, name, dictionaries))
+    }
+
+    fn create_glossary_alone(
+        &self,
+        owner: &str,
+        name: &str,
+        dictionaries: &[NewDictionary],
+    ) -> Result<StoredGlossary> {
         if self.glossaries(owner)?.len() >= MAX_GLOSSARIES {
             return Err(Error::Invalid(format!(
                 "there are {MAX_GLOSSARIES} glossaries already; remove one first"
@@ -101,6 +110,11 @@ impl Store {
         Ok(glossary)
     }
 
+    /// Lets `work` read and change glossaries while no other process does.
+    fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        Table::open(self, "glossaries").alone(work)
+    }
+
     /// The glossaries of `owner`, oldest first.
     pub fn glossaries(&self, owner: &str) -> Result<Vec<StoredGlossary>> {
         let rows = Table::open(self, "glossaries").prefixed(&key(owner, ""));
@@ -117,6 +131,10 @@ impl Store {
 
     /// Gives a glossary another name. Blocks.
     pub fn rename_glossary(&self, owner: &str, id: &str, name: &str) -> Result<bool> {
+        self.alone(|| self.rename_glossary_alone(owner, id, name))
+    }
+
+    fn rename_glossary_alone(&self, owner: &str, id: &str, name: &str) -> Result<bool> {
         let Some(mut glossary) = self.glossary(owner, id)? else { return Ok(false) };
         glossary.name = checked_name(name)?;
         self.put_glossary(owner, &glossary)?;
@@ -125,6 +143,16 @@ impl Store {
 
     /// Writes the terms of a pair: in place of those that were there, or besides them. Blocks.
     pub fn put_dictionary(
+        &self,
+        owner: &str,
+        id: &str,
+        new: &NewDictionary,
+        replace: bool,
+    ) -> Result<Option<StoredGlossary>> {
+        self.alone(|| self.put_dictionary_alone(owner, id, new, replace))
+    }
+
+    fn put_dictionary_alone(
         &self,
         owner: &str,
         id: &str,
@@ -161,6 +189,16 @@ impl Store {
         source: &str,
         target: &str,
     ) -> Result<bool> {
+        self.alone(|| self.remove_dictionary_alone(owner, id, source, target))
+    }
+
+    fn remove_dictionary_alone(
+        &self,
+        owner: &str,
+        id: &str,
+        source: &str,
+        target: &str,
+    ) -> Result<bool> {
         let Some(mut glossary) = self.glossary(owner, id)? else { return Ok(false) };
         if glossary.dictionary(source, target).is_none() {
             return Ok(false);
@@ -174,6 +212,10 @@ impl Store {
 
     /// Removes a glossary, and says whether it was there. Blocks.
     pub fn remove_glossary(&self, owner: &str, id: &str) -> Result<bool> {
+        self.alone(|| self.remove_glossary_alone(owner, id))
+    }
+
+    fn remove_glossary_alone(&self, owner: &str, id: &str) -> Result<bool> {
         let Some(glossary) = self.glossary(owner, id)? else { return Ok(false) };
         Table::open(self, "glossaries").apply(vec![(key(owner, id), None)])?;
         for Dictionary { source, target, .. } in &glossary.dictionaries {

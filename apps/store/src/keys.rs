@@ -37,14 +37,16 @@ pub struct ApiKey {
 impl Store {
     /// Makes a new random key of a tenant, or of translation; this is the only time it is shown. Blocks.
     pub fn create_key(&self, tenant: Option<&str>, limits: KeyLimits) -> Result<String> {
-        if let Some(name) = tenant {
-            self.tenant(name)?; // it has to be there
-        }
-        let key: String = (0..4).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
-        let tenant = tenant.map(str::to_owned);
-        self.put_hashed_key(&ApiKey { sha256: fingerprint(&key), tenant, limits })?;
-        self.inner.committer.commit()?;
-        Ok(key)
+        self.alone_with_keys(|| {
+            if let Some(name) = tenant {
+                self.tenant(name)?; // it has to be there
+            }
+            let key: String = (0..4).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
+            let tenant = tenant.map(str::to_owned);
+            self.put_hashed_key(&ApiKey { sha256: fingerprint(&key), tenant, limits })?;
+            self.inner.committer.commit()?;
+            Ok(key)
+        })
     }
 
     /// What is known of `key`, or `None` for an unknown key.
@@ -78,6 +80,11 @@ impl Store {
     /// Lets the default tenant answer everybody again, and says whether it was closed; as long as it
     /// has keys it cannot. Blocks.
     pub fn reopen_default(&self) -> Result<bool> {
+        self.alone_with_keys(|| self.reopen_default_alone())
+    }
+
+    fn reopen_default_alone(&self) -> Result<bool> {
+        self.count_tenant_keys()?;
         if self.has_tenant_keys(DEFAULT_TENANT) {
             return Err(Error::Invalid(format!(
                 "the tenant `{DEFAULT_TENANT}` has keys; remove them first"
@@ -94,6 +101,11 @@ impl Store {
     ///
     /// Without its last key, a tenant stays closed.
     pub fn remove_key(&self, key: &str) -> Result<bool> {
+        self.alone_with_keys(|| self.remove_key_alone(key))
+    }
+
+    fn remove_key_alone(&self, key: &str) -> Result<bool> {
+        self.count_tenant_keys()?;
         if self.has_tenant_keys(DEFAULT_TENANT) {
             self.close_default()?;
         }
@@ -130,12 +142,25 @@ impl Store {
         Ok(())
     }
 
-    /// Finds out which tenants have keys.
+    /// Finds out which tenants have keys, and whether the default one has had some.
     pub(crate) fn count_tenant_keys(&self) -> Result<()> {
-        let found: Vec<ApiKey> = self.keys().collect::<Result<_>>()?;
+        // Locked first: of two threads the one that sees more is the last.
         let mut keys = self.inner.tenant_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let found: Vec<ApiKey> = self.keys().collect::<Result<_>>()?;
         *keys = found.into_iter().filter_map(|key| key.tenant).collect();
+        if self.is_shared() {
+            let is_closed = self.inner.meta.contains(CLOSED)?;
+            self.inner.is_default_closed.store(is_closed, Ordering::Relaxed);
+        }
         Ok(())
+    }
+
+    /// Lets `work` change keys and tenants while no other process does, and learns what came of it.
+    pub(crate) fn alone_with_keys<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let done = self.inner.keys.alone(work);
+        // Also after a failure: `work` may have noted what is undone now.
+        let counted = if self.is_shared() { self.count_tenant_keys() } else { Ok(()) };
+        done.and_then(|done| counted.map(|()| done))
     }
 }
 

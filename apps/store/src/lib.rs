@@ -1,7 +1,7 @@
-//! What the services remember, in a folder.
+//! What the services remember, in a folder or in a database.
 //!
 //! [`Store::open`] opens the folder; a write returns when it is on disk, however many writers
-//! share that flush. A storage engine holds the rows, sled or redb ([`EngineKind`]);
+//! share that flush. A storage engine holds the rows, sled, redb or PostgreSQL ([`EngineKind`]);
 //! [`Store::migrate`] moves a store from one to the other. Layout: a tree for each kind of row, and
 //! a tree `meta` with the version of the layout. Rows are JSON; [`Store::export`] and
 //! [`Store::import`] move them as JSON Lines.
@@ -38,9 +38,14 @@ mod glossaries;
 mod memory;
 mod usage;
 mod recommend;
+mod follow;
 mod snapshot;
 mod damage;
 mod migrate;
+#[cfg(test)]
+#[allow(dead_code, reason = "others that include it ask for more")]
+#[path = "../tests/server/mod.rs"]
+mod server;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -62,8 +67,8 @@ pub use keys::{ApiKey, KeyLimits, fingerprint};
 pub use memory::{MemoryMatch, MemoryOf, MemoryUnit};
 pub use migrate::Migrated;
 pub use recommend::{
-    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Insert, Item, ItemPatch, Mode, Tenant,
-    User, UserPatch, Written,
+    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Followed, FollowedRow, Insert, Item,
+    ItemPatch, Mode, Tenant, User, UserPatch, Written,
 };
 pub use snapshot::Counts;
 pub use suggestions::{Status, Suggestion};
@@ -74,7 +79,7 @@ pub use timestamp::{BadTime, Timestamp};
 /// 1: suggestions and keys. 2: tenants with users, items and feedback beside them.
 const SCHEMA: u32 = 2;
 
-/// The folder, open for this process alone; clones share it.
+/// The folder, open for this process alone, or the database; clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -95,6 +100,7 @@ struct Inner {
     open: Mutex<HashMap<String, Tenant>>,
     /// Indexes of the translation memory.
     indexes: memory::Indexes,
+    followers: follow::Followers,
     /// Tenants that have keys.
     tenant_keys: Mutex<BTreeSet<String>>,
     /// Whether the default tenant has had keys.
@@ -102,17 +108,20 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the store in `dir`, with the engine that keeps it, or makes one of the usual engine.
+    /// Opens the store in `dir`, with the engine that keeps it, or makes one of the usual engine; `dir` may
+    /// be the address of a database, `postgres://USER:PASSWORD@HOST/NAME`.
     pub fn open(dir: &Path) -> Result<Self> {
         Self::open_with(dir, None)
     }
 
     /// Opens the store in `dir`, or makes it; one that another engine than `engine` keeps is refused.
     pub fn open_with(dir: &Path, engine: Option<EngineKind>) -> Result<Self> {
-        fs_err::create_dir_all(dir)?;
+        if !engine::is_address(dir) {
+            fs_err::create_dir_all(dir)?;
+        }
         let database = Database::open(dir, engine)?;
         let meta = database.tree("meta");
-        check_schema(&meta, dir)?;
+        meta.alone(|| check_schema(&meta, &engine::shown(dir)))?;
         let suggestions = database.tree("suggestions");
         let keys = database.tree("keys");
         let tenants = database.tree("tenants");
@@ -133,17 +142,29 @@ impl Store {
             tenants,
             open,
             indexes: memory::Indexes::default(),
+            followers: follow::Followers::default(),
             tenant_keys,
             is_default_closed,
         };
         let store = Self { inner: Arc::new(inner) };
         store.count_tenant_keys()?;
+        store.listen()?;
         Ok(store)
     }
 
     /// Which engine keeps it.
     pub fn engine(&self) -> EngineKind {
         self.inner.database.kind()
+    }
+
+    /// Whether `place` is the address of a database and no folder.
+    pub fn is_address(place: &Path) -> bool {
+        engine::is_address(place)
+    }
+
+    /// A place as it may be shown: of an address without the password.
+    pub fn shown(place: &Path) -> std::path::PathBuf {
+        engine::shown(place)
     }
 
     /// Why the store cannot write, such as a full disk; none while it can.

@@ -8,14 +8,14 @@ mod index;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::index::{Candidate, Index};
-use crate::{Error, Result, Store, table::Table};
+use crate::{Error, Result, Store, engine::FORGOTTEN, table::Table};
 
 /// Bytes of a text and its translation at most.
 const MAX_UNIT: usize = 64 << 10;
@@ -78,11 +78,18 @@ impl Store {
         for chunk in units.chunks(BATCH) {
             let mut rows = Vec::with_capacity(chunk.len());
             let mut added = Vec::new();
-            for (source, target) in chunk {
+            let known = match &index {
+                Some(_) => {
+                    let key = |(source, _): &(String, String)| of.key(&hash(source.trim()));
+                    table.get_many(&chunk.iter().map(key).collect::<Vec<_>>())?
+                }
+                None => Vec::new(),
+            };
+            for (place, (source, target)) in chunk.iter().enumerate() {
                 let (source, target) = (source.trim(), target.trim());
                 check_unit(source, target)?;
                 let hash = hash(source);
-                if index.is_some() && table.get(&of.key(&hash))?.is_none() {
+                if known.get(place).is_some_and(Option::is_none) {
                     added.push((hash, source));
                 }
                 let unit = MemoryUnit { source: source.into(), target: target.into(), at: now() };
@@ -232,12 +239,54 @@ impl Store {
         if is_new {
             // Whoever comes meanwhile waits for this lock.
             let mut index = ready.write().unwrap_or_else(PoisonError::into_inner);
-            for unit in self.memory_units(of)? {
-                let unit = unit?;
-                index.add(hash(&unit.source), &unit.source);
+            let table = Table::open(self, "memory");
+            let read = table.snapshot(|| {
+                index.followed = Some((table.position()?, Instant::now()));
+                for unit in self.memory_units(of)? {
+                    let unit = unit?;
+                    index.add(hash(&unit.source), &unit.source);
+                }
+                Ok(())
+            });
+            if read.is_err() {
+                self.forget_index(of); // half of it would be taken for all
             }
+            read?;
         }
         Ok(ready)
+    }
+
+    /// Takes into the indexes what other processes added.
+    pub(crate) fn take_in_units(&self) -> Result<()> {
+        let ready: Vec<(Vec<u8>, Arc<RwLock<Index>>)> = {
+            let indexes = self.inner.indexes.0.lock().unwrap_or_else(PoisonError::into_inner);
+            indexes.iter().map(|(prefix, index)| (prefix.clone(), Arc::clone(index))).collect()
+        };
+        let table = Table::open(self, "memory");
+        for (prefix, index) in ready {
+            let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let known = index.followed.filter(|(_, at)| now - *at < FORGOTTEN);
+            let changes = known.map(|(position, _)| table.changes(position)).transpose()?;
+            let Some(changes) = changes.filter(|changes| !changes.is_cleared) else {
+                let mut indexes =
+                    self.inner.indexes.0.lock().unwrap_or_else(PoisonError::into_inner);
+                indexes.remove(&prefix); // it is made again when it is asked for
+                continue;
+            };
+            let added = changes.rows.into_iter().filter(|(key, changed)| {
+                key.starts_with(&prefix) && changed.old.is_none() && changed.new.is_some()
+            });
+            let keys: Vec<Vec<u8>> = added.map(|(key, _)| key).collect();
+            for chunk in keys.chunks(BATCH) {
+                for value in table.get_many(chunk)?.into_iter().flatten() {
+                    let unit = parse(&value)?;
+                    index.add(hash(&unit.source), &unit.source);
+                }
+            }
+            index.followed = Some((changes.position, now));
+        }
+        Ok(())
     }
 }
 

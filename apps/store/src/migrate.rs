@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error, Result, Store,
-    damage::kind_of,
+    damage::{kind_of, only_a_folder},
     engine::{Change, Engine, EngineKind, sync},
 };
 
@@ -51,6 +51,9 @@ impl Store {
     /// an interrupted move left behind.
     pub fn migrate(dir: &Path, to: EngineKind) -> Result<Migrated> {
         let from = kind_of(dir)?;
+        [from, to].into_iter().try_for_each(|kind| {
+            only_a_folder(kind, "`store export` and `store import` move rows to it and from it")
+        })?;
         let old = from.open_within(dir, CLOSING)?;
         let beside = dir.join(BESIDE);
         remove(&beside)?;

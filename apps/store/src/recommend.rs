@@ -22,6 +22,7 @@ mod events;
 mod feedback;
 mod restore;
 mod rows;
+mod shared;
 mod tenants;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +39,9 @@ pub use events::Event;
 pub use feedback::{Change, Insert, Mode, Written};
 pub(crate) use restore::{FullFeedback, Incoming};
 pub use rows::{Feedback, FeedbackKey, Item, ItemPatch, User, UserPatch};
+pub use shared::{Followed, FollowedRow};
 pub use tenants::DEFAULT_TENANT;
+pub(crate) use tenants::TREE;
 
 use codec::{ITEM, USER, plain, plain_id};
 use draft::Draft;
@@ -117,6 +120,13 @@ impl Tenant {
     /// The item `id`.
     pub fn item(&self, id: &str) -> Result<Option<Item>> {
         self.tree.get(plain(ITEM, id))?.map(|value| parse(&value, "an item")).transpose()
+    }
+
+    /// The items `ids`, in their order, read at once.
+    pub fn items_of(&self, ids: &[&str]) -> Result<Vec<Option<Item>>> {
+        let keys: Vec<Vec<u8>> = ids.iter().map(|id| plain(ITEM, id)).collect();
+        let values = self.tree.get_many(&keys)?.into_iter();
+        values.map(|value| value.map(|value| parse(&value, "an item")).transpose()).collect()
     }
 
     /// Changes the user `id` if there is one, and returns what it became. Blocks.
@@ -199,10 +209,13 @@ impl Tenant {
 
     /// Lets `fill` draft changes and applies them as one, uncommitted.
     fn change(&self, fill: impl FnOnce(&mut Draft<'_>) -> Result<()>) -> Result<()> {
-        let _alone = self.lock();
-        let mut draft = Draft::new(&self.tree);
-        fill(&mut draft)?;
-        draft.apply()
+        // In this order: another thread that holds the tree may wait for the lock.
+        self.tree.alone(|| {
+            let _alone = self.lock();
+            let mut draft = Draft::new(&self.tree);
+            fill(&mut draft)?;
+            draft.apply()
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {

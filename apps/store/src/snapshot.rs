@@ -80,7 +80,11 @@ struct Of<T> {
 
 impl Store {
     /// Writes every row as one line of JSON.
-    pub fn export(&self, mut writer: impl Write) -> Result<Counts> {
+    pub fn export(&self, writer: impl Write) -> Result<Counts> {
+        self.inner.database.snapshot(|| self.export_all(writer))
+    }
+
+    fn export_all(&self, mut writer: impl Write) -> Result<Counts> {
         let mut counts = Counts::default();
         write_row(&mut writer, &Row::Store { schema: SCHEMA })?;
         for suggestion in self.suggestions() {
@@ -103,7 +107,7 @@ impl Store {
     pub fn export_one(&self, name: &str, mut writer: impl Write) -> Result<Counts> {
         let mut counts = Counts::default();
         write_row(&mut writer, &Row::Store { schema: SCHEMA })?;
-        self.export_tenant(name, &mut writer, &mut counts)?;
+        self.inner.database.snapshot(|| self.export_tenant(name, &mut writer, &mut counts))?;
         writer.flush()?;
         Ok(counts)
     }

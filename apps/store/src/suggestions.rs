@@ -4,11 +4,16 @@ use std::{
     collections::HashSet,
     hash::{BuildHasher, RandomState},
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, Store, clock::time_of};
+use crate::{
+    Error, Result, Store,
+    clock::time_of,
+    engine::{Changed, FORGOTTEN},
+};
 
 /// The largest suggestion, in bytes of JSON.
 const MAX_BYTES: usize = 64 << 10;
@@ -71,8 +76,16 @@ impl Suggestion {
 /// Hashes of the suggestions that are stored, so that none is stored twice; read at the first use.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    hashes: Mutex<Option<HashSet<u64>>>,
+    hashes: Mutex<Option<Hashes>>,
     hasher: RandomState,
+}
+
+/// The hashes, with what others stored up to a position of the log of changes.
+#[derive(Debug)]
+struct Hashes {
+    set: HashSet<u64>,
+    position: i64,
+    at: Instant,
 }
 
 impl Known {
@@ -88,33 +101,80 @@ impl Store {
     pub fn suggest(&self, suggestion: &Suggestion) -> Result<bool> {
         let known = &self.inner.known;
         let hash = known.hash(suggestion);
-        {
-            let mut hashes = known.hashes.lock().unwrap_or_else(PoisonError::into_inner);
-            if hashes.is_none() {
-                let all = self.suggestions().filter_map(Result::ok);
-                *hashes = Some(all.map(|suggestion| known.hash(&suggestion)).collect());
+        let mut is_added = false;
+        let written = self.inner.suggestions.alone(|| {
+            is_added = {
+                let mut hashes = known.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+                self.know(&mut hashes)?.insert(hash)
+            };
+            if !is_added {
+                return Ok(());
             }
-            if !hashes.get_or_insert_default().insert(hash) {
-                return Ok(false);
+            let mut at = self.inner.clock.tick();
+            while self.is_shared() && self.inner.suggestions.contains(at.to_be_bytes())? {
+                at = self.inner.clock.tick(); // another process had one in the same microsecond
             }
-        }
-        let at = self.inner.clock.tick();
-        let written = self
-            .put_suggestion(&Suggestion { at, ..suggestion.clone() })
-            .and_then(|()| self.inner.committer.commit());
-        if written.is_err() {
+            self.put_suggestion(&Suggestion { at, ..suggestion.clone() })?;
+            self.inner.committer.commit()
+        });
+        if written.is_err() && is_added {
             self.forget(hash);
         }
-        written.map(|()| true)
+        written.map(|()| is_added)
+    }
+
+    /// The hashes of all that is stored.
+    fn know<'a>(&self, hashes: &'a mut Option<Hashes>) -> Result<&'a mut HashSet<u64>> {
+        let (tree, known) = (&self.inner.suggestions, &self.inner.known);
+        let at = Instant::now();
+        if let Some(seen) = hashes.as_mut().filter(|seen| at - seen.at < FORGOTTEN) {
+            let changes = tree.changes(seen.position)?;
+            let is_added = |changed: &Changed| changed.new.is_some();
+            if !changes.is_cleared && changes.rows.values().all(is_added) {
+                let keys: Vec<Vec<u8>> = changes.rows.into_keys().collect();
+                for value in tree.get_many(&keys)?.into_iter().flatten() {
+                    seen.set.extend(read(&value).ok().map(|suggestion| known.hash(&suggestion)));
+                }
+                (seen.position, seen.at) = (changes.position, at);
+            } else {
+                *hashes = None; // what was removed is known by its hash alone
+            }
+        } else if self.is_shared() {
+            *hashes = None;
+        }
+        let seen = match hashes.take() {
+            Some(seen) => seen,
+            None => {
+                let position = tree.position()?;
+                let all = self.suggestions().filter_map(Result::ok);
+                Hashes { set: all.map(|one| known.hash(&one)).collect(), position, at }
+            }
+        };
+        Ok(&mut hashes.insert(seen).set)
+    }
+
+    /// Takes in what other processes stored, if the hashes were asked for.
+    pub(crate) fn take_in_suggestions(&self) -> Result<()> {
+        self.inner.database.snapshot(|| {
+            let hashes = &self.inner.known.hashes;
+            let mut hashes = hashes.lock().unwrap_or_else(PoisonError::into_inner);
+            match hashes.is_some() {
+                true => self.know(&mut hashes).map(drop),
+                false => Ok(()),
+            }
+        })
     }
 
     /// Decides about the suggestion that came at `at`, and returns it; none is stored under another time.
     pub fn judge_suggestion(&self, at: u64, status: Status) -> Result<Option<Suggestion>> {
-        let Some(value) = self.inner.suggestions.get(at.to_be_bytes())? else { return Ok(None) };
-        let suggestion = Suggestion { at, status, ..read(&value)? };
-        self.put_suggestion(&suggestion)?;
-        self.inner.committer.commit()?;
-        Ok(Some(suggestion))
+        self.inner.suggestions.alone(|| {
+            let value = self.inner.suggestions.get(at.to_be_bytes())?;
+            let Some(value) = value else { return Ok(None) };
+            let suggestion = Suggestion { at, status, ..read(&value)? };
+            self.put_suggestion(&suggestion)?;
+            self.inner.committer.commit()?;
+            Ok(Some(suggestion))
+        })
     }
 
     /// Forgets the suggestion that came at `at`; returns whether there was one.
@@ -131,7 +191,7 @@ impl Store {
     fn forget(&self, hash: u64) {
         let mut hashes = self.inner.known.hashes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(hashes) = hashes.as_mut() {
-            hashes.remove(&hash);
+            hashes.set.remove(&hash);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Result, Store,
-    engine::{Rows, Tree},
+    engine::{Changes, Rows, Tree},
 };
 
 /// A row to write, or to remove where there is no value.
@@ -21,6 +21,31 @@ impl Table {
     /// The value of `key`.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.0.get(key)
+    }
+
+    /// The values of `keys`, in their order.
+    pub(crate) fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.0.get_many(keys)
+    }
+
+    /// Lets `work` read and change this tree while nobody else changes it.
+    pub(crate) fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.0.alone(work)
+    }
+
+    /// Lets `work` read everything as of one moment, where the store is shared.
+    pub(crate) fn snapshot<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.0.database().snapshot(work)
+    }
+
+    /// Where the log of this tree's changes ends.
+    pub(crate) fn position(&self) -> Result<i64> {
+        self.0.position()
+    }
+
+    /// What other processes changed behind a position of the log.
+    pub(crate) fn changes(&self, after: i64) -> Result<Changes> {
+        self.0.changes(after)
     }
 
     /// The rows whose keys begin with `prefix`, which ends in a zero byte, in their order.

@@ -27,8 +27,11 @@ impl Store {
         if *count < STEP {
             return Ok(());
         }
-        let sum = self.written_usage(owner)?.saturating_add(*count);
-        self.inner.database.tree(TREE).insert(owner, sum.to_be_bytes())?;
+        let tree = self.inner.database.tree(TREE);
+        tree.alone(|| {
+            let sum = self.written_usage(owner)?.saturating_add(*count);
+            tree.insert(owner, sum.to_be_bytes())
+        })?;
         *count = 0;
         drop(counted);
         self.inner.committer.commit()

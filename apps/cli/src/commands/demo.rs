@@ -32,7 +32,7 @@ enum What {
 #[derive(Debug, Args)]
 struct Recommend {
     /// Folder of the store of a server that does not run [default: in the user's data directory]
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE")]
+    #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE", hide_env_values = true)]
     store: Option<PathBuf>,
 
     /// Address of a running server, such as `http://127.0.0.1:5000`, in place of a folder

@@ -13,8 +13,15 @@ use crate::recalled::default_store;
 /// Handle glossaries: terms and how they are to be translated
 #[derive(Debug, Args)]
 pub(crate) struct GlossaryCommand {
-    /// Folder of the store [default: in the user's data directory]
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE", global = true)]
+    /// Folder of the store [default: in the user's data directory], or the address of a database,
+    /// `postgres://USER:PASSWORD@HOST/NAME`
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "DRAGOMAN_STORE",
+        hide_env_values = true,
+        global = true
+    )]
     store: Option<PathBuf>,
 
     /// API key that the glossaries belong to; without one they belong to all who need none

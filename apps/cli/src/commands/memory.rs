@@ -21,8 +21,15 @@ const BATCH: usize = 10_000;
 /// Handle the translation memory: texts that were translated before
 #[derive(Debug, Args)]
 pub(crate) struct MemoryCommand {
-    /// Folder of the store [default: in the user's data directory]
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE", global = true)]
+    /// Folder of the store [default: in the user's data directory], or the address of a database,
+    /// `postgres://USER:PASSWORD@HOST/NAME`
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "DRAGOMAN_STORE",
+        hide_env_values = true,
+        global = true
+    )]
     store: Option<PathBuf>,
 
     /// API key that the memory belongs to; without one it is the memory that all share

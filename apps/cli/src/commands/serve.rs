@@ -51,8 +51,9 @@ pub(crate) struct Serve {
     #[arg(long)]
     port: Option<u16>,
 
-    /// Folder for what the services remember [default: in the user's data directory]
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE")]
+    /// Folder for what the services remember [default: in the user's data directory], or the address of a
+    /// database that several servers share, `postgres://USER:PASSWORD@HOST/NAME`
+    #[arg(long, value_name = "PLACE", env = "DRAGOMAN_STORE", hide_env_values = true)]
     store: Option<PathBuf>,
 
     /// Storage engine of a new store, sled or redb; a store that another one keeps is refused

@@ -18,8 +18,15 @@ use crate::recalled::default_store;
 /// Handle what the services remember
 #[derive(Debug, Args)]
 pub(crate) struct StoreCommand {
-    /// Folder of the store [default: in the user's data directory]
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_STORE", global = true)]
+    /// Folder of the store [default: in the user's data directory], or the address of a database,
+    /// `postgres://USER:PASSWORD@HOST/NAME`
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "DRAGOMAN_STORE",
+        hide_env_values = true,
+        global = true
+    )]
     store: Option<PathBuf>,
 
     /// Storage engine of a new store, sled or redb; a store that another one keeps is refused

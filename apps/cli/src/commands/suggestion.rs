@@ -14,7 +14,13 @@ use crate::suggested::Suggestions;
 pub(crate) struct SuggestionCommand {
     /// The store's folder, or the address of the running server that has it open [default: in the user's
     /// data directory]
-    #[arg(long, value_name = "STORE", env = "DRAGOMAN_STORE", global = true)]
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = "DRAGOMAN_STORE",
+        hide_env_values = true,
+        global = true
+    )]
     store: Option<String>,
 
     /// Key of the admin API of the server that `--store` names

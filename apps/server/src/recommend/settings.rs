@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use dragoman_store::{Error as StoreError, Event, Insert, Tenant};
+use dragoman_store::{Error as StoreError, Event, FeedbackKey, Insert, Tenant};
 
 use super::{
     expression::Expression,
@@ -153,7 +153,32 @@ impl Settings {
         self.judge(tenant, event, Self::is_positive)
     }
 
-    /// The same of what the user wants no more of.
+    /// Which of `events` count as liked, read at once.
+    pub(crate) fn likes_each(
+        &self,
+        tenant: &Tenant,
+        events: &[Event],
+    ) -> Result<Vec<bool>, StoreError> {
+        let is_asked = |event: &&Event| self.depends_on_value(&event.feedback_type);
+        let key = |event: &Event| FeedbackKey {
+            feedback_type: event.feedback_type.clone(),
+            user_id: event.user_id.clone(),
+            item_id: event.item_id.clone(),
+        };
+        let keys: Vec<FeedbackKey> = events.iter().filter(is_asked).map(key).collect();
+        let mut values = tenant.values(&keys)?.into_iter();
+        let mut value_of = |event: &Event| match is_asked(&event) {
+            true => values.next().flatten().unwrap_or(event.value),
+            false => event.value,
+        };
+        let liked = events.iter().map(|event| {
+            let value = value_of(event);
+            self.is_positive(&event.feedback_type, value)
+        });
+        Ok(liked.collect())
+    }
+
+    /// Whether `event` says what the user wants no more of.
     pub(crate) fn dislikes(&self, tenant: &Tenant, event: &Event) -> Result<bool, StoreError> {
         self.judge(tenant, event, Self::is_negative)
     }

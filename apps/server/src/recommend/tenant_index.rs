@@ -5,6 +5,7 @@
 //! comes after the lock, so that writers share a flush.
 
 mod count;
+mod follow;
 mod linking;
 
 use std::{
@@ -32,6 +33,8 @@ const CHUNK: usize = 1000;
 /// Rows of feedback that an import writes under one hold of the lock at most, whatever suits the engine:
 /// others wait for it.
 const MAX_IMPORT_ROWS: usize = 10_000;
+
+pub(crate) use self::follow::Position;
 
 /// What a user was shown last, and by which group's recommender.
 #[derive(Debug, Clone)]
@@ -78,6 +81,8 @@ pub(crate) struct TenantIndex {
     writing: Mutex<()>,
     served: Mutex<LruCache<String, Served>>,
     settings: Settings,
+    /// Up to where the lists follow what other servers write.
+    followed: Mutex<Position>,
 }
 
 /// The items of a tenant, for reading.
@@ -94,7 +99,8 @@ impl std::ops::Deref for Items<'_> {
 impl TenantIndex {
     /// Reads the items of `tenant` and its events.
     pub(crate) fn open(tenant: Tenant, settings: &Settings) -> Result<Self> {
-        let (lists, tastes) = Lists::read(&tenant, settings, ItemIndex::new(settings.half_life))?;
+        let empty = ItemIndex::new(settings.half_life);
+        let (lists, tastes, position) = follow::read(&tenant, settings, empty)?;
         let neighbours = Neighbours::new();
         neighbours.remember(tastes);
         Ok(Self {
@@ -110,14 +116,20 @@ impl TenantIndex {
             writing: Mutex::default(),
             served: Mutex::new(LruCache::new(SERVED)),
             settings: settings.clone(),
+            followed: Mutex::new(position),
         })
     }
 
     /// Reads everything anew, after the store was changed past the lists. Blocks.
     pub(crate) fn reload(&self) -> Result<()> {
         let _alone = self.writing();
+        self.reload_alone()
+    }
+
+    fn reload_alone(&self) -> Result<()> {
         let empty = self.items().renewed(self.settings.half_life);
-        let (lists, tastes) = Lists::read(&self.tenant, &self.settings, empty)?;
+        let (lists, tastes, position) = follow::read(&self.tenant, &self.settings, empty)?;
+        *self.followed() = position;
         self.change(|old| {
             *old = lists;
             self.neighbours.clear(); // their numbers are of the old lists
@@ -155,13 +167,15 @@ impl TenantIndex {
     pub(crate) fn put_items(&self, items: &[Item]) -> Result<()> {
         items.iter().try_for_each(Item::check)?;
         for chunk in items.chunks(CHUNK) {
-            let _alone = self.writing();
-            self.deferred.put_items(chunk)?;
-            self.change(|lists| {
-                for item in chunk {
-                    lists.items.put(item);
-                }
-            });
+            self.write(|| {
+                self.deferred.put_items(chunk)?;
+                self.change(|lists| {
+                    for item in chunk {
+                        lists.items.put(item);
+                    }
+                });
+                Ok(())
+            })?;
         }
         self.tenant.commit()
     }
@@ -173,40 +187,39 @@ impl TenantIndex {
 
     /// Changes the item `id` by `change`, and says whether there is one. Blocks.
     pub(crate) fn change_item(&self, id: &str, change: impl FnOnce(&mut Item)) -> Result<bool> {
-        let changed = {
-            let _alone = self.writing();
+        let changed = self.write(|| {
             let changed = self.deferred.change_item(id, change)?;
             if let Some(item) = &changed {
                 self.change(|lists| lists.items.put(item));
             }
-            changed
-        };
+            Ok(changed)
+        })?;
         self.tenant.commit()?;
         Ok(changed.is_some())
     }
 
     /// Removes the item `id` and all that was done with it. Blocks.
     pub(crate) fn delete_item(&self, id: &str) -> Result<()> {
-        {
-            let _alone = self.writing();
+        self.write(|| {
             let gone = self.deferred.delete_item(id)?;
             self.change(|lists| {
                 lists.items.remove(id);
                 gone.iter().for_each(|event| lists.forget_ahead(event));
             });
             self.forget_neighbours(&gone);
-        }
+            Ok(())
+        })?;
         self.tenant.commit()
     }
 
     /// Removes the user `id` and all it did. Blocks.
     pub(crate) fn delete_user(&self, id: &str) -> Result<()> {
-        {
-            let _alone = self.writing();
+        self.write(|| {
             let liked = self.liked_events(self.tenant.history(id))?;
             let gone = self.deferred.delete_user(id)?;
             self.uncount(&liked, &gone);
-        }
+            Ok(())
+        })?;
         self.tenant.commit()
     }
 
@@ -231,9 +244,11 @@ impl TenantIndex {
         rows.iter().try_for_each(Feedback::check)?;
         let mut written = Written::default();
         for chunk in self.chunks(rows, writer.batch_rows()) {
-            let _alone = self.writing();
-            let part = writer.put_feedback(chunk, mode, self.settings.insert)?;
-            self.count(&part)?;
+            let part = self.write(|| {
+                let part = writer.put_feedback(chunk, mode, self.settings.insert)?;
+                self.count(&part)?;
+                Ok(part)
+            })?;
             written.changes.extend(part.changes);
             written.new_items.extend(part.new_items);
             written.new_users += part.new_users;
@@ -248,15 +263,14 @@ impl TenantIndex {
         user: &str,
         item: &str,
     ) -> Result<usize> {
-        let count = {
-            let _alone = self.writing();
+        let count = self.write(|| {
             let is_of_item =
                 |event: &Result<Event>| event.as_ref().map_or(true, |event| event.item_id == item);
             let liked = self.liked_events(self.tenant.history(user).filter(is_of_item))?;
             let (count, gone) = self.deferred.delete_feedback(kind, user, item)?;
             self.uncount(&liked, &gone);
-            count
-        };
+            Ok(count)
+        })?;
         self.tenant.commit()?;
         Ok(count)
     }

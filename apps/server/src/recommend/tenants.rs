@@ -103,6 +103,34 @@ impl Recommendations {
         Ok(index)
     }
 
+    /// Keeps what is in memory up to date with what other servers write to the same store.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        let this = Arc::downgrade(self);
+        self.store.follow(move |tenant| {
+            if let Some(this) = this.upgrade() {
+                this.take_in(tenant);
+            }
+        });
+    }
+
+    /// Takes in what other servers wrote to `tenant`, or to any. Blocks.
+    fn take_in(&self, tenant: Option<&str>) {
+        let open: Vec<(String, Slot)> = {
+            let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+            if tenant.is_none() {
+                indexes.retain(|name, _| self.store.tenant(name).is_ok());
+            }
+            let all = indexes.iter().map(|(name, slot)| (name.clone(), Arc::clone(slot)));
+            all.filter(|(name, _)| tenant.is_none_or(|tenant| tenant == name)).collect()
+        };
+        for (name, slot) in open {
+            let index = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(Err(error)) = index.map(|index| index.catch_up()) {
+                tracing::warn!(%error, tenant = name, "what other servers wrote is not in memory yet");
+            }
+        }
+    }
+
     /// Reads all open tenants anew, after the store was changed past them. Blocks.
     pub(crate) fn reload(&self) -> Result<(), dragoman_store::Error> {
         let open: Vec<(String, Slot)> = {

@@ -1,6 +1,8 @@
 //! Lists are a function of what is stored: whatever happened, a server that reads the store anew
 //! makes the same ones.
 
+mod replicas;
+
 use dragoman_store::{Feedback, Item, ItemPatch, Mode, Store, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;

@@ -4,8 +4,11 @@
 //! again. Changes that no flush has put on disk yet are kept here, and are made again by the engine
 //! that takes the failed one's place: what a caller was told is stored stays stored, and what is in
 //! memory of a tenant stays true.
+//!
+//! A shared engine needs none of that: what it has taken is on disk, and it connects again by itself.
 
 use std::{
+    collections::HashMap,
     io::Write as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -14,7 +17,9 @@ use std::{
 
 use fs_err as fs;
 
-use super::{Change, Engine, EngineKind, Row, Rows};
+use super::{
+    Change, Changes, Engine, EngineKind, Heard, Row, Rows, mirror::Mirror, shared::Ending, shown,
+};
 use crate::{Error, Result};
 
 /// Bytes that wait for a flush; a writer of more flushes itself.
@@ -25,6 +30,9 @@ const PROBE: usize = 1 << 20;
 
 /// How long another process, or this one, may take to close the store.
 const OPENING: Duration = Duration::from_millis(500);
+
+/// Trees of a shared engine that are kept in memory.
+const MIRRORED: [&str; 3] = ["meta", "keys", "tenants"];
 
 /// How long the failed engine may take to close: somebody may be reading from it.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -45,6 +53,8 @@ struct Shared {
     flushing: Mutex<()>,
     /// Why the last write failed; none if it did not.
     failure: Mutex<Option<String>>,
+    /// Small trees of a shared engine, by their names.
+    mirrors: HashMap<String, Mirror>,
 }
 
 /// Changes that the engine has taken and not yet flushed.
@@ -67,7 +77,7 @@ impl Database {
         let found = EngineKind::of(dir)?;
         let kind = match (found, asked) {
             (Some(found), Some(asked)) if found != asked => {
-                return Err(Error::OtherEngine { path: dir.into(), found, asked });
+                return Err(Error::OtherEngine { path: shown(dir), found, asked });
             }
             (found, asked) => found.or(asked).unwrap_or(EngineKind::DEFAULT),
         };
@@ -76,8 +86,50 @@ impl Database {
             kind.mark(dir)?;
         }
         let (unflushed, flushing, failure) = Default::default();
+        let mirrors = match engine.shared() {
+            Some(_) => MIRRORED.map(|name| (name.to_owned(), Mirror::new(name))).into(),
+            None => HashMap::new(),
+        };
         let engine = RwLock::new(Some(engine));
-        Ok(Self(Arc::new(Shared { dir: dir.into(), kind, engine, unflushed, flushing, failure })))
+        let dir = dir.into();
+        let shared = Shared { dir, kind, engine, unflushed, flushing, failure, mirrors };
+        let this = Self(Arc::new(shared));
+        this.refresh()?;
+        Ok(this)
+    }
+
+    /// Whether other processes may have it open as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.kind == EngineKind::Postgres
+    }
+
+    /// Brings the mirrors up to date, if there are any.
+    pub(crate) fn refresh(&self) -> Result<()> {
+        let engine = self.engine()?;
+        let Some(shared) = engine.shared() else { return Ok(()) };
+        self.snapshot(|| {
+            self.0.mirrors.values().try_for_each(|mirror| mirror.refresh(engine.as_ref(), shared))
+        })
+    }
+
+    /// Lets `work` read everything as of one moment, where an engine is shared.
+    pub(crate) fn snapshot<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let engine = self.engine()?;
+        let Some(shared) = engine.shared() else { return work() };
+        shared.begin_snapshot()?;
+        let ending = Ending::of(shared);
+        let done = work()?;
+        ending.end(true)?;
+        Ok(done)
+    }
+
+    /// Calls `heard` with the name of each tree that another process changed, and without one whenever any
+    /// of them may have been changed; never where the engine is not shared.
+    pub(crate) fn listen(&self, heard: Heard) -> Result<()> {
+        if let Some(shared) = self.engine()?.shared() {
+            shared.listen(heard);
+        }
+        Ok(())
     }
 
     /// Which engine keeps it.
@@ -92,11 +144,18 @@ impl Database {
 
     /// Why nothing can be written, if that is so.
     pub(crate) fn failure(&self) -> Option<String> {
+        if self.is_shared() {
+            let engine = self.engine().ok()?;
+            return engine.shared()?.failure();
+        }
         lock(&self.0.failure).clone()
     }
 
     /// Blocks until everything written before this call is on disk.
     pub(crate) fn flush(&self) -> Result<()> {
+        if self.is_shared() {
+            return Ok(()); // what was written was committed
+        }
         let _alone = lock(&self.0.flushing);
         self.check()?;
         let taken = std::mem::take(&mut *lock(&self.0.unflushed));
@@ -113,6 +172,9 @@ impl Database {
     /// Opens a failed engine anew, if the disk takes writes again.
     pub(crate) fn recover(&self) -> Result<()> {
         let Shared { dir, kind, .. } = &*self.0;
+        if self.is_shared() {
+            return self.engine()?.shared().map_or(Ok(()), |shared| shared.ping());
+        }
         probe(dir)?;
         let _alone = lock(&self.0.flushing);
         let mut unflushed = lock(&self.0.unflushed);
@@ -128,6 +190,10 @@ impl Database {
     }
 
     fn write(&self, tree: &Arc<str>, change: Change) -> Result<()> {
+        if self.is_shared() {
+            self.engine()?.apply(tree, &change)?;
+            return self.refresh_after(tree);
+        }
         let bytes = change.bytes();
         let waiting = {
             let mut unflushed = lock(&self.0.unflushed);
@@ -138,6 +204,16 @@ impl Database {
             unflushed.bytes
         };
         if waiting > MAX_UNFLUSHED { self.flush() } else { Ok(()) }
+    }
+
+    /// Brings the mirrors up to date after a change of `tree` that is complete.
+    fn refresh_after(&self, tree: &str) -> Result<()> {
+        let engine = self.engine()?;
+        let is_within = engine.shared().is_some_and(|shared| shared.is_within());
+        match self.0.mirrors.contains_key(tree) && !is_within {
+            true => self.refresh(),
+            false => Ok(()),
+        }
     }
 
     /// Refuses what could not be written.
@@ -164,8 +240,52 @@ impl Database {
 }
 
 impl Tree {
+    /// Lets `work` read and change this tree while nobody else changes it; what it changed is on disk
+    /// after it, or undone if it fails. Only a shared engine has somebody else: others undo nothing.
+    pub(crate) fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let engine = self.database.engine()?;
+        let Some(shared) = engine.shared() else { return work() };
+        shared.begin(&self.name)?;
+        let ending = Ending::of(shared);
+        let done = work()?;
+        ending.end(true)?;
+        self.database.refresh_after(&self.name)?;
+        Ok(done)
+    }
+
+    /// Where the log of this tree's changes ends.
+    pub(crate) fn position(&self) -> Result<i64> {
+        self.database.engine()?.shared().map_or(Ok(0), |shared| shared.position(&self.name))
+    }
+
+    /// What other processes changed in this tree behind a position of the log.
+    pub(crate) fn changes(&self, after: i64) -> Result<Changes> {
+        let engine = self.database.engine()?;
+        engine.shared().map_or(Ok(Changes::default()), |shared| shared.changes(&self.name, after))
+    }
+
+    /// The database it is part of.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// What it has in memory, unless this thread has begun a transaction, which sees what is stored.
+    fn mirror(&self) -> Option<&Mirror> {
+        let mirror = self.database.0.mirrors.get(&*self.name)?;
+        let engine = self.database.engine().ok()?;
+        (!engine.shared()?.is_within()).then_some(mirror)
+    }
+
+    /// The values of `keys`, in their order.
+    pub(crate) fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.database.engine()?.get_many(&self.name, keys)
+    }
+
     /// The value of `key`.
     pub(crate) fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>> {
+        if let Some(mirror) = self.mirror() {
+            return Ok(mirror.get(key.as_ref()));
+        }
         self.database.engine()?.get(&self.name, key.as_ref())
     }
 
@@ -195,6 +315,9 @@ impl Tree {
     }
 
     fn rows(&self, from: Vec<u8>, to: Option<Vec<u8>>) -> Rows {
+        if let Some(mirror) = self.mirror() {
+            return mirror.range(from, to);
+        }
         let rows = self.database.engine().and_then(|engine| engine.range(&self.name, from, to));
         rows.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Store;
+use crate::{Store, server::Server};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -38,9 +38,8 @@ fn name(tree: usize) -> &'static str {
     ["one", "two:ö"][tree]
 }
 
-fn follow(kind: EngineKind, steps: &[Step]) -> anyhow::Result<()> {
-    let dir = tempfile::tempdir()?;
-    let mut database = Some(Database::open(dir.path(), Some(kind))?);
+fn follow(kind: EngineKind, dir: &Path, steps: &[Step]) -> anyhow::Result<()> {
+    let mut database = Some(Database::open(dir, Some(kind))?);
     let mut maps = [Map::new(), Map::new()];
     for step in steps {
         let tree = |i: usize| database.as_ref().expect("it is open").tree(name(i));
@@ -81,7 +80,7 @@ fn follow(kind: EngineKind, steps: &[Step]) -> anyhow::Result<()> {
             Step::Flush => database.as_ref().expect("it is open").flush()?,
             Step::Reopen => {
                 database.take().expect("it is open").flush()?;
-                database = Some(Database::open(dir.path(), None)?);
+                database = Some(Database::open(dir, None)?);
             }
         }
     }
@@ -100,16 +99,47 @@ proptest! {
     #[test]
     fn an_engine_is_a_sorted_map_that_lasts(steps in prop::collection::vec(step(), 1..40)) {
         for kind in EngineKind::ALL {
-            follow(kind, &steps).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let dir = tempfile::tempdir()?;
+            follow(kind, dir.path(), &steps).map_err(|error| TestCaseError::fail(error.to_string()))?;
         }
     }
 }
 
 #[test]
-fn writers_and_readers_of_one_tree_see_whole_batches() -> anyhow::Result<()> {
+fn postgres_is_a_sorted_map_that_lasts() -> anyhow::Result<()> {
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let config =
+        ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = prop::test_runner::TestRunner::new(config);
+    let histories = prop::collection::vec(step(), 1..40);
+    let run = runner.run(&histories, |steps| {
+        let address = server.fresh().map_err(|error| TestCaseError::fail(error.to_string()))?;
+        follow(EngineKind::Postgres, &address, &steps)
+            .map_err(|error| TestCaseError::fail(format!("{error:?}")))
+    });
+    Ok(run?)
+}
+
+/// A place for a store of each engine; that of PostgreSQL where it is installed.
+fn places(
+    server: Option<&Server>,
+) -> anyhow::Result<Vec<(EngineKind, PathBuf, tempfile::TempDir)>> {
+    let mut places = Vec::new();
     for kind in EngineKind::ALL {
         let dir = tempfile::tempdir()?;
-        let database = Database::open(dir.path(), Some(kind))?;
+        places.push((kind, dir.path().to_owned(), dir));
+    }
+    if let Some(server) = server {
+        places.push((EngineKind::Postgres, server.fresh()?, tempfile::tempdir()?));
+    }
+    Ok(places)
+}
+
+#[test]
+fn writers_and_readers_of_one_tree_see_whole_batches() -> anyhow::Result<()> {
+    let server = Server::start()?;
+    for (kind, place, _dir) in places(server.as_ref())? {
+        let database = Database::open(&place, Some(kind))?;
         std::thread::scope(|scope| {
             for writer in 0..4u8 {
                 let (tree, database) = (database.tree("t"), database.clone());
@@ -134,9 +164,9 @@ fn writers_and_readers_of_one_tree_see_whole_batches() -> anyhow::Result<()> {
 
 #[test]
 fn a_database_that_is_opened_anew_keeps_what_no_flush_had_written() -> anyhow::Result<()> {
-    for kind in EngineKind::ALL {
-        let dir = tempfile::tempdir()?;
-        let database = Database::open(dir.path(), Some(kind))?;
+    let server = Server::start()?;
+    for (kind, place, _dir) in places(server.as_ref())? {
+        let database = Database::open(&place, Some(kind))?;
         let tree = database.tree("t");
         tree.insert("flushed", "1")?;
         database.flush()?;
@@ -151,8 +181,7 @@ fn a_database_that_is_opened_anew_keeps_what_no_flush_had_written() -> anyhow::R
         tree.insert("later", "3")?;
         database.flush()?;
         drop((tree, database));
-        let keys: Vec<_> =
-            Database::open(dir.path(), None)?.tree("t").iter().collect::<Result<_>>()?;
+        let keys: Vec<_> = Database::open(&place, None)?.tree("t").iter().collect::<Result<_>>()?;
         assert_eq!(keys.len(), 2, "{kind}");
     }
     Ok(())

@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, DefaultHasher, Hasher},
+    time::Instant,
 };
 
 use rapidfuzz::distance::levenshtein;
@@ -30,6 +31,8 @@ const SHORT: usize = 4;
 /// Which texts have which features.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    /// Up to where the log of changes is in it, and when that was read.
+    pub(super) followed: Option<(i64, Instant)>,
     texts: Vec<Text>,
     places: HashMap<u32, Vec<u32>, BuildHasherDefault<Same>>,
 }

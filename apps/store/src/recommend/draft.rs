@@ -15,18 +15,30 @@ use crate::{Result, engine::Tree};
 pub(super) struct Draft<'a> {
     tree: &'a Tree,
     rows: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Rows of the tree that were read ahead.
+    read: HashMap<Vec<u8>, Option<Vec<u8>>>,
     /// Keys that the tree was found to have: a batch names the same users and items many times.
     found: RefCell<HashSet<Vec<u8>>>,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(tree: &'a Tree) -> Self {
-        Self { tree, rows: HashMap::new(), found: RefCell::default() }
+        Self { tree, rows: HashMap::new(), read: HashMap::new(), found: RefCell::default() }
+    }
+
+    /// Reads the rows of `keys` at once, where each would be asked of another process.
+    pub(super) fn read_ahead(&mut self, keys: impl FnOnce() -> Vec<Vec<u8>>) -> Result<()> {
+        if self.tree.database().is_shared() {
+            let keys = keys();
+            let values = self.tree.get_many(&keys)?;
+            self.read.extend(keys.into_iter().zip(values));
+        }
+        Ok(())
     }
 
     /// The value of `key` as it will be.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        match self.rows.get(key) {
+        match self.rows.get(key).or_else(|| self.read.get(key)) {
             Some(value) => Ok(value.clone()),
             None => self.tree.get(key),
         }
@@ -34,7 +46,7 @@ impl<'a> Draft<'a> {
 
     /// Whether `key` will be there.
     pub(super) fn contains(&self, key: &[u8]) -> Result<bool> {
-        match self.rows.get(key) {
+        match self.rows.get(key).or_else(|| self.read.get(key)) {
             Some(value) => Ok(value.is_some()),
             None if self.found.borrow().contains(key) => Ok(true),
             None => {
@@ -81,6 +93,7 @@ impl<'a> Draft<'a> {
 
     /// Writes all as one, and leaves the draft empty.
     pub(super) fn apply(&mut self) -> Result<()> {
+        self.read.clear();
         self.found.get_mut().clear(); // what is removed now is not there any more
         let mut rows: Vec<_> = self.rows.drain().collect();
         rows.sort_unstable(); // neighbours are written one after another

@@ -77,6 +77,7 @@ impl Tenant {
         let mut written = Written::default();
         for chunk in rows.chunks(self.batch_rows) {
             self.change(|draft| {
+                draft.read_ahead(|| chunk.iter().flat_map(keys_of).collect())?;
                 for row in chunk {
                     if let Some(()) = admit(draft, row, insert, &mut written)? {
                         self.put_row(draft, row, mode, &mut written)?;
@@ -165,6 +166,17 @@ impl Tenant {
     }
 }
 
+/// The rows that decide what becomes of `row`.
+pub(super) fn keys_of(row: &Feedback) -> [Vec<u8>; 4] {
+    let (user, item, kind) = (&row.user_id, &row.item_id, &row.feedback_type);
+    [
+        plain(USER, user),
+        plain(ITEM, item),
+        feedback_key(kind, user, item),
+        Key::new(HISTORY).id(user).time(row.timestamp).id(item).id(kind).build(),
+    ]
+}
+
 /// Makes the user and the item of `row` if they are not there; `None` if `row` is to be dropped.
 pub(super) fn admit(
     draft: &mut Draft<'_>,
@@ -247,6 +259,11 @@ pub(super) fn encode(row: &Feedback) -> Result<Vec<u8>> {
         0..=MAX_BYTES => Ok(value),
         size => Err(Error::TooLarge { size, limit: MAX_BYTES }),
     }
+}
+
+/// The value that a row, or its beginning, holds.
+pub(super) fn value_in(row: &[u8]) -> f64 {
+    row.get(..8).map_or(0.0, |bytes| finite(number(bytes)))
 }
 
 fn decode(key: FeedbackKey, value: &[u8]) -> Result<Feedback> {

@@ -6,7 +6,7 @@ use super::{
     Feedback, Item, Tenant, User,
     codec::{HISTORY, Key},
     draft::Draft,
-    feedback::{Insert, Mode, Written, admit, encode, feedback_key},
+    feedback::{Insert, Mode, Written, admit, encode, feedback_key, keys_of},
     put_item, put_user,
 };
 use crate::{Event, Result, Timestamp};
@@ -34,6 +34,14 @@ pub(crate) enum Incoming {
 }
 
 impl Incoming {
+    /// The rows that decide what becomes of it.
+    fn keys(&self) -> Vec<Vec<u8>> {
+        match self {
+            Self::User(_) | Self::Item(_) => Vec::new(),
+            Self::Full(FullFeedback { row, .. }) | Self::Event(row) => keys_of(row).into(),
+        }
+    }
+
     /// Says what is wrong with the row.
     pub(crate) fn check(&self) -> Result<()> {
         match self {
@@ -81,7 +89,10 @@ impl Tenant {
     /// Writes `rows`, uncommitted; a row that is there already stays once.
     pub(crate) fn restore(&self, rows: &[Incoming]) -> Result<()> {
         for chunk in rows.chunks(self.batch_rows) {
-            self.change(|draft| chunk.iter().try_for_each(|row| self.restore_row(draft, row)))?;
+            self.change(|draft| {
+                draft.read_ahead(|| chunk.iter().flat_map(Incoming::keys).collect())?;
+                chunk.iter().try_for_each(|row| self.restore_row(draft, row))
+            })?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::{Error, Result, Store};
 pub const DEFAULT_TENANT: &str = "default";
 
 /// What the names of trees start with.
-const TREE: &str = "recommend:";
+pub(crate) const TREE: &str = "recommend:";
 
 impl Store {
     /// The tenant `name`; the default one is made when it is not there.
@@ -33,17 +33,23 @@ impl Store {
                 "`{name}` is no name of a tenant; take up to 64 lower-case letters, digits, `-` and `_`"
             )));
         }
-        if name == DEFAULT_TENANT || self.has_tenant(name)? {
-            return Ok(false);
-        }
-        self.inner.tenants.insert(name, [])?;
-        self.inner.committer.commit()?;
-        Ok(true)
+        self.alone_with_keys(|| {
+            if name == DEFAULT_TENANT || self.has_tenant(name)? {
+                return Ok(false);
+            }
+            self.inner.tenants.insert(name, [])?;
+            self.inner.committer.commit()?;
+            Ok(true)
+        })
     }
 
     /// Removes the tenant `name` with everything in it and its keys, and says whether it was
     /// there; the default one is only emptied. Blocks.
     pub fn remove_tenant(&self, name: &str) -> Result<bool> {
+        self.alone_with_keys(|| self.remove_tenant_alone(name))
+    }
+
+    fn remove_tenant_alone(&self, name: &str) -> Result<bool> {
         let was = name == DEFAULT_TENANT || self.has_tenant(name)?;
         if was {
             if self.has_tenant_keys(DEFAULT_TENANT) {

@@ -65,6 +65,9 @@ impl Store {
         }
         import.flush()?;
         self.inner.committer.commit()?;
+        if self.is_shared() {
+            self.count_tenant_keys()?;
+        }
         match failed {
             None => Ok(import.counts),
             Some((line, reason)) => {

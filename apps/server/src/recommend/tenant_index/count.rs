@@ -5,7 +5,7 @@
 
 use dragoman_store::{Change, Event, Item, Result, Tenant, Timestamp, Written};
 
-use super::{Ahead, Lists, TenantIndex};
+use super::{Ahead, CHUNK, Lists, TenantIndex};
 use crate::recommend::{item_index::ItemIndex, neighbours::Tastes, settings::Settings};
 
 impl Lists {
@@ -20,15 +20,21 @@ impl Lists {
             lists.items.put(&item?);
         }
         let mut tastes = Tastes::default();
-        for event in tenant.events() {
-            let event = event?;
-            let is_liked = settings.likes(tenant, &event)?;
-            if is_liked {
-                lists.count(settings, &event, 1.0);
+        let mut events = tenant.events();
+        loop {
+            let chunk: Vec<Event> = events.by_ref().take(CHUNK).collect::<Result<_>>()?;
+            if chunk.is_empty() {
+                break;
             }
-            if event.time <= lists.now {
-                let liked = is_liked.then(|| lists.items.number(&event.item_id)).flatten();
-                tastes.add(&event, liked);
+            let liked = settings.likes_each(tenant, &chunk)?;
+            for (event, is_liked) in chunk.iter().zip(liked) {
+                if is_liked {
+                    lists.count(settings, event, 1.0);
+                }
+                if event.time <= lists.now {
+                    let liked = is_liked.then(|| lists.items.number(&event.item_id)).flatten();
+                    tastes.add(event, liked);
+                }
             }
         }
         Ok((lists, tastes))
@@ -126,10 +132,7 @@ impl TenantIndex {
         }
         unknown.sort_unstable();
         unknown.dedup();
-        let mut items: Vec<Item> = Vec::new();
-        for id in unknown {
-            items.extend(self.tenant.item(id)?);
-        }
+        let items: Vec<Item> = self.tenant.items_of(&unknown)?.into_iter().flatten().collect();
         self.change(|lists| {
             lists.now = lists.now.max(Timestamp::now());
             for item in &items {

@@ -7,7 +7,7 @@ use super::{
         Event, Feedback, FeedbackKey, Tenant,
         codec::{FEEDBACK, Key, Parts},
     },
-    decode, feedback_key, key_of,
+    decode, feedback_key, key_of, value_in,
 };
 use crate::Result;
 
@@ -17,6 +17,14 @@ impl Tenant {
         let key = feedback_key(kind, user, item);
         let row = self.tree.get(&key)?;
         row.map(|value| decode(key_of(&key)?, &value)).transpose()
+    }
+
+    /// The values of the rows `keys`, in their order, read at once.
+    pub fn values(&self, keys: &[FeedbackKey]) -> Result<Vec<Option<f64>>> {
+        let key = |key: &FeedbackKey| feedback_key(&key.feedback_type, &key.user_id, &key.item_id);
+        let keys: Vec<Vec<u8>> = keys.iter().map(key).collect();
+        let values = self.tree.get_many(&keys)?.into_iter();
+        Ok(values.map(|value| value.as_deref().map(value_in)).collect())
     }
 
     /// All rows in the order of kind, user and item, from `start` on.

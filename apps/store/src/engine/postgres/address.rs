@@ -1,0 +1,118 @@
+//! Addresses of databases, and what a refused connection means for whoever gave the address.
+
+use std::path::{Path, PathBuf};
+
+use tokio_postgres::{
+    Config,
+    error::{Error as PgError, SqlState},
+};
+
+/// How a password is shown.
+const HIDDEN: &str = "***";
+
+/// Whether `place` names a database of PostgreSQL in place of a folder.
+pub(crate) fn is_address(place: &Path) -> bool {
+    let text = place.to_string_lossy();
+    text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
+/// The address without its password, and any other place as it is.
+pub(crate) fn shown(place: &Path) -> PathBuf {
+    if !is_address(place) {
+        return place.into();
+    }
+    let text = place.to_string_lossy();
+    let Some((scheme, rest)) = text.split_once("://") else { return place.into() };
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(a, b)| (a, Some(b)));
+    // A password may hold an `@`; a host may not.
+    let rest = match rest.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:{HIDDEN}@{host}"),
+            None => format!("{user}@{host}"),
+        },
+        None => rest.to_owned(),
+    };
+    let query = query.map(|query| {
+        let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+            Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}={HIDDEN}"),
+            _ => pair.to_owned(),
+        });
+        format!("?{}", pairs.collect::<Vec<_>>().join("&"))
+    });
+    format!("{scheme}://{rest}{}", query.unwrap_or_default()).into()
+}
+
+/// Why a connection was refused, and what to do about it. The address is left out: who reads it later may be
+/// a client of the server.
+pub(super) fn refusal(error: &PgError, config: &Config) -> String {
+    let user = config.get_user().unwrap_or("(nobody)");
+    let database = config.get_dbname().unwrap_or(user);
+    let text = said(error);
+    let advice = match error.code() {
+        Some(&SqlState::INVALID_PASSWORD) => format!(
+            "the password of the user `{user}` is wrong; give the right one in the address or in \
+             the variable PGPASSWORD"
+        ),
+        Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => format!(
+            "make the user with `createuser {user}`, or let it in from this machine in the \
+             server's pg_hba.conf"
+        ),
+        Some(&SqlState::INVALID_CATALOG_NAME) => {
+            format!("make the database with `createdb {database}`, or name another one")
+        }
+        Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+            "raise max_connections of the server, or run fewer replicas".to_owned()
+        }
+        Some(&SqlState::CANNOT_CONNECT_NOW) => "it is tried again until it is ready".to_owned(),
+        Some(_) => "the log of the server may say more".to_owned(),
+        None if text.contains("password missing") => {
+            "give a password in the address, postgres://USER:PASSWORD@HOST/DATABASE, or in the \
+             variable PGPASSWORD"
+                .to_owned()
+        }
+        None if text.contains("TLS") || text.contains("SSL") => {
+            "connections of this program are not encrypted: take `sslmode=disable` within a \
+             private network, or a local proxy that encrypts, such as stunnel"
+                .to_owned()
+        }
+        None => "is the server running, and does it listen on this address?".to_owned(),
+    };
+    format!("{text}; {advice}")
+}
+
+/// What the server said, and not only that it said something.
+pub(super) fn said(error: &PgError) -> String {
+    if let Some(said) = error.as_db_error() {
+        return said.message().to_owned();
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for (address, expected) in [
+            ("postgres://u:secret@h/db", "postgres://u:***@h/db"),
+            ("postgres://u:s:e@cret@h:1/db?x=1", "postgres://u:***@h:1/db?x=1"),
+            ("postgresql://u@h/db", "postgresql://u@h/db"),
+            ("postgres:///db?user=u&password=secret", "postgres:///db?user=u&password=***"),
+            ("postgres://h", "postgres://h"),
+            ("/var/lib/a:b@c", "/var/lib/a:b@c"),
+        ] {
+            assert_eq!(shown(address.as_ref()), PathBuf::from(expected), "{address}");
+        }
+        assert!(is_address("postgresql://h".as_ref()) && !is_address("./postgres".as_ref()));
+    }
+}
