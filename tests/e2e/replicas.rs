@@ -285,9 +285,8 @@ fn balance(urls: Vec<String>) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
     let serve = move || {
-        let mut turn = 0;
-        for client in listener.incoming().map_while(std::io::Result::ok) {
-            turn += 1;
+        let clients = listener.incoming().map_while(std::io::Result::ok);
+        for (turn, client) in clients.enumerate() {
             let order = (0..servers.len()).map(|i| &servers[(turn + i) % servers.len()]);
             let Some(server) = order.filter_map(|one| TcpStream::connect(one).ok()).next() else {
                 continue;
