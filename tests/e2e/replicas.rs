@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use dragoman_e2e::{Dragoman, Options, TestApp};
+use dragoman_e2e::{Dragoman, Options, TestApp, app::answer};
 use serde_json::{Value, json};
 
 use self::server::{PASSWORD, Server};
@@ -224,6 +224,35 @@ async fn commands_work_on_a_database_beside_its_servers() -> Result<()> {
     ensure!(!app.log().contains(secret), "{}", app.log());
     let help = Dragoman::new(["serve", "--help"])?.env("DRAGOMAN_STORE", &address).stdout()?;
     ensure!(!help.contains(secret), "{help}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_its_database_a_server_translates() -> Result<()> {
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let app = replica(&server.fresh()?).await?;
+    let text = "Good morning. Where is the station?";
+    let before = app.translate(text, "en", "de").await?;
+    server.crash()?;
+    let (health, _) = answer(app.get("/health")).await?;
+    ensure!(health == 503, "/health answers {health}");
+    let started = Instant::now();
+    ensure!(app.translate(text, "en", "de").await? == before, "without the database");
+    ensure!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    let event = json!([{ "FeedbackType": "read", "UserId": "u1", "ItemId": "i1" }]);
+    let (status, reply) = app.json("/api/feedback", &event).await?;
+    ensure!(status == 500, "a write is answered with {status}: {reply}");
+    server.up()?;
+    healthy_within(&app, Duration::from_secs(20)).await
+}
+
+/// Waits until a server is healthy again.
+async fn healthy_within(app: &TestApp, patience: Duration) -> Result<()> {
+    let started = Instant::now();
+    while answer(app.get("/health")).await?.0 != 200 {
+        ensure!(started.elapsed() < patience, "not healthy after {patience:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! The translation memory as translations use it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use dragoman_core::translate::{Hypothesis, Translation, TranslationJob};
 use dragoman_store::{MemoryMatch, MemoryOf, Store};
@@ -33,6 +36,8 @@ pub(crate) struct MemoryRequest {
 pub(crate) struct Memory {
     store: Store,
     wish: MemoryRequest,
+    /// Whether the store could not be read.
+    is_away: Arc<AtomicBool>,
 }
 
 impl MemoryRequest {
@@ -59,7 +64,26 @@ impl MemoryRequest {
 
 impl Memory {
     pub(crate) fn new(store: Store, wish: MemoryRequest) -> Self {
-        Self { store, wish }
+        Self { store, wish, is_away: Arc::default() }
+    }
+
+    /// What `ask` finds, or nothing while the store cannot be read: a text is then translated as if
+    /// nothing were remembered, rather than not at all. A request waits for the store once.
+    fn ask<T: Default>(
+        &self,
+        ask: impl FnOnce(&Store) -> Result<T, dragoman_store::Error>,
+    ) -> Result<T, ServiceError> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return Ok(T::default());
+        }
+        match ask(&self.store) {
+            Err(error @ dragoman_store::Error::Engine(_)) => {
+                tracing::warn!(%error, "translating without the memory");
+                self.is_away.store(true, Ordering::Relaxed);
+                Ok(T::default())
+            }
+            found => Ok(found?),
+        }
     }
 
     fn of<'a>(&'a self, source: &'a str, target: &'a str) -> MemoryOf<'a> {
@@ -74,13 +98,13 @@ impl Memory {
         target: &str,
     ) -> Result<Option<String>, ServiceError> {
         let of = self.of(source, target);
-        if let Some(exact) = self.store.recall_exact(of, text)? {
+        if let Some(exact) = self.ask(|store| store.recall_exact(of, text))? {
             return Ok(Some(exact));
         }
         if self.wish.threshold >= 100 {
             return Ok(None);
         }
-        let best = self.store.recall(of, text, self.wish.threshold, 1)?;
+        let best = self.ask(|store| store.recall(of, text, self.wish.threshold, 1))?;
         Ok(best.into_iter().next().map(|best| best.target))
     }
 
@@ -91,7 +115,7 @@ impl Memory {
         source: &str,
         target: &str,
     ) -> Result<Option<String>, ServiceError> {
-        Ok(self.store.recall_exact(self.of(source, target), text)?)
+        self.ask(|store| store.recall_exact(self.of(source, target), text))
     }
 
     /// What is remembered for each of `jobs`, as the answer of a model. Blocks.
@@ -123,6 +147,6 @@ impl Memory {
             return Ok(Vec::new());
         }
         let threshold = self.wish.threshold.min(MIN_SHOWN);
-        Ok(self.store.recall(self.of(source, target), text, threshold, MAX_SHOWN)?)
+        self.ask(|store| store.recall(self.of(source, target), text, threshold, MAX_SHOWN))
     }
 }
