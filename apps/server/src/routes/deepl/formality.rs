@@ -41,10 +41,8 @@ pub(super) fn domains(
         (true, _) => Ok(vec![name.into()]),
         (false, true) => Ok(Vec::new()),
         (false, false) => {
-            let reason = format_args!(
-                "'formality' is not supported for given 'target_lang'. A model is taught it as the \
-                 domain `{name}`."
-            );
+            // In DeepL's words, which clients know; the documentation says how a model is taught it.
+            let reason = "'formality' is not supported for given 'target_lang'.";
             Err(ServiceError::invalid(reason).into())
         }
     }
