@@ -35,9 +35,11 @@ export async function expertLoads() {
 /** The description of the API. */
 export const spec = () => send("spec");
 
-/** Translates; `request` has the fields of `POST /translate`. */
+/** Translates; `request` has the fields of `POST /translate`, and `q` may be several texts. */
 export async function translate(request, signal) {
-  return checked(await post("translate", request, signal), (reply) => typeof reply.translatedText === "string");
+  const isAnswer = ({ translatedText }) =>
+    Array.isArray(request.q) ? Array.isArray(translatedText) : typeof translatedText === "string";
+  return checked(await post("translate", request, signal), isAnswer);
 }
 
 /** Stores a better translation `s` of `q`. */
