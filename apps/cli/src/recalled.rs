@@ -84,6 +84,30 @@ impl Recalled {
     }
 }
 
+/// Which store a command is about.
+#[cfg(feature = "server")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct StorePlace {
+    /// Folder of the store [default: in the user's data directory], or the address of a database,
+    /// `postgres://USER:PASSWORD@HOST/NAME`
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "DRAGOMAN_STORE",
+        hide_env_values = true,
+        global = true
+    )]
+    store: Option<PathBuf>,
+}
+
+#[cfg(feature = "server")]
+impl StorePlace {
+    /// The place that was named, or the store of the user.
+    pub(crate) fn or_default(self) -> anyhow::Result<PathBuf> {
+        self.store.map_or_else(default_store, Ok)
+    }
+}
+
 /// A folder of the user's data directory.
 #[cfg(feature = "server")]
 pub(crate) fn default_store() -> anyhow::Result<PathBuf> {

@@ -35,6 +35,7 @@ def main():
             texts = [str(text) for text in batch[column]]
             yield batch.assign(translation=translator.translate_batch(texts, source=source, target=target))
 
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")  # of local workers; those of a cluster get it below
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers find the packages of this interpreter
     spark = (
         SparkSession.builder.master(arguments.master)

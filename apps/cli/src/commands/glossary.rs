@@ -8,21 +8,13 @@ use dragoman_store::{NewDictionary, Store, StoredGlossary};
 use dragoman_text::entries::to_tsv;
 
 use crate::glossary_file;
-use crate::recalled::default_store;
+use crate::recalled::StorePlace;
 
 /// Handle glossaries: terms and how they are to be translated
 #[derive(Debug, Args)]
 pub(crate) struct GlossaryCommand {
-    /// Folder of the store [default: in the user's data directory], or the address of a database,
-    /// `postgres://USER:PASSWORD@HOST/NAME`
-    #[arg(
-        long,
-        value_name = "PLACE",
-        env = "DRAGOMAN_STORE",
-        hide_env_values = true,
-        global = true
-    )]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    place: StorePlace,
 
     /// API key that the glossaries belong to; without one they belong to all who need none
     #[arg(long, value_name = "KEY", global = true)]
@@ -71,7 +63,7 @@ enum What {
 
 impl GlossaryCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let folder = self.store.map_or_else(default_store, Ok)?;
+        let folder = self.place.or_default()?;
         let store = Store::open(&folder).context(
             "opening the store; while a server has it open, use its API under `/v3/glossaries`",
         )?;

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use dragoman_data::corpus::Corpus;
 use dragoman_store::{MemoryOf, Store};
 
-use crate::recalled::default_store;
+use crate::recalled::StorePlace;
 
 /// Units that are written at once.
 const BATCH: usize = 10_000;
@@ -21,16 +21,8 @@ const BATCH: usize = 10_000;
 /// Handle the translation memory: texts that were translated before
 #[derive(Debug, Args)]
 pub(crate) struct MemoryCommand {
-    /// Folder of the store [default: in the user's data directory], or the address of a database,
-    /// `postgres://USER:PASSWORD@HOST/NAME`
-    #[arg(
-        long,
-        value_name = "PLACE",
-        env = "DRAGOMAN_STORE",
-        hide_env_values = true,
-        global = true
-    )]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    place: StorePlace,
 
     /// API key that the memory belongs to; without one it is the memory that all share
     #[arg(long, value_name = "KEY", global = true)]
@@ -103,7 +95,7 @@ impl MemoryCommand {
         if let What::Bench { file, units } = &self.what {
             return bench::run(file, units);
         }
-        let folder = self.store.map_or_else(default_store, Ok)?;
+        let folder = self.place.or_default()?;
         let store = Store::open(&folder).context(
             "opening the store; while a server has it open, use its API under `/memory`",
         )?;

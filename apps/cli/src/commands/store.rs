@@ -13,21 +13,13 @@ use dragoman_store::{
     Store, Tenant, Timestamp, User,
 };
 
-use crate::recalled::default_store;
+use crate::recalled::StorePlace;
 
 /// Handle what the services remember
 #[derive(Debug, Args)]
 pub(crate) struct StoreCommand {
-    /// Folder of the store [default: in the user's data directory], or the address of a database,
-    /// `postgres://USER:PASSWORD@HOST/NAME`
-    #[arg(
-        long,
-        value_name = "PLACE",
-        env = "DRAGOMAN_STORE",
-        hide_env_values = true,
-        global = true
-    )]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    place: StorePlace,
 
     /// Storage engine of a new store, sled or redb; a store that another one keeps is refused
     /// [default: the one that keeps the store, sled for a new one]
@@ -121,10 +113,7 @@ enum What {
 
 impl StoreCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let folder = match self.store {
-            Some(folder) => folder,
-            None => default_store()?,
-        };
+        let folder = self.place.or_default()?;
         let what = match self.what {
             What::Check => return say(&Store::check(&folder)?),
             What::Salvage { to } => return say(&Store::salvage(&folder, &to)?),
