@@ -241,6 +241,9 @@ async fn without_its_database_a_server_translates() -> Result<()> {
     let event = json!([{ "FeedbackType": "read", "UserId": "u1", "ItemId": "i1" }]);
     let status = app.post("/api/feedback").json(&event).send().await?.status();
     ensure!(status == 500, "a write is answered with {status}");
+    let body = json!({ "text": [text], "target_lang": "DE" });
+    let status = app.post("/v2/translate").json(&body).send().await?.status();
+    ensure!(status == 200, "a call that counts characters is answered with {status}");
     server.up()?;
     health_within(&app, 200, Duration::from_secs(20)).await
 }
