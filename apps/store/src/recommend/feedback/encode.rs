@@ -64,10 +64,11 @@ impl Sums {
         let broken = || Error::corrupt("a feedback row is too short");
         let (value, rest) = row.split_first_chunk::<8>().ok_or_else(broken)?;
         let (timestamp, rest) = rest.split_at_checked(Timestamp::BYTES).ok_or_else(broken)?;
+        let (updated, _) = rest.split_at_checked(Timestamp::BYTES).ok_or_else(broken)?;
         Ok(Self {
             value: finite(f64::from_be_bytes(*value)),
             timestamp: Timestamp::from_bytes(timestamp).ok_or_else(broken)?,
-            updated: Timestamp::from_bytes(rest).ok_or_else(broken)?,
+            updated: Timestamp::from_bytes(updated).ok_or_else(broken)?,
         })
     }
 }
