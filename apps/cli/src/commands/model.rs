@@ -16,7 +16,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use dragoman_core::directory::WeightFormat;
 use dragoman_import::export::{Format, export};
 
-use crate::models::ModelArgs;
+use crate::models::ModelFolder;
 
 /// Downloads the public model of `family` from one language to another into a folder of models.
 #[cfg(feature = "server")]
@@ -59,7 +59,7 @@ struct Export {
     format: Option<Format>,
 
     #[command(flatten)]
-    model: ModelArgs,
+    model: ModelFolder,
 }
 
 /// In how many bytes weights are written.
