@@ -24,6 +24,7 @@ mod model;
 mod link;
 mod queue;
 mod tenant_index;
+mod live;
 mod score;
 mod rerank;
 mod explain;
@@ -133,7 +134,7 @@ impl Recommendations {
             }
             _ => self.score(index, link.as_ref(), &context, recommender)?,
         };
-        let is_personal = matches!(scores, Scores::Model { .. } | Scores::Live { .. });
+        let is_personal = matches!(scores, Scores::Model { .. } | Scores::Live(_));
         let is_user = matches!(request.audience, Audience::User(_));
         // Pages of one list fit together: whatever lies beyond the first places is not put in order.
         let reranker = self.reranker.as_ref();

@@ -1,11 +1,10 @@
 //! Threads for calls that block, of which a bounded number wait.
 
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, Thread},
 };
 
 use tokio::sync::{Semaphore, oneshot};
@@ -17,24 +16,36 @@ type Call = Box<dyn FnOnce() + Send>;
 /// The threads, and the slots before them; it ends when this is dropped.
 pub(crate) struct Pool {
     slots: Arc<Semaphore>,
-    calls: Mutex<Sender<Call>>,
+    waiting: Arc<Waiting>,
+}
+
+/// Calls that wait for a thread, or threads that wait for a call.
+#[derive(Default)]
+struct Waiting(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    calls: VecDeque<Call>,
+    /// Those that wait, the last to do so at the end. It is the next to work: its caches and its memory are
+    /// the warmest.
+    idle: Vec<Thread>,
+    is_closed: bool,
 }
 
 impl Pool {
     /// Starts `threads` threads called `name`; at most `limit` calls wait or are in work.
     pub(crate) fn start(name: &str, threads: usize, limit: usize) -> std::io::Result<Self> {
-        let (sender, receiver) = channel();
-        let receiver = Arc::new(Mutex::new(receiver));
+        let this = Self { slots: Arc::new(Semaphore::new(limit)), waiting: Arc::default() };
         for number in 0..threads {
-            let receiver = Arc::clone(&receiver);
+            let waiting = Arc::clone(&this.waiting);
             let work = move || {
-                while let Some(call) = next(&receiver) {
+                while let Some(call) = waiting.next() {
                     call();
                 }
             };
-            std::thread::Builder::new().name(format!("{name}-{number}")).spawn(work)?;
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(work)?;
         }
-        Ok(Self { slots: Arc::new(Semaphore::new(limit)), calls: Mutex::new(sender) })
+        Ok(this)
     }
 
     /// Runs `work` when it is its turn, or refuses at once when too many wait. If nobody waits for
@@ -54,19 +65,53 @@ impl Pool {
             }
             drop(slot);
         };
-        let stopped = |_| ServiceError::Internal("the server is stopping".into());
-        self.calls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .send(Box::new(call))
-            .map_err(|error| stopped(error.to_string()))?;
+        self.waiting.add(Box::new(call));
         let crashed = |_| ServiceError::Internal("the call crashed; the log says where".into());
         answer.await.map_err(crashed)
     }
 }
 
-fn next(calls: &Mutex<Receiver<Call>>) -> Option<Call> {
-    calls.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let mut state = self.waiting.lock();
+        state.is_closed = true;
+        state.idle.iter().for_each(Thread::unpark);
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, call: Call) {
+        let mut state = self.lock();
+        state.calls.push_back(call);
+        let idle = state.idle.pop();
+        drop(state);
+        if let Some(thread) = idle {
+            thread.unpark();
+        }
+    }
+
+    /// The next call for this thread, when it comes; none after the pool was dropped.
+    fn next(&self) -> Option<Call> {
+        let this = thread::current();
+        loop {
+            {
+                let mut state = self.lock();
+                state.idle.retain(|thread| thread.id() != this.id()); // it may have woken by chance
+                if let Some(call) = state.calls.pop_front() {
+                    return Some(call);
+                }
+                if state.is_closed {
+                    return None;
+                }
+                state.idle.push(this.clone());
+            }
+            thread::park();
+        }
+    }
 }
 
 #[cfg(test)]

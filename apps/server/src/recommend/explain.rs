@@ -11,6 +11,7 @@ use dragoman_store::Timestamp;
 use super::{
     Recommendations, TenantIndex,
     link::Link,
+    live::SHARES,
     score::{Scores, UserContext},
 };
 use crate::error::ServiceError;
@@ -67,9 +68,7 @@ impl Recommendations {
             }
             (Scores::External { .. }, _) => (Vec::new(), vec![("external".into(), 1.0)]),
             (Scores::Latest, _) => (Vec::new(), vec![("latest".into(), 1.0)]),
-            (Scores::Live { scores, .. }, _) if scores.iter().any(|score| *score > 0.0) => {
-                (Vec::new(), live_shares())
-            }
+            (Scores::Live(scores), _) if !scores.is_empty() => (Vec::new(), live_shares()),
             _ => (Vec::new(), vec![("popularity".into(), 1.0)]),
         };
         let segment = match scores {
@@ -89,10 +88,10 @@ impl Recommendations {
 }
 
 fn live_shares() -> Vec<(String, f32)> {
-    let sum: f32 = super::score::SHARES.iter().sum();
+    let sum: f32 = SHARES.iter().sum();
     let names = ["neighbours", "content", "popularity"];
     let share = |(name, share): (&str, f32)| (name.to_owned(), share / sum);
-    names.into_iter().zip(super::score::SHARES).map(share).collect()
+    names.into_iter().zip(SHARES).map(share).collect()
 }
 
 /// The events that the item `number` rests on.
@@ -118,7 +117,7 @@ fn because(
             });
             named.collect()
         }
-        Scores::Live { from, .. } => from.get(&number).cloned().unwrap_or_default(),
+        Scores::Live(scores) => scores.from(number),
         Scores::External { .. } | Scores::Popular | Scores::Latest => Vec::new(),
     };
     shares.retain(|(_, share)| *share > 0.0);

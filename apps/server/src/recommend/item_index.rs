@@ -1,14 +1,16 @@
 //! The items of a tenant in memory: what lists and filters need, and the order of popularity and
 //! of time.
 
+mod query;
+
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
-    ops::RangeInclusive,
+    collections::{BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use ahash::AHashMap;
 use dragoman_core::recommend::labels;
 use dragoman_store::Item;
 
@@ -47,7 +49,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct ItemIndex {
     entries: Vec<Entry>,
-    numbers: HashMap<Arc<str>, u32>,
+    numbers: AHashMap<Arc<str>, u32>,
     /// Numbers of deleted items, and since when.
     free: VecDeque<(Instant, u32)>,
     words: Words,
@@ -126,7 +128,7 @@ impl ItemIndex {
     }
 
     /// What `of` makes of the words of each item, its categories and labels.
-    pub(crate) fn map_words<T>(&self, of: impl Fn(&[u32]) -> T) -> Vec<T> {
+    pub(crate) fn map_words<T>(&self, mut of: impl FnMut(&[u32]) -> T) -> Vec<T> {
         let parts = self.bags.iter().zip(&self.entries);
         let of_item = |(bag, entry): (Option<&[u32]>, &Entry)| match bag {
             Some(words) => of(words),
@@ -230,190 +232,7 @@ impl ItemIndex {
     pub(crate) fn popular(&self) -> impl Iterator<Item = u32> + '_ {
         self.popularity.ranked().filter(|&number| self.is_shown(number))
     }
-
-    /// The number of a category, if an item has it.
-    pub(crate) fn category(&self, name: &str) -> Option<u32> {
-        self.words.get(&format!("c:{name}"))
-    }
-
-    /// The number of a flattened label, if an item has it.
-    pub(crate) fn label(&self, name: &str) -> Option<u32> {
-        self.words.get(&format!("l:{name}"))
-    }
-
-    /// The numbers of the labels at `path` whose values are numbers in `range`.
-    pub(crate) fn labels_within(&self, path: &str, range: RangeInclusive<f64>) -> HashSet<u32> {
-        let is_within = |word: &str| {
-            let value = word.strip_prefix("l:").and_then(|word| word.strip_prefix(path));
-            let value = value.and_then(|rest| rest.strip_prefix(':'));
-            value.and_then(|value| value.parse().ok()).is_some_and(|value| range.contains(&value))
-        };
-        let numbers = 0..u32::try_from(self.words.len()).unwrap_or(u32::MAX);
-        numbers.filter(|&number| is_within(self.words.name(number))).collect()
-    }
-
-    /// The flattened label with this number.
-    pub(crate) fn label_text(&self, number: u32) -> &str {
-        let word = self.words.name(number);
-        word.strip_prefix("l:").unwrap_or(word)
-    }
-
-    /// Categories of the shown items, with how many items have each.
-    pub(crate) fn categories(&self) -> BTreeMap<String, usize> {
-        let mut counts: HashMap<u32, usize> = HashMap::new();
-        for entry in self.entries.iter().filter(|entry| entry.is_shown) {
-            entry.categories.iter().for_each(|&word| *counts.entry(word).or_default() += 1);
-        }
-        counts.into_iter().map(|(word, count)| (self.word(word).to_owned(), count)).collect()
-    }
-
-    /// Names of the categories of the item `number`.
-    pub(crate) fn categories_of(&self, number: u32) -> Vec<String> {
-        self.entry(number).categories.iter().map(|&word| self.word(word).to_owned()).collect()
-    }
-
-    /// A category or a label by its number.
-    fn word(&self, number: u32) -> &str {
-        self.words.name(number).get(2..).unwrap_or_default()
-    }
-
-    /// The first `n` shown items that have every word of `text`, in any case and in any order, in
-    /// their identifier, title, categories or labels. Those with the whole text in identifier or title
-    /// come first; each part is in the order of identifiers.
-    pub(crate) fn search(&self, text: &str, n: usize) -> Vec<u32> {
-        let text = text.to_lowercase();
-        let wanted: Vec<&str> = text.split_whitespace().collect();
-        let rank = |entry: &Entry| {
-            let mut all = format!("{}\n{}", entry.id, entry.title).to_lowercase();
-            let is_whole = all.contains(&text);
-            for &word in entry.categories.iter().chain(&entry.labels) {
-                all.push('\n');
-                all.push_str(&self.word(word).to_lowercase());
-            }
-            let is_found = is_whole || wanted.iter().all(|word| all.contains(word));
-            is_found.then_some(!is_whole)
-        };
-        let shown = self.entries.iter().zip(0u32..).filter(|(entry, _)| entry.is_shown);
-        let mut found: Vec<(bool, &Arc<str>, u32)> =
-            shown.filter_map(|(entry, number)| Some((rank(entry)?, &entry.id, number))).collect();
-        found.sort_unstable();
-        found.into_iter().take(n).map(|(_, _, number)| number).collect()
-    }
-
-    /// How alike two items are by categories and labels: shared words by all words, 0 to 1.
-    pub(crate) fn likeness(&self, a: u32, b: u32) -> f32 {
-        let (a, b) = (self.entry(a), self.entry(b));
-        let shared = shared(&a.categories, &b.categories) + shared(&a.labels, &b.labels);
-        let all =
-            a.categories.len() + a.labels.len() + b.categories.len() + b.labels.len() - shared;
-        if all == 0 { 0.0 } else { shared as f32 / all as f32 }
-    }
-}
-
-/// How many numbers two ascending lists share.
-fn shared(mut a: &[u32], mut b: &[u32]) -> usize {
-    let mut count = 0;
-    while let ([x, rest_a @ ..], [y, rest_b @ ..]) = (a, b) {
-        match x.cmp(y) {
-            std::cmp::Ordering::Less => a = rest_a,
-            std::cmp::Ordering::Greater => b = rest_b,
-            std::cmp::Ordering::Equal => {
-                count += 1;
-                (a, b) = (rest_a, rest_b);
-            }
-        }
-    }
-    count
 }
 
 #[cfg(test)]
-mod tests {
-    use dragoman_store::Timestamp;
-    use serde_json::json;
-
-    use super::*;
-
-    fn item(id: &str, time: i64, categories: &[&str]) -> Item {
-        Item {
-            item_id: id.into(),
-            timestamp: Timestamp::from_seconds(time),
-            categories: categories.iter().map(|word| word.to_string()).collect(),
-            labels: json!({ "shop": "x" }),
-            ..Item::default()
-        }
-    }
-
-    fn ids(catalogue: &ItemIndex, numbers: impl Iterator<Item = u32>) -> Vec<String> {
-        numbers.map(|number| catalogue.entry(number).id.to_string()).collect()
-    }
-
-    #[test]
-    fn lists_follow_changes() {
-        let mut catalogue = ItemIndex::new(100.0);
-        let a = catalogue.put(&item("a", 1, &["x"]));
-        let b = catalogue.put(&item("b", 2, &["x", "y"]));
-        catalogue.put(&item("c", 2, &[]));
-        assert_eq!(ids(&catalogue, catalogue.latest()), ["b", "c", "a"]);
-        assert_eq!(catalogue.popular().count(), 0, "nobody touched anything");
-
-        catalogue.touch(a, 1.0, 1000);
-        catalogue.touch(b, 1.0, 1001);
-        assert_eq!(ids(&catalogue, catalogue.popular()), ["b", "a"]);
-        catalogue.touch(a, 1.0, 1000);
-        assert_eq!(ids(&catalogue, catalogue.popular()), ["a", "b"]);
-
-        assert_eq!(catalogue.put(&item("a", 9, &["y"])), a, "the number stays");
-        assert_eq!(ids(&catalogue, catalogue.latest()), ["a", "b", "c"]);
-        catalogue.put(&Item { is_hidden: true, ..item("a", 9, &["y"]) });
-        catalogue.remove("c");
-        assert_eq!(ids(&catalogue, catalogue.latest()), ["b"]);
-        assert_eq!(ids(&catalogue, catalogue.popular()), ["b"]);
-        assert_eq!(catalogue.categories(), BTreeMap::from([("x".into(), 1), ("y".into(), 1)]));
-        catalogue.put(&item("d", 9, &["c:c"]));
-        assert!(catalogue.categories().contains_key("c:c"));
-    }
-
-    #[test]
-    fn likeness_is_the_share_of_words() {
-        let mut catalogue = ItemIndex::new(100.0);
-        let a = catalogue.put(&item("a", 1, &["x", "y"]));
-        let b = catalogue.put(&item("b", 2, &["y", "z"]));
-        assert!(
-            (catalogue.likeness(a, b) - 2.0 / 4.0).abs() < 1e-6,
-            "y and the index of x, y, z, index"
-        );
-        assert!((catalogue.likeness(a, a) - 1.0).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_search_looks_at_identifiers_and_titles() {
-        let mut catalogue = ItemIndex::new(100.0);
-        catalogue.put(&Item { comment: "Blue Lamp".into(), ..item("i1", 1, &[]) });
-        catalogue.put(&item("lamp-2", 1, &[]));
-        catalogue.put(&item("chair", 1, &["Sea Blue"]));
-        assert_eq!(catalogue.search("LAMP", 10).len(), 2);
-        assert_eq!(catalogue.search("lamp", 1).len(), 1);
-        let found = |text: &str| ids(&catalogue, catalogue.search(text, 10).into_iter());
-        assert_eq!(found("lamp  BLUE"), ["i1"], "words in any order");
-        assert_eq!(found("blue"), ["i1", "chair"], "categories count, after titles");
-        assert_eq!(found("shop:x chair"), ["chair"], "so do labels");
-    }
-
-    #[test]
-    fn deleted_items_and_old_labels_are_forgotten() {
-        let mut catalogue = ItemIndex::new(100.0);
-        for round in 0..1000 {
-            let labels = json!({ "round": round.to_string() });
-            catalogue.put(&Item { labels, ..item("a", 1, &[]) });
-        }
-        assert!(catalogue.words() <= 3, "{} words for one label", catalogue.words());
-        let a = catalogue.number("a").expect("it was put");
-        catalogue.touch(a, 1.0, 1000);
-        catalogue.remove("a");
-        assert_eq!((catalogue.number("a"), catalogue.latest().count()), (None, 0));
-        assert_eq!((catalogue.popular().count(), catalogue.label("round:999")), (0, None));
-        let again = catalogue.put(&item("a", 1, &[]));
-        assert!(again != a && catalogue.entry(again).serial > 0, "the old number is in quarantine");
-        assert_eq!(ids(&catalogue, catalogue.latest()), ["a"]);
-    }
-}
+mod tests;

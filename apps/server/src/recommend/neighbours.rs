@@ -3,8 +3,10 @@
 //! Lists are remembered until something happens to the item or to one of the users it was counted
 //! from, so that the next answer knows of every event.
 
+mod gathered;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -12,10 +14,13 @@ use std::{
     },
 };
 
+use ahash::AHashMap;
 use dragoman_store::{Event, Result, Tenant, Timestamp};
 use lru::LruCache;
 
 use super::{item_index::ItemIndex, rank::hash, settings::Settings};
+
+pub(crate) use self::gathered::Gathered;
 
 /// The latest users of an item that are asked what else they touched.
 const USERS: usize = 60;
@@ -35,6 +40,9 @@ const LISTS: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 /// Users whose latest items are in memory at most.
 const TASTES: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
+/// Items whose latest users are in memory at most, until their neighbours are counted.
+const FOLLOWED: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
+
 /// Counters of changes; users and items that share one are forgotten together.
 const COUNTERS: usize = 1 << 16;
 
@@ -45,6 +53,8 @@ pub(crate) type Near = Arc<Vec<(u32, f32)>>;
 pub(crate) struct Neighbours {
     lists: Mutex<LruCache<String, Remembered<Near>>>,
     tastes: Mutex<LruCache<String, Remembered<Arc<Vec<u32>>>>>,
+    /// The latest users of items, as they were gathered.
+    followers: Mutex<LruCache<String, Remembered<Vec<Arc<str>>>>>,
     /// How often a user or an item changed, by hash.
     changes: Box<[AtomicU32]>,
 }
@@ -59,54 +69,28 @@ struct Remembered<T> {
     counters: Vec<(u32, u32)>,
 }
 
-/// The latest items that users liked, gathered from all events while a tenant is read: else the first
-/// lists after a start would read the history of every user that they look at.
-#[derive(Default)]
-pub(crate) struct Tastes(HashMap<String, Gathered>);
-
-/// What is known of a user so far.
-#[derive(Default)]
-struct Gathered {
-    /// Events looked at.
-    events: usize,
-    /// Numbers of the liked ones, without repeats.
-    items: Vec<u32>,
-}
-
-impl Tastes {
-    /// Takes an event; those of each user must come newest first. `liked` is the number of the item, if
-    /// the user likes it.
-    pub(crate) fn add(&mut self, event: &Event, liked: Option<u32>) {
-        let is_full = self.0.len() >= TASTES.get();
-        let known = match self.0.get_mut(&event.user_id) {
-            Some(known) => known,
-            None if is_full => return,
-            None => self.0.entry(event.user_id.clone()).or_default(),
-        };
-        let is_counted = known.events < LOOKED_AT * ITEMS && known.items.len() < ITEMS;
-        known.events += 1;
-        if let Some(number) = liked
-            && is_counted
-            && !known.items.contains(&number)
-        {
-            known.items.push(number);
-        }
-    }
-}
-
 impl Neighbours {
     pub(crate) fn new() -> Self {
-        let (lists, tastes) = (LruCache::new(LISTS), LruCache::new(TASTES));
-        let changes = (0..COUNTERS).map(|_| AtomicU32::new(0)).collect();
-        Self { lists: Mutex::new(lists), tastes: Mutex::new(tastes), changes }
+        Self {
+            lists: Mutex::new(LruCache::new(LISTS)),
+            tastes: Mutex::new(LruCache::new(TASTES)),
+            followers: Mutex::new(LruCache::new(FOLLOWED)),
+            changes: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
+        }
     }
 
     /// Remembers what was gathered; nothing may have been written since.
-    pub(crate) fn remember(&self, tastes: Tastes) {
+    pub(crate) fn remember(&self, gathered: Gathered) {
+        let (users, items) = gathered.into_parts();
         let mut known = lock(&self.tastes);
-        for (user, Gathered { items, .. }) in tastes.0 {
+        for (user, items) in users {
             let counters = vec![self.counter(USER_SEED, &user)];
-            known.put(user, Remembered { value: Arc::new(items), counters });
+            known.put(user.as_ref().into(), Remembered { value: Arc::new(items), counters });
+        }
+        let mut known = lock(&self.followers);
+        for (item, users) in items {
+            let counters = vec![self.counter(ITEM_SEED, &item)];
+            known.put(item, Remembered { value: users, counters });
         }
     }
 
@@ -122,9 +106,12 @@ impl Neighbours {
             return Ok(found);
         }
         let mut counters = vec![self.counter(ITEM_SEED, item)];
-        let users = users_of(tenant, settings, item)?;
+        let users: Vec<Arc<str>> = match self.gathered_users(item) {
+            Some(users) => users,
+            None => users_of(tenant, settings, item)?.into_iter().map(Into::into).collect(),
+        };
         counters.extend(users.iter().map(|user| self.counter(USER_SEED, user)));
-        let mut counts: HashMap<u32, f32> = HashMap::new();
+        let mut counts: AHashMap<u32, f32> = AHashMap::new();
         for user in &users {
             for &other in self.taste(tenant, settings, user, items)?.iter() {
                 *counts.entry(other).or_default() += 1.0;
@@ -151,7 +138,7 @@ impl Neighbours {
         user: &str,
     ) -> Result<Vec<(String, f32)>> {
         let items = liked(tenant, settings, user)?;
-        let mut counts: HashMap<String, f32> = HashMap::new();
+        let mut counts: AHashMap<String, f32> = AHashMap::new();
         for item in &items {
             let users = users_of(tenant, settings, item)?;
             let share = 1.0 / (users.len() as f32).sqrt();
@@ -177,6 +164,14 @@ impl Neighbours {
         });
         lock(&self.lists).clear();
         lock(&self.tastes).clear();
+        lock(&self.followers).clear();
+    }
+
+    /// The latest users of an item as they were gathered, unless something happened to it since. They are
+    /// asked for once: its neighbours are remembered from then on.
+    fn gathered_users(&self, item: &str) -> Option<Vec<Arc<str>>> {
+        let gathered = lock(&self.followers).pop(item)?;
+        self.is_current(&gathered.counters).then_some(gathered.value)
     }
 
     /// Numbers of the latest items that `user` liked.
@@ -206,10 +201,14 @@ impl Neighbours {
     ) -> Option<T> {
         let mut cache = lock(cache);
         let Remembered { value, counters } = cache.get(name)?;
+        self.is_current(counters).then(|| value.clone())
+    }
+
+    fn is_current(&self, counters: &[(u32, u32)]) -> bool {
         let is_current = |&(counter, count): &(u32, u32)| {
             self.changes[counter as usize].load(Ordering::Acquire) == count
         };
-        counters.iter().all(is_current).then(|| value.clone())
+        counters.iter().all(is_current)
     }
 
     /// The counter of a name, and what it shows.
@@ -264,14 +263,19 @@ fn distinct(
 
 /// The nearest of `counts`, ties in the order of `by_name`.
 fn ranked<T>(
-    counts: HashMap<T, f32>,
+    counts: AHashMap<T, f32>,
     score: impl Fn(f32) -> f32,
     by_name: impl Fn(&T, &T) -> std::cmp::Ordering,
 ) -> Vec<(T, f32)> {
     let mut near: Vec<(T, f32)> =
         counts.into_iter().map(|(name, count)| (name, score(count))).collect();
-    near.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then_with(|| by_name(&a.0, &b.0)));
-    near.truncate(KEPT);
+    let by_rank =
+        |a: &(T, f32), b: &(T, f32)| b.1.total_cmp(&a.1).then_with(|| by_name(&a.0, &b.0));
+    if near.len() > KEPT {
+        near.select_nth_unstable_by(KEPT - 1, by_rank);
+        near.truncate(KEPT);
+    }
+    near.sort_unstable_by(by_rank);
     near
 }
 

@@ -22,6 +22,24 @@ pub(crate) struct Candidate {
     pub(crate) score: f32,
 }
 
+/// A score in its order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ordered(pub(super) f32);
+
+impl Eq for Ordered {}
+
+impl PartialOrd for Ordered {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ordered {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
 /// How a list is put together from scores.
 #[derive(Debug, Default)]
 pub(crate) struct Order {

@@ -13,6 +13,7 @@ use super::{
     filter::CompiledFilter,
     item_index::ItemIndex,
     link::Link,
+    live::LiveScores,
     queue::{Asked, Failed},
     rank::{Candidate, hash},
 };
@@ -21,13 +22,7 @@ use crate::error::ServiceError;
 /// The latest liked items that stand for a user where there is no model.
 const RECENT: usize = 20;
 
-/// The latest of these whose neighbours are asked.
-const SEEDS: usize = 5;
-
 const SECONDS_OF_A_YEAR: f32 = 365.25 * 86_400.0;
-
-/// Shares of neighbours, content and popularity in a score without a model.
-pub(super) const SHARES: [f32; 3] = [1.0, 0.5, 0.25];
 
 /// What is known of a user at one time.
 pub(super) struct UserContext {
@@ -46,9 +41,8 @@ pub(super) struct UserContext {
 pub(super) enum Scores {
     /// By a model.
     Model { link: Arc<Link>, ranking: Ranking, asked: Asked },
-    /// By neighbours, content and popularity, by number, 0 for what nothing speaks for; `from` says
-    /// which items each rests on.
-    Live { scores: Vec<f32>, from: HashMap<u32, Vec<(String, f32)>> },
+    /// By neighbours, content and popularity.
+    Live(LiveScores),
     /// By another service, by number, 0 for what it did not name.
     External { scores: Vec<f32> },
     /// Nobody's: what is popular comes first.
@@ -198,61 +192,10 @@ impl Recommendations {
         }
     }
 
-    /// Scores without a model: items that users of the latest items liked too, items like them, and
-    /// among these the popular ones.
+    /// Scores without a model.
     fn live(&self, index: &TenantIndex, context: &UserContext) -> Result<Scores, ServiceError> {
-        let recent = context.recent();
-        let catalogue = index.items();
-        let mut together = vec![0f32; catalogue.entries().len()];
-        let mut from: HashMap<u32, Vec<(String, f32)>> = HashMap::new();
-        for (place, id) in recent.iter().take(SEEDS).enumerate() {
-            let near = index.neighbours.of_item(&index.tenant, &self.settings, id, &catalogue)?;
-            for &(number, score) in near.iter() {
-                let share = score / (1.0 + place as f32).sqrt();
-                if let Some(sum) = together.get_mut(number as usize) {
-                    *sum += share;
-                    from.entry(number).or_default().push(((*id).to_owned(), share));
-                }
-            }
-        }
-        let recent: Vec<u32> = recent.iter().filter_map(|id| catalogue.number(id)).collect();
-        let content = alike(&catalogue, &recent);
-        Ok(Scores::Live { scores: blend(&catalogue, together, &content), from })
+        Ok(Scores::Live(LiveScores::new(index, &self.settings, &context.recent())?))
     }
-}
-
-/// How much each item has of what the items `numbers` are made of.
-fn alike(catalogue: &ItemIndex, numbers: &[u32]) -> Vec<f32> {
-    // Whole numbers: their sum does not depend on the order of words.
-    let mut counts = vec![0u32; catalogue.words()];
-    for &number in numbers {
-        let entry = catalogue.entry(number);
-        for &word in entry.categories.iter().chain(&entry.labels) {
-            counts[word as usize] += 1;
-        }
-    }
-    let score = |words: &[u32]| match words.iter().map(|&word| counts[word as usize]).sum::<u32>() {
-        0 => 0.0,
-        sum => sum as f32 / numbers.len() as f32 / (words.len() as f32).sqrt(),
-    };
-    match numbers.is_empty() {
-        true => vec![0.0; catalogue.entries().len()],
-        false => catalogue.map_words(score),
-    }
-}
-
-/// Adds the parts up in place of `together`, each on a scale up to one; popularity alone makes nothing
-/// personal.
-fn blend(catalogue: &ItemIndex, mut together: Vec<f32>, content: &[f32]) -> Vec<f32> {
-    let scale =
-        |part: &[f32], share: f32| share / part.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-    let (by_users, by_content) = (scale(&together, SHARES[0]), scale(content, SHARES[1]));
-    let relative = catalogue.popularity().relative_to_best();
-    for ((score, content), number) in together.iter_mut().zip(content).zip(0u32..) {
-        let own = *score * by_users + content * by_content;
-        *score = if own > 0.0 { own + SHARES[2] * relative(number).exp() } else { 0.0 };
-    }
-    together
 }
 
 impl Scores {
@@ -285,9 +228,12 @@ impl Scores {
             Some(Candidate { number, tier: 0, score })
         };
         let numbers = 0..u32::try_from(catalogue.entries().len()).unwrap_or(u32::MAX);
-        let mut found: Vec<Candidate> =
-            numbers.filter_map(own).filter(|one| passes(&one.number)).collect();
         let most = most.unwrap_or(usize::MAX);
+        let mut found: Vec<Candidate> = match self {
+            Self::Popular | Self::Latest => Vec::new(),
+            Self::Live(scores) => scores.candidates(catalogue, passes, most),
+            _ => numbers.filter_map(own).filter(|one| passes(&one.number)).collect(),
+        };
         let is_own = |number: u32| self.own(catalogue, number).is_some();
         let relative = catalogue.popularity().relative_to_best();
         let is_popular_first = !is_latest_first && !matches!(self, Self::Latest);
@@ -322,7 +268,8 @@ impl Scores {
                 let index = link.index(catalogue, number)?;
                 ranking.scores.get(index as usize).copied().filter(|score| !score.is_nan())
             }
-            Self::Live { scores, .. } | Self::External { scores } => {
+            Self::Live(scores) => scores.of(catalogue, number),
+            Self::External { scores } => {
                 scores.get(number as usize).copied().filter(|score| *score > 0.0)
             }
             Self::Popular | Self::Latest => None,

@@ -14,6 +14,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, atomic::AtomicBool},
 };
 
+use ahash::AHashSet;
 use dragoman_store::{
     Event, Feedback, Item, ItemPatch, Mode, Result, Tenant, Timestamp, User, UserPatch, Written,
 };
@@ -30,8 +31,8 @@ const SERVED: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 /// Items written under one hold of the lock.
 const CHUNK: usize = 1000;
 
-/// Rows of feedback that an import writes under one hold of the lock at most, whatever suits the engine:
-/// others wait for it.
+/// Rows of feedback that an import, or a call with many, writes under one hold of the lock at most, whatever
+/// suits the engine: others wait for it.
 const MAX_IMPORT_ROWS: usize = 10_000;
 
 pub(crate) use self::follow::Position;
@@ -100,9 +101,9 @@ impl TenantIndex {
     /// Reads the items of `tenant` and its events.
     pub(crate) fn open(tenant: Tenant, settings: &Settings) -> Result<Self> {
         let empty = ItemIndex::new(settings.half_life);
-        let (lists, tastes, position) = follow::read(&tenant, settings, empty)?;
+        let (lists, gathered, position) = follow::read(&tenant, settings, empty)?;
         let neighbours = Neighbours::new();
-        neighbours.remember(tastes);
+        neighbours.remember(gathered);
         Ok(Self {
             deferred: tenant.deferred(),
             importing: tenant.for_import(),
@@ -128,12 +129,12 @@ impl TenantIndex {
 
     fn reload_alone(&self) -> Result<()> {
         let empty = self.items().renewed(self.settings.half_life);
-        let (lists, tastes, position) = follow::read(&self.tenant, &self.settings, empty)?;
+        let (lists, gathered, position) = follow::read(&self.tenant, &self.settings, empty)?;
         *self.followed() = position;
         self.change(|old| {
             *old = lists;
             self.neighbours.clear(); // their numbers are of the old lists
-            self.neighbours.remember(tastes);
+            self.neighbours.remember(gathered);
             self.graphs.clear();
             self.leaderboards.clear();
         });
@@ -225,7 +226,9 @@ impl TenantIndex {
 
     /// Writes feedback. Blocks.
     pub(crate) fn put_feedback(&self, rows: &[Feedback], mode: Mode) -> Result<Written> {
-        let written = self.put_rows(&self.deferred, rows, mode)?;
+        let is_many = rows.len() > self.deferred.batch_rows();
+        let writer = if is_many { &self.importing } else { &self.deferred };
+        let written = self.put_rows(writer, rows, mode)?;
         self.tenant.commit()?;
         Ok(written)
     }
@@ -243,7 +246,7 @@ impl TenantIndex {
     fn put_rows(&self, writer: &Tenant, rows: &[Feedback], mode: Mode) -> Result<Written> {
         rows.iter().try_for_each(Feedback::check)?;
         let mut written = Written::default();
-        for chunk in self.chunks(rows, writer.batch_rows()) {
+        for chunk in self.chunks(rows, writer.batch_rows().min(MAX_IMPORT_ROWS)) {
             let part = self.write(|| {
                 let part = writer.put_feedback(chunk, mode, self.settings.insert)?;
                 self.count(&part)?;
@@ -325,9 +328,8 @@ impl TenantIndex {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn forget_neighbours(&self, events: &[Event]) {
-        let pair = |event: &'_ Event| (event.user_id.clone(), event.item_id.clone());
-        let pairs: HashSet<(String, String)> = events.iter().map(pair).collect();
-        self.neighbours.forget(pairs.iter().map(|(user, item)| (user.as_str(), item.as_str())));
+    fn forget_neighbours<'a>(&self, events: impl IntoIterator<Item = &'a Event>) {
+        let pairs = events.into_iter().map(|event| (&*event.user_id, &*event.item_id));
+        self.neighbours.forget(pairs.collect::<AHashSet<_>>());
     }
 }

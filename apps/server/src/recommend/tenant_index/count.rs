@@ -6,7 +6,7 @@
 use dragoman_store::{Change, Event, Item, Result, Tenant, Timestamp, Written};
 
 use super::{Ahead, CHUNK, Lists, TenantIndex};
-use crate::recommend::{item_index::ItemIndex, neighbours::Tastes, settings::Settings};
+use crate::recommend::{item_index::ItemIndex, neighbours::Gathered, settings::Settings};
 
 impl Lists {
     /// Reads what `tenant` holds into `items`, which is empty, and what its users liked last.
@@ -14,12 +14,12 @@ impl Lists {
         tenant: &Tenant,
         settings: &Settings,
         items: ItemIndex,
-    ) -> Result<(Self, Tastes)> {
+    ) -> Result<(Self, Gathered)> {
         let mut lists = Self { items, ahead: Ahead::new(), now: Timestamp::now() };
         for item in tenant.items("") {
             lists.items.put(&item?);
         }
-        let mut tastes = Tastes::default();
+        let mut gathered = Gathered::default();
         let mut events = tenant.events();
         loop {
             let chunk: Vec<Event> = events.by_ref().take(CHUNK).collect::<Result<_>>()?;
@@ -33,11 +33,11 @@ impl Lists {
                 }
                 if event.time <= lists.now {
                     let liked = is_liked.then(|| lists.items.number(&event.item_id)).flatten();
-                    tastes.add(event, liked);
+                    gathered.add(event, liked);
                 }
             }
         }
-        Ok((lists, tastes))
+        Ok((lists, gathered))
     }
 
     /// Whether an event waits to be counted whose time has come by `now`.
@@ -142,8 +142,7 @@ impl TenantIndex {
                 lists.count(&self.settings, event, *sign);
             }
         });
-        let events: Vec<Event> = written.changes.iter().map(|one| one.event.clone()).collect();
-        self.forget_neighbours(&events);
+        self.forget_neighbours(written.changes.iter().map(|change| &change.event));
         Ok(())
     }
 
@@ -166,7 +165,10 @@ impl TenantIndex {
             }
             (false, true) => {
                 counts.push((event.clone(), 1.0));
-                counts.extend(others()?.into_iter().map(|event| (event, 1.0)));
+                if before.is_some() {
+                    // A row that was not there had no events.
+                    counts.extend(others()?.into_iter().map(|event| (event, 1.0)));
+                }
             }
             (false, false) => {}
         }

@@ -13,7 +13,7 @@ use std::{
 use dragoman_store::{Error, Event, Followed, FollowedRow, Result, Tenant, Timestamp};
 
 use super::{CHUNK, Lists, TenantIndex};
-use crate::recommend::{item_index::ItemIndex, neighbours::Tastes, settings::Settings};
+use crate::recommend::{item_index::ItemIndex, neighbours::Gathered, settings::Settings};
 
 /// Up to where lists follow the log of a tenant's changes.
 #[derive(Debug, Clone, Copy)]
@@ -30,11 +30,11 @@ pub(super) fn read(
     tenant: &Tenant,
     settings: &Settings,
     items: ItemIndex,
-) -> Result<(Lists, Tastes, Position)> {
+) -> Result<(Lists, Gathered, Position)> {
     tenant.snapshot(|| {
         let position = Position { at: tenant.position()?, since: Instant::now(), is_stale: false };
-        let (lists, tastes) = Lists::read(tenant, settings, items)?;
-        Ok((lists, tastes, position))
+        let (lists, gathered) = Lists::read(tenant, settings, items)?;
+        Ok((lists, gathered, position))
     })
 }
 
