@@ -76,8 +76,9 @@ impl Tenant {
         rows.iter().try_for_each(check)?;
         let mut written = Written::default();
         for chunk in rows.chunks(self.batch_rows) {
-            self.change(|draft| {
-                draft.read_ahead(|| chunk.iter().flat_map(keys_of).collect())?;
+            let keys = || keys_of_all(chunk);
+            self.change_with(keys, |draft| {
+                draft.read_ahead(keys)?;
                 for row in chunk {
                     if let Some(()) = admit(draft, row, insert, &mut written)? {
                         self.put_row(draft, row, mode, &mut written)?;
@@ -164,6 +165,11 @@ impl Tenant {
         })?;
         Ok((count, gone))
     }
+}
+
+/// The rows that decide what becomes of `rows`.
+pub(super) fn keys_of_all(rows: &[Feedback]) -> Vec<Vec<u8>> {
+    rows.iter().flat_map(keys_of).collect()
 }
 
 /// The rows that decide what becomes of `row`.
