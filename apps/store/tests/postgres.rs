@@ -168,6 +168,25 @@ fn writers_of_two_processes_lose_no_update() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn tables_of_the_first_layout_are_brought_up_to_date() -> Result<()> {
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let address = server.fresh()?;
+    let first = include_str!("../src/engine/postgres/layout/1.sql");
+    let note = "CREATE TABLE dragoman_layout AS SELECT 1 AS layout";
+    server.sql(&format!("SET search_path = s0; {first} {note}"))?;
+    for round in 1..=2 {
+        let tenant = Store::open(&address)?.tenant(DEFAULT_TENANT)?;
+        tenant.put_feedback(&[event(1)], Mode::Add, Insert::BOTH)?;
+        let row = tenant.feedback("read", "u1", "i1")?.context("it was written")?;
+        ensure!(row.value == f64::from(round), "{row:?}");
+        let (_, gone) = tenant.delete_feedback(None, "u1", "i2")?;
+        ensure!(gone.is_empty());
+    }
+    ensure!(server.sql("SELECT max(layout) FROM s0.dragoman_layout")? == "2");
+    Ok(())
+}
+
 /// Lets 16 threads write 20 events each; returns which were acknowledged.
 fn crowd(tenant: &Tenant, write: impl Fn(&Tenant, i64) -> bool + Sync) -> Vec<(i64, bool)> {
     let all = Mutex::new(Vec::new());
@@ -399,7 +418,8 @@ fn throughput_of_single_events() -> Result<()> {
             let mut taken = taken.into_inner().expect("nobody panics");
             taken.sort_unstable();
             let rate = taken.len() as f64 / TIME.as_secs_f64();
-            let [middle, most] = [0.5, 0.99].map(|share| taken[(taken.len() as f64 * share) as usize]);
+            let [middle, most] =
+                [0.5, 0.99].map(|share| taken[(taken.len() as f64 * share) as usize]);
             let kind = store.engine();
             println!("{kind}, {writers} writers: {rate:.0}/s, p50 {middle:.1?}, p99 {most:.1?}");
         }

@@ -196,9 +196,8 @@ impl Shared for Postgres {
             Some((true, is_doomed, Some(ref tree))) => self.end_turn(tree, !is_doomed),
         };
         match state {
-            Some((_, true, Some(_))) if is_kept => ended.and(Err(Error::Engine(
-                "a part of the change failed; nothing is written".into(),
-            ))),
+            Some((_, true, Some(_))) if is_kept => ended
+                .and(Err(Error::Engine("a part of the change failed; nothing is written".into()))),
             _ => ended,
         }
     }

@@ -178,9 +178,7 @@ impl Postgres {
             }
         }
         match self.hand_over(tree, transaction, is_kept) {
-            Handed::Waiting(answer) => {
-                answer.recv().map_err(|_| unbound())?.map_err(Error::Engine)
-            }
+            Handed::Waiting(answer) => answer.recv().map_err(|_| unbound())?.map_err(Error::Engine),
             Handed::Done => Ok(()),
             Handed::Last(transaction) => self.close_group(tree, *transaction, is_kept),
         }

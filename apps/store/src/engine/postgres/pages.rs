@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Postgres;
 use crate::{Result, engine::Row};
 
-/// Rows that are fetched at once, first and at most.
+/// Rows that are fetched at once: first, because many readers want but one, and then.
 const PAGE: (i64, i64) = (16, 1024);
 
 /// The rows of a tree from a key on, up to and without another.
@@ -54,7 +54,7 @@ impl Pages {
         });
         let found = found.inspect_err(|_| self.is_read = true)?;
         self.is_read = (found.len() as i64) < self.page;
-        self.page = (self.page * 4).min(PAGE.1);
+        self.page = PAGE.1;
         let rows = found.iter().map(|row| (row.get(0), row.get(1)));
         match is_back {
             true => {
