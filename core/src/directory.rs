@@ -20,13 +20,13 @@ mod quality;
 mod recommender;
 mod retrieval;
 mod save;
+mod summed;
 mod upcycle;
 mod vocabulary;
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -41,7 +41,7 @@ use crate::{
     detector::DomainDetector,
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
-    params::{Container, ParamStore, Stored, head_len, restored},
+    params::{Container, ParamStore, Stored, restored},
     register::{ExpertEntry, ExpertKind, Register},
     vocabulary::{TOKENIZER_FILE as TOKENIZER, Vocabulary},
 };
@@ -53,14 +53,17 @@ pub use join::join_copies;
 pub use recommender::{
     LoadedRecommendation, RecommendationParts, forget_catalogue, save_recommendation,
 };
-pub use save::{TranslationParts, save_translation, write_whole};
+pub use save::{TranslationParts, WeightFormat, save_translation, write_whole};
 pub use upcycle::Upcycling;
 
 use save::{to_bytes, to_json, write_weights};
+use summed::Summed;
 
 const CONFIG: &str = "config.json";
 const SHARED: &str = "shared.safetensors";
 const REGISTER: &str = "experts.json";
+/// How the names of files of weights end.
+const WEIGHTS: &str = ".safetensors";
 
 /// Where the files of a model are read from.
 #[derive(Debug, Clone)]
@@ -280,12 +283,30 @@ impl Files {
     /// Writes the files that `register` names, as they are, into the folder `out`, and the register
     /// at last.
     pub fn copy_to(&self, out: &Path, register: &Register) -> Result<Register> {
-        fs::create_dir_all(out.join("experts"))?;
         for name in names_of(register) {
-            write_whole(&out.join(name), &self.read(name)?)?;
+            write_file(out, name, &self.read(name)?)?;
         }
         write_whole(&out.join(REGISTER), &to_json(register)?)?;
         Ok(register.clone())
+    }
+
+    /// Writes this translation model into the folder `out`, its weights in `format`; retrieval experts
+    /// as they are.
+    ///
+    /// # Errors
+    /// Fails when the model does not translate.
+    pub fn write_as(&self, out: &Path, format: WeightFormat) -> Result<Register> {
+        let config = self.translation_config()?;
+        let Loaded { params, register, vocabulary, .. } = self.load_translation(&Device::Cpu)?;
+        let vocabulary = &*vocabulary;
+        for name in names_of(&register).filter(|name| !name.ends_with(WEIGHTS)) {
+            write_file(out, name, &self.read(name)?)?;
+        }
+        for expert in register.experts.iter().filter(|e| e.kind == ExpertKind::Retrieval) {
+            write_file(out, &expert.file, &self.read(&expert.file)?)?;
+        }
+        let parts = TranslationParts { config: &config, register: &register, vocabulary };
+        save_translation(out, parts, &params, format)
     }
 
     /// The type in which the weights are stored; of those that are whole numbers, that of the others.
@@ -307,46 +328,16 @@ pub fn names_of(register: &Register) -> impl Iterator<Item = &str> {
     [CONFIG, SHARED].into_iter().chain(tokenizer).chain(register.file_names())
 }
 
+/// Writes the file `name` of a model directory in `out`.
+fn write_file(out: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let path = out.join(name);
+    fs::create_dir_all(path.parent().unwrap_or(out))?;
+    write_whole(&path, content)
+}
+
 /// What the weight called `name` in the file of an expert is called in the model.
 fn weight_name(expert: &str, name: &str) -> String {
     format!("experts.{expert}.{name}")
-}
-
-/// A safetensors file that was read through once.
-struct Summed {
-    sha256: String,
-    /// From its beginning to the end of its header, if it has one.
-    head: Vec<u8>,
-    size: usize,
-}
-
-impl Summed {
-    /// Longest header that is kept: what says how long it is may be damaged.
-    const LONGEST_HEAD: usize = 1 << 30;
-
-    fn of(path: &Path) -> std::io::Result<Self> {
-        let mut file = fs::File::open(path)?;
-        let (mut hash, mut head, mut size) = (Sha256::new(), Vec::new(), 0);
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let count = match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            hash.update(&buffer[..count]);
-            size += count;
-            head.extend_from_slice(&buffer[..count.min(Self::wanted(&head, &buffer[..count]))]);
-        }
-        Ok(Self { sha256: format!("{:x}", hash.finalize()), head, size })
-    }
-
-    /// Bytes of the head that are missing, of which `next` follow.
-    fn wanted(head: &[u8], next: &[u8]) -> usize {
-        let begin = if head.is_empty() { next } else { head };
-        head_len(begin).unwrap_or(0).min(Self::LONGEST_HEAD).saturating_sub(head.len())
-    }
 }
 
 fn sha256_of(content: &[u8]) -> String {
@@ -354,91 +345,4 @@ fn sha256_of(content: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        config::MoeConfig, context::Context, kernels::matmul::Precision, ragged::Ragged,
-        tokenizer::Tokenizer,
-    };
-
-    fn saved(folder: &Path) -> Result<Register> {
-        let tokenizer = Tokenizer::from_pieces(&["en", "de"], &[" ".into()], Vec::new())?;
-        let config = TranslationConfig {
-            vocab_size: tokenizer.vocab_size(),
-            d_model: 8,
-            num_heads: 2,
-            encoder_layers: 2,
-            decoder_layers: 1,
-            d_ff: 8,
-            moe: Some(MoeConfig { decoder_freq: 1, shared_d_ff: 4, ..MoeConfig::default() }),
-            ..TranslationConfig::default()
-        };
-        let pairs = [("en".to_string(), "de".to_string())];
-        let register = Register::for_pairs(&pairs, 4, 4, &config.moe_layers());
-        let params = ParamStore::new(&Device::Cpu, 3);
-        TranslationModel::new(&config, &register, &params)?;
-        let parts =
-            TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
-        save_translation(folder, parts, &params, DType::F32)
-    }
-
-    fn error_after(change: impl Fn(&Path) -> std::io::Result<()>) -> Result<String> {
-        let folder = tempfile::tempdir()?;
-        saved(folder.path())?;
-        change(folder.path())?;
-        let loaded = Files::Folder(folder.path().into()).load_translation(&Device::Cpu);
-        let message = loaded.err().map(|error| error.to_string()).unwrap_or_default();
-        Ok(message.replace(&*folder.path().to_string_lossy(), "model"))
-    }
-
-    #[test]
-    fn what_was_saved_is_loaded_again() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let register = saved(folder.path())?;
-        let files = Files::Folder(folder.path().into());
-        let loaded = files.load_translation(&Device::Cpu)?;
-        assert_eq!(loaded.register, register);
-        let context = Context::inference(Precision::F32);
-        loaded.model.encode(&[70, 71], &Ragged::contiguous(&[2]), &[0.into()], &context)?;
-        // The same weights make the same files.
-        let again = tempfile::tempdir()?;
-        assert_eq!(saved(again.path())?, register);
-        Ok(())
-    }
-
-    #[test]
-    fn a_truncated_file_is_named() -> Result<()> {
-        let error = error_after(|folder| {
-            let path = folder.join(SHARED);
-            let content = fs::read(&path)?;
-            fs::write(&path, &content[..content.len() / 2])
-        })?;
-        assert!(error.starts_with("model/shared.safetensors: is not the file"), "{error}");
-        Ok(())
-    }
-
-    #[test]
-    fn a_missing_file_is_named() -> Result<()> {
-        let error = error_after(|folder| fs::remove_file(folder.join(TOKENIZER)))?;
-        assert!(error.starts_with("model/tokenizer.json: is missing"), "{error}");
-        Ok(())
-    }
-
-    #[test]
-    fn an_altered_expert_is_named() -> Result<()> {
-        let error = error_after(|folder| {
-            for entry in fs::read_dir(folder.join("experts"))? {
-                let path = entry?.path();
-                if path.to_string_lossy().contains("pair.en-de") {
-                    let mut content = fs::read(&path)?;
-                    let last = content.len() - 1;
-                    content[last] ^= 1;
-                    fs::write(&path, content)?;
-                }
-            }
-            Ok(())
-        })?;
-        assert!(error.starts_with("model/experts/pair.en-de."), "{error}");
-        Ok(())
-    }
-}
+mod tests;

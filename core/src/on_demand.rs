@@ -232,13 +232,13 @@ mod tests {
         },
     };
 
-    use candle::{DType, Device};
+    use candle::Device;
 
     use super::*;
     use crate::{
         Error,
         config::TranslationConfig,
-        directory::{Files, TranslationParts, save_translation},
+        directory::{Files, TranslationParts, WeightFormat, save_translation},
         models::translation::TranslationModel,
         params::ParamStore,
         tokenizer::Tokenizer,
@@ -266,7 +266,7 @@ mod tests {
         TranslationModel::new(&config, &register, &params)?;
         let parts =
             TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
-        save_translation(folder, parts, &params, DType::F32)?;
+        save_translation(folder, parts, &params, WeightFormat::F32)?;
         Files::Folder(folder.into()).register()
     }
 

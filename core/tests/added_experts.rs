@@ -2,12 +2,12 @@
 //! those who do not ask for them, and are all that learns.
 
 use anyhow::Result;
-use candle::{DType, Device, Tensor};
+use candle::{Device, Tensor};
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     context::{Context, Training},
     decoding::search::{Hypothesis, SearchConfig, Sentences, search},
-    directory::{Files, Fresh, Loaded, TranslationParts, save_translation},
+    directory::{Files, Fresh, Loaded, TranslationParts, WeightFormat, save_translation},
     kernels::matmul::Precision,
     models::translation::{Example, TranslationBatch, TranslationModel},
     params::ParamStore,
@@ -46,7 +46,7 @@ fn base(folder: &std::path::Path) -> Result<Files> {
     let params = ParamStore::new(&Device::Cpu, 5);
     TranslationModel::new(&config, &register, &params)?;
     let parts = TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
-    save_translation(folder, parts, &params, DType::F32)?;
+    save_translation(folder, parts, &params, WeightFormat::F32)?;
     Ok(Files::Folder(folder.into()))
 }
 

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use candle::{DType, Device};
+use candle::Device;
 use dragoman_core::{
     config::RecommendationConfig,
-    directory::{Files, Fresh, LoadedRecommendation, RecommendationParts, save_recommendation},
+    directory::{
+        Files, Fresh, LoadedRecommendation, RecommendationParts, WeightFormat, save_recommendation,
+    },
     models::recommendation::RecommendationModel,
     params::ParamStore,
     recommend::{
@@ -69,7 +71,7 @@ fn write(folder: &Path) -> Result<Register> {
         blend: &Blend::default(),
         scorers: &scorers,
     };
-    Ok(save_recommendation(folder, parts, &params, DType::F32)?)
+    Ok(save_recommendation(folder, parts, &params, WeightFormat::F32)?)
 }
 
 /// A copy of `parent` for the users of `rule`.

@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, path::Path};
 
 use anyhow::Result;
-use candle::{DType, Device};
+use candle::Device;
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
-    directory::{Files, TranslationParts, save_translation},
+    directory::{Files, TranslationParts, WeightFormat, save_translation},
     memory::MemoryStats,
     models::translation::TranslationModel,
     params::ParamStore,
@@ -48,7 +48,7 @@ fn saved(folder: &Path) -> Result<()> {
     let params = ParamStore::new(&Device::Cpu, 3);
     TranslationModel::new(&config, &register, &params)?;
     let parts = TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
-    save_translation(folder, parts, &params, DType::F16)?;
+    save_translation(folder, parts, &params, WeightFormat::F16)?;
     Ok(())
 }
 

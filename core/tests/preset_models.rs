@@ -6,10 +6,9 @@ mod rules;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use candle::DType;
 use dragoman_core::{
     context::{Context, Training},
-    directory::{Files, TranslationParts, save_translation},
+    directory::{Files, TranslationParts, WeightFormat, save_translation},
     kernels::matmul::Precision,
     kernels::packed::Packing,
     translate::{Translate, TranslationJob},
@@ -68,7 +67,7 @@ fn a_saved_model_translates_as_before() -> Result<()> {
         let tokenizer = tokenizer()?;
         let parts =
             TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
-        save_translation(folder.path(), parts, &params, DType::F32)?;
+        save_translation(folder.path(), parts, &params, WeightFormat::F32)?;
         let options =
             TranslatorOptions { packing: Some(Packing::F32), ..TranslatorOptions::default() };
         let fresh = Translator::new(model, register, std::sync::Arc::new(tokenizer), options)?;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use candle::{DType, Device};
+use candle::Device;
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     context::Context,
-    directory::{Files, Loaded, TranslationParts, save_translation},
+    directory::{Files, Loaded, TranslationParts, WeightFormat, save_translation},
     kernels::packed::Packing,
     models::translation::{Example, IGNORED, TranslationBatch, TranslationModel},
     params::ParamStore,
@@ -47,7 +47,7 @@ fn base(folder: &std::path::Path) -> Result<Files> {
     let params = ParamStore::new(&Device::Cpu, 5);
     TranslationModel::new(&config, &register, &params)?;
     let parts = TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
-    save_translation(folder, parts, &params, DType::F32)?;
+    save_translation(folder, parts, &params, WeightFormat::F32)?;
     Ok(Files::Folder(folder.into()))
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use candle::{DType, Device};
+use candle::Device;
 use dragoman_core::{
     Result,
     config::TranslationConfig,
-    directory::{Files, TranslationParts, Upcycling, join_copies, save_translation},
+    directory::{Files, TranslationParts, Upcycling, WeightFormat, join_copies, save_translation},
     kernels::packed::Packing,
     models::translation::TranslationModel,
     params::ParamStore,
@@ -34,7 +34,7 @@ fn dense(folder: &Path) -> Result<()> {
     let params = ParamStore::new(&Device::Cpu, 3);
     TranslationModel::new(&config, &register, &params)?;
     let parts = TranslationParts { config: &config, register: &register, vocabulary: &tokenizer };
-    save_translation(folder, parts, &params, DType::F32)?;
+    save_translation(folder, parts, &params, WeightFormat::F32)?;
     Ok(())
 }
 

@@ -24,12 +24,19 @@ pub(crate) use llm::LlmArgs;
 #[cfg(feature = "server")]
 pub(crate) use recommender::recommender;
 
-/// Which model to use, and how.
+/// Which model to use.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ModelArgs {
+pub(crate) struct ModelFolder {
     /// Model directory to use instead of the bundled model
     #[arg(long, value_name = "DIR", env = "DRAGOMAN_MODEL")]
     pub(crate) model: Option<PathBuf>,
+}
+
+/// Which model to use, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelArgs {
+    #[command(flatten)]
+    pub(crate) folder: ModelFolder,
 
     #[command(flatten)]
     pub(crate) search: SearchArgs,
@@ -70,10 +77,17 @@ impl From<PrecisionArg> for Packing {
     }
 }
 
-impl ModelArgs {
+impl ModelFolder {
     /// The files of the model.
     pub(crate) fn files(&self) -> anyhow::Result<Files> {
         files(self.model.as_deref())
+    }
+}
+
+impl ModelArgs {
+    /// The files of the model.
+    pub(crate) fn files(&self) -> anyhow::Result<Files> {
+        self.folder.files()
     }
 
     /// Loads the model.

@@ -7,6 +7,7 @@
 //! Most keep a store in a folder, for one process. One that several processes have open at the same time is
 //! [`Shared`] as well.
 
+mod ascending;
 mod database;
 mod mirror;
 mod postgres;
@@ -114,7 +115,7 @@ impl EngineKind {
     /// Rows of feedback that an import changes as one. redb copies each page that a change touches, so
     /// few large changes are cheaper; sled changes row by row whatever the size.
     pub(crate) fn import_rows(self) -> usize {
-        if self == Self::Redb { 50_000 } else { 1000 }
+        if self == Self::Redb { 200_000 } else { 1000 }
     }
 
     /// The engine whose files are in `dir`, or that has such an address; none if there is no store.

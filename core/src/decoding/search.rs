@@ -3,12 +3,16 @@
 //! The rows of a step are the live hypotheses of all sentences. Nothing is padded, and no
 //! sentence sees another: what comes out does not depend on what stands beside it.
 
+mod finished;
 mod likeliest;
 
 use candle::Tensor;
 use rayon::prelude::*;
 
-use self::likeliest::{Likeliest, Logits, note};
+use self::{
+    finished::Finished,
+    likeliest::{Likeliest, Logits, note},
+};
 use super::{
     bias::Bias,
     model::{Decoder, Encoded, EncoderDecoder},
@@ -101,12 +105,6 @@ struct Live {
     hypothesis: Hypothesis,
     total: f32,
     next: u32,
-}
-
-/// What one sentence has so far.
-#[derive(Debug, Default)]
-struct Finished {
-    hypotheses: Vec<Hypothesis>,
 }
 
 /// A way to go on from a live hypothesis.
@@ -387,29 +385,5 @@ impl Pass<'_> {
             }
         }
         (next, parents)
-    }
-}
-
-impl Finished {
-    /// Whether the beam ends here.
-    fn is_done(&self, live: &[Live], config: &SearchConfig) -> bool {
-        if self.hypotheses.len() < config.beam_size {
-            return false;
-        }
-        let mut scores: Vec<f32> = self.hypotheses.iter().map(|h| h.score).collect();
-        scores.sort_by(|a, b| b.total_cmp(a));
-        let bound = match config.stopping {
-            Stopping::Best => scores[0],
-            Stopping::Worst => scores[config.beam_size - 1],
-            Stopping::Full => return true,
-        };
-        // Log-probabilities only fall; at equal length the live score is what it could end with.
-        live.iter().all(|live| live.hypothesis.score <= bound)
-    }
-
-    fn best(mut self, count: usize) -> Vec<Hypothesis> {
-        self.hypotheses.sort_by(|a, b| b.score.total_cmp(&a.score));
-        self.hypotheses.truncate(count);
-        self.hypotheses
     }
 }

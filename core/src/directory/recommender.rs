@@ -7,11 +7,12 @@
 
 use std::path::Path;
 
-use candle::{DType, Device};
+use candle::Device;
 use fs_err as fs;
 
 use super::{
-    CONFIG, Edit, Files, REGISTER, sha256_of, to_bytes, to_json, write_weights, write_whole,
+    CONFIG, Edit, Files, REGISTER, WeightFormat, sha256_of, to_bytes, to_json, write_weights,
+    write_whole,
 };
 use crate::{
     Error, Result,
@@ -247,16 +248,16 @@ pub fn forget_catalogue(register: &mut Register, name: &str) {
     register.files.retain(|file, _| !file.starts_with(&start));
 }
 
-/// Writes a recommendation model to `folder`, its weights in `dtype`; the register comes last.
+/// Writes a recommendation model to `folder`, its weights in `format`; the register comes last.
 pub fn save_recommendation(
     folder: &Path,
     parts: RecommendationParts<'_>,
     params: &ParamStore,
-    dtype: DType,
+    format: WeightFormat,
 ) -> Result<Register> {
     fs::create_dir_all(folder.join("experts"))?;
     let mut register = parts.register.clone();
-    write_weights(folder, &mut register, params, dtype)?;
+    write_weights(folder, &mut register, params, format)?;
     let files = [
         (ITEMS, to_json(parts.catalogue)?),
         (BLEND, to_json(parts.blend)?),

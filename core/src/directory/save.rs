@@ -1,10 +1,6 @@
 //! Files of a model directory, written whole or not at all.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::Write,
-    path::Path,
-};
+use std::{collections::BTreeMap, io::Write, path::Path};
 
 use candle::{DType, Device, Tensor};
 use fs_err as fs;
@@ -13,7 +9,7 @@ use super::{CONFIG, REGISTER, SHARED, TOKENIZER, sha256_of};
 use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
-    params::{Param, ParamStore},
+    params::{Bits, Param, ParamStore, quantise},
     register::{ExpertEntry, ExpertKind, Register},
     vocabulary::Vocabulary,
 };
@@ -29,7 +25,42 @@ pub struct TranslationParts<'a> {
     pub vocabulary: &'a dyn Vocabulary,
 }
 
-/// Writes a translation model to `folder`, its weights in `dtype`; the register comes last.
+/// The numbers in which weights are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightFormat {
+    /// Four bytes a weight.
+    F32,
+    /// Two bytes a weight.
+    F16,
+    /// One byte a weight of a matrix, with a float16 scale for each row; other weights in float16.
+    Int8,
+}
+
+impl WeightFormat {
+    /// The type of the weights that are stored as floats.
+    fn floats(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 | Self::Int8 => DType::F16,
+        }
+    }
+
+    /// A safetensors file of `tensors`.
+    fn bytes(self, tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
+        let as_floats = |(name, value): (String, Tensor)| {
+            let value =
+                if value.dtype().is_float() { value.to_dtype(self.floats())? } else { value };
+            Ok((name, value))
+        };
+        let stored = match self {
+            Self::F32 | Self::F16 => tensors.clone(),
+            Self::Int8 => quantise(tensors, Bits::Eight)?,
+        };
+        to_bytes(&stored.into_iter().map(as_floats).collect::<Result<BTreeMap<_, _>>>()?)
+    }
+}
+
+/// Writes a translation model to `folder`, its weights in `format`; the register comes last.
 ///
 /// Files that `register` does not name are left alone, so that a server that still reads the
 /// register before this one finds what it names.
@@ -37,12 +68,12 @@ pub fn save_translation(
     folder: &Path,
     parts: TranslationParts<'_>,
     params: &ParamStore,
-    dtype: DType,
+    format: WeightFormat,
 ) -> Result<Register> {
     let TranslationParts { config, register, vocabulary } = parts;
     fs::create_dir_all(folder.join("experts"))?;
     let mut register = register.clone();
-    write_weights(folder, &mut register, params, dtype)?;
+    write_weights(folder, &mut register, params, format)?;
     write_vocabulary(folder, &mut register, vocabulary)?;
     let config = ModelConfig::Translation(config.clone());
     write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
@@ -71,12 +102,12 @@ pub(super) fn write_weights(
     folder: &Path,
     register: &mut Register,
     params: &ParamStore,
-    dtype: DType,
+    format: WeightFormat,
 ) -> Result<()> {
-    let mut shared = HashMap::new();
-    let mut experts: BTreeMap<String, HashMap<String, Tensor>> = BTreeMap::new();
+    let mut shared = BTreeMap::new();
+    let mut experts: BTreeMap<String, BTreeMap<String, Tensor>> = BTreeMap::new();
     for param in params.iter() {
-        let value = param.tensor()?.detach().to_device(&Device::Cpu)?.to_dtype(dtype)?;
+        let value = param.tensor()?.detach().to_device(&Device::Cpu)?;
         match expert_of(&param, register) {
             Some((expert, name)) => {
                 experts.entry(expert).or_default().insert(name, value);
@@ -86,12 +117,12 @@ pub(super) fn write_weights(
             }
         }
     }
-    let content = to_bytes(&shared)?;
+    let content = format.bytes(&shared)?;
     register.shared_sha256 = sha256_of(&content);
     write_whole(&folder.join(SHARED), &content)?;
     let has_weights = |entry: &&mut ExpertEntry| entry.kind != ExpertKind::Retrieval;
     for entry in register.experts.iter_mut().filter(has_weights) {
-        let content = to_bytes(&*experts.entry(entry.name.clone()).or_default())?;
+        let content = format.bytes(experts.entry(entry.name.clone()).or_default())?;
         entry.sha256 = sha256_of(&content);
         entry.file = format!("experts/{}.{}.safetensors", entry.name, &entry.sha256[..12]);
         write_whole(&folder.join(&entry.file), &content)?;

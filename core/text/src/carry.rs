@@ -6,6 +6,7 @@
 //! its parts are translated one by one: worse sentences, but nothing is lost. Markup is placed by
 //! [`place`](place::place), else it cuts the sentence, too.
 
+mod answer;
 mod loops;
 mod mask;
 mod numerals;

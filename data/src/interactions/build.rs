@@ -2,11 +2,11 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
     io::{BufRead, Read},
     path::{Path, PathBuf},
 };
 
+use ahash::AHashMap;
 use dragoman_core::recommend::{Event, Item};
 
 use super::{ColumnNames, Interactions, User};
@@ -35,7 +35,7 @@ pub(super) struct Builder {
 #[derive(Debug)]
 struct Numbers<T> {
     things: Vec<T>,
-    by_id: HashMap<String, u32>,
+    by_id: AHashMap<String, u32>,
 }
 
 /// One event as a line has it.
@@ -51,7 +51,7 @@ pub(super) struct Row {
 
 impl<T> Default for Numbers<T> {
     fn default() -> Self {
-        Self { things: Vec::new(), by_id: HashMap::new() }
+        Self { things: Vec::new(), by_id: AHashMap::new() }
     }
 }
 

@@ -36,6 +36,9 @@ impl Separator {
 }
 
 fn commas(line: &str) -> Vec<String> {
+    if !line.contains('"') {
+        return line.split(',').map(|field| field.trim().to_owned()).collect();
+    }
     let mut fields = vec![String::new()];
     let mut is_quoted = false;
     let mut chars = line.chars().peekable();

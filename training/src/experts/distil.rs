@@ -13,7 +13,7 @@ use std::{
 use candle::{DType, Device, Tensor};
 use dragoman_core::{
     config::TranslationConfig,
-    directory::{Files, Loaded, TranslationParts, save_translation},
+    directory::{Files, Loaded, TranslationParts, WeightFormat, save_translation},
     models::translation::TranslationModel,
     params::{Init, ParamStore},
     register::{Register, Route},
@@ -256,7 +256,7 @@ fn write_start(
     let params = ParamStore::from_tensors(&Device::Cpu, tensors);
     TranslationModel::new(config, &register, &params)?;
     let parts = TranslationParts { config, register: &register, vocabulary: &*vocabulary };
-    save_translation(folder, parts, &params, DType::F32)?;
+    save_translation(folder, parts, &params, WeightFormat::F32)?;
     Ok(())
 }
 

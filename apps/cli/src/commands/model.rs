@@ -12,16 +12,11 @@ mod upcycle;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use candle::{DType, Device};
-use clap::{Args, Subcommand};
-use dragoman_core::{
-    config::ModelConfig,
-    directory::{Loaded, TranslationParts, names_of, save_translation},
-};
-
+use clap::{Args, Subcommand, ValueEnum};
+use dragoman_core::directory::WeightFormat;
 use dragoman_import::export::{Format, export};
 
-use crate::models::ModelArgs;
+use crate::models::ModelFolder;
 
 /// Downloads the public model of `family` from one language to another into a folder of models.
 #[cfg(feature = "server")]
@@ -54,16 +49,35 @@ struct Export {
     /// Folder to make
     dir: PathBuf,
 
-    /// Write the weights in float16, half the size
-    #[arg(long)]
-    half: bool,
+    /// Numbers that the weights are written in: int8 takes one byte a weight, f16 two, f32 four
+    /// [default: as they are]
+    #[arg(long, value_name = "FORMAT")]
+    weights: Option<Weights>,
 
     /// Write a dense model for another suite: `ctranslate2` or `huggingface` (Transformers)
-    #[arg(long, conflicts_with = "half")]
+    #[arg(long, conflicts_with = "weights")]
     format: Option<Format>,
 
     #[command(flatten)]
-    model: ModelArgs,
+    model: ModelFolder,
+}
+
+/// In how many bytes weights are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Weights {
+    Int8,
+    F16,
+    F32,
+}
+
+impl From<Weights> for WeightFormat {
+    fn from(weights: Weights) -> Self {
+        match weights {
+            Weights::Int8 => Self::Int8,
+            Weights::F16 => Self::F16,
+            Weights::F32 => Self::F32,
+        }
+    }
 }
 
 impl Model {
@@ -92,29 +106,10 @@ impl Export {
             println!("{}", self.dir.display());
             return Ok(());
         }
-        let kind = files.config()?;
-        if self.half {
-            if matches!(kind, ModelConfig::Recommendation(_)) {
-                bail!("`--half` is for models that translate; export this one as it is");
-            }
-            let Loaded { model, params, register, vocabulary, .. } =
-                files.load_translation(&Device::Cpu)?;
-            let parts = TranslationParts {
-                config: model.config(),
-                register: &register,
-                vocabulary: &*vocabulary,
-            };
-            save_translation(&self.dir, parts, &params, DType::F16)?;
-            println!("{}", self.dir.display());
-            return Ok(());
-        }
-        let register = files.register()?;
-        // The register last: a folder without it is no model.
-        for name in names_of(&register).chain(["experts.json"]) {
-            let path = self.dir.join(name);
-            fs_err::create_dir_all(path.parent().unwrap_or(&self.dir))?;
-            fs_err::write(path, files.read(name)?)?;
-        }
+        match self.weights {
+            Some(weights) => files.write_as(&self.dir, weights.into())?,
+            None => files.copy_to(&self.dir, &files.register()?)?,
+        };
         println!("{}", self.dir.display());
         Ok(())
     }

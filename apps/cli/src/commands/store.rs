@@ -9,8 +9,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use dragoman_data::interactions::{ColumnNames, Interactions, open};
 use dragoman_store::{
-    Counts, DEFAULT_TENANT, EngineKind, Feedback, Insert, Item, KeyLimits, Migrated, Mode, Report,
-    Store, Tenant, Timestamp, User,
+    Counts, DEFAULT_TENANT, EngineKind, Feedback, Item, KeyLimits, Migrated, Report, Store, Tenant,
+    Timestamp, User,
 };
 
 use crate::recalled::StorePlace;
@@ -281,12 +281,12 @@ fn import_log(
                 ..Feedback::default()
             });
             if rows.len() == batch {
-                writer.put_feedback(&rows, Mode::Merge, Insert::BOTH)?;
+                writer.import_feedback(&rows)?;
                 rows.clear();
             }
         }
     }
-    writer.put_feedback(&rows, Mode::Merge, Insert::BOTH)?;
+    writer.import_feedback(&rows)?;
     tenant.commit()?;
     Ok(Counts { users: users.len(), items: items.len(), feedback: log.len(), ..Counts::default() })
 }

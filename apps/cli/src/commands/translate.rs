@@ -132,7 +132,7 @@ impl Translate {
         if !self.collection.is_empty() {
             let options = self.model.options();
             let collection = Collection::new(&self.collection, options);
-            return translator_of(self.model.model.as_slice(), &collection, options);
+            return translator_of(self.model.folder.model.as_slice(), &collection, options);
         }
         Ok(Arc::new(self.model.open()?))
     }

@@ -250,8 +250,10 @@ impl TenantIndex {
                 self.count(&part)?;
                 Ok(part)
             })?;
-            let events = part.changes.iter().map(|change| change.event.clone());
-            self.forget_committed(&events.collect::<Vec<_>>());
+            if self.tenant.is_shared() {
+                let events = part.changes.iter().map(|change| change.event.clone());
+                self.forget_committed(&events.collect::<Vec<_>>());
+            }
             written.changes.extend(part.changes);
             written.new_items.extend(part.new_items);
             written.new_users += part.new_users;

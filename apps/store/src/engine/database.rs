@@ -18,7 +18,8 @@ use std::{
 use fs_err as fs;
 
 use super::{
-    Change, Changes, Engine, EngineKind, Heard, Row, Rows, mirror::Mirror, shared::Ending, shown,
+    Change, Changes, Engine, EngineKind, Heard, Row, Rows, ascending::find_all, mirror::Mirror,
+    shared::Ending, shown,
 };
 use crate::{Error, Result};
 
@@ -289,6 +290,15 @@ impl Tree {
     /// The values of `keys`, in their order.
     pub(crate) fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         self.database.engine()?.get_many(&self.name, keys)
+    }
+
+    /// The values of `keys`, in their order; many keys are found soonest where they ascend.
+    pub(crate) fn get_ascending(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let engine = self.database.engine()?;
+        match engine.shared() {
+            Some(_) => engine.get_many(&self.name, keys),
+            None => find_all(keys, |key| engine.range(&self.name, key.to_vec(), None)),
+        }
     }
 
     /// The value of `key`.

@@ -3,6 +3,7 @@
 //! An identifier that something follows ends in `00 01`, and a zero byte within it is `00 FF`: so
 //! `a` comes before `a\0` and before `ab`, whatever follows.
 
+use super::Event;
 use crate::{Error, Result, Timestamp};
 
 pub(super) const USER: u8 = b'u';
@@ -12,9 +13,23 @@ pub(super) const HISTORY: u8 = b'h';
 pub(super) const BY_ITEM: u8 = b'e';
 pub(super) const BY_TIME: u8 = b't';
 
+/// Bytes that most keys fit in.
+const USUAL_LENGTH: usize = 64;
+
 /// The key of a user or an item: its identifier as it is.
 pub(super) fn plain(kind: u8, id: &str) -> Vec<u8> {
     [&[kind], id.as_bytes()].concat()
+}
+
+/// The key of the feedback row of `kind`, `user` and `item`.
+pub(super) fn feedback_key(kind: &str, user: &str, item: &str) -> Vec<u8> {
+    Key::new(FEEDBACK).id(kind).id(user).id(item).build()
+}
+
+/// The key of `event` among those of its user.
+pub(super) fn event_key(event: &Event) -> Vec<u8> {
+    let Event { user_id, item_id, feedback_type, time, .. } = event;
+    Key::new(HISTORY).id(user_id).time(*time).id(item_id).id(feedback_type).build()
 }
 
 /// The identifier in a key of [`plain`].
@@ -28,15 +43,17 @@ pub(super) struct Key(Vec<u8>);
 
 impl Key {
     pub(super) fn new(kind: u8) -> Self {
-        Self(vec![kind])
+        let mut key = Vec::with_capacity(USUAL_LENGTH);
+        key.push(kind);
+        Self(key)
     }
 
     pub(super) fn id(mut self, id: &str) -> Self {
-        for &byte in id.as_bytes() {
-            self.0.push(byte);
-            if byte == 0 {
-                self.0.push(0xFF);
+        for (place, part) in id.as_bytes().split(|&byte| byte == 0).enumerate() {
+            if place > 0 {
+                self.0.extend([0, 0xFF]);
             }
+            self.0.extend_from_slice(part);
         }
         self.0.extend([0, 1]);
         self

@@ -1,17 +1,19 @@
 //! Feedback rows: what users did with items, summed up by kind.
 
+mod encode;
 mod read;
 
-use serde_json::Value;
-
 use super::{
-    Event, Feedback, FeedbackKey, Item, MAX_BYTES, Tenant, User, check_id,
-    codec::{FEEDBACK, HISTORY, ITEM, Key, Parts, USER, plain},
-    draft::Draft,
+    Event, Feedback, Item, Tenant, User, check_id,
+    codec::{ITEM, USER, event_key, feedback_key, plain},
+    draft::{Draft, keys_of},
     events::number,
     put_item, put_user,
 };
 use crate::{Error, Result, Timestamp};
+
+use self::encode::{Sums, earliest, sum};
+pub(super) use self::encode::{encode, value_in};
 
 /// Rows changed as one at most, where others wait to write too.
 pub(super) const BATCH_ROWS: usize = 1000;
@@ -73,37 +75,57 @@ impl Tenant {
     ///
     /// Users and items that are not there are made if `insert` says so; else their rows are dropped. A row without a time happened now.
     pub fn put_feedback(&self, rows: &[Feedback], mode: Mode, insert: Insert) -> Result<Written> {
+        let mut changes = Vec::new();
+        let written = self.put_rows(rows, mode, insert, |change| changes.push(change))?;
+        Ok(Written { changes, ..written })
+    }
+
+    /// Merges `rows` of a log, and makes the users and items that they name. On disk when this returns, unless
+    /// writes are deferred. Blocks.
+    pub fn import_feedback(&self, rows: &[Feedback]) -> Result<()> {
+        self.put_rows(rows, Mode::Merge, Insert::BOTH, drop).map(drop)
+    }
+
+    /// Writes `rows`, and tells `note` what became of each.
+    fn put_rows(
+        &self,
+        rows: &[Feedback],
+        mode: Mode,
+        insert: Insert,
+        mut note: impl FnMut(Change),
+    ) -> Result<Written> {
         rows.iter().try_for_each(check)?;
         let mut written = Written::default();
         for chunk in rows.chunks(self.batch_rows) {
-            let keys = || keys_of_all(chunk);
-            self.change_with(keys, |draft| {
-                draft.read_ahead(keys)?;
-                for row in chunk {
-                    if let Some(()) = admit(draft, row, insert, &mut written)? {
-                        self.put_row(draft, row, mode, &mut written)?;
+            self.change_with(
+                || keys_of(chunk.iter(), true),
+                |draft| {
+                    draft.read_ahead(chunk.iter())?;
+                    for row in chunk {
+                        if let Some(()) = admit(draft, row, insert, &mut written)? {
+                            note(self.put_row(draft, row, mode)?);
+                        }
                     }
-                }
-                Ok(())
-            })?;
+                    Ok(())
+                },
+            )?;
         }
         self.settle()?;
         Ok(written)
     }
 
-    /// Drafts one row.
+    /// Drafts one row, and says what becomes of it.
     pub(super) fn put_row(
         &self,
         draft: &mut Draft<'_>,
         row: &Feedback,
         mode: Mode,
-        written: &mut Written,
-    ) -> Result<()> {
+    ) -> Result<Change> {
         let key = feedback_key(&row.feedback_type, &row.user_id, &row.item_id);
         if mode == Mode::Replace && draft.changes(&key) {
             draft.apply()?; // the same row twice: the events to replace are read from the tree
         }
-        let old = draft.get(&key)?.map(|value| decode(row.key(), &value)).transpose()?;
+        let old = draft.get(&key)?.map(|value| Sums::decode(&value)).transpose()?;
         let undated = row.timestamp.is_zero() && mode != Mode::Merge;
         let mut event = Event {
             user_id: row.user_id.clone(),
@@ -112,7 +134,7 @@ impl Tenant {
             value: row.value,
             time: if undated { Timestamp::now() } else { row.timestamp },
         };
-        let mut new = Feedback { updated: row.timestamp, ..row.clone() };
+        let mut new = Sums { value: row.value, timestamp: row.timestamp, updated: row.timestamp };
         let before = old.as_ref().map(|old| old.value);
         let mut removed = Vec::new();
         let mut is_new = true;
@@ -135,10 +157,9 @@ impl Tenant {
                 }
             }
         }
-        draft.insert(key, encode(&new)?);
+        draft.insert(key, new.encode(&row.labels, &row.comment)?);
         draft.insert_event(&event);
-        written.changes.push(Change { event, is_new, removed, before, after: new.value });
-        Ok(())
+        Ok(Change { event, is_new, removed, before, after: new.value })
     }
 
     /// Removes the rows of `user` and `item`, of all kinds or of one, with their events; returns
@@ -165,22 +186,6 @@ impl Tenant {
         })?;
         Ok((count, gone))
     }
-}
-
-/// The rows that decide what becomes of `rows`.
-pub(super) fn keys_of_all(rows: &[Feedback]) -> Vec<Vec<u8>> {
-    rows.iter().flat_map(keys_of).collect()
-}
-
-/// The rows that decide what becomes of `row`.
-pub(super) fn keys_of(row: &Feedback) -> [Vec<u8>; 4] {
-    let (user, item, kind) = (&row.user_id, &row.item_id, &row.feedback_type);
-    [
-        plain(USER, user),
-        plain(ITEM, item),
-        feedback_key(kind, user, item),
-        Key::new(HISTORY).id(user).time(row.timestamp).id(item).id(kind).build(),
-    ]
 }
 
 /// Makes the user and the item of `row` if they are not there; `None` if `row` is to be dropped.
@@ -214,251 +219,16 @@ pub(super) fn check(row: &Feedback) -> Result<()> {
     if !row.value.is_finite() {
         return Err(Error::Invalid(format!("`Value` is {}; it must be a number", row.value)));
     }
-    encode(row).map(drop)
+    match row.labels.is_null() && row.comment.is_empty() {
+        true => Ok(()), // of one length
+        false => encode(row).map(drop),
+    }
 }
 
 /// The value of the event of the same user, time, item and kind, if it is there.
 fn value_of(draft: &Draft<'_>, event: &Event) -> Result<Option<f64>> {
-    let Event { user_id, item_id, feedback_type, time, .. } = event;
-    let key = Key::new(HISTORY).id(user_id).time(*time).id(item_id).id(feedback_type).build();
-    Ok(draft.get(&key)?.map(|value| number(&value)))
-}
-
-/// The sum of two values; the greatest number where it would be infinite, which JSON cannot write.
-fn sum(a: f64, b: f64) -> f64 {
-    finite(a + b)
-}
-
-/// `value`, or the nearest number that JSON can write.
-fn finite(value: f64) -> f64 {
-    if value.is_nan() { 0.0 } else { value.clamp(f64::MIN, f64::MAX) }
-}
-
-/// The earlier of two times, where the zero time is none.
-fn earliest(a: Timestamp, b: Timestamp) -> Timestamp {
-    match (a.is_zero(), b.is_zero()) {
-        (true, _) => b,
-        (_, true) => a,
-        _ => a.min(b),
-    }
-}
-
-pub(super) fn feedback_key(kind: &str, user: &str, item: &str) -> Vec<u8> {
-    Key::new(FEEDBACK).id(kind).id(user).id(item).build()
-}
-
-fn key_of(key: &[u8]) -> Result<FeedbackKey> {
-    let mut parts = Parts::of(key);
-    Ok(FeedbackKey { feedback_type: parts.id()?, user_id: parts.id()?, item_id: parts.id()? })
-}
-
-/// The value and the two times, then labels and comment as JSON where there are some.
-pub(super) fn encode(row: &Feedback) -> Result<Vec<u8>> {
-    let mut value = row.value.to_be_bytes().to_vec();
-    value.extend(row.timestamp.to_bytes());
-    value.extend(row.updated.to_bytes());
-    if !row.labels.is_null() || !row.comment.is_empty() {
-        serde_json::to_writer(&mut value, &(&row.labels, &row.comment))
-            .expect("text and JSON are JSON");
-    }
-    match value.len() {
-        0..=MAX_BYTES => Ok(value),
-        size => Err(Error::TooLarge { size, limit: MAX_BYTES }),
-    }
-}
-
-/// The value that a row, or its beginning, holds.
-pub(super) fn value_in(row: &[u8]) -> f64 {
-    row.get(..8).map_or(0.0, |bytes| finite(number(bytes)))
-}
-
-fn decode(key: FeedbackKey, value: &[u8]) -> Result<Feedback> {
-    let broken = || Error::corrupt("a feedback row is too short");
-    let (number, rest) = value.split_at_checked(8).ok_or_else(broken)?;
-    let (timestamp, rest) = rest.split_at_checked(Timestamp::BYTES).ok_or_else(broken)?;
-    let (updated, rest) = rest.split_at_checked(Timestamp::BYTES).ok_or_else(broken)?;
-    let (labels, comment): (Value, String) = match rest {
-        [] => Default::default(),
-        rest => serde_json::from_slice(rest)
-            .map_err(|error| Error::corrupt(format!("a feedback row: {error}")))?,
-    };
-    let FeedbackKey { feedback_type, user_id, item_id } = key;
-    Ok(Feedback {
-        feedback_type,
-        user_id,
-        item_id,
-        value: finite(f64::from_be_bytes(number.try_into().map_err(|_| broken())?)),
-        timestamp: Timestamp::from_bytes(timestamp).ok_or_else(broken)?,
-        updated: Timestamp::from_bytes(updated).ok_or_else(broken)?,
-        labels,
-        comment,
-    })
+    Ok(draft.get(&event_key(event))?.map(|value| number(&value)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{DEFAULT_TENANT, Store};
-
-    const BOTH: Insert = Insert::BOTH;
-
-    fn tenant(dir: &tempfile::TempDir) -> Result<Tenant> {
-        Store::open(dir.path())?.tenant(DEFAULT_TENANT)
-    }
-
-    fn row(kind: &str, user: &str, item: &str, value: f64, seconds: i64) -> Feedback {
-        Feedback {
-            feedback_type: kind.into(),
-            user_id: user.into(),
-            item_id: item.into(),
-            value,
-            timestamp: Timestamp::from_seconds(seconds),
-            ..Feedback::default()
-        }
-    }
-
-    fn history(tenant: &Tenant, user: &str) -> Result<Vec<(String, f64, i64)>> {
-        let short = |event: Event| (event.item_id, event.value, event.time.seconds);
-        tenant.history(user).map(|event| event.map(short)).collect()
-    }
-
-    #[test]
-    fn adding_sums_up_and_keeps_the_sequence() -> anyhow::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let tenant = tenant(&dir)?;
-        tenant.put_feedback(&[row("read", "u", "a", 1.0, 20)], Mode::Add, BOTH)?;
-        tenant.put_feedback(&[row("read", "u", "a", 2.0, 10)], Mode::Add, BOTH)?;
-        tenant.put_feedback(&[row("read", "u", "b", 1.0, 15)], Mode::Add, BOTH)?;
-
-        let found = tenant.feedback("read", "u", "a")?.expect("it was written");
-        assert_eq!((found.value, found.timestamp.seconds, found.updated.seconds), (3.0, 10, 20));
-        let sequence = [("a".into(), 1.0, 20), ("b".into(), 1.0, 15), ("a".into(), 2.0, 10)];
-        assert_eq!(history(&tenant, "u")?, sequence);
-        assert_eq!(tenant.events().count(), 3);
-        assert!(tenant.user("u")?.is_some() && tenant.item("b")?.is_some(), "both were made");
-        Ok(())
-    }
-
-    #[test]
-    fn replacing_leaves_one_event() -> anyhow::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let tenant = tenant(&dir)?;
-        for seconds in [1, 2, 3] {
-            tenant.put_feedback(&[row("read", "u", "a", 1.0, seconds)], Mode::Add, BOTH)?;
-        }
-        let written = tenant.put_feedback(&[row("read", "u", "a", 7.0, 9)], Mode::Replace, BOTH)?;
-        assert_eq!(written.changes.len(), 1);
-        let Change { before, after, removed, is_new, .. } = &written.changes[0];
-        assert_eq!((*before, *after, removed.len(), *is_new), (Some(3.0), 7.0, 3, true));
-        assert_eq!(history(&tenant, "u")?, [("a".into(), 7.0, 9)]);
-        assert_eq!(tenant.events_of_item("a").count(), 1);
-        let twice = [row("read", "u", "a", 1.0, 10), row("read", "u", "a", 2.0, 11)];
-        tenant.put_feedback(&twice, Mode::Replace, BOTH)?;
-        assert_eq!(history(&tenant, "u")?, [("a".into(), 2.0, 11)]);
-        Ok(())
-    }
-
-    #[test]
-    fn merging_twice_is_merging_once() -> anyhow::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let tenant = tenant(&dir)?;
-        let rows = [row("read", "u", "a", 1.0, 1), row("read", "u", "a", 2.0, 2)];
-        for _ in 0..3 {
-            tenant.put_feedback(&rows, Mode::Merge, BOTH)?;
-            let found = tenant.feedback("read", "u", "a")?.expect("it was written");
-            assert_eq!((found.value, history(&tenant, "u")?.len()), (3.0, 2));
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn lists_and_deletions_know_kind_user_and_item() -> anyhow::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let tenant = tenant(&dir)?;
-        let rows = [
-            row("like", "u", "a", 1.0, 1),
-            row("read", "u", "a", 1.0, 2),
-            row("read", "u", "b", 1.0, 3),
-            row("read", "v", "a", 1.0, 4),
-        ];
-        tenant.put_feedback(&rows, Mode::Add, BOTH)?;
-        assert_eq!(tenant.feedback_types()?, ["like", "read"]);
-        assert_eq!(tenant.feedback_of_user("u", None)?.len(), 3);
-        assert_eq!(tenant.feedback_of_user("u", Some("read"))?.len(), 2);
-        assert_eq!(tenant.feedback_of_item("a", None)?.len(), 3);
-        assert_eq!(tenant.feedback_of_item("a", Some("read"))?.len(), 2);
-        assert_eq!(tenant.feedback_of_pair("u", "a")?.len(), 2);
-        assert_eq!(tenant.all_feedback(Some(&rows[2].key())).count(), 2);
-
-        assert_eq!(tenant.delete_feedback(Some("like"), "u", "a")?.0, 1);
-        assert_eq!(tenant.delete_feedback(Some("like"), "u", "a")?.0, 0);
-        assert_eq!(tenant.delete_feedback(None, "u", "a")?.0, 1);
-        assert_eq!(history(&tenant, "u")?, [("b".into(), 1.0, 3)]);
-        tenant.delete_item("a")?;
-        assert_eq!((tenant.item("a")?, tenant.history("v").count()), (None, 0));
-        tenant.delete_user("u")?;
-        assert_eq!((tenant.all_feedback(None).count(), tenant.events().count()), (0, 0));
-        Ok(())
-    }
-
-    #[test]
-    fn rows_of_unknown_users_are_dropped_when_none_are_made() -> anyhow::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let tenant = tenant(&dir)?;
-        tenant.put_items(&[Item { item_id: "a".into(), ..Item::default() }])?;
-        let rows = [row("read", "u", "a", 1.0, 1), row("read", "u", "b", 1.0, 1)];
-        let written =
-            tenant.put_feedback(&rows, Mode::Add, Insert { users: true, items: false })?;
-        assert_eq!((written.changes.len(), tenant.all_feedback(None).count()), (1, 1));
-        let nan = [row("read", "u", "a", f64::NAN, 1)];
-        assert!(tenant.put_feedback(&nan, Mode::Add, BOTH).is_err());
-        Ok(())
-    }
-
-    #[test]
-    fn sums_stay_finite() -> anyhow::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let tenant = tenant(&dir)?;
-        for seconds in [1, 1, 2] {
-            tenant.put_feedback(&[row("read", "u", "a", 1e308, seconds)], Mode::Add, BOTH)?;
-        }
-        let found = tenant.feedback("read", "u", "a")?.expect("it was written");
-        assert_eq!(found.value, f64::MAX);
-        assert_eq!(history(&tenant, "u")?, [("a".into(), 1e308, 2), ("a".into(), f64::MAX, 1)]);
-        tenant.put_feedback(&[row("read", "u", "a", f64::MIN, 3)], Mode::Merge, BOTH)?;
-        assert_eq!(tenant.feedback("read", "u", "a")?.expect("it is there").value, 0.0);
-        Ok(())
-    }
-
-    #[test]
-    fn a_change_says_what_it_did_to_the_row() -> anyhow::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let tenant = tenant(&dir)?.deferred();
-        let change = |mode, value, seconds| {
-            let rows = [row("read", "u", "a", value, seconds)];
-            let written = tenant.put_feedback(&rows, mode, BOTH)?;
-            let Change { is_new, before, after, .. } = written.changes[0];
-            anyhow::Ok((is_new, before, after))
-        };
-        assert_eq!(change(Mode::Add, 1.0, 1)?, (true, None, 1.0));
-        assert_eq!(change(Mode::Add, 1.0, 1)?, (false, Some(1.0), 2.0));
-        assert_eq!(change(Mode::Merge, 5.0, 1)?, (false, Some(2.0), 5.0));
-        assert_eq!(change(Mode::Add, -3.0, 2)?, (true, Some(5.0), 2.0));
-        assert_eq!(change(Mode::Replace, 4.0, 2)?, (true, Some(2.0), 4.0));
-        tenant.commit()?;
-        Ok(())
-    }
-
-    #[test]
-    fn history_can_end_at_a_moment() -> anyhow::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let tenant = tenant(&dir)?;
-        let rows: Vec<Feedback> =
-            (1..=5).map(|i| row("read", "u", &i.to_string(), 1.0, i)).collect();
-        tenant.put_feedback(&rows, Mode::Add, BOTH)?;
-        let until = Timestamp::from_seconds(3);
-        let found: Vec<Event> = tenant.history_before("u", Some(until)).collect::<Result<_>>()?;
-        assert_eq!(found.iter().map(|event| event.time.seconds).collect::<Vec<_>>(), [3, 2, 1]);
-        Ok(())
-    }
-}
+mod tests;

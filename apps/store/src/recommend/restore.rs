@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Feedback, Item, Tenant, User,
-    codec::{HISTORY, Key},
+    codec::{HISTORY, Key, feedback_key},
     draft::Draft,
-    feedback::{Insert, Mode, Written, admit, encode, feedback_key, keys_of},
+    feedback::{Insert, Mode, Written, admit, encode},
     put_item, put_user,
 };
 use crate::{Event, Result, Timestamp};
@@ -34,11 +34,11 @@ pub(crate) enum Incoming {
 }
 
 impl Incoming {
-    /// The rows that decide what becomes of it.
-    fn keys(&self) -> Vec<Vec<u8>> {
+    /// The feedback row that it changes.
+    fn feedback(&self) -> Option<&Feedback> {
         match self {
-            Self::User(_) | Self::Item(_) => Vec::new(),
-            Self::Full(FullFeedback { row, .. }) | Self::Event(row) => keys_of(row).into(),
+            Self::User(_) | Self::Item(_) => None,
+            Self::Full(FullFeedback { row, .. }) | Self::Event(row) => Some(row),
         }
     }
 
@@ -90,7 +90,8 @@ impl Tenant {
     pub(crate) fn restore(&self, rows: &[Incoming]) -> Result<()> {
         for chunk in rows.chunks(self.batch_rows) {
             self.change(|draft| {
-                draft.read_ahead(|| chunk.iter().flat_map(Incoming::keys).collect())?;
+                let rows: Vec<&Feedback> = chunk.iter().filter_map(Incoming::feedback).collect();
+                draft.read_ahead(rows.into_iter())?;
                 chunk.iter().try_for_each(|row| self.restore_row(draft, row))
             })?;
         }
@@ -104,7 +105,7 @@ impl Tenant {
             Incoming::Item(item) => put_item(draft, item),
             Incoming::Event(row) => {
                 admit(draft, row, Insert::BOTH, &mut written)?;
-                self.put_row(draft, row, Mode::Merge, &mut written)
+                self.put_row(draft, row, Mode::Merge).map(drop)
             }
             Incoming::Full(FullFeedback { row, events }) => {
                 let key = feedback_key(&row.feedback_type, &row.user_id, &row.item_id);

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     Feedback, FeedbackKey, Tenant,
     codec::{FEEDBACK, HISTORY, ITEM, Parts, plain_id},
-    feedback::{keys_of_all, value_in},
+    draft::keys_of,
+    feedback::value_in,
 };
 use crate::{Result, Timestamp, engine::FORGOTTEN};
 
@@ -56,7 +57,7 @@ impl Tenant {
     /// of one process that come at the same time share a transaction, one after another; each waits until it
     /// is on disk, so that the caller may hold no lock that another `work` needs.
     pub fn alone_for<T>(&self, rows: &[Feedback], work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.tree.alone_with(|| keys_of_all(rows), work)
+        self.tree.alone_with(|| keys_of(rows.iter(), true), work)
     }
 
     /// Lets `work` read everything as of one moment, where other processes write. Blocks.

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use super::{
     MAX_DEPTH, MAX_NODES, Mark, Word,
+    answer::{spaced_as, without_references},
     mask::{self, Form},
     place::{self, Node, Tags},
     verify::{Failure, unmask},
 };
 use crate::{
     document::Item,
-    options::{Format, Options},
-    references::unescape,
+    options::Options,
     restore::{self, restore},
     sentence::Role,
     split::has_letters,
@@ -370,25 +370,6 @@ impl Part {
         let is_tree = open.is_none() && levels.is_empty() && count <= MAX_NODES;
         self.fragments = if is_tree { fragments } else { Vec::new() };
         is_tree.then_some(nodes)
-    }
-}
-
-/// `target` with the white space that `source` has at its ends.
-fn spaced_as(source: &str, target: String) -> String {
-    let before = &source[..source.len() - source.trim_start().len()];
-    let behind = &source[source.trim_end().len()..];
-    match before.is_empty() && behind.is_empty() {
-        true => target,
-        false => format!("{before}{target}{behind}"),
-    }
-}
-
-/// The answer to a plain text: models that have read markup write references where the source has
-/// none.
-fn without_references(source: &str, answer: &str, context: &Context<'_>) -> String {
-    match context.options.format == Format::Text && !source.contains('&') {
-        true => unescape(answer),
-        false => answer.to_owned(),
     }
 }
 

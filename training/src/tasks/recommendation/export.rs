@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use candle::DType;
-use dragoman_core::directory::{RecommendationParts, save_recommendation};
+use dragoman_core::directory::{RecommendationParts, WeightFormat, save_recommendation};
 
 use super::RecommendationTask;
 use crate::{Result, task::ExportNote, tasks::date::now};
@@ -27,7 +26,7 @@ impl RecommendationTask {
             blend: &self.blend,
             scorers: &self.scorers,
         };
-        save_recommendation(dir, parts, &self.params, DType::F32)?;
+        save_recommendation(dir, parts, &self.params, WeightFormat::F32)?;
         Ok(())
     }
 }

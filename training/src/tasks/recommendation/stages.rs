@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use candle::{DType, Device};
+use candle::Device;
 use dragoman_core::{
-    directory::{Files, LoadedRecommendation, RecommendationParts, save_recommendation},
+    directory::{
+        Files, LoadedRecommendation, RecommendationParts, WeightFormat, save_recommendation,
+    },
     recommend::Blend,
     recommender::Recommender,
 };
@@ -197,7 +199,7 @@ fn mix(
         blend: &blend,
         scorers: &scorers,
     };
-    save_recommendation(path, parts, &params, DType::F32)?;
+    save_recommendation(path, parts, &params, WeightFormat::F32)?;
     Ok(blend)
 }
 

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use candle::DType;
 use dragoman_core::{
-    directory::{TranslationParts, save_translation},
+    directory::{TranslationParts, WeightFormat, save_translation},
     register::{ExpertEntry, ExpertKind, Register, TrainedOn},
 };
 
@@ -26,7 +25,7 @@ impl TranslationTask {
             register: &register,
             vocabulary: &*self.vocabulary,
         };
-        save_translation(dir, parts, &self.all, DType::F32)?;
+        save_translation(dir, parts, &self.all, WeightFormat::F32)?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use dragoman_training::{
     experts::{self, DistilRequest, Distilled},
 };
 
-use crate::models::ModelArgs;
+use crate::models::ModelFolder;
 
 /// Teach one route to a dense student, a small model of its own
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(super) struct Distil {
     quiet: bool,
 
     #[command(flatten)]
-    model: ModelArgs,
+    model: ModelFolder,
 }
 
 impl Distil {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use dragoman_training::experts;
 
-use crate::models::ModelArgs;
+use crate::models::ModelFolder;
 
 /// Write what one route needs into a folder of its own, a smaller model with equal outputs
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(super) struct Extract {
     route: String,
 
     #[command(flatten)]
-    model: ModelArgs,
+    model: ModelFolder,
 }
 
 impl Extract {

@@ -4,13 +4,13 @@ use anyhow::bail;
 use clap::Args;
 use dragoman_core::register::{ExpertEntry, Register};
 
-use crate::models::ModelArgs;
+use crate::models::ModelFolder;
 
 /// List the experts and routes of a model
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
-    model: ModelArgs,
+    model: ModelFolder,
 }
 
 /// Show all that the register says about one expert
@@ -20,7 +20,7 @@ pub(super) struct Show {
     name: String,
 
     #[command(flatten)]
-    model: ModelArgs,
+    model: ModelFolder,
 }
 
 impl List {

@@ -48,7 +48,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(mut self) -> anyhow::Result<()> {
         if let Some(dir) = self.dir.take() {
-            self.model.model = Some(dir);
+            self.model.folder.model = Some(dir);
         }
         let files = self.model.files()?;
         let register = match files.config()? {

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::{
     super::{
         Event, Feedback, FeedbackKey, Tenant,
-        codec::{FEEDBACK, Key, Parts},
+        codec::{FEEDBACK, Key, Parts, feedback_key},
     },
-    decode, feedback_key, key_of, value_in,
+    encode::{decode, key_of, value_in},
 };
 use crate::Result;
 
