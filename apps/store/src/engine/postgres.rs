@@ -9,6 +9,7 @@
 mod address;
 mod layout;
 mod known;
+mod tls;
 mod pool;
 mod listen;
 mod log;

@@ -20,11 +20,16 @@ use deadpool_postgres::{
 };
 use futures_util::future::join;
 use tokio::runtime::Runtime;
-use tokio_postgres::{Config, NoTls, error::Error as PgError};
+use tokio_postgres::{
+    Config,
+    config::{Host, SslMode},
+    error::Error as PgError,
+};
 
 use super::{
     address::{refusal, said, shown},
     layout,
+    tls::{Connector, Tls},
     transaction::Bound,
 };
 use crate::{Error, Result};
@@ -51,6 +56,7 @@ pub(super) struct Pool {
     runtime: Option<Runtime>,
     pool: deadpool_postgres::Pool,
     pub(super) config: Config,
+    pub(super) connector: Connector,
     pub(super) place: PathBuf,
     /// The connections that threads are bound to.
     bound: Mutex<HashMap<ThreadId, Bound>>,
@@ -64,12 +70,15 @@ impl Pool {
         let text = place.to_string_lossy().into_owned();
         let place = shown(place);
         let failed = |reason: String| Error::Open { path: shown(&place), reason };
-        let config = parse(&text).map_err(failed)?;
+        let (tls, rest) = Tls::of(&text).map_err(failed)?;
+        let mut config = parse(&rest).map_err(failed)?;
+        config.ssl_mode(if is_socket(&config) { SslMode::Disable } else { tls.driver_mode() });
+        let connector = tls.connector().map_err(failed)?;
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(THREADS).thread_name("store-postgres").enable_all();
         let runtime = builder.build()?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config.clone(), NoTls, recycling);
+        let manager = Manager::from_config(config.clone(), connector.clone(), recycling);
         let prepare = Hook::async_fn(|client, _| {
             Box::pin(
                 async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) },
@@ -84,7 +93,7 @@ impl Pool {
             .build()
             .map_err(|error| failed(error.to_string()))?;
         let (bound, lost) = Default::default();
-        let this = Self { runtime: Some(runtime), pool, config, place, bound, lost };
+        let this = Self { runtime: Some(runtime), pool, config, connector, place, bound, lost };
         this.prepare()?;
         Ok(this)
     }
@@ -276,6 +285,12 @@ impl From<String> for Failure {
     fn from(reason: String) -> Self {
         Self { reason: format!("PostgreSQL: {reason}"), is_lost: true }
     }
+}
+
+/// Whether all hosts are sockets of this machine, which are never encrypted.
+fn is_socket(config: &Config) -> bool {
+    let is_socket = |host: &Host| !matches!(host, Host::Tcp(_));
+    config.get_hostaddrs().is_empty() && config.get_hosts().iter().all(is_socket)
 }
 
 /// The settings of a connection that an address names.
