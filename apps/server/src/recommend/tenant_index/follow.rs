@@ -160,6 +160,9 @@ impl TenantIndex {
         };
         let (mut plus, mut minus) = (Vec::new(), Vec::new());
         match (is_liked(before), is_liked(after)) {
+            // All events of a row that was not there are new, and of one that is gone none is left.
+            (false, true) if before.is_none() => plus = added.clone(),
+            (true, false) if after.is_none() => minus = removed.clone(),
             (true, true) => (plus, minus) = (added.clone(), removed.clone()),
             (true, false) => {
                 let mut all = stored()?;
