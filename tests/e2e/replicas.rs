@@ -273,7 +273,12 @@ async fn throughput_of_one_and_two_replicas() -> Result<()> {
             replicas.push(replica(place).await?);
         }
         let url = balance(replicas.iter().map(|replica| replica.url.clone()).collect())?;
-        for what in ["feedback", "lists", "translations"] {
+        for number in 0..CLIENTS {
+            let row = |i: usize| json!({ "FeedbackType": "read", "UserId": format!("u{number}"), "ItemId": format!("i{i}") });
+            let rows: Vec<Value> = (0..200).map(row).collect();
+            replicas[0].post("/api/feedback").json(&rows).send().await?.error_for_status()?;
+        }
+        for what in ["lists", "feedback", "translations"] {
             let started = Instant::now();
             let mut clients = Vec::new();
             for number in 0..CLIENTS {
@@ -282,7 +287,7 @@ async fn throughput_of_one_and_two_replicas() -> Result<()> {
                     let mut answered = 0;
                     while started.elapsed() < TIME {
                         let user = format!("u{number}");
-                        let row = json!([{ "FeedbackType": "read", "UserId": user, "ItemId": format!("i{}", answered % 500) }]);
+                        let row = json!([{ "FeedbackType": "read", "UserId": user, "ItemId": format!("i{}", 200 + answered) }]);
                         let body = json!({ "q": "The cat sleeps.", "source": "en", "target": "de" });
                         let request = match what {
                             "feedback" => client.post(format!("{url}/api/feedback")).json(&row),

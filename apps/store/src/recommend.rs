@@ -209,8 +209,17 @@ impl Tenant {
 
     /// Lets `fill` draft changes and applies them as one, uncommitted.
     fn change(&self, fill: impl FnOnce(&mut Draft<'_>) -> Result<()>) -> Result<()> {
+        self.change_with(Vec::new, fill)
+    }
+
+    /// As [`change`](Self::change), for `fill` that reads the rows of `keys`.
+    fn change_with(
+        &self,
+        keys: impl FnOnce() -> Vec<Vec<u8>>,
+        fill: impl FnOnce(&mut Draft<'_>) -> Result<()>,
+    ) -> Result<()> {
         // In this order: another thread that holds the tree may wait for the lock.
-        self.tree.alone(|| {
+        self.tree.alone_with(keys, || {
             let _alone = self.lock();
             let mut draft = Draft::new(&self.tree);
             fill(&mut draft)?;

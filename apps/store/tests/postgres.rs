@@ -5,6 +5,10 @@
 
 #[allow(dead_code, reason = "others that include it ask for more")]
 mod server;
+#[path = "postgres/groups.rs"]
+mod groups;
+#[path = "postgres/tls.rs"]
+mod tls;
 
 use std::{
     io::{BufRead, BufReader},
@@ -169,6 +173,25 @@ fn writers_of_two_processes_lose_no_update() -> Result<()> {
 }
 
 #[test]
+fn tables_of_the_first_layout_are_brought_up_to_date() -> Result<()> {
+    let Some(server) = Server::start()? else { return Ok(()) };
+    let address = server.fresh()?;
+    let first = include_str!("../src/engine/postgres/layout/1.sql");
+    let note = "CREATE TABLE dragoman_layout AS SELECT 1 AS layout";
+    server.sql(&format!("SET search_path = s0; {first} {note}"))?;
+    for round in 1..=2 {
+        let tenant = Store::open(&address)?.tenant(DEFAULT_TENANT)?;
+        tenant.put_feedback(&[event(1)], Mode::Add, Insert::BOTH)?;
+        let row = tenant.feedback("read", "u1", "i1")?.context("it was written")?;
+        ensure!(row.value == f64::from(round), "{row:?}");
+        let (_, gone) = tenant.delete_feedback(None, "u1", "i2")?;
+        ensure!(gone.is_empty());
+    }
+    ensure!(server.sql("SELECT max(layout) FROM s0.dragoman_layout")? == "2");
+    Ok(())
+}
+
+#[test]
 fn an_address_that_leads_nowhere_says_how_to_go_on_and_not_the_password() -> Result<()> {
     let Some(server) = Server::start()? else { return Ok(()) };
     let right = server.over_tcp(PASSWORD).display().to_string();
@@ -183,7 +206,9 @@ fn an_address_that_leads_nowhere_says_how_to_go_on_and_not_the_password() -> Res
         (right.replace(":s3cret%40word", ""), vec!["password", "PGPASSWORD"]),
         (right.replace("/postgres", "/nothing"), vec!["`createdb nothing`"]),
         (format!("postgres://u:s3cret%40word@127.0.0.1:{port}/db"), vec!["refused", "running"]),
-        (right.clone() + "?sslmode=require", vec!["sslmode=disable"]),
+        (right.clone() + "?sslmode=require", vec!["turn on `ssl`", "sslmode=disable"]),
+        (right.clone() + "?sslmode=always", vec!["`verify-full`"]),
+        (right.clone() + "?sslmode=verify-full&sslrootcert=%2Fno%2Ffile", vec!["/no/file"]),
         (right.clone() + "?options=-csearch_path%3Dnewer", vec!["layout 99", "newer program"]),
         (right.replace("dragoman:s3cret%40word", "reader:p4ss"), vec!["GRANT CREATE"]),
         ("postgres://u:s3cret%40word@[::1".to_owned(), vec!["postgres://USER:PASSWORD@HOST"]),

@@ -123,8 +123,7 @@ impl TenantIndex {
 
     /// Reads everything anew, after the store was changed past the lists. Blocks.
     pub(crate) fn reload(&self) -> Result<()> {
-        let _alone = self.writing();
-        self.reload_alone()
+        self.write(|| self.reload_alone())
     }
 
     fn reload_alone(&self) -> Result<()> {
@@ -201,26 +200,28 @@ impl TenantIndex {
 
     /// Removes the item `id` and all that was done with it. Blocks.
     pub(crate) fn delete_item(&self, id: &str) -> Result<()> {
-        self.write(|| {
+        let gone = self.write(|| {
             let gone = self.deferred.delete_item(id)?;
             self.change(|lists| {
                 lists.items.remove(id);
                 gone.iter().for_each(|event| lists.forget_ahead(event));
             });
             self.forget_neighbours(&gone);
-            Ok(())
+            Ok(gone)
         })?;
+        self.forget_committed(&gone);
         self.tenant.commit()
     }
 
     /// Removes the user `id` and all it did. Blocks.
     pub(crate) fn delete_user(&self, id: &str) -> Result<()> {
-        self.write(|| {
+        let gone = self.write(|| {
             let liked = self.liked_events(self.tenant.history(id))?;
             let gone = self.deferred.delete_user(id)?;
             self.uncount(&liked, &gone);
-            Ok(())
+            Ok(gone)
         })?;
+        self.forget_committed(&gone);
         self.tenant.commit()
     }
 
@@ -247,11 +248,15 @@ impl TenantIndex {
         rows.iter().try_for_each(Feedback::check)?;
         let mut written = Written::default();
         for chunk in self.chunks(rows, writer.batch_rows().min(MAX_IMPORT_ROWS)) {
-            let part = self.write(|| {
+            let part = self.write_rows(chunk, || {
                 let part = writer.put_feedback(chunk, mode, self.settings.insert)?;
                 self.count(&part)?;
                 Ok(part)
             })?;
+            if self.tenant.is_shared() {
+                let events = part.changes.iter().map(|change| change.event.clone());
+                self.forget_committed(&events.collect::<Vec<_>>());
+            }
             written.changes.extend(part.changes);
             written.new_items.extend(part.new_items);
             written.new_users += part.new_users;
@@ -266,14 +271,15 @@ impl TenantIndex {
         user: &str,
         item: &str,
     ) -> Result<usize> {
-        let count = self.write(|| {
+        let (count, gone) = self.write(|| {
             let is_of_item =
                 |event: &Result<Event>| event.as_ref().map_or(true, |event| event.item_id == item);
             let liked = self.liked_events(self.tenant.history(user).filter(is_of_item))?;
             let (count, gone) = self.deferred.delete_feedback(kind, user, item)?;
             self.uncount(&liked, &gone);
-            Ok(count)
+            Ok((count, gone))
         })?;
+        self.forget_committed(&gone);
         self.tenant.commit()?;
         Ok(count)
     }
@@ -326,6 +332,14 @@ impl TenantIndex {
 
     fn writing(&self) -> MutexGuard<'_, ()> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets neighbours again that were counted between a change and its commit, from what was stored
+    /// before.
+    fn forget_committed(&self, events: &[Event]) {
+        if self.tenant.is_shared() {
+            self.forget_neighbours(events);
+        }
     }
 
     fn forget_neighbours<'a>(&self, events: impl IntoIterator<Item = &'a Event>) {

@@ -244,9 +244,19 @@ impl Tree {
     /// Lets `work` read and change this tree while nobody else changes it; what it changed is on disk
     /// after it, or undone if it fails. Only a shared engine has somebody else: others undo nothing.
     pub(crate) fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.alone_with(Vec::new, work)
+    }
+
+    /// As [`alone`](Self::alone), for `work` that reads the values of `keys`: a shared engine fetches them
+    /// at once.
+    pub(crate) fn alone_with<T>(
+        &self,
+        keys: impl FnOnce() -> Vec<Vec<u8>>,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         let engine = self.database.engine()?;
         let Some(shared) = engine.shared() else { return work() };
-        shared.begin(&self.name)?;
+        shared.begin(&self.name, keys())?;
         let ending = Ending::of(shared);
         let done = work()?;
         ending.end(true)?;

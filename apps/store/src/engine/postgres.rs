@@ -1,60 +1,76 @@
 //! PostgreSQL: all trees in one table, ordered by bytes, for any number of servers at the same time.
 //!
-//! A change is one transaction, which is on disk when it is committed, and holds the lock of its tree. A
-//! reader that then writes what depends on it begins the transaction before it reads
-//! ([`Shared::begin`]): between two servers no update is lost. Each change leaves a row in a log, by
-//! which other servers bring their memory up to date ([`Shared::changes`]).
+//! A change is on disk when its transaction is committed, which holds the lock of its tree. A reader that then
+//! writes what depends on it begins the transaction before it reads ([`Shared::begin`]): between two servers no
+//! update is lost. Writers of one server share a transaction (`group`), which takes two round trips
+//! (`transaction`). Each leaves a row in a log, by which other servers bring their memory up to date
+//! ([`Shared::changes`]).
 
 mod address;
 mod layout;
+mod known;
+mod tls;
+mod pool;
 mod listen;
 mod log;
+mod transaction;
+mod group;
 mod pages;
-mod pool;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use super::{Change, Changes, Engine, Heard, Rows, Shared};
 use crate::{Error, Result};
 
 pub(crate) use address::{is_address, shown};
 
-use self::pool::{Bound, Pool};
+use self::{
+    group::Queues,
+    pool::{Pool, lock},
+    transaction::{Bound, Transaction, values_of},
+};
 
-/// A database of PostgreSQL.
-#[derive(Debug)]
+/// A database of PostgreSQL; clones share it.
+#[derive(Clone)]
 pub(super) struct Postgres {
     pool: Arc<Pool>,
     /// What tells the changes of this process from those of others.
     origin: i64,
+    /// The writers of each tree.
+    queues: Arc<Mutex<Queues>>,
+    /// Up to where the changes of each tree were asked for the last time.
+    positions: Arc<Mutex<HashMap<String, i64>>>,
 }
 
 impl Postgres {
     /// Connects to the database at the address `place`, and makes what the store needs in it.
     pub(super) fn open(place: &Path) -> Result<Self> {
-        Ok(Self { pool: Arc::new(Pool::open(place)?), origin: rand::random() })
+        let (queues, positions) = Default::default();
+        let pool = Arc::new(Pool::open(place)?);
+        Ok(Self { pool, origin: rand::random(), queues, positions })
     }
 
-    /// Locks another tree for the transaction that this thread is bound to.
-    fn lock_too(&self, tree: &str) -> Result<()> {
-        let (client, name) = (self.pool.bound_client().ok_or_else(unbound)?, tree.to_owned());
-        let locked = self.pool.on(client, move |client| async move {
-            let lock = client.prepare_cached("SELECT dragoman_lock($1)").await?;
-            client.execute(&lock, &[&name]).await.map(drop)
-        });
-        match locked {
-            Ok(()) => drop(self.pool.bound(|bound| bound.locked.push(tree.to_owned()))),
-            Err(_) => drop(self.end(false)), // the first error is the one to tell
-        }
-        locked
+    fn positions(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+        lock(&self.positions)
     }
 
     /// Does `work` within a transaction that holds the lock of `tree`.
     fn within(&self, tree: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        self.begin(tree)?;
+        self.begin(tree, Vec::new())?;
         let done = work();
         let ended = self.end(done.is_ok());
         done.and(ended)
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pool.fmt(f)
     }
 }
 
@@ -66,6 +82,7 @@ fn watched(tree: &str) -> Option<Vec<u8>> {
 
 impl Engine for Postgres {
     fn trees(&self) -> Result<Vec<String>> {
+        self.send_all()?;
         // Leaps from the first row of a tree to that of the next.
         let select = "WITH RECURSIVE names AS (\
              (SELECT tree FROM dragoman_rows ORDER BY tree LIMIT 1) UNION ALL \
@@ -80,63 +97,48 @@ impl Engine for Postgres {
     }
 
     fn get(&self, tree: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let (tree, key) = (tree.to_owned(), key.to_vec());
+        if let Some(value) = self.known(tree, key) {
+            return Ok(value);
+        }
+        let (owned, asked) = (tree.to_owned(), key.to_vec());
         let row = self.pool.read(move |client| {
-            let (tree, key) = (tree.clone(), key.clone());
+            let (tree, key) = (owned.clone(), asked.clone());
             async move {
                 let select = "SELECT value FROM dragoman_rows WHERE tree = $1 AND key = $2";
                 let prepared = client.prepare_cached(select).await?;
                 client.query_opt(&prepared, &[&tree, &key]).await
             }
         })?;
-        Ok(row.map(|row| row.get(0)))
+        let value: Option<Vec<u8>> = row.map(|row| row.get(0));
+        self.learn(tree, || [(key.to_vec(), value.clone())]);
+        Ok(value)
     }
 
     fn get_many(&self, tree: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        let mut values: Vec<_> = keys.iter().map(|key| self.known(tree, key)).collect();
+        let unknown = keys.iter().zip(&values).filter(|(_, value)| value.is_none());
+        let unknown: Vec<Vec<u8>> = unknown.map(|(key, _)| key.clone()).collect();
+        if !unknown.is_empty() {
+            let (owned, asked) = (tree.to_owned(), unknown.clone());
+            let read = self.pool.read(move |client| {
+                let (tree, keys) = (owned.clone(), asked.clone());
+                async move { values_of(&client, &tree, &keys).await }
+            })?;
+            self.learn(tree, || unknown.into_iter().zip(read.clone()));
+            let places = values.iter_mut().filter(|value| value.is_none());
+            places.zip(read).for_each(|(place, value)| *place = Some(value));
         }
-        let (tree, keys) = (tree.to_owned(), keys.to_vec());
-        let rows = self.pool.read(move |client| {
-            let (tree, keys) = (tree.clone(), keys.clone());
-            async move {
-                let select = "SELECT r.value FROM unnest($2::bytea[]) WITH ORDINALITY AS k(key, n) \
-                     LEFT JOIN dragoman_rows r ON r.tree = $1 AND r.key = k.key ORDER BY k.n";
-                let prepared = client.prepare_cached(select).await?;
-                client.query(&prepared, &[&tree, &keys]).await
-            }
-        })?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        Ok(values.into_iter().map(Option::unwrap_or_default).collect())
     }
 
     fn range(&self, tree: &str, from: Vec<u8>, to: Option<Vec<u8>>) -> Result<Rows> {
-        Ok(Box::new(pages::Pages::new(Arc::clone(&self.pool), tree, from, to)))
+        Ok(Box::new(pages::Pages::new(self.clone(), tree, from, to)))
     }
 
     fn apply(&self, tree: &str, change: &Change) -> Result<()> {
-        self.within(tree, || {
-            let (tree, origin) = (tree.to_owned(), self.origin);
-            let client = self.pool.bound_client().ok_or_else(unbound)?;
-            match change {
-                Change::Clear => self.pool.on(client, move |client| async move {
-                    let clear = client.prepare_cached("SELECT dragoman_clear($1, $2)").await?;
-                    client.execute(&clear, &[&tree, &origin]).await.map(drop)
-                }),
-                Change::Rows(rows) => {
-                    // Of one key the last counts, and a statement may meet it once.
-                    let rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = rows.iter().cloned().collect();
-                    let (keys, values): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-                    let watched = watched(&tree);
-                    self.pool.on(client, move |client| async move {
-                        let apply = "SELECT dragoman_apply($1, $2, $3, $4, $5)";
-                        let apply = client.prepare_cached(apply).await?;
-                        client
-                            .execute(&apply, &[&tree, &keys, &values, &watched, &origin])
-                            .await
-                            .map(drop)
-                    })
-                }
-            }
+        self.within(tree, || match change {
+            Change::Clear => self.clear(tree),
+            Change::Rows(rows) => self.write(tree, rows),
         })
     }
 
@@ -151,29 +153,21 @@ impl Engine for Postgres {
 }
 
 impl Shared for Postgres {
-    fn begin(&self, tree: &str) -> Result<()> {
+    fn begin(&self, tree: &str, keys: Vec<Vec<u8>>) -> Result<()> {
         let state = self.pool.bound(|bound| {
-            bound.depth += usize::from(!bound.is_snapshot);
-            (bound.is_snapshot, bound.locked.iter().any(|known| known == tree))
+            let Transaction { tree: own, locked, .. } = &*bound.transaction;
+            bound.depth += usize::from(own.is_some());
+            (own.is_none(), locked.contains_key(tree))
         });
         match state {
             Some((true, _)) => {
                 Err(Error::Engine("a transaction that only reads cannot write".into()))
             }
             Some((false, true)) => Ok(()),
-            Some((false, false)) => self.lock_too(tree),
-            None => {
-                // Both at once, because each is a way to the server and back.
-                let name = tree.replace('\'', "''");
-                let begin = format!("BEGIN; SELECT dragoman_lock('{name}')");
-                self.pool.bind(begin, |client| Bound {
-                    client,
-                    depth: 1,
-                    is_snapshot: false,
-                    locked: vec![tree.to_owned()],
-                    is_doomed: false,
-                })
+            Some((false, false)) => {
+                self.lock_too(tree).inspect_err(|_| drop(self.end(false))) // the first error is told
             }
+            None => self.take_turn(tree, keys),
         }
     }
 
@@ -183,30 +177,29 @@ impl Shared for Postgres {
             return Ok(());
         }
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned();
-        self.pool.bind(begin, |client| Bound {
-            client,
-            depth: 1,
-            is_snapshot: true,
-            locked: Vec::new(),
-            is_doomed: false,
-        })
+        let (client, ()) = self.pool.begin(begin, |_| async { Ok(()) })?;
+        self.pool.bind(Bound::new(Box::new(Transaction::new(client, None))));
+        Ok(())
     }
 
     fn end(&self, is_kept: bool) -> Result<()> {
         let state = self.pool.bound(|bound| {
             bound.depth -= 1;
             bound.is_doomed |= !is_kept;
-            (bound.depth == 0, bound.is_doomed)
+            (bound.depth == 0, bound.is_doomed, bound.transaction.tree.clone())
         });
-        match state {
-            None | Some((false, false)) => Ok(()),
-            Some((true, is_doomed)) => self.pool.unbind(!is_doomed),
-            Some((false, true)) => match is_kept {
-                true => {
-                    Err(Error::Engine("a part of the change failed; nothing is written".into()))
-                }
-                false => Ok(()),
+        let ended = match state {
+            None | Some((false, ..)) => Ok(()),
+            Some((true, _, None)) => match self.pool.unbind() {
+                Some(bound) => self.close(*bound.transaction),
+                None => Ok(()),
             },
+            Some((true, is_doomed, Some(ref tree))) => self.end_turn(tree, !is_doomed),
+        };
+        match state {
+            Some((_, true, Some(_))) if is_kept => ended
+                .and(Err(Error::Engine("a part of the change failed; nothing is written".into()))),
+            _ => ended,
         }
     }
 
@@ -219,7 +212,17 @@ impl Shared for Postgres {
     }
 
     fn changes(&self, tree: &str, after: i64) -> Result<Changes> {
-        log::changes(&self.pool, self.origin, tree, after)
+        let known = self.pool.bound(|bound| bound.transaction.followed(tree, after)).flatten();
+        let changes = match known {
+            Some(changes) => changes,
+            None => {
+                let changes = log::changes(&self.pool, self.origin, tree, after)?;
+                self.pool.bound(|bound| bound.transaction.follow(tree, changes.position));
+                changes
+            }
+        };
+        self.positions().insert(tree.to_owned(), changes.position);
+        Ok(changes)
     }
 
     fn listen(&self, heard: Heard) {

@@ -14,8 +14,9 @@ pub(crate) type Heard = Box<dyn Fn(Option<&str>) + Send + Sync>;
 /// An engine with other writers.
 pub(crate) trait Shared: fmt::Debug + Send + Sync {
     /// Begins a transaction of this thread in which nobody else changes `tree`. Until its end all that the
-    /// thread reads and writes belongs to it. One within another joins it.
-    fn begin(&self, tree: &str) -> Result<()>;
+    /// thread reads and writes belongs to it. One within another joins it. The values of `keys` are read at
+    /// once, where each would be asked of another process later.
+    fn begin(&self, tree: &str, keys: Vec<Vec<u8>>) -> Result<()>;
 
     /// Begins a transaction of this thread that reads everything as of one moment.
     fn begin_snapshot(&self) -> Result<()>;

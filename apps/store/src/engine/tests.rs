@@ -14,7 +14,10 @@ type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 enum Step {
     Apply(usize, Vec<(Vec<u8>, Option<Vec<u8>>)>),
     Clear(usize),
+    /// Changes of both trees in one transaction, which is kept or not.
+    Alone(Vec<Step>, bool),
     Range(usize, Vec<u8>, Option<Vec<u8>>),
+    Get(usize, Vec<Vec<u8>>),
     Flush,
     Reopen,
 }
@@ -24,13 +27,26 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let inner = prop_oneof![
+        4 => simple().boxed(),
+        1 => (prop::collection::vec(simple(), 1..3)).prop_map(|steps| Step::Alone(steps, true)).boxed(),
+    ];
+    prop_oneof![
+        12 => simple().boxed(),
+        4 => (prop::collection::vec(inner, 1..6), any::<bool>())
+            .prop_map(|(steps, is_kept)| Step::Alone(steps, is_kept)).boxed(),
+        1 => Just(Step::Flush).boxed(),
+        1 => Just(Step::Reopen).boxed(),
+    ]
+}
+
+fn simple() -> impl Strategy<Value = Step> {
     let row = (bytes(), prop::option::weighted(0.7, bytes()));
     prop_oneof![
         6 => (0..2usize, prop::collection::vec(row, 1..8)).prop_map(|(tree, rows)| Step::Apply(tree, rows)),
         1 => (0..2usize).prop_map(Step::Clear),
         4 => (0..2usize, bytes(), prop::option::of(bytes())).prop_map(|(tree, from, to)| Step::Range(tree, from, to)),
-        1 => Just(Step::Flush),
-        1 => Just(Step::Reopen),
+        4 => (0..2usize, prop::collection::vec(bytes(), 1..4)).prop_map(|(tree, keys)| Step::Get(tree, keys)),
     ]
 }
 
@@ -39,57 +55,80 @@ fn name(tree: usize) -> &'static str {
 }
 
 fn follow(kind: EngineKind, dir: &Path, steps: &[Step]) -> anyhow::Result<()> {
-    let mut database = Some(Database::open(dir, Some(kind))?);
+    let mut database = Database::open(dir, Some(kind))?;
     let mut maps = [Map::new(), Map::new()];
     for step in steps {
-        let tree = |i: usize| database.as_ref().expect("it is open").tree(name(i));
         match step {
-            Step::Apply(i, rows) => {
-                tree(*i).apply(rows.clone())?;
-                for (key, value) in rows {
-                    match value {
-                        Some(value) => drop(maps[*i].insert(key.clone(), value.clone())),
-                        None => drop(maps[*i].remove(key)),
-                    }
-                }
-            }
-            Step::Clear(i) => {
-                tree(*i).clear()?;
-                maps[*i].clear();
-            }
-            Step::Range(i, from, to) => {
-                let to = to.clone().unwrap_or_else(|| vec![255; 9]);
-                let found: Vec<Row> =
-                    tree(*i).range(from.clone(), to.clone()).collect::<Result<_>>()?;
-                let is_in = |key: &Vec<u8>| key >= from && *key < to;
-                let expected: Vec<Row> = maps[*i]
-                    .iter()
-                    .filter(|(key, _)| is_in(key))
-                    .map(|(k, v)| (k.clone(), v.clone()))
-                    .collect();
-                anyhow::ensure!(found == expected, "{kind}: {found:?}, not {expected:?}");
-                let mut back: Vec<Row> =
-                    tree(*i).range(from.clone(), to).rev().collect::<Result<_>>()?;
-                back.reverse();
-                anyhow::ensure!(back == expected, "{kind}, backwards: {back:?}, not {expected:?}");
-                anyhow::ensure!(
-                    tree(*i).get(from)? == maps[*i].get(from).cloned(),
-                    "{kind}: {from:?}"
-                );
-            }
-            Step::Flush => database.as_ref().expect("it is open").flush()?,
+            Step::Flush => database.flush()?,
             Step::Reopen => {
-                database.take().expect("it is open").flush()?;
-                database = Some(Database::open(dir, None)?);
+                database.flush()?;
+                drop(database);
+                database = Database::open(dir, None)?;
             }
+            step => take(&database, &mut maps, step)?,
         }
     }
-    let database = database.expect("it is open");
     for (i, map) in maps.iter().enumerate() {
         let found: Map = database.tree(name(i)).iter().collect::<Result<_>>()?;
         anyhow::ensure!(found == *map, "{kind}: {found:?}, not {map:?}");
         let last = database.tree(name(i)).last()?;
         anyhow::ensure!(last == map.last_key_value().map(|(k, v)| (k.clone(), v.clone())));
+    }
+    Ok(())
+}
+
+fn take(database: &Database, maps: &mut [Map; 2], step: &Step) -> anyhow::Result<()> {
+    let (kind, tree) = (database.kind(), |i: usize| database.tree(name(i)));
+    match step {
+        Step::Apply(i, rows) => {
+            tree(*i).apply(rows.clone())?;
+            for (key, value) in rows {
+                match value {
+                    Some(value) => drop(maps[*i].insert(key.clone(), value.clone())),
+                    None => drop(maps[*i].remove(key)),
+                }
+            }
+        }
+        Step::Clear(i) => {
+            tree(*i).clear()?;
+            maps[*i].clear();
+        }
+        Step::Alone(steps, is_kept) => {
+            let before = maps.clone();
+            let is_kept = *is_kept || !database.is_shared();
+            let mut wrong = Ok(());
+            let done = tree(0).alone(|| {
+                wrong = steps.iter().try_for_each(|step| take(database, maps, step));
+                if is_kept { Ok(()) } else { Err(Error::Invalid("not kept".into())) }
+            });
+            wrong?;
+            anyhow::ensure!(done.is_ok() == is_kept, "{kind}: {done:?}");
+            if !is_kept {
+                *maps = before;
+            }
+        }
+        Step::Range(i, from, to) => {
+            let to = to.clone().unwrap_or_else(|| vec![255; 9]);
+            let found: Vec<Row> =
+                tree(*i).range(from.clone(), to.clone()).collect::<Result<_>>()?;
+            let is_in = |key: &Vec<u8>| key >= from && *key < to;
+            let expected: Vec<Row> = maps[*i]
+                .iter()
+                .filter(|(key, _)| is_in(key))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
+            anyhow::ensure!(found == expected, "{kind}: {found:?}, not {expected:?}");
+            let mut back: Vec<Row> =
+                tree(*i).range(from.clone(), to).rev().collect::<Result<_>>()?;
+            back.reverse();
+            anyhow::ensure!(back == expected, "{kind}, backwards: {back:?}, not {expected:?}");
+        }
+        Step::Get(i, keys) => {
+            let values: Vec<_> = keys.iter().map(|key| maps[*i].get(key).cloned()).collect();
+            anyhow::ensure!(tree(*i).get_many(keys)? == values, "{kind}: {keys:?}");
+            anyhow::ensure!(tree(*i).get(&keys[0])? == values[0], "{kind}: {keys:?}");
+        }
+        Step::Flush | Step::Reopen => {}
     }
     Ok(())
 }

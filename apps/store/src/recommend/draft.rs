@@ -44,22 +44,8 @@ impl<'a> Draft<'a> {
         if rows.len() < READ_AHEAD_FROM && !is_shared {
             return Ok(());
         }
-        let (mut users, mut items) = (AHashSet::new(), AHashSet::new());
-        let mut keys = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (user, item, kind) = (&row.user_id, &row.item_id, &row.feedback_type);
-            users.insert(user);
-            items.insert(item);
-            keys.push(feedback_key(kind, user, item));
-            if is_shared {
-                // Needed where the row is there; where reading is cheap, it is read when that is known.
-                keys.push(Key::new(HISTORY).id(user).time(row.timestamp).id(item).id(kind).build());
-            }
-        }
-        keys.extend(users.into_iter().map(|user| plain(USER, user)));
-        keys.extend(items.into_iter().map(|item| plain(ITEM, item)));
-        let keys: Vec<Vec<u8>> =
-            in_order(keys.into_iter().map(|key| (key, ()))).map(|(key, ())| key).collect();
+        // The event is needed where the row is there; where reading is cheap, it is read when that is known.
+        let keys = keys_of(rows, is_shared);
         let values = self.tree.get_ascending(&keys)?;
         self.read.extend(keys.into_iter().zip(values));
         Ok(())
@@ -140,6 +126,27 @@ fn in_order<T>(rows: impl Iterator<Item = (Vec<u8>, T)>) -> impl Iterator<Item =
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         rows
     })
+}
+
+/// The keys of the rows that decide what becomes of `rows`, in their order.
+pub(super) fn keys_of<'r>(
+    rows: impl ExactSizeIterator<Item = &'r Feedback>,
+    with_events: bool,
+) -> Vec<Vec<u8>> {
+    let (mut users, mut items) = (AHashSet::new(), AHashSet::new());
+    let mut keys = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (user, item, kind) = (&row.user_id, &row.item_id, &row.feedback_type);
+        users.insert(user);
+        items.insert(item);
+        keys.push(feedback_key(kind, user, item));
+        if with_events {
+            keys.push(Key::new(HISTORY).id(user).time(row.timestamp).id(item).id(kind).build());
+        }
+    }
+    keys.extend(users.into_iter().map(|user| plain(USER, user)));
+    keys.extend(items.into_iter().map(|item| plain(ITEM, item)));
+    in_order(keys.into_iter().map(|key| (key, ()))).map(|(key, ())| key).collect()
 }
 
 /// Where an event stands: by user, by item, by time.

@@ -6,7 +6,7 @@ mod read;
 use super::{
     Event, Feedback, Item, Tenant, User, check_id,
     codec::{ITEM, USER, event_key, feedback_key, plain},
-    draft::Draft,
+    draft::{Draft, keys_of},
     events::number,
     put_item, put_user,
 };
@@ -97,15 +97,18 @@ impl Tenant {
         rows.iter().try_for_each(check)?;
         let mut written = Written::default();
         for chunk in rows.chunks(self.batch_rows) {
-            self.change(|draft| {
-                draft.read_ahead(chunk.iter())?;
-                for row in chunk {
-                    if let Some(()) = admit(draft, row, insert, &mut written)? {
-                        note(self.put_row(draft, row, mode)?);
+            self.change_with(
+                || keys_of(chunk.iter(), true),
+                |draft| {
+                    draft.read_ahead(chunk.iter())?;
+                    for row in chunk {
+                        if let Some(()) = admit(draft, row, insert, &mut written)? {
+                            note(self.put_row(draft, row, mode)?);
+                        }
                     }
-                }
-                Ok(())
-            })?;
+                    Ok(())
+                },
+            )?;
         }
         self.settle()?;
         Ok(written)

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    FeedbackKey, Tenant,
+    Feedback, FeedbackKey, Tenant,
     codec::{FEEDBACK, HISTORY, ITEM, Parts, plain_id},
+    draft::keys_of,
     feedback::value_in,
 };
 use crate::{Result, Timestamp, engine::FORGOTTEN};
@@ -50,6 +51,13 @@ impl Tenant {
     /// after it, or undone if it fails; where no other process can write to it nothing is undone. Blocks.
     pub fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.tree.alone(work)
+    }
+
+    /// As [`alone`](Self::alone), for `work` that writes `rows`: what decides about them is read at once. Threads
+    /// of one process that come at the same time share a transaction, one after another; each waits until it
+    /// is on disk, so that the caller may hold no lock that another `work` needs.
+    pub fn alone_for<T>(&self, rows: &[Feedback], work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.tree.alone_with(|| keys_of(rows.iter(), true), work)
     }
 
     /// Lets `work` read everything as of one moment, where other processes write. Blocks.

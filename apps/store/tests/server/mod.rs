@@ -65,6 +65,26 @@ impl Server {
         self.run("pg_ctl", &["stop", "-w", "-m", "immediate", "-D"])
     }
 
+    /// Turns encryption on with a certificate and its key, both in PEM.
+    pub(crate) fn encrypt(&self, certificate: &str, key: &str) -> Result<()> {
+        let folder = self.folder.path();
+        let place = |name: &str| folder.join(name);
+        for (name, text) in [("server.pem", certificate), ("server.key", key)] {
+            std::fs::write(place(name), text)?;
+            let set = Command::new("chmod").arg("600").arg(place(name)).status()?;
+            ensure!(set.success(), "{name} is nobody else's");
+            if is_root() {
+                let owned = Command::new("chown").arg("postgres").arg(place(name)).status()?;
+                ensure!(owned.success(), "{name} goes to the user postgres");
+            }
+        }
+        let folder = folder.display();
+        self.sql(&format!("ALTER SYSTEM SET ssl_cert_file = '{folder}/server.pem'"))?;
+        self.sql(&format!("ALTER SYSTEM SET ssl_key_file = '{folder}/server.key'"))?;
+        self.sql("ALTER SYSTEM SET ssl = on")?;
+        self.run("pg_ctl", &["restart", "-w", "-m", "fast", "-D"])
+    }
+
     /// The address of a schema in which there is nothing yet.
     pub(crate) fn fresh(&self) -> Result<PathBuf> {
         let schema = format!("s{}", self.schemas.fetch_add(1, Ordering::Relaxed));

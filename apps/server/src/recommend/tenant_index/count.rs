@@ -163,12 +163,10 @@ impl TenantIndex {
                 counts.extend((!is_new).then(|| (event.clone(), -1.0)));
                 counts.extend(others()?.into_iter().map(|event| (event, -1.0)));
             }
+            (false, true) if before.is_none() => counts.push((event.clone(), 1.0)), // the first one
             (false, true) => {
                 counts.push((event.clone(), 1.0));
-                if before.is_some() {
-                    // A row that was not there had no events.
-                    counts.extend(others()?.into_iter().map(|event| (event, 1.0)));
-                }
+                counts.extend(others()?.into_iter().map(|event| (event, 1.0)));
             }
             (false, false) => {}
         }

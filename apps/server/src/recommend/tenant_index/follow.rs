@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use dragoman_store::{Error, Event, Followed, FollowedRow, Result, Tenant, Timestamp};
+use dragoman_store::{Error, Event, Feedback, Followed, FollowedRow, Result, Tenant, Timestamp};
 
 use super::{CHUNK, Lists, TenantIndex};
 use crate::recommend::{item_index::ItemIndex, neighbours::Gathered, settings::Settings};
@@ -41,11 +41,22 @@ pub(super) fn read(
 impl TenantIndex {
     /// Lets `work` change the store and the lists, so that both see the same order. Blocks.
     pub(super) fn write<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let _alone = self.writing();
+        self.write_rows(&[], work)
+    }
+
+    /// As [`write`](Self::write), for `work` that writes the feedback `rows`.
+    pub(super) fn write_rows<T>(
+        &self,
+        rows: &[Feedback],
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         if !self.tenant.is_shared() {
+            let _alone = self.writing();
             return work();
         }
-        let done = self.tenant.alone(|| {
+        // In this order: while one waits for the disk the next does its work.
+        let done = self.tenant.alone_for(rows, || {
+            let _alone = self.writing();
             self.take_in()?;
             work()
         });
@@ -57,24 +68,44 @@ impl TenantIndex {
 
     /// Takes in what other servers wrote. Blocks.
     pub(crate) fn catch_up(&self) -> Result<()> {
-        let _alone = self.writing();
-        self.tenant.snapshot(|| self.take_in())
+        let is_taken_in = self.tenant.snapshot(|| {
+            let _alone = self.writing();
+            match self.is_forgotten() {
+                true => Ok(false),
+                false => self.take_in_changes(),
+            }
+        })?;
+        // With the lock of the tree: a moment of the store lacks what writers in this process have in the
+        // lists and commit next.
+        if is_taken_in { Ok(()) } else { self.write(|| Ok(())) }
     }
 
-    /// Takes in what other servers wrote, as of a moment at which this thread sees the store.
-    fn take_in(&self) -> Result<()> {
+    /// Whether the lists are to be read anew, whatever was changed.
+    fn is_forgotten(&self) -> bool {
         let position = *self.followed();
-        let now = Instant::now();
-        if position.is_stale || now - position.since > Tenant::FORGOTTEN {
-            return self.reload_alone();
+        position.is_stale || position.since.elapsed() > Tenant::FORGOTTEN
+    }
+
+    /// Takes in what other servers wrote, while nobody writes.
+    fn take_in(&self) -> Result<()> {
+        match !self.is_forgotten() && self.take_in_changes()? {
+            true => Ok(()),
+            false => self.reload_alone(),
         }
+    }
+
+    /// Takes in the log of what other servers wrote, as of a moment at which this thread sees the store; says no
+    /// if it does not tell all.
+    fn take_in_changes(&self) -> Result<bool> {
+        let (position, now) = (*self.followed(), Instant::now());
         let followed = self.tenant.followed(position.at)?;
         if followed.is_cleared {
-            return self.reload_alone();
+            return Ok(false);
         }
         self.follow(&followed)?;
-        *self.followed() = Position { at: followed.position, since: now, is_stale: false };
-        Ok(())
+        let mut position = self.followed(); // a commit that failed meanwhile has left its note there
+        (position.at, position.since) = (followed.position, now);
+        Ok(true)
     }
 
     fn follow(&self, followed: &Followed) -> Result<()> {
@@ -129,6 +160,9 @@ impl TenantIndex {
         };
         let (mut plus, mut minus) = (Vec::new(), Vec::new());
         match (is_liked(before), is_liked(after)) {
+            // All events of a row that was not there are new, and of one that is gone none is left.
+            (false, true) if before.is_none() => plus = added.clone(),
+            (true, false) if after.is_none() => minus = removed.clone(),
             (true, true) => (plus, minus) = (added.clone(), removed.clone()),
             (true, false) => {
                 let mut all = stored()?;

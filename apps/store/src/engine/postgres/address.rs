@@ -70,10 +70,17 @@ pub(super) fn refusal(error: &PgError, config: &Config) -> String {
              variable PGPASSWORD"
                 .to_owned()
         }
-        None if text.contains("TLS") || text.contains("SSL") => {
-            "connections of this program are not encrypted: take `sslmode=disable` within a \
-             private network, or a local proxy that encrypts, such as stunnel"
+        None if text.contains("does not support TLS") => {
+            "turn on `ssl` in its postgresql.conf, or take `sslmode=disable` within a private network"
                 .to_owned()
+        }
+        None if text.contains("not valid for name") => {
+            "name the server in the address as its certificate does, or take `sslmode=verify-ca`, \
+             which takes any name"
+                .to_owned()
+        }
+        None if text.contains("certificate") => {
+            "name the file with the certificate of its authority: `sslrootcert=FILE`".to_owned()
         }
         None => "is the server running, and does it listen on this address?".to_owned(),
     };

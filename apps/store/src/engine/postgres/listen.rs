@@ -7,9 +7,9 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use tokio::{sync::mpsc, time::Instant};
-use tokio_postgres::{AsyncMessage, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Config};
 
-use super::{Heard, Pool};
+use super::{Heard, Pool, tls::Connector};
 
 /// How long after a lost connection another one is made.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -30,9 +30,10 @@ const OLD: &str = "DELETE FROM dragoman_changes WHERE id IN \
 pub(super) fn start(pool: &Arc<Pool>, origin: i64, heard: Heard) {
     let (sender, mut queue) = mpsc::unbounded_channel::<Option<String>>();
     let (config, weak) = (pool.config.clone(), Arc::downgrade(pool));
+    let connector = pool.connector.clone();
     pool.spawn(async move {
         while weak.strong_count() > 0 {
-            if let Err(error) = follow(&config, origin, &weak, &sender).await {
+            if let Err(error) = follow(&config, &connector, origin, &weak, &sender).await {
                 tracing::debug!(%error, "no connection that hears of changes");
                 if let Some(pool) = weak.upgrade() {
                     pool.lose(&error);
@@ -67,11 +68,12 @@ pub(super) fn start(pool: &Arc<Pool>, origin: i64, heard: Heard) {
 /// Listens until the connection is lost.
 async fn follow(
     config: &Config,
+    connector: &Connector,
     origin: i64,
     pool: &Weak<Pool>,
     sender: &mpsc::UnboundedSender<Option<String>>,
 ) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = config.connect(NoTls).await?;
+    let (client, mut connection) = config.connect(connector.clone()).await?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let (heard, mut notices) = mpsc::unbounded_channel();
     let pump = tokio::spawn(async move {

@@ -1,16 +1,16 @@
 //! Rows of a range, fetched page by page from both ends.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
-use super::Pool;
+use super::Postgres;
 use crate::{Result, engine::Row};
 
-/// Rows that are fetched at once, first and at most.
+/// Rows that are fetched at once: first, because many readers want but one, and then.
 const PAGE: (i64, i64) = (16, 1024);
 
 /// The rows of a tree from a key on, up to and without another.
 pub(super) struct Pages {
-    pool: Arc<Pool>,
+    postgres: Postgres,
     tree: String,
     /// The first key, and whether it is one of them.
     from: (Vec<u8>, bool),
@@ -23,9 +23,9 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) fn new(pool: Arc<Pool>, tree: &str, from: Vec<u8>, to: Option<Vec<u8>>) -> Self {
+    pub(super) fn new(postgres: Postgres, tree: &str, from: Vec<u8>, to: Option<Vec<u8>>) -> Self {
         Self {
-            pool,
+            postgres,
             tree: tree.into(),
             from: (from, true),
             to,
@@ -41,7 +41,8 @@ impl Pages {
         let select = statement(self.from.1, self.to.is_some(), is_back);
         let (tree, from, to, page) =
             (self.tree.clone(), self.from.0.clone(), self.to.clone(), self.page);
-        let found = self.pool.read(move |client| {
+        self.postgres.send(&self.tree).inspect_err(|_| self.is_read = true)?;
+        let found = self.postgres.pool.read(move |client| {
             let (tree, from, to) = (tree.clone(), from.clone(), to.clone());
             async move {
                 let prepared = client.prepare_cached(select).await?;
@@ -53,7 +54,7 @@ impl Pages {
         });
         let found = found.inspect_err(|_| self.is_read = true)?;
         self.is_read = (found.len() as i64) < self.page;
-        self.page = (self.page * 4).min(PAGE.1);
+        self.page = PAGE.1;
         let rows = found.iter().map(|row| (row.get(0), row.get(1)));
         match is_back {
             true => {

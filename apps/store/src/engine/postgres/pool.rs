@@ -18,12 +18,19 @@ use std::{
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, PoolError, RecyclingMethod,
 };
+use futures_util::future::join;
 use tokio::runtime::Runtime;
-use tokio_postgres::{Config, NoTls, error::Error as PgError};
+use tokio_postgres::{
+    Config,
+    config::{Host, SslMode},
+    error::Error as PgError,
+};
 
 use super::{
     address::{refusal, said, shown},
     layout,
+    tls::{Connector, Tls},
+    transaction::Bound,
 };
 use crate::{Error, Result};
 
@@ -49,24 +56,12 @@ pub(super) struct Pool {
     runtime: Option<Runtime>,
     pool: deadpool_postgres::Pool,
     pub(super) config: Config,
+    pub(super) connector: Connector,
     pub(super) place: PathBuf,
     /// The connections that threads are bound to.
     bound: Mutex<HashMap<ThreadId, Bound>>,
     /// Why the server could not be asked the last time.
     lost: Mutex<Option<String>>,
-}
-
-/// A transaction of a thread.
-pub(super) struct Bound {
-    pub(super) client: Arc<Object>,
-    /// How often it was begun within itself.
-    pub(super) depth: usize,
-    /// Whether it only reads, and everything as of one moment.
-    pub(super) is_snapshot: bool,
-    /// Trees that nobody else changes meanwhile.
-    pub(super) locked: Vec<String>,
-    /// Whether a part of it failed: then nothing of it is kept.
-    pub(super) is_doomed: bool,
 }
 
 impl Pool {
@@ -75,12 +70,15 @@ impl Pool {
         let text = place.to_string_lossy().into_owned();
         let place = shown(place);
         let failed = |reason: String| Error::Open { path: shown(&place), reason };
-        let config = parse(&text).map_err(failed)?;
+        let (tls, rest) = Tls::of(&text).map_err(failed)?;
+        let mut config = parse(&rest).map_err(failed)?;
+        config.ssl_mode(if is_socket(&config) { SslMode::Disable } else { tls.driver_mode() });
+        let connector = tls.connector().map_err(failed)?;
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(THREADS).thread_name("store-postgres").enable_all();
         let runtime = builder.build()?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config.clone(), NoTls, recycling);
+        let manager = Manager::from_config(config.clone(), connector.clone(), recycling);
         let prepare = Hook::async_fn(|client, _| {
             Box::pin(
                 async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) },
@@ -95,7 +93,7 @@ impl Pool {
             .build()
             .map_err(|error| failed(error.to_string()))?;
         let (bound, lost) = Default::default();
-        let this = Self { runtime: Some(runtime), pool, config, place, bound, lost };
+        let this = Self { runtime: Some(runtime), pool, config, connector, place, bound, lost };
         this.prepare()?;
         Ok(this)
     }
@@ -118,7 +116,7 @@ impl Pool {
         F: Future<Output = Result<T, PgError>> + Send,
     {
         if let Some(client) = self.bound_client() {
-            return self.on(client, work);
+            return self.on_bound(client, work);
         }
         let (pool, config) = (self.pool.clone(), self.config.clone());
         let result = self.wait(async move {
@@ -157,6 +155,23 @@ impl Pool {
             result.map_err(|error| Failure { reason: said(&error), is_lost })
         })?;
         self.note(result)
+    }
+
+    /// Lets the connection that this thread is bound to do `work`; what fails there breaks the transaction.
+    pub(super) fn on_bound<T, F>(
+        &self,
+        client: Arc<Object>,
+        work: impl FnOnce(Arc<Object>) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, PgError>> + Send,
+    {
+        self.on(client, work).inspect_err(|error| {
+            self.bound(|bound| {
+                bound.transaction.broken.get_or_insert_with(|| reason(error));
+            });
+        })
     }
 
     /// Lets the runtime do `work`, and waits for it.
@@ -210,51 +225,52 @@ impl Pool {
 
     /// The connection that this thread is bound to.
     pub(super) fn bound_client(&self) -> Option<Arc<Object>> {
-        self.bound(|bound| Arc::clone(&bound.client))
+        self.bound(|bound| Arc::clone(&bound.transaction.client))
     }
 
-    /// Binds this thread to a new transaction that `begin` starts. Nothing has been written when a broken
-    /// connection is noticed here, so that another one is tried.
-    pub(super) fn bind(
+    /// Binds this thread to a transaction.
+    pub(super) fn bind(&self, bound: Bound) {
+        lock(&self.bound).insert(std::thread::current().id(), bound);
+    }
+
+    /// Takes the transaction from this thread, if it is bound to one.
+    pub(super) fn unbind(&self) -> Option<Bound> {
+        lock(&self.bound).remove(&std::thread::current().id())
+    }
+
+    /// Starts a transaction by `begin`, and lets its connection do `read` without waiting in between. Nothing
+    /// has been written when a broken connection is noticed here, so that another one is tried.
+    pub(super) fn begin<T, F>(
         &self,
         begin: String,
-        bound: impl FnOnce(Arc<Object>) -> Bound,
-    ) -> Result<()> {
+        read: impl Fn(Arc<Object>) -> F + Send + 'static,
+    ) -> Result<(Arc<Object>, T)>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, PgError>> + Send,
+    {
         let (pool, config) = (self.pool.clone(), self.config.clone());
-        let client = self.wait(async move {
+        let begun = self.wait(async move {
             let mut is_again = false;
             loop {
                 let client = pool.get().await.map_err(|error| unreachable(&error, &config))?;
-                match client.batch_execute(&begin).await {
-                    Ok(()) => return Ok(client),
+                let client = Arc::new(client);
+                let (begun, read) =
+                    join(client.batch_execute(&begin), read(Arc::clone(&client))).await;
+                match begun.and(read) {
+                    Ok(read) => return Ok((client, read)),
                     Err(_) if client.is_closed() && !is_again => is_again = true,
                     Err(error) => {
                         let is_lost = client.is_closed();
-                        drop(Object::take(client)); // half a transaction may be open in it
+                        if let Some(client) = Arc::into_inner(client) {
+                            drop(Object::take(client)); // half a transaction may be open in it
+                        }
                         return Err(Failure { reason: said(&error), is_lost });
                     }
                 }
             }
         })?;
-        let client = Arc::new(self.note(client)?);
-        lock(&self.bound).insert(std::thread::current().id(), bound(client));
-        Ok(())
-    }
-
-    /// Ends the transaction of this thread. Where that fails the connection is given up.
-    pub(super) fn unbind(&self, is_kept: bool) -> Result<()> {
-        let Some(bound) = lock(&self.bound).remove(&std::thread::current().id()) else {
-            return Ok(());
-        };
-        let end = if is_kept { "COMMIT" } else { "ROLLBACK" };
-        let client = Arc::clone(&bound.client);
-        let ended = self.on(client, move |client| async move { client.batch_execute(end).await });
-        if ended.is_err()
-            && let Some(client) = Arc::into_inner(bound.client)
-        {
-            drop(Object::take(client));
-        }
-        ended
+        self.note(begun)
     }
 }
 
@@ -269,6 +285,12 @@ impl From<String> for Failure {
     fn from(reason: String) -> Self {
         Self { reason: format!("PostgreSQL: {reason}"), is_lost: true }
     }
+}
+
+/// Whether all hosts are sockets of this machine, which are never encrypted.
+fn is_socket(config: &Config) -> bool {
+    let is_socket = |host: &Host| !matches!(host, Host::Tcp(_));
+    config.get_hostaddrs().is_empty() && config.get_hosts().iter().all(is_socket)
 }
 
 /// The settings of a connection that an address names.
@@ -307,6 +329,14 @@ fn unreachable(error: &PoolError, config: &Config) -> String {
             "no connection within {} seconds; is the address right, and does a firewall let it through?",
             PATIENCE.0.as_secs()
         ),
+        error => error.to_string(),
+    }
+}
+
+/// What an error says, without the words that it gets again where it is told.
+pub(super) fn reason(error: &Error) -> String {
+    match error {
+        Error::Engine(reason) => reason.clone(),
         error => error.to_string(),
     }
 }
