@@ -291,7 +291,7 @@ impl Files {
     }
 
     /// Writes this translation model into the folder `out`, its weights in `format`; retrieval experts
-    /// as they are.
+    /// as they are, for the model that is written: its states differ from theirs by rounding alone.
     ///
     /// # Errors
     /// Fails when the model does not translate.
@@ -306,7 +306,13 @@ impl Files {
             write_file(out, &expert.file, &self.read(&expert.file)?)?;
         }
         let parts = TranslationParts { config: &config, register: &register, vocabulary };
-        save_translation(out, parts, &params, format)
+        let mut written = save_translation(out, parts, &params, format)?;
+        let own = Some(register.shared_sha256.clone());
+        for expert in written.experts.iter_mut().filter(|e| e.base == own) {
+            expert.base = Some(written.shared_sha256.clone());
+        }
+        write_whole(&out.join(REGISTER), &to_json(&written)?)?;
+        Ok(written)
     }
 
     /// The type in which the weights are stored; of those that are whole numbers, that of the others.

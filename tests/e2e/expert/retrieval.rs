@@ -90,6 +90,13 @@ fn a_stored_sentence_comes_out_as_stored_and_nothing_else_changes() -> Result<()
         .failure()?;
     assert!(error.contains("states of another model"), "{error}");
 
+    // Written in other numbers the model keeps it.
+    let smaller = work.path().join("smaller");
+    dragoman_e2e::Dragoman::new(["model", "export", "--weights", "int8", "--model"])?
+        .args([&model, &smaller])
+        .stdout()?;
+    assert_eq!(translated(&smaller, &same)?, WANTED[0][1]);
+
     // With other texts there is a detector; and removed, all is as it was.
     expert("remove", &["memory.desk"], &model)?.stdout()?;
     assert!(files(&model)?.keys().all(|path| old_files.contains_key(path) || is_lock(path)));

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
-use dragoman_core::directory::WeightFormat;
+use dragoman_core::{config::ModelConfig, directory::WeightFormat};
 use dragoman_import::export::{Format, export};
 
 use crate::models::ModelFolder;
@@ -106,7 +106,13 @@ impl Export {
             println!("{}", self.dir.display());
             return Ok(());
         }
+        let recommends = matches!(files.config()?, ModelConfig::Recommendation(_));
         match self.weights {
+            Some(_) if recommends => {
+                bail!(
+                    "`--weights` is for models that translate; without it this one is written as it is"
+                )
+            }
             Some(weights) => files.write_as(&self.dir, weights.into())?,
             None => files.copy_to(&self.dir, &files.register()?)?,
         };
