@@ -33,6 +33,9 @@ export function t(text, values = {}) {
 /** A number as the language writes it. */
 export const number = (value, options) => value.toLocaleString(language, options);
 
+/** A number with as many decimals as `digits` says. */
+export const fixed = (value, digits) => number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
 /** Chooses another language for the interface; the page starts anew in it. */
 export function chooseLanguage(code) {
   remember("interface", code);
