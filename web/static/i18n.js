@@ -6,7 +6,15 @@
 import { recall, remember } from "./storage.js";
 
 /** The languages of the interface, each by its own name. */
-export const LANGUAGES = { en: "English", de: "Deutsch", fr: "Français", es: "Español", nl: "Nederlands" };
+export const LANGUAGES = {
+  en: "English",
+  de: "Deutsch",
+  fr: "Français",
+  es: "Español",
+  nl: "Nederlands",
+  it: "Italiano",
+  pt: "Português",
+};
 
 /** Attributes that hold text. */
 const ATTRIBUTES = ["aria-label", "placeholder", "title", "data-empty"];
