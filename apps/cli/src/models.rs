@@ -54,7 +54,7 @@ pub(crate) struct SearchArgs {
     pub(crate) expert_memory: Option<u32>,
 
     /// Numbers that weights are kept in and multiplied: int8 takes one byte a weight, bf16 two, f32 four
-    /// [default: bf16, and int8 for models of other suites]
+    /// [default: int8 for models stored so and those of other suites, else bf16]
     #[arg(long, value_enum, env = "DRAGOMAN_PRECISION")]
     pub(crate) precision: Option<PrecisionArg>,
 }
