@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 WEB = Path(__file__).resolve().parent
-NAMES = {"en": "English", "nl": "Dutch", "fr": "French", "de": "German", "es": "Spanish"}
+NAMES = {"en": "English", "nl": "Dutch", "fr": "French", "de": "German", "it": "Italian", "pt": "Portuguese", "es": "Spanish"}
 PAGES = {"/": "index.html", "/docs": "docs.html", "/experts": "experts.html"}
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 POLICY = (
@@ -38,9 +38,13 @@ WORDS = {
            "road": "camino", "hello": "hola", "world": "mundo", "house": "casa", "is": "es", "and": "y"},
     "nl": {"good": "goede", "morning": "morgen", "the": "de", "interpreter": "tolk", "knows": "kent",
            "road": "weg", "hello": "hallo", "world": "wereld", "house": "huis", "is": "is", "and": "en"},
+    "it": {"good": "buon", "morning": "giorno", "the": "il", "interpreter": "interprete", "knows": "conosce",
+           "road": "strada", "hello": "ciao", "world": "mondo", "house": "casa", "is": "è", "and": "e"},
+    "pt": {"good": "bom", "morning": "dia", "the": "o", "interpreter": "intérprete", "knows": "conhece",
+           "road": "caminho", "hello": "olá", "world": "mundo", "house": "casa", "is": "é", "and": "e"},
 }
 MARKS = {"der": "de", "und": "de", "guten": "de", "ist": "de", "le": "fr", "bonjour": "fr", "est": "fr",
-         "hola": "es", "el": "es", "goede": "nl", "het": "nl"}
+         "hola": "es", "el": "es", "goede": "nl", "het": "nl", "ciao": "it", "buon": "it", "olá": "pt", "bom": "pt"}
 GENERAL = [{"name": "general", "licence": "CC BY 2.0 FR"}, {"name": "news", "licence": "CC0"}]
 refusals = {}
 

@@ -18,7 +18,7 @@ const STEPS: usize = 2000;
 const RATE: f64 = 0.5;
 /// Keeps weights small that the cases say little about.
 const DECAY: f64 = 1e-3;
-/// The least log-probability that is told from others.
+/// Log-probabilities below this one count as equal to it.
 const FLOOR: f32 = -15.0;
 
 /// What is known about a translation without a reference.

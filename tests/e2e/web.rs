@@ -16,6 +16,7 @@ mod recommend;
 mod layout;
 mod axe;
 mod words;
+mod strings;
 
 use anyhow::{Context, Result};
 use dragoman_e2e::{

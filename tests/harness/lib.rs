@@ -5,7 +5,7 @@
 //! - [`model`] trains [`model::SENTENCES`] once for each build of the tests;
 //! - [`app`] starts `dragoman serve` on a free port and a temporary store;
 //! - [`browser`] opens a headless Chromium;
-//! - [`skip`] says aloud which test could not run, and why.
+//! - [`skip`] prints a notice of which test could not run, and why.
 //!
 //! Nothing here calls the server's code: the tests see what a user sees.
 

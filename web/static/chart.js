@@ -32,7 +32,7 @@ export function chart(title, points, { isShare = false, total = "" } = {}) {
     hint.textContent = `${day(Timestamp)}: ${shown(Value)}`;
     return svg("rect", box, hint);
   });
-  const label = most.Value > 0 ? t("{title} by day, most on {day}: {value}", { title, day: day(most.Timestamp), value: shown(most.Value) }) : t("{title} by day: none", { title });
+  const label = most.Value > 0 ? t("{title} by day, highest on {day}: {value}", { title, day: day(most.Timestamp), value: shown(most.Value) }) : t("{title} by day: none", { title });
   const drawing = svg(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
@@ -40,7 +40,7 @@ export function chart(title, points, { isShare = false, total = "" } = {}) {
     ...bars,
   );
   const caption = element("figcaption", {}, element("h2", { textContent: title }), element("span", { className: "total", textContent: total }));
-  const peak = most.Value > 0 ? t("most: {value}", { value: shown(most.Value) }) : "";
+  const peak = most.Value > 0 ? t("highest: {value}", { value: shown(most.Value) }) : "";
   const ends = [day(points[0].Timestamp), peak, day(points.at(-1).Timestamp)];
   return element(
     "figure",

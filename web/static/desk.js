@@ -161,7 +161,7 @@ async function named(events) {
 /** How long ago a time is, in words. */
 function ago(time) {
   const seconds = (Date.now() - Date.parse(time)) / 1000;
-  if (!(seconds < 200 * 365 * 86400)) return t("some time"); // the zero time, or none
+  if (!(seconds < 200 * 365 * 86400)) return t("at an unknown time"); // the zero time, or none
   const units = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
   const [unit, size] = units.find(([, size]) => seconds >= size) ?? ["second", 1];
   const format = new Intl.RelativeTimeFormat(language, { numeric: "auto" });

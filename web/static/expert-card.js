@@ -3,9 +3,7 @@
 import { element } from "./dom.js";
 import { corporaOf, dateOf, layersOf, routeOf, storyOf } from "./expert-story.js";
 import { hueOf } from "./hue.js";
-import { number, t } from "./i18n.js";
-
-const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+import { fixed, number, t } from "./i18n.js";
 
 /** The card of `expert`; `load` is the number of rows it computed since the server started, where that is known. */
 export function expertCard(expert, load) {
@@ -70,7 +68,7 @@ function gains(expert, scores) {
   const label = t("Scores of {name}", { name: expert.name });
   const nodes = [element("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": label }, table)];
   if (expert.kind === "domain" && columns.length > 1) {
-    const text = t("Scores with the domain switched on for every text, and the change from without it. A loss on a general test is what the domain costs where it is asked for on the wrong text.");
+    const text = t("Scores with the domain switched on for every text, and the difference from those without it. A loss on a general test is the cost of asking for the domain on the wrong text.");
     nodes.push(element("p", { className: "hint", textContent: text }));
   }
   return nodes;
@@ -84,12 +82,12 @@ function gainCell(scores) {
   if (scores.length === 0) return node;
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const after = mean(scores.map(({ value }) => value));
-  node.append(number(after, ONE_DIGIT));
+  node.append(fixed(after, 1));
   if (scores.some(({ before }) => before === null)) return node;
   const before = mean(scores.map((score) => score.before));
   const change = after - before;
   const sign = change >= 0 ? "+" : "−";
-  const text = `${sign}${number(Math.abs(change), ONE_DIGIT)}`;
-  node.append(" ", element("span", { className: change >= 0 ? "gain" : "loss", textContent: text, title: t("{before} before", { before: number(before, ONE_DIGIT) }) }));
+  const text = `${sign}${fixed(Math.abs(change), 1)}`;
+  node.append(" ", element("span", { className: change >= 0 ? "gain" : "loss", textContent: text, title: t("{before} before", { before: fixed(before, 1) }) }));
   return node;
 }

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId, element } from "./dom.js";
 import { corporaOf, dateOf, layersOf, storyOf, wasAdded } from "./expert-story.js";
 import { expertCard, expertName } from "./expert-card.js";
-import { t } from "./i18n.js";
+import { fixed, t } from "./i18n.js";
 import { showNotice } from "./notice.js";
 
 /** Kinds in the order in which they are shown, with what they are for. */
@@ -14,7 +14,7 @@ const KINDS = {
   retrieval: "One subject each, whose texts are looked up at every token where a request asks for it.",
   segment: "One group of users each, of the model that recommends.",
   catalogue: "One catalogue each, with all that the model knows of its items.",
-  free: "Shared by all routes. What each is good at, the gate found out in training.",
+  free: "Shared by all routes. The gate learned in training what each is good at.",
 };
 
 async function start() {
@@ -87,7 +87,10 @@ function columnsOf(experts) {
   const scores = titles.map((title) => ({
     title,
     isNumber: true,
-    of: (expert) => storyOf(expert).scores.find((score) => titleOf(score) === title)?.value.toFixed(1) ?? "",
+    of: (expert) => {
+      const score = storyOf(expert).scores.find((score) => titleOf(score) === title);
+      return score ? fixed(score.value, 1) : "";
+    },
   }));
   return [...facts, ...scores].filter(({ of }) => experts.some((expert) => of(expert) !== ""));
 }

@@ -6,7 +6,15 @@
 import { recall, remember } from "./storage.js";
 
 /** The languages of the interface, each by its own name. */
-export const LANGUAGES = { en: "English", de: "Deutsch", fr: "Français", es: "Español", nl: "Nederlands" };
+export const LANGUAGES = {
+  en: "English",
+  de: "Deutsch",
+  fr: "Français",
+  es: "Español",
+  nl: "Nederlands",
+  it: "Italiano",
+  pt: "Português",
+};
 
 /** Attributes that hold text. */
 const ATTRIBUTES = ["aria-label", "placeholder", "title", "data-empty"];
@@ -32,6 +40,9 @@ export function t(text, values = {}) {
 
 /** A number as the language writes it. */
 export const number = (value, options) => value.toLocaleString(language, options);
+
+/** A number with as many decimals as `digits` says. */
+export const fixed = (value, digits) => number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** Chooses another language for the interface; the page starts anew in it. */
 export function chooseLanguage(code) {

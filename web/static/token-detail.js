@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { hueOf } from "./hue.js";
-import { t } from "./i18n.js";
+import { fixed, t } from "./i18n.js";
 
 /** Whether `token` begins a word: vocabularies mark that with a space, or with a character for one. */
 export const startsWord = (token) => /^[ ▁Ġ]/.test(token.text);
@@ -39,7 +39,7 @@ function weightRow({ name, weight }) {
     "li",
     { hue: hueOf(name), share: Math.min(1, Math.max(0, weight)) },
     element("span", { textContent: name }),
-    element("span", { textContent: weight.toFixed(2) }),
+    element("span", { textContent: fixed(weight, 2) }),
     element("span", { className: "bar", "aria-hidden": "true" }),
   );
 }

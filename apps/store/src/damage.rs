@@ -1,4 +1,4 @@
-//! Stores that were damaged: told apart from whole ones, and what can be read saved to a new one.
+//! Stores that were damaged: distinguished from whole ones, and what can be read saved to a new one.
 
 use std::path::Path;
 

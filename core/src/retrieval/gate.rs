@@ -16,7 +16,7 @@ pub use fit::{Fitted, Observation};
 pub(super) const GROUPS: [usize; 3] = [1, 4, 16];
 /// Numbers that a decision rests on.
 const FEATURES: usize = 9;
-/// The least log-probability that is told from others.
+/// Log-probabilities below this one count as equal to it.
 const FLOOR: f32 = -10.0;
 
 /// Shares the probability of a token between the model and its neighbours.

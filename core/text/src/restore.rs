@@ -98,8 +98,8 @@ fn is_small(word: &str) -> bool {
     SMALL_IN_TITLES.contains(&bare.as_str())
 }
 
-/// A title with small letters behind its first word; in German nouns cannot be told from others, so only
-/// small words change.
+/// A title with small letters behind its first word; in German nouns cannot be distinguished from other
+/// words, so only small words change.
 fn title_in_normal_case(text: &str, language: &str) -> String {
     let mut normal = String::with_capacity(text.len());
     let mut begins = true;
@@ -206,7 +206,7 @@ fn in_lower_case_but_nouns(source: &str, translation: &str) -> String {
     let (first, rest) = translation.split_at(end);
     let is_alone = !source.contains(char::is_whitespace);
     let lower = first.to_lowercase();
-    // A verb or an adjective cannot be told from a noun here: alone it stays as the model has it.
+    // A verb or an adjective cannot be distinguished from a noun here: alone it stays as the model has it.
     match !is_alone && SMALL_WORDS.contains(&lower.as_str()) {
         true => lower + rest,
         false => translation.to_owned(),

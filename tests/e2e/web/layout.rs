@@ -36,7 +36,7 @@ async fn check(page: &Page, test: &str) -> Result<()> {
 }
 
 /// Nothing is wider than the screen, and no control is cut off.
-async fn fits(page: &Page, what: &str) -> Result<()> {
+pub(super) async fn fits(page: &Page, what: &str) -> Result<()> {
     let cut_off = "const width = document.documentElement.clientWidth;
         const isShown = (node) => node.checkVisibility() && !node.closest('.scroll');
         const isOutside = ({ left, right }) => left < -1 || right > width + 1;

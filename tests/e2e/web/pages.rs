@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use dragoman_e2e::{Options, browser::Screen::Desktop};
 use serde_json::json;
 
-use super::{visit, visit_with};
+use super::{layout::fits, visit, visit_with};
 
 #[tokio::test]
 async fn no_request_leaves_the_server() -> Result<()> {
@@ -75,8 +75,9 @@ async fn the_interface_speaks_the_languages_of_the_model() -> Result<()> {
         let source = "return document.getElementById('source-language').selectedOptions[0].text";
         ensure!(page.eval(source).await? == json!("Englisch"), "languages are named in English");
 
-        // In every language no page shows a text without a translation.
-        for language in ["de", "fr", "es", "nl"] {
+        // In every language no page shows a text without a translation, or one too long for a
+        // small phone with large text.
+        for language in ["de", "fr", "es", "nl", "it", "pt"] {
             let choose =
                 format!("localStorage.setItem('dragoman.interface', JSON.stringify('{language}'))");
             page.eval(&choose).await?;
@@ -90,6 +91,9 @@ async fn the_interface_speaks_the_languages_of_the_model() -> Result<()> {
                     })";
                 let found = page.client.execute_async(missing, vec![]).await?;
                 ensure!(found == json!([language, []]), "/{path} in {language}: {found}");
+                page.tools.screen(360, false).await?;
+                page.eval("document.documentElement.style.fontSize = '200%'").await?;
+                fits(page, &format!("/{path} in {language}")).await?;
             }
         }
         Ok(())

@@ -47,7 +47,8 @@ pub(super) struct Learning {
     #[arg(long, value_name = "FILE")]
     pub(super) dev: Option<String>,
 
-    /// Other texts, as files or folders of `en.txt`: what the domain is told from, and measured on
+    /// Other texts, as files or folders of `en.txt`: a detector classifies the domain against them,
+    /// and the expert is measured on them
     #[arg(long, value_name = "FILE")]
     pub(super) general: Vec<String>,
 
