@@ -67,8 +67,8 @@ pub use keys::{ApiKey, KeyLimits, fingerprint};
 pub use memory::{MemoryMatch, MemoryOf, MemoryUnit};
 pub use migrate::Migrated;
 pub use recommend::{
-    Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Followed, FollowedRow, Insert, Item,
-    ItemPatch, Mode, Tenant, User, UserPatch, Written,
+    Bulk, Change, DEFAULT_TENANT, Event, Feedback, FeedbackKey, Followed, FollowedRow, Insert,
+    Item, ItemPatch, Mode, Tenant, User, UserPatch, Written,
 };
 pub use snapshot::Counts;
 pub use suggestions::{Status, Suggestion};
@@ -78,6 +78,9 @@ pub use timestamp::{BadTime, Timestamp};
 ///
 /// 1: suggestions and keys. 2: tenants with users, items and feedback beside them.
 const SCHEMA: u32 = 2;
+
+/// Version of the layout once a large import has filled blocks of sled, which are beneath the rows of 2.
+const SCHEMA_OF_BLOCKS: u32 = 3;
 
 /// The folder, open for this process alone, or the database; clones share it.
 #[derive(Debug, Clone)]
@@ -184,7 +187,7 @@ fn check_schema(meta: &Tree, dir: &Path) -> Result<()> {
             .map_err(|_| Error::corrupt("the version of the layout is not a number"))?,
     };
     match found {
-        SCHEMA => Ok(()),
+        SCHEMA | SCHEMA_OF_BLOCKS => Ok(()),
         // 2 adds trees to 1 and changes none: they are made when they are opened.
         0 | 1 => meta.insert("schema", SCHEMA.to_be_bytes()),
         found => Err(Error::Schema { path: dir.into(), found }),

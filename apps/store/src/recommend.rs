@@ -24,6 +24,7 @@ mod restore;
 mod rows;
 mod shared;
 mod tenants;
+mod bulk;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +36,7 @@ use crate::{
     engine::{Rows, Tree},
 };
 
+pub use bulk::Bulk;
 pub use events::Event;
 pub use feedback::{Change, Insert, Mode, Written};
 pub(crate) use restore::{FullFeedback, Incoming};

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -93,6 +94,77 @@ fn an_event_is_in_all_orders_after_a_kill_or_in_none() -> Result<()> {
             ensure!(tenant.feedback("read", user, item)?.is_some(), "{kind}: `{line}` is lost");
         }
     }
+    Ok(())
+}
+
+/// Events that an import reads, enough to be loaded as blocks.
+const IMPORTED: usize = 40_000;
+
+#[test]
+fn an_import_that_is_killed_leaves_a_tenant_that_was_empty_so_or_whole() -> Result<()> {
+    let mut whole = 0;
+    for milliseconds in [0, 20, 100, 300, 2000] {
+        let dir = tempfile::tempdir()?;
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["--ignored", "--exact", "child_that_imports", "--nocapture"])
+            .env(DIR, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = BufReader::new(process.stdout.take().context("stdout is piped")?);
+        let mut lines = output.lines();
+        lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("row read")));
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        process.kill()?;
+        process.wait()?;
+        let is_done = lines.any(|line| line.is_ok_and(|line| line.contains("row done")));
+        let report = Store::check(dir.path())?;
+        ensure!(report.bad == 0, "{report:?}");
+        let feedback = report.counts.feedback;
+        ensure!([0, IMPORTED].contains(&feedback), "{feedback} events after {milliseconds} ms");
+        ensure!(!is_done || feedback == IMPORTED, "the import was acknowledged");
+        whole += usize::from(feedback > 0);
+        let store = Store::open(dir.path())?;
+        let counts = store.import_alone(DEFAULT_TENANT, events().as_bytes())?;
+        ensure!(counts.feedback == IMPORTED, "{counts:?}");
+        let tenant = store.tenant(DEFAULT_TENANT)?;
+        ensure!(tenant.events().count() == IMPORTED && tenant.count_feedback()? == IMPORTED);
+        ensure!(!dir.path().join("importing").exists(), "what the first import left is gone");
+    }
+    ensure!(whole < 5, "the import is done before the first kill");
+    Ok(())
+}
+
+fn events() -> String {
+    let line = |i: usize| {
+        let (user, item) = (i % 997, i / 997);
+        let time = Timestamp::from_seconds(1_600_000_000 + i as i64 * 7919 % 100_000);
+        format!(
+            "{{\"FeedbackType\":\"read\",\"UserId\":\"u{user}\",\"ItemId\":\"i{item}\",\"Timestamp\":\"{time}\"}}\n"
+        )
+    };
+    (0..IMPORTED).map(line).collect()
+}
+
+#[test]
+#[ignore = "the other test runs it as a child process"]
+fn child_that_imports() -> Result<()> {
+    /// Says when all was read.
+    struct Lines<'a>(&'a [u8]);
+
+    impl std::io::Read for Lines<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.is_empty() {
+                println!("row read");
+            }
+            self.0.read(buffer)
+        }
+    }
+
+    let Ok(dir) = std::env::var(DIR) else { return Ok(()) };
+    let events = events();
+    let store = Store::open(dir.as_ref())?;
+    store.import_alone(DEFAULT_TENANT, BufReader::new(Lines(events.as_bytes())))?;
+    println!("row done");
     Ok(())
 }
 

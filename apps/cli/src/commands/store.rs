@@ -142,12 +142,15 @@ impl StoreCommand {
             }
             What::Import { file, columns, feedback_type, tenant } => {
                 let counts = if file.as_os_str() == "-" {
-                    store.import_into(&tenant, io::stdin().lock())?
+                    store.import_alone(&tenant, io::stdin().lock())?
                 } else if !file.is_dir() && columns.is_none() && is_json_lines(&file) {
-                    store.import_into(&tenant, open(&file)?)?
+                    store.import_alone(&tenant, open(&file)?)?
                 } else {
-                    let columns = columns.unwrap_or_default();
-                    import_log(&store.tenant(&tenant)?, &file, &columns, &feedback_type)?
+                    let (mut bulk, columns) = (store.bulk()?, columns.unwrap_or_default());
+                    let rows = bulk.tenant(&tenant)?;
+                    let counts = import_log(&rows, &file, &columns, &feedback_type)?;
+                    bulk.finish()?;
+                    counts
                 };
                 eprintln!("{counts}");
             }

@@ -133,6 +133,11 @@ impl Database {
         Ok(())
     }
 
+    /// The folder, or the address.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
     /// Which engine keeps it.
     pub(crate) fn kind(&self) -> EngineKind {
         self.0.kind
@@ -342,6 +347,19 @@ impl Tree {
         rows.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
     }
 
+    /// Whether it has no rows.
+    pub(crate) fn is_empty(&self) -> Result<bool> {
+        Ok(self.iter().next().transpose()?.is_none())
+    }
+
+    /// Fills this tree, which must be empty, with `rows`, whose keys ascend. All are there and on disk when this
+    /// returns; after a crash before, none is.
+    pub(crate) fn load(&self, rows: &mut dyn Iterator<Item = Result<Row>>) -> Result<()> {
+        let _alone = lock(&self.database.0.unflushed);
+        self.database.check()?;
+        self.database.engine()?.load(&self.name, rows)
+    }
+
     /// Writes a row, uncommitted.
     pub(crate) fn insert(&self, key: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) -> Result<()> {
         self.apply(vec![(key.as_ref().to_vec(), Some(value.into()))])
@@ -363,18 +381,6 @@ impl Tree {
     /// Removes all rows, uncommitted.
     pub(crate) fn clear(&self) -> Result<()> {
         self.database.write(&self.name, Change::Clear)
-    }
-}
-
-impl Change {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Clear => 0,
-            Self::Rows(rows) => rows
-                .iter()
-                .map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + 64)
-                .sum(),
-        }
     }
 }
 

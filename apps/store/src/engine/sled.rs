@@ -3,6 +3,11 @@
 //! sled makes the snapshots again from the log. It trusts both more than a disk deserves: a snapshot
 //! that was cut short makes it refuse the store though the log has every row, and some damage to the
 //! log makes it panic.
+//!
+//! It inserts row by row, so a large import fills blocks instead ([`blocks`]), in a tree beside that of the rows.
+
+mod blocks;
+mod layers;
 
 use std::{
     collections::HashMap,
@@ -12,7 +17,8 @@ use std::{
 
 use fs_err as fs;
 
-use super::{CACHE_BYTES, Change, Engine, Rows, quietly};
+use self::{blocks::Blocks, layers::Layers};
+use super::{CACHE_BYTES, Change, Engine, Row, Rows, quietly};
 use crate::{Error, Result};
 
 /// Bytes of one segment of sled's log.
@@ -21,13 +27,19 @@ const SEGMENT: u64 = 512 << 10;
 /// The tree that sled makes for itself.
 const UNNAMED: &[u8] = b"__sled__default";
 
+/// What the names of trees begin with that hold blocks of another.
+const BLOCKS: &str = "\0blocks:";
+
+/// Names of trees whose blocks are complete.
+const LOADED: &str = "\0loaded";
+
 /// A folder of sled.
 #[derive(Debug)]
 pub(super) struct Sled {
     db: sled::Db,
     /// The log, for what sled's own flush leaves out.
     log: fs::File,
-    trees: RwLock<HashMap<String, sled::Tree>>,
+    trees: RwLock<HashMap<String, Layers>>,
 }
 
 impl Sled {
@@ -48,62 +60,100 @@ impl Sled {
         })?;
         db.flush()?; // makes the file
         let log = fs::File::open(dir.join("db"))?;
-        Ok(Self { db, log, trees: RwLock::default() })
+        let this = Self { db, log, trees: RwLock::default() };
+        this.drop_unfinished()?;
+        Ok(this)
     }
 
-    fn tree(&self, name: &str) -> Result<sled::Tree> {
+    /// Removes blocks whose load was interrupted.
+    fn drop_unfinished(&self) -> Result<()> {
+        let named = |name: &sled::IVec| name.strip_prefix(BLOCKS.as_bytes()).map(<[u8]>::to_vec);
+        for name in self.db.tree_names().iter().filter_map(named) {
+            if !self.db.open_tree(LOADED)?.contains_key(&name)? {
+                self.db.drop_tree([BLOCKS.as_bytes(), &name].concat())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tree(&self, name: &str) -> Result<Layers> {
         let known = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(tree) = known {
             return Ok(tree);
         }
-        let tree = self.db.open_tree(name)?;
+        let tree = Layers { rows: self.db.open_tree(name)?, blocks: self.blocks(name)? };
         let mut trees = self.trees.write().unwrap_or_else(PoisonError::into_inner);
         Ok(trees.entry(name.into()).or_insert(tree).clone())
+    }
+
+    /// The blocks of a tree, if there are some and they are complete.
+    fn blocks(&self, name: &str) -> Result<Option<Blocks>> {
+        let tree = format!("{BLOCKS}{name}");
+        let is_there = self.db.tree_names().iter().any(|name| **name == *tree.as_bytes());
+        match is_there && self.db.open_tree(LOADED)?.contains_key(name)? {
+            true => Ok(Some(Blocks::new(self.db.open_tree(tree)?))),
+            false => Ok(None),
+        }
+    }
+
+    /// Lets go of a tree whose layers are others now.
+    fn forget(&self, name: &str) {
+        self.trees.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Removes all rows of `name`; where that is interrupted, some of them are left.
+    fn clear(&self, name: &str) -> Result<()> {
+        let tree = self.tree(name)?;
+        tree.rows.clear()?;
+        if tree.blocks.is_some() {
+            self.db.open_tree(LOADED)?.remove(name)?;
+            self.db.drop_tree(format!("{BLOCKS}{name}"))?;
+            self.forget(name);
+        }
+        Ok(())
     }
 }
 
 impl Engine for Sled {
     fn trees(&self) -> Result<Vec<String>> {
-        let names = self.db.tree_names().into_iter().filter(|name| **name != *UNNAMED);
+        let is_ours = |name: &sled::IVec| **name != *UNNAMED && name.first() != Some(&0);
+        let names = self.db.tree_names().into_iter().filter(is_ours);
         Ok(names.map(|name| String::from_utf8_lossy(&name).into_owned()).collect())
     }
 
     fn get(&self, tree: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self.tree(tree)?.get(key)?.map(|value| value.to_vec()))
+        self.tree(tree)?.get(key)
     }
 
     fn range(&self, tree: &str, from: Vec<u8>, to: Option<Vec<u8>>) -> Result<Rows> {
-        let tree = self.tree(tree)?;
-        let rows = match to {
-            Some(to) if to <= from => return Ok(Box::new(std::iter::empty())),
-            Some(to) => tree.range(from..to),
-            None => tree.range(from..),
-        };
-        Ok(Box::new(rows.map(|row| {
-            let (key, value) = row?;
-            Ok((key.to_vec(), value.to_vec()))
-        })))
+        self.tree(tree)?.range(from, to)
     }
 
     fn apply(&self, tree: &str, change: &Change) -> Result<()> {
-        let tree = self.tree(tree)?;
         match change {
-            Change::Clear => tree.clear()?,
-            Change::Rows(rows) => match rows.as_slice() {
-                [(key, Some(value))] => drop(tree.insert(key, value.as_slice())?),
-                [(key, None)] => drop(tree.remove(key)?),
-                rows => {
-                    let mut batch = sled::Batch::default();
-                    for (key, value) in rows {
-                        match value {
-                            Some(value) => batch.insert(key.as_slice(), value.as_slice()),
-                            None => batch.remove(key.as_slice()),
-                        }
-                    }
-                    tree.apply_batch(batch)?;
-                }
-            },
+            Change::Clear => self.clear(tree),
+            Change::Rows(rows) => self.tree(tree)?.apply(rows),
         }
+    }
+
+    /// Fills blocks, which count from the moment on at which their tree is named among those that are complete.
+    fn load(&self, tree: &str, rows: &mut dyn Iterator<Item = Result<Row>>) -> Result<()> {
+        let layers = self.tree(tree)?;
+        if layers.blocks.is_some() || !layers.rows.is_empty() {
+            return Err(Error::Engine(format!("`{tree}` has rows already")));
+        }
+        let name = format!("{BLOCKS}{tree}");
+        let filled = self.db.open_tree(&name).map_err(Error::from).and_then(|blocks| {
+            Blocks::new(blocks).fill(rows)?;
+            self.flush()
+        });
+        if let Err(error) = filled {
+            let _ = self.db.drop_tree(&name); // else the next opening does
+            return Err(error);
+        }
+        self.db.open_tree(LOADED)?.insert(tree, &[])?;
+        self.flush()?;
+        self.forget(tree);
         Ok(())
     }
 
@@ -207,6 +257,36 @@ mod tests {
             let report = Store::check(dir.path())?;
             assert_eq!((report.counts.feedback, report.bad), (600, 0), "{damage}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn blocks_count_once_they_are_complete_and_go_with_their_tree() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let row = |i: u8| (vec![i], vec![i; 3]);
+        let engine = Sled::open(dir.path())?;
+        engine.load("t", &mut (0..200).map(|i| Ok(row(i))))?;
+        let again = engine.load("t", &mut std::iter::empty()).expect_err("it is full");
+        assert!(again.to_string().contains("rows already"), "{again}");
+        // What an interrupted load leaves, and one of rows that cannot be read.
+        Blocks::new(engine.db.open_tree(format!("{BLOCKS}u"))?)
+            .fill(&mut [Ok(row(1))].into_iter())?;
+        let mut broken = [Ok(row(1)), Err(Error::corrupt("broken"))].into_iter();
+        engine.load("v", &mut broken).expect_err("a row is broken");
+        engine.flush()?;
+        drop(engine);
+        let engine = EngineKind::Sled.open_within(dir.path(), std::time::Duration::from_secs(5))?;
+        let all = |tree: &str| engine.range(tree, Vec::new(), None)?.collect::<Result<Vec<_>>>();
+        assert_eq!(all("t")?, (0..200).map(row).collect::<Vec<_>>());
+        assert!(all("u")?.is_empty() && all("v")?.is_empty());
+        let mut trees = engine.trees()?;
+        trees.sort_unstable();
+        assert_eq!(trees, ["t", "u", "v"]);
+        engine.apply("t", &Change::Clear)?;
+        assert!(all("t")?.is_empty());
+        engine.apply("t", &Change::Rows(vec![(vec![1], Some(vec![]))]))?;
+        engine.flush()?;
+        assert_eq!(all("t")?, [(vec![1], vec![])]);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Counts, Of, Row};
 use crate::{
-    DEFAULT_TENANT, Error, Feedback, Item, Result, SCHEMA, Store, User,
+    Bulk, DEFAULT_TENANT, Error, Feedback, Item, Result, SCHEMA, Store, User,
     clock::is_plausible,
     recommend::{FullFeedback, Incoming},
 };
@@ -20,10 +20,13 @@ const MAX_LINE: u64 = 1 << 20;
 /// An import under way.
 struct Import<'a> {
     store: &'a Store,
+    /// Where rows of tenants go, unless others may write to the store meanwhile.
+    bulk: Option<Bulk>,
     counts: Counts,
     tenant: String,
-    /// Rows of `tenant` that wait for others.
+    /// Rows of `tenant` that wait for others, and how many are changed as one.
     rows: Vec<Incoming>,
+    batch_rows: usize,
 }
 
 impl Store {
@@ -37,12 +40,29 @@ impl Store {
     }
 
     /// Reads rows into the tenant `name`, unless they name another themselves.
-    pub fn import_into(&self, name: &str, mut reader: impl BufRead) -> Result<Counts> {
+    pub fn import_into(&self, name: &str, reader: impl BufRead) -> Result<Counts> {
+        self.import_by(None, name, reader)
+    }
+
+    /// As [`import_into`](Self::import_into), where nobody else writes to the store: many rows are taken in
+    /// sooner, and those of a tenant that was empty all or none.
+    pub fn import_alone(&self, name: &str, reader: impl BufRead) -> Result<Counts> {
+        self.import_by(Some(self.bulk()?), name, reader)
+    }
+
+    fn import_by(
+        &self,
+        bulk: Option<Bulk>,
+        name: &str,
+        mut reader: impl BufRead,
+    ) -> Result<Counts> {
         let mut import = Import {
             store: self,
+            bulk,
             counts: Counts::default(),
             tenant: name.into(),
             rows: Vec::new(),
+            batch_rows: self.engine().import_rows(),
         };
         let mut failed: Option<(usize, String)> = None;
         let (mut number, mut bad) = (0, 0);
@@ -64,6 +84,9 @@ impl Store {
             }
         }
         import.flush()?;
+        if let Some(bulk) = import.bulk {
+            bulk.finish()?;
+        }
         self.inner.committer.commit()?;
         if self.is_shared() {
             self.count_tenant_keys()?;
@@ -141,7 +164,7 @@ impl Import<'_> {
             self.tenant = tenant.into();
         }
         self.rows.push(row);
-        match self.rows.len() < self.store.engine().import_rows() {
+        match self.rows.len() < self.batch_rows {
             true => Ok(()),
             false => self.flush(),
         }
@@ -149,10 +172,15 @@ impl Import<'_> {
 
     fn flush(&mut self) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        match rows.is_empty() {
-            true => Ok(()),
-            false => self.store.tenant(&self.tenant)?.for_import().restore(&rows),
+        if rows.is_empty() {
+            return Ok(());
         }
+        let tenant = match &mut self.bulk {
+            Some(bulk) => bulk.tenant(&self.tenant)?,
+            None => self.store.tenant(&self.tenant)?.for_import(),
+        };
+        self.batch_rows = tenant.batch_rows();
+        tenant.restore(&rows)
     }
 }
 
