@@ -83,6 +83,10 @@ async fn a_request_is_a_part_of_its_callers_trace_from_its_queue_to_the_model() 
     for name in ["encode", "decode"] {
         let span = only(&spans, name)?;
         assert!(is_child(span, batch), "{name}");
+        assert!(
+            number(&span.attributes, "dragoman.tokens").is_some_and(|count| count > 1),
+            "{name}"
+        );
         assert!(batch.start_time_unix_nano <= span.start_time_unix_nano);
         assert!(span.end_time_unix_nano <= batch.end_time_unix_nano);
     }

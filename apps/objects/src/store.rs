@@ -23,11 +23,10 @@ pub fn is_address(place: &Path) -> bool {
 pub(crate) fn open(address: &str) -> Result<(Arc<dyn ObjectStore>, Key)> {
     let refuse = |reason: String| Error::Address { address: address.into(), reason };
     let url = Url::parse(address).map_err(|error| refuse(error.to_string()))?;
-    let (scheme, key) = ObjectStoreScheme::parse(&url).map_err(|_| {
-        refuse(
-            "it begins with `s3://`, `gs://`, `az://`, `https://`, `http://` or `file:///`".into(),
-        )
-    })?;
+    let known = ObjectStoreScheme::parse(&url).ok();
+    let known = known.filter(|(scheme, _)| *scheme != ObjectStoreScheme::Memory);
+    let schemes = "it begins with `s3://`, `gs://`, `az://`, `https://`, `http://` or `file:///`";
+    let (scheme, key) = known.ok_or_else(|| refuse(schemes.into()))?;
     let store = by_scheme(&scheme, &url).map_err(|error| refuse(error.to_string()))?;
     Ok((store, key))
 }
