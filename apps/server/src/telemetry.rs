@@ -10,7 +10,7 @@ mod spans;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
     trace::{Sampler, SdkTracerProvider},
@@ -54,6 +54,7 @@ where
         .with_http()
         .with_http_client(collector::Client::new(endpoint))
         .with_endpoint(endpoint)
+        .with_protocol(Protocol::HttpBinary) // whatever a variable says
         .build();
     let refuse = |reason: String| Error::Config { name: "the collector of traces".into(), reason };
     let exporter = exporter.map_err(|error| refuse(error.to_string()))?;
