@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use rayon::prelude::*;
+use tracing::Span;
 
 use self::{
     pieces::Piece,
@@ -254,7 +255,9 @@ impl Translator {
         let mut answers: BTreeMap<usize, Answer<'_>> = BTreeMap::new();
         for ((beam_size, trace), members) in groups {
             // Two searches side by side wait for nobody; one on two threads does, at every product.
+            let span = Span::current();
             let search = |members: Vec<usize>| {
+                let _within = span.enter(); // whichever thread this is
                 let batch: Vec<&Piece> = members.iter().map(|&i| &pieces[i]).collect();
                 let found = self.search(&batch, tasks, beam_size, trace)?;
                 Ok(members.into_iter().zip(found).collect::<Vec<_>>())
@@ -327,7 +330,8 @@ impl Translate for Translator {
 
     fn translate(&self, jobs: &[TranslationJob]) -> Result<Vec<Translation>> {
         // Inside of the pool, where a product costs no waiting for another thread to wake up.
-        rayon::scope(|_| self.translate_all(jobs))
+        let span = Span::current();
+        rayon::scope(|_| span.in_scope(|| self.translate_all(jobs)))
     }
 
     fn detect_domain(&self, text: &str, source: &str, target: &str) -> Option<(String, f32)> {

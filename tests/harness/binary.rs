@@ -62,7 +62,7 @@ impl Dragoman {
         command.args(args).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("LT_") || name.starts_with("DRAGOMAN_") {
+            if ["LT_", "DRAGOMAN_", "OTEL_", "AWS_"].iter().any(|prefix| name.starts_with(prefix)) {
                 command.env_remove(&*name);
             }
         }

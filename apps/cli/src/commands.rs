@@ -22,6 +22,8 @@ mod translate;
 
 use clap::{Parser, Subcommand};
 
+use crate::log;
+
 /// Translates and recommends with one mixture-of-experts engine
 #[derive(Debug, Parser)]
 #[command(name = "dragoman", version, about, propagate_version = true)]
@@ -56,6 +58,13 @@ enum Command {
 impl Cli {
     /// Does what the command says.
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        #[cfg(feature = "server")]
+        let is_server = matches!(self.command, Command::Serve(_));
+        #[cfg(not(feature = "server"))]
+        let is_server = false;
+        if !is_server {
+            log::start(); // a server's settings say what there is beside the log
+        }
         match self.command {
             #[cfg(feature = "server")]
             Command::Serve(command) => command.run(),

@@ -1,6 +1,7 @@
 //! The binary: one command for each thing that can be done.
 
 mod interrupt;
+mod log;
 mod ranks;
 mod models;
 mod detect;
@@ -12,22 +13,13 @@ mod stored;
 mod suggested;
 mod commands;
 
-use std::io::IsTerminal;
-
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 // Training and serving allocate large buffers all the time; this one gives them back their pages.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    let filter = EnvFilter::try_from_env("DRAGOMAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
     match commands::Cli::parse().run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) if error.is::<interrupt::Interrupted>() => {

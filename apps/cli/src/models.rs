@@ -6,6 +6,8 @@ mod collection;
 mod llm;
 #[cfg(feature = "server")]
 mod recommender;
+#[cfg(feature = "server")]
+mod remote;
 
 use std::path::{Path, PathBuf};
 
@@ -23,11 +25,13 @@ pub(crate) use collection::{Collection, CollectionArgs, translator_of};
 pub(crate) use llm::LlmArgs;
 #[cfg(feature = "server")]
 pub(crate) use recommender::recommender;
+#[cfg(feature = "server")]
+pub(crate) use remote::RemoteArgs;
 
 /// Which model to use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ModelFolder {
-    /// Model directory to use instead of the bundled model
+    /// Model directory to use instead of the bundled model, or its address in an object store
     #[arg(long, value_name = "DIR", env = "DRAGOMAN_MODEL")]
     pub(crate) model: Option<PathBuf>,
 }
@@ -54,7 +58,7 @@ pub(crate) struct SearchArgs {
     pub(crate) expert_memory: Option<u32>,
 
     /// Numbers that weights are kept in and multiplied: int8 takes one byte a weight, bf16 two, f32 four
-    /// [default: bf16, and int8 for models of other suites]
+    /// [default: int8 for models stored so and those of other suites, else bf16]
     #[arg(long, value_enum, env = "DRAGOMAN_PRECISION")]
     pub(crate) precision: Option<PrecisionArg>,
 }
@@ -114,6 +118,9 @@ impl SearchArgs {
 /// The files of the model in `folder`, or of the bundled one.
 pub(crate) fn files(folder: Option<&Path>) -> anyhow::Result<Files> {
     match folder {
+        #[cfg(feature = "server")]
+        Some(folder) => Ok(Files::Folder(remote::local(folder)?)),
+        #[cfg(not(feature = "server"))]
         Some(folder) => Ok(Files::Folder(folder.into())),
         None => bundled(),
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use actix_web::{
-    App, Error as ActixError, HttpMessage, HttpServer,
+    App, Error as ActixError, HttpMessage, HttpRequest, HttpServer,
     body::MessageBody,
     dev::{Server, ServiceRequest, ServiceResponse},
     middleware::{Compress, Next, from_fn},
@@ -16,6 +16,7 @@ use actix_web::{
     web,
 };
 use dragoman_store::Store;
+use tracing::Instrument;
 
 use crate::{
     Error, ModelHandle, RecommenderHandle, Result, ServerConfig,
@@ -30,6 +31,7 @@ use crate::{
     routes::{self, Administration},
     service::TranslationService,
     stream::Transfers,
+    telemetry,
 };
 
 /// Threads of each HTTP worker for what blocks: detection, and writes to the store.
@@ -209,7 +211,7 @@ fn drop_deaf(connection: &dyn Any, patience: Duration) {
     }
 }
 
-/// Counts and times every request.
+/// Counts, times and traces every request.
 async fn record(
     metrics: web::Data<Metrics>,
     request: ServiceRequest,
@@ -217,20 +219,30 @@ async fn record(
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     let started = Instant::now();
     let _in_flight = InFlight::new(&metrics);
-    let response = next.call(request).await?;
+    let method = method(request.request()).to_owned();
+    let span = telemetry::request(&request, &method);
+    let response = next.call(request).instrument(span.clone()).await.inspect_err(|error| {
+        telemetry::answered(&span, &method, None, error.as_response_error().status_code());
+    })?;
     let request = response.request();
-    // A path that nobody serves would make a label of its own.
-    let endpoint = request.match_pattern().unwrap_or_else(|| "other".into());
-    let endpoint = match endpoint.trim_end_matches('/') {
+    let route = request.match_pattern();
+    let route = route.as_deref().map(|route| match route.trim_end_matches('/') {
         "" => "/",
-        endpoint => endpoint,
-    };
-    let method = match request.extensions().contains::<WasHead>() {
+        route => route,
+    });
+    // A path that nobody serves would make a label of its own.
+    let endpoint = route.unwrap_or("other");
+    metrics.answered(endpoint, &method, response.status().as_u16(), started.elapsed());
+    telemetry::answered(&span, &method, route, response.status());
+    Ok(response)
+}
+
+/// The method that the client used.
+fn method(request: &HttpRequest) -> &str {
+    match request.extensions().contains::<WasHead>() {
         true => "HEAD",
         false => Metrics::method(request.method()),
-    };
-    metrics.answered(endpoint, method, response.status().as_u16(), started.elapsed());
-    Ok(response)
+    }
 }
 
 /// Counts a request as in flight until it is answered, or its client is gone.

@@ -13,6 +13,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use dragoman_core::translate::{Translation, TranslationJob};
 use prometheus::IntGauge;
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use crate::{
     batcher::{cache::Cache, sentence::QueuedSentence},
@@ -111,7 +112,7 @@ impl Batcher {
         }
         let (_membership, slots) = self.enter(missing.len())?;
         let (reply, mut answers) = mpsc::unbounded_channel::<Answer>();
-        let served = Arc::default();
+        let (served, span) = (Arc::default(), Span::current());
         let waiting = |(slot, number): (Slot, usize)| QueuedSentence {
             number,
             job: jobs[number].clone(),
@@ -121,6 +122,7 @@ impl Batcher {
             served: Arc::clone(&served),
             of: missing.len(),
             reply: reply.clone(),
+            span: span.clone(),
         };
 
         let mut rest = missing.iter().copied();

@@ -5,6 +5,7 @@
 
 mod environment;
 mod gorse;
+mod monitoring;
 mod names;
 mod print;
 mod read;
@@ -17,9 +18,10 @@ use toml::{Table, Value};
 
 use crate::{Error, Result};
 
+pub use monitoring::{MonitoringConfig, TracesSampler};
 pub use sections::{
-    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
-    QueueConfig, RecommendationConfig, TranslationConfig,
+    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, PagesConfig, QueueConfig,
+    RecommendationConfig, TranslationConfig,
 };
 
 /// Settings of a server; every field has a default.
@@ -112,6 +114,7 @@ impl ServerConfig {
         if self.prefix().contains(['{', '}', '?', '#']) {
             return Err(format!("`url_prefix` must be a plain path, not `{}`", http.url_prefix));
         }
+        self.monitoring.check()?;
         if let Some(pattern) = &keys.require_api_key_origin {
             let parsed = regex::Regex::new(pattern);
             parsed.map_err(|error| format!("`require_api_key_origin`: {error}"))?;

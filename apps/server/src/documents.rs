@@ -10,11 +10,12 @@ mod shelf;
 
 use std::{sync::Arc, time::Duration};
 
-use actix_web::{rt, web};
+use actix_web::rt;
 use bytes::Bytes;
 use dragoman_documents::{Document, Kind, Limits, Settings, output_name};
 use dragoman_text::Rewritten;
 use tokio::{sync::Semaphore, time::timeout};
+use tracing::{Instrument, Span, debug_span};
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     glossaries::Chosen,
     memory::MemoryRequest,
     service::{DocumentOrder, TranslationRequest, TranslationService},
+    telemetry::{self, block},
 };
 
 pub(crate) use self::job::{DocumentStatus, State};
@@ -138,6 +140,7 @@ impl DocumentService {
             workers: Arc::clone(&self.workers),
             job: Arc::clone(&job),
             id,
+            span: telemetry::linked(debug_span!(parent: None, "document")),
         };
         let task = rt::spawn(work.run((kind, output), request));
         job.set_task(task.abort_handle());
@@ -179,13 +182,16 @@ struct Work {
     workers: Arc<Semaphore>,
     job: Arc<DocumentJob>,
     id: Uuid,
+    span: Span,
 }
 
 impl Work {
     /// Translates the document, keeps the result for a while, and forgets it.
-    async fn run(self, kinds: (Kind, Kind), request: DocumentRequest) {
+    async fn run(mut self, kinds: (Kind, Kind), request: DocumentRequest) {
         let limit = Duration::from_secs(self.config.document_time);
-        match timeout(limit, self.translate(kinds, request)).await {
+        let span = std::mem::replace(&mut self.span, Span::none()); // ends before the result is forgotten
+        let translated = self.translate(kinds, request).instrument(span);
+        match timeout(limit, translated).await {
             Ok(Ok(translated)) => self.job.finish(translated),
             Ok(Err(error)) => self.job.fail(error),
             Err(_) => {
@@ -217,7 +223,7 @@ impl Work {
         };
         let bytes = request.bytes;
         let read = move || Document::read_kind(kind, bytes.to_vec(), &settings);
-        let document = web::block(read).await?.map_err(ServiceError::invalid)?;
+        let document = block(read).await?.map_err(ServiceError::invalid)?;
         let order = TranslationRequest {
             texts: vec![document.sample()],
             source: request.source,
@@ -239,7 +245,7 @@ impl Work {
                 Ok::<_, ServiceError>((document, remembered))
             }
         };
-        let (document, remembered) = web::block(segment).await??;
+        let (document, remembered) = block(segment).await??;
         let count = document.sentences().len();
         if count > self.config.document_sentences {
             let limit = self.config.document_sentences;
@@ -256,7 +262,7 @@ impl Work {
                 self.job.set_done(rewritten.len());
             }
         }
-        let written = web::block(move || document.write(&rewritten)).await?;
+        let written = block(move || document.write(&rewritten)).await?;
         let bytes = written.map_err(ServiceError::invalid)?.into();
         if let Some(owner) = request.billed_to {
             self.translation.bill(owner, chars).await?;

@@ -32,6 +32,7 @@
 mod error;
 mod formula;
 mod config;
+pub mod telemetry;
 mod metrics;
 mod model;
 mod client;
@@ -54,7 +55,7 @@ mod app;
 pub use app::{Models, check, run};
 pub use config::{
     DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
-    QueueConfig, RecommendationConfig, ServerConfig, TranslationConfig,
+    QueueConfig, RecommendationConfig, ServerConfig, TracesSampler, TranslationConfig,
 };
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};

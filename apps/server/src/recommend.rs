@@ -34,6 +34,7 @@ mod tenants;
 use std::sync::Arc;
 
 use dragoman_store::{Event, Timestamp};
+use tracing::debug_span;
 
 use crate::error::ServiceError;
 
@@ -114,7 +115,8 @@ impl Recommendations {
         request: &ListRequest,
     ) -> Result<List, ServiceError> {
         let now = Timestamp::now();
-        let context = UserContext::read(index, &self.settings, &request.audience, now)?;
+        let context = debug_span!("recommend.user")
+            .in_scope(|| UserContext::read(index, &self.settings, &request.audience, now))?;
         let (group, of_group) = match &request.audience {
             Audience::User(user) => self.settings.groups.of(user),
             Audience::Session(_) => ("session", Recommender::Model),
@@ -125,6 +127,7 @@ impl Recommendations {
             _ => None,
         };
         let end = request.offset.saturating_add(request.n);
+        let scoring = debug_span!("recommend.score").entered();
         let scores = match (recommender, &request.audience) {
             (Recommender::External(id), Audience::User(user)) => {
                 match self.externals.ask(id, user, end) {
@@ -134,6 +137,7 @@ impl Recommendations {
             }
             _ => self.score(index, link.as_ref(), &context, recommender)?,
         };
+        drop(scoring);
         let is_personal = matches!(scores, Scores::Model { .. } | Scores::Live(_));
         let is_user = matches!(request.audience, Audience::User(_));
         // Pages of one list fit together: whatever lies beyond the first places is not put in order.
@@ -144,6 +148,7 @@ impl Recommendations {
         let most = end.max(reranker.map_or(0, Reranker::top));
 
         let mut page: Vec<(Scored, u32)> = {
+            let _ranking = debug_span!("recommend.rank").entered();
             let catalogue = index.items();
             let compiled =
                 request.filter.compile(&catalogue, &context.seen(&catalogue, &self.settings));
@@ -168,13 +173,17 @@ impl Recommendations {
             page.into_iter().map(scored).collect()
         };
         if let Some(reranker) = reranker {
-            self.rerank(reranker, index, &context, &mut page)?;
+            debug_span!("recommend.rerank")
+                .in_scope(|| self.rerank(reranker, index, &context, &mut page))?;
             page.truncate(end);
             page.drain(..request.offset.min(page.len()));
         }
         let (page, numbers): (Vec<Scored>, Vec<u32>) = page.into_iter().unzip();
         let why = match request.explain {
-            true => Some(self.explain(index, link.as_ref(), &context, &scores, &numbers)?),
+            true => Some(
+                debug_span!("recommend.explain")
+                    .in_scope(|| self.explain(index, link.as_ref(), &context, &scores, &numbers))?,
+            ),
             false => None,
         };
         if let Audience::User(user) = &request.audience {

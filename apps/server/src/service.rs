@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix_web::web;
 use dragoman_languages::{self as languages, Detected, LanguageDetector};
 use dragoman_store::{MemoryOf, Store, Suggestion};
 use dragoman_text::{Format, Rewritten, Sentence, xml};
@@ -15,6 +14,7 @@ use crate::{
     glossaries::{Chosen, Glossaries},
     memory::{Memory, MemoryRequest},
     model::{Loaded, ModelHandle},
+    telemetry::block,
     translate::{self, Domains, Done, Markup, Order, translate},
 };
 
@@ -169,7 +169,7 @@ impl TranslationService {
     pub(crate) async fn detect(&self, text: String) -> Result<Vec<Detected>, ServiceError> {
         let known = self.languages(&self.model());
         let detector = Arc::clone(&self.detector);
-        let mut guesses = web::block(move || detector.detect(&text, &known)).await?;
+        let mut guesses = block(move || detector.detect(&text, &known)).await?;
         guesses.truncate(MAX_GUESSES);
         Ok(guesses)
     }
@@ -192,13 +192,13 @@ impl TranslationService {
             return Ok(None);
         }
         let (glossaries, owner) = (Arc::clone(&self.glossaries), caller.owner.clone());
-        web::block(move || glossaries.choose(&owner, &names, strict)).await?
+        block(move || glossaries.choose(&owner, &names, strict)).await?
     }
 
     /// Counts characters as used by `owner`.
     pub(crate) async fn bill(&self, owner: String, chars: usize) -> Result<(), ServiceError> {
         let store = self.store.clone();
-        Ok(web::block(move || store.add_usage(&owner, chars as u64)).await??)
+        Ok(block(move || store.add_usage(&owner, chars as u64)).await??)
     }
 
     /// Remembers a better translation; when this returns it is on disk.
@@ -227,7 +227,7 @@ impl TranslationService {
                 false => Ok(()),
             }
         };
-        Ok(web::block(suggest).await??)
+        Ok(block(suggest).await??)
     }
 
     /// Checks a request, in upstream's order.

@@ -5,7 +5,6 @@ mod document;
 
 use std::sync::Arc;
 
-use actix_web::web;
 use dragoman_core::translate::{Leg, Translate, Translation, TranslationJob, Wanted};
 use dragoman_languages::{self as languages, Detected, LanguageDetector};
 use dragoman_store::MemoryMatch;
@@ -14,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     batcher::Batcher, error::ServiceError, glossaries::Chosen, memory::Memory, model::Loaded,
+    telemetry::block,
 };
 
 pub(crate) use document::{DocumentOrder, order_document, translate_sentences};
@@ -112,7 +112,7 @@ pub(crate) async fn translate(
             (Arc::clone(&order), Arc::clone(model), Arc::clone(detector));
         move || prepare(&order, &model, &known, &detector)
     };
-    let mut texts = web::block(prepare).await??;
+    let mut texts = block(prepare).await??;
     loop {
         let asks: Vec<Vec<Ask>> = texts.iter().map(|text| text.session.asks()).collect();
         let counts: Vec<usize> = asks.iter().map(Vec::len).collect();
@@ -129,11 +129,11 @@ pub(crate) async fn translate(
         };
         let jobs = texts.iter().zip(asks).flat_map(jobs).collect();
         let answers = answers(&order, model, batcher, jobs).await?;
-        texts = web::block(move || accept(texts, &counts, &answers)).await?;
+        texts = block(move || accept(texts, &counts, &answers)).await?;
     }
     let num_alternatives = order.num_alternatives;
     let finish = move || texts.into_iter().map(|text| text.finish(num_alternatives)).collect();
-    Ok(web::block(finish).await?)
+    Ok(block(finish).await?)
 }
 
 /// The answers to `jobs`: what is remembered, and for the others what the model says.
@@ -145,7 +145,7 @@ async fn answers(
 ) -> Result<Vec<Arc<Translation>>, ServiceError> {
     let Some(memory) = order.memory.clone() else { return batcher.translate(model, jobs).await };
     let recall = move || memory.answers(&jobs).map(|remembered| (jobs, remembered));
-    let (jobs, remembered) = web::block(recall).await??;
+    let (jobs, remembered) = block(recall).await??;
     let is_open = |(job, known): (TranslationJob, &Option<_>)| known.is_none().then_some(job);
     let open = jobs.into_iter().zip(&remembered).filter_map(is_open).collect();
     let mut found = batcher.translate(model, open).await?.into_iter();

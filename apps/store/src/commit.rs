@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Error, Result, engine::Database};
+use crate::{
+    Error, Result,
+    engine::{Database, EngineKind, commit_span},
+};
 
 /// How long after a failure the store is opened anew, the first time and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
@@ -24,20 +27,23 @@ type Waiter = Sender<Result<(), String>>;
 pub(crate) struct Committer {
     waiters: Option<Sender<Waiter>>,
     thread: Option<JoinHandle<()>>,
+    kind: EngineKind,
 }
 
 impl Committer {
     /// Starts the flusher of `database`.
     pub(crate) fn start(database: Database) -> Result<Self> {
         let (waiters, queue) = channel();
+        let kind = database.kind();
         let thread = std::thread::Builder::new()
             .name("store-flush".into())
             .spawn(move || serve(&database, &queue))?;
-        Ok(Self { waiters: Some(waiters), thread: Some(thread) })
+        Ok(Self { waiters: Some(waiters), thread: Some(thread), kind })
     }
 
     /// Blocks until everything written before this call is on disk.
     pub(crate) fn commit(&self) -> Result<()> {
+        let _span = commit_span(self.kind);
         let (waiter, answer) = channel();
         let waiters = self.waiters.as_ref().expect("only dropping takes the channel");
         let gone = || Error::corrupt("the thread that writes it has ended");

@@ -13,6 +13,7 @@ mod mirror;
 mod postgres;
 mod quiet;
 mod shared;
+mod spans;
 mod redb;
 mod sled;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub(crate) use database::{Database, Tree};
 pub(crate) use postgres::{is_address, shown};
 pub(crate) use quiet::quietly;
 pub(crate) use shared::{Changed, Changes, FORGOTTEN, Heard, Shared};
+pub(crate) use spans::commit as commit_span;
 
 /// The file that names the engine of a folder; folders of the first versions have none.
 const MARKER: &str = "engine";

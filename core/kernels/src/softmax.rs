@@ -8,6 +8,9 @@ use super::simd::simd;
 /// Floats that stay in the first-level cache between two looks at them.
 const TILE: usize = 256;
 
+/// Logits below this number are looked over on the calling thread: waking another one takes longer.
+const WORTH_A_THREAD: usize = 1 << 16;
+
 /// What the softmax of a row needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RowSums {
@@ -85,7 +88,7 @@ impl LogitRows {
     pub fn log_sum_exp(&self, logits: &[f32]) -> Vec<f32> {
         self.check(logits.len());
         let row = |row: &[f32]| row_sums(&row[self.first_output..]).log_sum_exp();
-        match logits.len() <= self.width {
+        match logits.len() < WORTH_A_THREAD {
             true => logits.chunks_exact(self.width).map(row).collect(),
             false => logits.par_chunks_exact(self.width).map(row).collect(),
         }
@@ -130,7 +133,7 @@ impl LogitRows {
             row_top_k(row, self.first_output, values, columns);
             *sum = row_sums(&row[self.first_output..]).log_sum_exp();
         };
-        match count <= 1 {
+        match rows.len() < WORTH_A_THREAD {
             true => rows
                 .chunks_exact(self.width)
                 .zip(values.chunks_exact_mut(k))
@@ -165,9 +168,12 @@ impl LogitRows {
         let body = |((row, values), columns): ((&[f32], &mut [f32]), &mut [u32])| {
             row_top_k(row, self.first_output, values, columns);
         };
-        match count <= 1 {
-            true if count == 1 => body(((rows, &mut values), &mut columns)),
-            true => {}
+        match rows.len() < WORTH_A_THREAD {
+            true => rows
+                .chunks_exact(self.width)
+                .zip(values.chunks_exact_mut(k))
+                .zip(columns.chunks_exact_mut(k))
+                .for_each(body),
             false => rows
                 .par_chunks_exact(self.width)
                 .zip(values.par_chunks_exact_mut(k))
@@ -184,7 +190,7 @@ impl LogitRows {
             outside.fill(excluded);
             work(row);
         };
-        match rows.len() <= self.width {
+        match rows.len() < WORTH_A_THREAD {
             true => rows.chunks_exact_mut(self.width).for_each(body),
             false => rows.par_chunks_exact_mut(self.width).for_each(body),
         }

@@ -1,7 +1,11 @@
 use super::*;
 use crate::{
-    config::MoeConfig, context::Context, kernels::matmul::Precision, ragged::Ragged,
+    config::MoeConfig,
+    context::Context,
+    kernels::{matmul::Precision, packed::Packing},
+    ragged::Ragged,
     tokenizer::Tokenizer,
+    translator::Translator,
 };
 
 fn saved(folder: &Path) -> Result<Register> {
@@ -67,6 +71,10 @@ fn a_model_in_int8_is_smaller_and_nearly_the_same() -> Result<()> {
         let error = (value - &after[name])?.abs()?.max_all()?.to_scalar::<f32>()?;
         assert!(error <= largest * 0.6 / 127.0, "{name}: {error} of {largest}");
     }
+    // Such a model also computes in int8, unless something else is asked for.
+    let packing = |files| Ok::<_, Error>(Translator::open(files, Default::default())?.packing());
+    assert_eq!([packing(&files)?, packing(&smaller)?], [Packing::Bf16, Packing::Int8]);
+
     // Weights that come from int8 are written in int8 without a loss.
     let again = tempfile::tempdir()?;
     smaller.write_as(again.path(), WeightFormat::Int8)?;

@@ -216,6 +216,11 @@ impl Param {
         self.0.stored.is_some() && self.held().is_none()
     }
 
+    /// Whether it is read from a file that holds integers with a scale for each row.
+    pub(crate) fn is_stored_in_integers(&self) -> bool {
+        self.0.stored.as_ref().is_some_and(|serving| serving.stored.is_in_integers())
+    }
+
     /// Whether its packed form is kept in the memory of experts.
     pub(super) fn is_of_expert(&self) -> bool {
         self.0.stored.as_ref().is_some_and(|serving| serving.memory.is_some())

@@ -94,6 +94,11 @@ impl Stored {
         &self.shape
     }
 
+    /// Whether it is stored as integers with a scale for each row.
+    pub(super) fn is_in_integers(&self) -> bool {
+        self.quantised.is_some()
+    }
+
     /// Bytes that its values take where they are stored; inside the binary none of their own.
     pub(super) fn len(&self) -> usize {
         match &*self.container {

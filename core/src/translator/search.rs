@@ -1,5 +1,7 @@
 //! The search for the pieces of a batch: which of them are searched together, and what comes of each.
 
+use tracing::{debug_span, field::Empty};
+
 use super::{LegTask, Translator, pieces::Piece, trace::source_visits};
 use crate::{
     Result,
@@ -56,7 +58,12 @@ impl Translator {
         let mut context = Context::inference(self.packing());
         context.trace = trace;
         let layout = Ragged::contiguous(&lengths);
-        let encoded = self.model.encode(&ids, &layout, &routes, &context)?;
+        // As `i64`, the one whole number that attributes of OpenTelemetry have.
+        let tokens = ids.len() as i64;
+        let encoding =
+            debug_span!("encode", dragoman.pieces = pieces.len() as i64, dragoman.tokens = tokens);
+        let encoded = encoding.in_scope(|| self.model.encode(&ids, &layout, &routes, &context))?;
+        drop(encoding);
         let defaults = self.model.search_defaults();
         let length_penalty = self.options.length_penalty.unwrap_or(defaults.length_penalty);
         let stopping = defaults.stopping;
@@ -67,7 +74,13 @@ impl Translator {
             pieces.iter().map(|piece| tasks[piece.task].bias.as_ref()).collect();
         let encoded_sentences = (&encoded, &sentences);
         let guidance = Guidance { biases: &biases, retrieval: Some(&self.retrieval) };
+        let decoding =
+            debug_span!("decode", dragoman.beam = beam_size as i64, dragoman.tokens = Empty)
+                .entered();
         let found = search_with(&*self.model, encoded_sentences, guidance, &config, &context)?;
+        let tokens: usize = found.iter().flatten().map(|one| one.tokens.len()).sum();
+        decoding.record("dragoman.tokens", tokens as i64);
+        drop(decoding);
         let visits = source_visits(&encoded.routing, &layout, trace);
         let answers = pieces.iter().zip(found).zip(visits);
         let answer = |((&piece, hypotheses), visits)| Answer { piece, hypotheses, visits };

@@ -3,13 +3,13 @@
 mod lacking;
 mod retrain;
 mod upstream;
+mod watch;
 
 use std::{
     ffi::OsString,
     net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -17,7 +17,7 @@ use clap::Args;
 use dragoman_core::{
     config::ModelConfig, directory::Files, translate::Translate, translators::Translators,
 };
-use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig};
+use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig, telemetry};
 use dragoman_store::{EngineKind, Store};
 use tracing::{info, warn};
 
@@ -25,14 +25,13 @@ use self::{
     lacking::LanguageArgs,
     retrain::{RetrainArgs, Retraining},
     upstream::UpstreamFlags,
+    watch::Watch,
 };
 use crate::{
+    log,
     models::{self, Collection, CollectionArgs, LlmArgs, SearchArgs, translator_of},
     recalled::default_store,
 };
-
-/// How often the register of a model folder is looked at.
-const WATCH: Duration = Duration::from_millis(300);
 
 /// Variables that are read elsewhere: by the log, and by the kernels.
 const OTHER_VARIABLES: [&str; 2] = ["DRAGOMAN_LOG", "DRAGOMAN_KERNELS"];
@@ -69,8 +68,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     gorse_config: Option<PathBuf>,
 
-    /// Model directory to serve: one that recommends, and any number that translate, of which the
-    /// first that knows a pair translates it [default: the bundled translation model]
+    /// Model directory to serve, or its address in an object store: one that recommends, and any number that
+    /// translate, of which the first that knows a pair translates it [default: the bundled translation model]
     #[arg(long = "model", value_name = "DIR", env = "DRAGOMAN_MODEL", value_delimiter = ',')]
     models: Vec<PathBuf>,
 
@@ -99,7 +98,21 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = self.settings()?;
+        let (config, warnings) = self.settings()?;
+        let telemetry = telemetry::start(&config.monitoring)?;
+        let _telemetry = match telemetry {
+            Some((telemetry, layer)) => {
+                log::start_with(layer);
+                Some(telemetry) // until the server ends
+            }
+            None => {
+                log::start();
+                None
+            }
+        };
+        for warning in warnings {
+            warn!("{warning}");
+        }
         if self.print_config {
             print!("{}", config.to_toml());
             return Ok(());
@@ -128,7 +141,7 @@ impl Serve {
     fn models(&self) -> anyhow::Result<Models> {
         let (mut translators, mut recommender) = (Vec::new(), None);
         for folder in &self.models {
-            match Files::Folder(folder.clone()).config()? {
+            match Files::Folder(self.collection.remote.fetched_or_cached(folder)?).config()? {
                 ModelConfig::Translation(_) => translators.push(folder.clone()),
                 ModelConfig::Recommendation(_) => {
                     if let Some(other) = recommender.replace(folder) {
@@ -138,40 +151,47 @@ impl Serve {
                 }
             }
         }
-        let options = self.search.options();
+        let (options, remote) = (self.search.options(), self.collection.remote.clone());
         let collection = Collection::new(&self.collection, options);
         self.languages.get_lacking(&collection)?;
-        let (all, llm) = (translators.clone(), self.llm.clone());
-        let open = move || {
-            let translator = translator_of(&all, &collection, options)?;
-            anyhow::Ok(with_llm(&llm, translator))
+        let (all, llm, watched) = (translators.clone(), self.llm.clone(), collection.clone());
+        let of_store = remote.clone();
+        // At the start the stores are asked for all models, later for the one that has `changed`.
+        let open = move |changed: Option<&Path>| {
+            let folder = |place: &PathBuf| match changed {
+                None => of_store.fetched_or_cached(place),
+                Some(changed) if changed == place => of_store.fetched(place),
+                Some(_) => of_store.cached_or_fetched(place),
+            };
+            let folders = all.iter().map(folder).collect::<anyhow::Result<Vec<_>>>()?;
+            anyhow::Ok(with_llm(&llm, translator_of(&folders, &collection, options)?))
         };
-        let handle = ModelHandle::new(open()?);
+        // Before the models are opened: what changes meanwhile is a change.
+        let poll = remote.poll();
+        let mut watches = Vec::new();
+        for place in &translators {
+            watches.push((place.clone(), Watch::of_model(place, poll)?));
+        }
+        let of_folders = Watch::of_collection(&watched, poll).into_iter();
+        watches.extend(of_folders.map(|watch| (PathBuf::new(), watch)));
+        let handle = ModelHandle::new(open(None)?);
         let models = Models { translator: handle, recommender: RecommenderHandle::default() };
         let open = Arc::new(open);
-        for folder in &translators {
+        for (place, watch) in watches {
             let (handle, refused) = (models.translator.clone(), models.translator.clone());
-            let (open, of_folder) = (Arc::clone(&open), folder.clone());
-            let take_up = move || Ok(handle.swap(open()?));
-            watch(move || register_of(&of_folder), take_up, move |reason| refused.refuse(reason))?;
+            let open = Arc::clone(&open);
+            let take_up = move || Ok(handle.swap(open(Some(&place))?));
+            watch.start(take_up, move |reason| refused.refuse(reason))?;
         }
-        if !self.collection.is_empty() {
-            let collection = Collection::new(&self.collection, options);
-            let (handle, refused) = (models.translator.clone(), models.translator.clone());
-            let take_up = move || Ok(handle.swap(open()?));
-            let state = move || Some(collection.state());
-            watch(state, take_up, move |reason| refused.refuse(reason))?;
-        }
-        if let Some(folder) = recommender {
-            let handle = models.recommender.clone();
-            let files = Files::Folder(folder.clone());
-            let open = move || {
-                let (first, catalogues) = models::recommender(&files)?;
+        if let Some(place) = recommender {
+            let watch = Watch::of_model(place, poll)?;
+            let (handle, place) = (models.recommender.clone(), place.clone());
+            let open = move |folder: PathBuf| {
+                let (first, catalogues) = models::recommender(&Files::Folder(folder))?;
                 anyhow::Ok(handle.swap_all(first, catalogues))
             };
-            open()?;
-            let folder = folder.clone();
-            watch(move || register_of(&folder), open, |_| ())?;
+            open(remote.cached_or_fetched(&place)?)?; // it has just been fetched
+            watch.start(move || open(remote.fetched(&place)?), |_| ())?;
         }
         Ok(models)
     }
@@ -179,24 +199,20 @@ impl Serve {
     /// The folder of the model that recommends, if one is served.
     fn recommender(&self) -> anyhow::Result<Option<PathBuf>> {
         for folder in &self.models {
-            if let ModelConfig::Recommendation(_) = Files::Folder(folder.clone()).config()? {
+            let local = self.collection.remote.cached_or_fetched(folder)?;
+            if let ModelConfig::Recommendation(_) = Files::Folder(local).config()? {
                 return Ok(Some(folder.clone()));
             }
         }
         Ok(None)
     }
 
-    fn settings(&self) -> anyhow::Result<ServerConfig> {
-        let mut config = match (&self.config, &self.gorse_config) {
-            (Some(path), _) => ServerConfig::from_toml(path)?,
-            (None, Some(path)) => {
-                let (config, warnings) = ServerConfig::from_gorse(path)?;
-                for warning in warnings {
-                    warn!("{warning}");
-                }
-                config
-            }
-            (None, None) => ServerConfig::default(),
+    /// The settings, and what in them has no meaning.
+    fn settings(&self) -> anyhow::Result<(ServerConfig, Vec<String>)> {
+        let (mut config, mut warnings) = match (&self.config, &self.gorse_config) {
+            (Some(path), _) => (ServerConfig::from_toml(path)?, Vec::new()),
+            (None, Some(path)) => ServerConfig::from_gorse(path)?,
+            (None, None) => Default::default(),
         };
         // `vars` would panic on a variable of somebody else's that is not text.
         let text = |(name, value): (OsString, OsString)| {
@@ -205,12 +221,8 @@ impl Serve {
         let command = Self::augment_args(clap::Command::new("serve"));
         let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
         let others = own.chain(OTHER_VARIABLES);
-        for warning in config.apply_env(std::env::vars_os().filter_map(text), others)? {
-            warn!("{warning}");
-        }
-        for warning in config.apply_env(self.upstream.0.clone(), [])? {
-            warn!("{warning}");
-        }
+        warnings.extend(config.apply_env(std::env::vars_os().filter_map(text), others)?);
+        warnings.extend(config.apply_env(self.upstream.0.clone(), [])?);
         if let Some(host) = &self.host {
             config.http.host.clone_from(host);
         }
@@ -218,7 +230,7 @@ impl Serve {
         if !self.languages.languages.is_empty() {
             config.translation.load_only.clone_from(&self.languages.languages);
         }
-        Ok(config)
+        Ok((config, warnings))
     }
 }
 
@@ -269,38 +281,4 @@ fn serve(
         server.await?;
         anyhow::Ok(())
     })
-}
-
-/// Takes up the model again whenever what `state` says changes; what cannot be loaded is refused, and
-/// the model that serves goes on.
-fn watch<S: PartialEq + Send + 'static>(
-    state: impl Fn() -> Option<S> + Send + 'static,
-    take_up: impl Fn() -> anyhow::Result<u64> + Send + 'static,
-    refuse: impl Fn(String) + Send + 'static,
-) -> anyhow::Result<()> {
-    let mut seen = state();
-    let look = move || {
-        loop {
-            std::thread::sleep(WATCH);
-            let now = state();
-            if now == seen || now.is_none() {
-                continue;
-            }
-            seen = now;
-            match take_up() {
-                Ok(generation) => info!(generation, "took up the changed model"),
-                Err(error) => {
-                    warn!("the changed model is refused, the old one serves: {error:#}");
-                    refuse(format!("{error:#}"));
-                }
-            }
-        }
-    };
-    std::thread::Builder::new().name("watch".into()).spawn(look)?;
-    Ok(())
-}
-
-/// The content of the register: it is small, and a time stamp can be too coarse.
-fn register_of(folder: &Path) -> Option<Vec<u8>> {
-    fs_err::read(folder.join("experts.json")).ok()
 }

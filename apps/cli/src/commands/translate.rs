@@ -129,10 +129,14 @@ impl Translate {
     /// The model, or the best of those in folders for each pair.
     fn translator(&self) -> anyhow::Result<Arc<dyn Model>> {
         #[cfg(feature = "server")]
-        if !self.collection.is_empty() {
+        if !self.collection.is_empty()
+            || self.model.folder.model.as_deref().is_some_and(dragoman_objects::is_address)
+        {
             let options = self.model.options();
             let collection = Collection::new(&self.collection, options);
-            return translator_of(self.model.folder.model.as_slice(), &collection, options);
+            let folder = self.model.folder.model.as_deref();
+            let folder = folder.map(|place| self.collection.remote.fetched_or_cached(place));
+            return translator_of(folder.transpose()?.as_slice(), &collection, options);
         }
         Ok(Arc::new(self.model.open()?))
     }

@@ -6,9 +6,8 @@ use std::{
     time::SystemTime,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
-use directories::ProjectDirs;
 use dragoman_core::{
     config::ModelConfig,
     directory::Files,
@@ -19,13 +18,17 @@ use dragoman_core::{
     translators::Translators,
 };
 use dragoman_import::{Request, argos_pair, import};
+use dragoman_objects::{RemoteFolder, is_address};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
+
+use super::RemoteArgs;
 
 /// Which folders, and how much of them is kept in memory.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct CollectionArgs {
-    /// Folder of model directories, each loaded when it is asked for; may be repeated
+    /// Folder of model directories, each loaded when it is asked for, or its address in an object store; may be
+    /// repeated
     #[arg(long = "models", value_name = "FOLDER", env = "DRAGOMAN_MODELS", value_delimiter = ',')]
     folders: Vec<PathBuf>,
 
@@ -44,9 +47,8 @@ pub(crate) struct CollectionArgs {
     #[arg(long, value_name = "NAME", env = "DRAGOMAN_MODEL_ORDER", value_delimiter = ',')]
     model_order: Vec<String>,
 
-    /// Folder for what is imported from Argos packages [default: in the user's cache directory]
-    #[arg(long, value_name = "DIR", env = "DRAGOMAN_MODEL_CACHE")]
-    model_cache: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
 }
 
 /// The models in some folders.
@@ -72,6 +74,8 @@ enum Place {
     Folder(PathBuf),
     /// A package, and where it is imported to.
     Argos(PathBuf, PathBuf),
+    /// In an object store, and the cache that it is brought into.
+    Remote(RemoteFolder, PathBuf),
 }
 
 impl CollectionArgs {
@@ -90,7 +94,34 @@ impl Collection {
 
     /// The first folder of models.
     pub(crate) fn folder(&self) -> Option<&Path> {
-        self.args.folders.first().map(PathBuf::as_path)
+        self.local_folders().next()
+    }
+
+    fn local_folders(&self) -> impl Iterator<Item = &Path> {
+        self.args.folders.iter().map(PathBuf::as_path).filter(|folder| !is_address(folder))
+    }
+
+    /// Whether some of its folders are in object stores.
+    pub(crate) fn has_addresses(&self) -> bool {
+        self.args.folders.iter().any(|folder| is_address(folder))
+    }
+
+    /// The models in object stores, each with what changes with its version.
+    fn remote_models(&self) -> anyhow::Result<Vec<(RemoteFolder, String)>> {
+        let mut models = Vec::new();
+        for address in self.args.folders.iter().filter(|folder| is_address(folder)) {
+            models.extend(RemoteFolder::open(&address.to_string_lossy())?.models()?);
+        }
+        Ok(models)
+    }
+
+    /// What changes when a model in an object store comes, goes or changes.
+    ///
+    /// # Errors
+    /// Fails when a store does not list its models.
+    pub(crate) fn remote_state(&self) -> anyhow::Result<Vec<String>> {
+        let models = self.remote_models()?;
+        Ok(models.iter().map(|(folder, version)| key_of(folder, version)).collect())
     }
 
     /// Whether it has no folders.
@@ -125,8 +156,7 @@ impl Collection {
 
     /// What changes when a model comes, goes or changes.
     pub(crate) fn state(&self) -> Vec<String> {
-        let (folders, packages) =
-            (self.entries(&self.args.folders), self.entries(&self.args.argos));
+        let (folders, packages) = (self.entries(self.local_folders()), self.entries(self.argos()));
         let registers = folders.unwrap_or_default().into_iter().map(|f| f.join("experts.json"));
         let packages = packages.unwrap_or_default().into_iter();
         registers.chain(packages).filter(|path| path.exists()).map(|path| version(&path)).collect()
@@ -134,7 +164,14 @@ impl Collection {
 
     fn members(&self) -> anyhow::Result<Vec<Member>> {
         let mut members = Vec::new();
-        for folder in self.entries(&self.args.folders)? {
+        for (folder, version) in self.remote_models()? {
+            match remote_member(&folder, &version, self.args.remote.cache()?) {
+                Ok(Some(member)) => members.push(member),
+                Ok(None) => info!("`{}` recommends: name it with `--model`", folder.address()),
+                Err(error) => warn!("`{}` is left out: {error:#}", folder.address()),
+            }
+        }
+        for folder in self.entries(self.local_folders())? {
             if !folder.join("config.json").is_file() || !folder.join("experts.json").is_file() {
                 continue;
             }
@@ -144,7 +181,7 @@ impl Collection {
                 Err(error) => warn!("`{}` is left out: {error:#}", folder.display()),
             }
         }
-        for package in self.entries(&self.args.argos)? {
+        for package in self.entries(self.argos())? {
             match self.package(&package) {
                 Ok(member) => members.extend(member),
                 Err(error) => warn!("`{}` is left out: {error:#}", package.display()),
@@ -153,8 +190,12 @@ impl Collection {
         Ok(members)
     }
 
+    fn argos(&self) -> impl Iterator<Item = &Path> {
+        self.args.argos.iter().map(PathBuf::as_path)
+    }
+
     /// What is in the folders, sorted.
-    fn entries(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    fn entries<'a>(&self, folders: impl Iterator<Item = &'a Path>) -> anyhow::Result<Vec<PathBuf>> {
         let mut entries = Vec::new();
         for folder in folders {
             for entry in fs_err::read_dir(folder)? {
@@ -181,7 +222,8 @@ impl Collection {
             false => version(path),
         };
         let digest = format!("{:x}", Sha256::digest(&key));
-        let imported = self.cache()?.join(format!("{source}-{target}.{}", &digest[..12]));
+        let imported =
+            self.args.remote.cache()?.join(format!("{source}-{target}.{}", &digest[..12]));
         // What was imported may have learned since.
         let register = match imported.join("experts.json").is_file() {
             true => Files::Folder(imported.clone()).register()?,
@@ -193,17 +235,6 @@ impl Collection {
         };
         let place = Place::Argos(path.into(), imported);
         Ok(Some(Member { name: name_of(path), key, register, place }))
-    }
-
-    fn cache(&self) -> anyhow::Result<PathBuf> {
-        match &self.args.model_cache {
-            Some(folder) => Ok(folder.clone()),
-            None => {
-                let folders = ProjectDirs::from("", "", "dragoman")
-                    .context("this user has no home; name a folder with `--model-cache DIR`")?;
-                Ok(folders.cache_dir().join("models"))
-            }
-        }
     }
 }
 
@@ -240,6 +271,22 @@ fn member(folder: &Path) -> anyhow::Result<Option<Member>> {
     Ok(Some(Member { name: name_of(folder), key, register, place }))
 }
 
+/// The model in an object store, of which only the register is read; none if it does not translate.
+fn remote_member(
+    folder: &RemoteFolder,
+    version: &str,
+    cache: PathBuf,
+) -> anyhow::Result<Option<Member>> {
+    let (ModelConfig::Translation(_), register) = folder.read()? else { return Ok(None) };
+    let (name, key) = (folder.name().to_owned(), key_of(folder, version));
+    Ok(Some(Member { name, key, register, place: Place::Remote(folder.clone(), cache) }))
+}
+
+/// Where a model is, and of which version.
+fn key_of(folder: &RemoteFolder, version: &str) -> String {
+    format!("{} {version}", folder.address())
+}
+
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -267,15 +314,18 @@ fn open(
     place: &Place,
     options: TranslatorOptions,
 ) -> dragoman_core::Result<Translator> {
+    let failed = |error| dragoman_core::Error::Invalid(format!("`{name}`: {error:#}"));
     let folder = match place {
-        Place::Folder(folder) => folder,
+        Place::Folder(folder) => folder.clone(),
         Place::Argos(package, folder) => {
-            imported(package, folder)
-                .map_err(|error| dragoman_core::Error::Invalid(format!("`{name}`: {error:#}")))?;
-            folder
+            imported(package, folder).map_err(failed)?;
+            folder.clone()
+        }
+        Place::Remote(folder, cache) => {
+            folder.fetch(cache).map_err(|error| failed(error.into()))?
         }
     };
-    let translator = Translator::open(&Files::Folder(folder.clone()), options)?;
+    let translator = Translator::open(&Files::Folder(folder), options)?;
     info!("loaded `{name}`: {} MiB", translator.bytes().div_ceil(1 << 20));
     Ok(translator)
 }

@@ -6,11 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::web;
 use dragoman_store::KeyLimits;
 use serde_json::Value;
 
-use crate::error::ServiceError;
+use crate::{error::ServiceError, telemetry::block};
 
 /// How long an answer is believed.
 const MEMORY: Duration = Duration::from_secs(60);
@@ -42,7 +41,7 @@ impl RemoteKeys {
             return Ok(limits);
         }
         let (agent, url, owned) = (self.agent.clone(), self.url.clone(), key.to_owned());
-        let limits = web::block(move || ask(&agent, &url, &owned)).await??;
+        let limits = block(move || ask(&agent, &url, &owned)).await??;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_KEYS {
             known.clear();

@@ -10,6 +10,7 @@ use std::{
 
 use dragoman_core::translate::{Translation, TranslationJob};
 use tokio::sync::mpsc::UnboundedSender;
+use tracing::Span;
 
 use super::Answer;
 use crate::{
@@ -40,6 +41,8 @@ pub(super) struct QueuedSentence {
     /// How many sentences its request has.
     pub(super) of: usize,
     pub(super) reply: UnboundedSender<Answer>,
+    /// The span of its request.
+    pub(super) span: Span,
 }
 
 impl QueuedSentence {

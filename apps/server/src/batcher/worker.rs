@@ -16,6 +16,7 @@ use crate::{
     error::ServiceError,
     metrics::Metrics,
     queue::{Batch, Limits, Queue},
+    telemetry,
 };
 
 /// The batches of short requests that are answered beside a long one.
@@ -55,7 +56,9 @@ fn translate(batch: Vec<QueuedSentence>, metrics: &Metrics) {
     let Some(first) = batch.first() else { return };
     let jobs: Vec<TranslationJob> = batch.iter().map(|sentence| sentence.job.clone()).collect();
     let started = Instant::now();
-    let result = call(&*first.model.model, &jobs);
+    let span = telemetry::batch(batch.iter().map(|sentence| (&sentence.span, sentence.since)));
+    let result = span.in_scope(|| call(&*first.model.model, &jobs));
+    drop(span); // it ends before its requests do
     metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
     metrics.batch_size.observe(jobs.len() as f64);
 

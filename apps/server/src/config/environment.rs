@@ -1,4 +1,4 @@
-//! Settings from the environment, under our names and under those of LibreTranslate.
+//! Settings from the environment, under our names, those of LibreTranslate and those of OpenTelemetry.
 
 use toml::{Table, Value};
 
@@ -35,17 +35,18 @@ const UPSTREAM: &[(&str, &str)] = &[
 
 impl ServerConfig {
     /// Overrides fields by `variables`: `DRAGOMAN_` and a field's name in capitals, else
-    /// upstream's `LT_` names. `others` are the names that the command line reads itself.
+    /// upstream's `LT_` names and those of OpenTelemetry. `others` are the names that the command line reads
+    /// itself.
     ///
     /// Returns a warning for each name that has no meaning here, so that a compose file that
-    /// carries it still works; variables without one of the two prefixes are not looked at.
+    /// carries it still works; variables without one of the three prefixes are not looked at.
     pub fn apply_env<'a>(
         &mut self,
         variables: impl IntoIterator<Item = (String, String)>,
         others: impl IntoIterator<Item = &'a str>,
     ) -> Result<Vec<String>> {
         let others: Vec<&str> = others.into_iter().collect();
-        let (mut ours, mut warnings) = (Vec::new(), Vec::new());
+        let (mut ours, mut otel, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for (name, value) in variables {
             if let Some(upstream) = name.strip_prefix("LT_") {
                 warnings.extend(self.apply_upstream(upstream, &name, &value)?);
@@ -53,11 +54,15 @@ impl ServerConfig {
                 ours.push((field, value));
             } else if name.starts_with("DRAGOMAN_") && !others.contains(&name.as_str()) {
                 warnings.push(unknown(&name, &others));
+            } else if name.starts_with("OTEL_") {
+                otel.push((name, value));
             }
         }
+        warnings.extend(self.monitoring.apply_otel(&otel));
         for (field, value) in ours {
             self.set(&field.name, &field.variable, &value)?;
         }
+        self.monitoring.disable_otel(&otel);
         self.check().map_err(|reason| Error::Config { name: "the environment".into(), reason })?;
         Ok(warnings)
     }

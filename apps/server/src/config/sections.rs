@@ -230,16 +230,6 @@ pub struct RecommendationConfig {
     pub reranker_document: Option<String>,
 }
 
-/// What an operator can read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MonitoringConfig {
-    /// Whether to serve `/metrics`.
-    pub metrics: bool,
-    /// Bearer token that `/metrics` asks for.
-    pub metrics_auth_token: Option<String>,
-}
-
 /// The web pages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -364,12 +354,6 @@ impl Default for RecommendationConfig {
             reranker_query: None,
             reranker_document: None,
         }
-    }
-}
-
-impl Default for MonitoringConfig {
-    fn default() -> Self {
-        Self { metrics: true, metrics_auth_token: None }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tokio::sync::{Semaphore, oneshot};
+use tracing::Span;
 
 use crate::error::ServiceError;
 
@@ -56,10 +57,11 @@ impl Pool {
     ) -> Result<T, ServiceError> {
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| ServiceError::Busy)?;
         let (reply, answer) = oneshot::channel();
+        let span = Span::current();
         let call = move || {
             if !reply.is_closed() {
                 // A panic has been printed by now, and its caller is told that there was one.
-                if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
+                if let Ok(result) = catch_unwind(AssertUnwindSafe(|| span.in_scope(work))) {
                     let _ = reply.send(result); // or nobody waits any more
                 }
             }

@@ -11,9 +11,13 @@ use std::{
 
 use dragoman_core::recommend::{Event, Query, Ranking};
 use prometheus::IntGauge;
+use tracing::Span;
 
 use super::link::Link;
-use crate::queue::{Limits, Queue, Queued};
+use crate::{
+    queue::{Limits, Queue, Queued},
+    telemetry,
+};
 
 /// A batch of queries; while one is in work, the next gathers.
 const BATCH: Limits = Limits { count: 32, cost: usize::MAX, wait: Duration::ZERO };
@@ -37,6 +41,8 @@ struct QueuedQuery {
     asked: Asked,
     since: Instant,
     reply: SyncSender<Result<Ranking, Failed>>,
+    /// The span of its request.
+    span: Span,
 }
 
 /// The queue before the model, and the thread behind it.
@@ -69,7 +75,12 @@ impl RankQueue {
     /// Ranks the catalogue for one query; blocks until it is its turn.
     pub(crate) fn rank(&self, asked: Asked) -> Result<Ranking, Failed> {
         let (reply, answer) = sync_channel(1);
-        self.queue.push(vec![QueuedQuery { asked, since: Instant::now(), reply }]);
+        self.queue.push(vec![QueuedQuery {
+            asked,
+            since: Instant::now(),
+            reply,
+            span: Span::current(),
+        }]);
         answer.recv().map_err(|_| Failed("the thread of the model has ended".into()))?
     }
 }
@@ -113,7 +124,10 @@ impl Queued for QueuedQuery {
 fn answer(batch: Vec<QueuedQuery>) {
     let Some(first) = batch.first() else { return };
     let queries: Vec<Query<'_>> = batch.iter().map(|one| one.asked.query()).collect();
-    match call(&first.asked.link, &queries) {
+    let span = telemetry::batch(batch.iter().map(|one| (&one.span, one.since)));
+    let result = span.in_scope(|| call(&first.asked.link, &queries));
+    drop(span); // it ends before its requests do
+    match result {
         Ok(rankings) => {
             for (one, ranking) in batch.iter().zip(rankings) {
                 let _ = one.reply.send(Ok(ranking)); // who no longer waits needs no answer

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use actix_web::web;
 use dragoman_core::translate::{TranslationJob, Wanted};
 use dragoman_documents::Segmented;
 use dragoman_languages::{Detected, LanguageDetector};
 use dragoman_text::{Glossary, Options, Rewritten, Sentence, Session};
 
 use super::{Order, Prepared, hypotheses, prepare};
-use crate::{batcher::Batcher, error::ServiceError, memory::Memory, model::Loaded};
+use crate::{
+    batcher::Batcher, error::ServiceError, memory::Memory, model::Loaded, telemetry::block,
+};
 
 /// A document on its way: what is known before its sentences are translated.
 pub(crate) struct DocumentOrder {
@@ -52,7 +53,7 @@ pub(crate) async fn order_document(
             Ok(DocumentOrder { model, source, target, detected, domains, glossary, memory })
         }
     };
-    web::block(prepare).await?
+    block(prepare).await?
 }
 
 /// Translates some sentences of a document.
@@ -89,6 +90,6 @@ pub(crate) async fn translate_sentences(
             session.accept(&answers.iter().map(hypotheses).collect::<Vec<_>>());
             session
         };
-        session = web::block(accept).await?;
+        session = block(accept).await?;
     }
 }

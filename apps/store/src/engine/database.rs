@@ -19,7 +19,7 @@ use fs_err as fs;
 
 use super::{
     Change, Changes, Engine, EngineKind, Heard, Row, Rows, ascending::find_all, mirror::Mirror,
-    shared::Ending, shown,
+    shared::Ending, shown, spans,
 };
 use crate::{Error, Result};
 
@@ -196,6 +196,7 @@ impl Database {
     }
 
     fn write(&self, tree: &Arc<str>, change: Change) -> Result<()> {
+        let _span = spans::write(self.0.kind);
         if self.is_shared() {
             self.engine()?.apply(tree, &change)?;
             return self.refresh_after(tree);
@@ -294,12 +295,14 @@ impl Tree {
 
     /// The values of `keys`, in their order.
     pub(crate) fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        self.database.engine()?.get_many(&self.name, keys)
+        spans::read(self.database.kind())
+            .in_scope(|| self.database.engine()?.get_many(&self.name, keys))
     }
 
     /// The values of `keys`, in their order; many keys are found soonest where they ascend.
     pub(crate) fn get_ascending(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         let engine = self.database.engine()?;
+        let _span = spans::read(self.database.kind()).entered();
         match engine.shared() {
             Some(_) => engine.get_many(&self.name, keys),
             None => find_all(keys, |key| engine.range(&self.name, key.to_vec(), None)),
@@ -344,7 +347,8 @@ impl Tree {
             return mirror.range(from, to);
         }
         let rows = self.database.engine().and_then(|engine| engine.range(&self.name, from, to));
-        rows.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+        let rows = rows.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
+        spans::over(spans::read(self.database.kind()), rows)
     }
 
     /// Whether it has no rows.

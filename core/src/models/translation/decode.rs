@@ -50,9 +50,10 @@ impl EncoderDecoder for TranslationModel {
     }
 
     fn default_packing(&self) -> Packing {
-        match self.config.architecture.search {
-            Some(_) => Packing::Int8, // a model of another suite
-            None => Packing::Bf16,
+        let is_of_another_suite = self.config.architecture.search.is_some();
+        match is_of_another_suite || self.output_weight().is_stored_in_integers() {
+            true => Packing::Int8,
+            false => Packing::Bf16,
         }
     }
 

@@ -13,8 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
+use dragoman_objects::is_address;
 use tracing::{info, warn};
 
 /// How often the process and the wish to stop are looked at.
@@ -68,6 +69,12 @@ impl RetrainArgs {
         let model = model.context(
             "`--retrain-every` trains a model that is served: name one that recommends with `--model`",
         )?;
+        if is_address(model) {
+            let address = model.display();
+            bail!(
+                "`--retrain-every` writes into the folder of its model, and `{address}` is an address"
+            );
+        }
         let admin_key = admin_key.context(
             "`--retrain-every` reads the store through the admin API: set DRAGOMAN_ADMIN_KEY",
         )?;

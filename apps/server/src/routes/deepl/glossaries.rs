@@ -16,6 +16,7 @@ use super::{
     reply::{Answer, Refused, ok, with_trace},
     tags::glossary_tag,
 };
+use crate::telemetry::block;
 
 /// The media type of entries.
 const TSV: &str = "text/tab-separated-values";
@@ -47,7 +48,7 @@ pub(super) async fn create(call: Call, payload: web::Payload) -> Answer {
     let dictionary = entries::dictionary(&fields, &known)?;
     let store = call.store.clone();
     let create = move || store.create_glossary(&caller.owner, &name, &[dictionary]);
-    let made = web::block(create).await??;
+    let made = block(create).await??;
     Ok(with_trace(HttpResponse::Created()).json(Monolingual::of(&made)))
 }
 
@@ -62,7 +63,7 @@ pub(super) async fn create_multilingual(call: Call, payload: web::Payload) -> An
     }
     let store = call.store.clone();
     let create = move || store.create_glossary(&caller.owner, &name, &dictionaries);
-    let made = web::block(create).await??;
+    let made = block(create).await??;
     Ok(with_trace(HttpResponse::Created()).json(Multilingual::from(&made)))
 }
 
@@ -105,7 +106,7 @@ pub(super) async fn entries(call: Call, id: web::Path<String>, payload: web::Pay
     let first = glossary.dictionaries.first().cloned().ok_or_else(not_found)?;
     let store = call.store.clone();
     let read = move || store.glossary_entries(&glossary.id, &first.source, &first.target);
-    let entries = web::block(read).await??;
+    let entries = block(read).await??;
     Ok(with_trace(HttpResponse::Ok()).content_type(TSV).body(to_tsv(&entries)))
 }
 
@@ -143,7 +144,7 @@ pub(super) async fn entries_multilingual(
         };
         pairs.iter().map(entries).collect::<dragoman_store::Result<Vec<_>>>()
     };
-    ok(json!({ "dictionaries": web::block(read).await?? }))
+    ok(json!({ "dictionaries": block(read).await?? }))
 }
 
 /// Renames a glossary, and adds entries to it.
@@ -162,7 +163,7 @@ pub(super) async fn change(call: Call, id: web::Path<String>, payload: web::Payl
         }
         store.glossary(&caller.owner, &id)
     };
-    let changed = web::block(change).await??.ok_or_else(not_found)?;
+    let changed = block(change).await??.ok_or_else(not_found)?;
     ok(Multilingual::from(&changed))
 }
 
@@ -174,7 +175,7 @@ pub(super) async fn replace(call: Call, id: web::Path<String>, payload: web::Pay
     let (source, target) = (dictionary.source.clone(), dictionary.target.clone());
     let store = call.store.clone();
     let replace = move || store.put_dictionary(&caller.owner, &id, &dictionary, true);
-    let changed = web::block(replace).await??.ok_or_else(not_found)?;
+    let changed = block(replace).await??.ok_or_else(not_found)?;
     let described = changed.dictionary(&source, &target).map(Described::from);
     ok(described.ok_or_else(not_found)?)
 }
@@ -190,14 +191,14 @@ pub(super) async fn remove_dictionary(
     let (source, target) = entries::pair(&fields, &known)?;
     let store = call.store.clone();
     let remove = move || store.remove_dictionary(&caller.owner, &id, &source, &target);
-    removed(web::block(remove).await??)
+    removed(block(remove).await??)
 }
 
 /// Removes a glossary.
 pub(super) async fn remove(call: Call, id: web::Path<String>, payload: web::Payload) -> Answer {
     let (_, caller) = call.open(payload).await?;
     let store = call.store.clone();
-    removed(web::block(move || store.remove_glossary(&caller.owner, &id)).await??)
+    removed(block(move || store.remove_glossary(&caller.owner, &id)).await??)
 }
 
 fn removed(was_there: bool) -> Answer {
@@ -210,7 +211,7 @@ fn removed(was_there: bool) -> Answer {
 async fn all(call: &Call, payload: web::Payload) -> Result<Vec<StoredGlossary>, Refused> {
     let (_, caller) = call.open(payload).await?;
     let store = call.store.clone();
-    Ok(web::block(move || store.glossaries(&caller.owner)).await??)
+    Ok(block(move || store.glossaries(&caller.owner)).await??)
 }
 
 async fn one(
@@ -220,7 +221,7 @@ async fn one(
 ) -> Result<(crate::input::Fields, StoredGlossary), Refused> {
     let (fields, caller) = call.open(payload).await?;
     let (store, id) = (call.store.clone(), id.to_owned());
-    let found = web::block(move || store.glossary(&caller.owner, &id)).await??;
+    let found = block(move || store.glossary(&caller.owner, &id)).await??;
     Ok((fields, found.ok_or_else(not_found)?))
 }
 

@@ -19,6 +19,7 @@ use crate::{
     input::{Fields, names, percent},
     memory::MemoryRequest,
     service::{TranslationRequest, is_auto},
+    telemetry::block,
     translate::{Done, Markup},
 };
 
@@ -68,7 +69,7 @@ pub(super) async fn translate(call: Call, payload: web::Payload) -> Answer {
     let done = call.service.translate(order).await?;
     let store = call.store.clone();
     let used = counts.iter().sum::<usize>() as u64;
-    web::block(move || store.add_usage(&caller.owner, used)).await??;
+    block(move || store.add_usage(&caller.owner, used)).await??;
     let translations = done.into_iter().zip(counts);
     let translation = |(done, count)| translation(done, count, &extras);
     ok(Reply { translations: translations.map(translation).collect() })

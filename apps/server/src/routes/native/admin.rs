@@ -17,7 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::reply::{Answer, Refused};
 use crate::{
     access::Access, body::Bodies, error::ServiceError, recommend::Recommendations,
-    stream::Transfers,
+    stream::Transfers, telemetry::block,
 };
 
 /// Bytes of a body that is not a snapshot.
@@ -99,7 +99,7 @@ pub(super) async fn import(
         transfers.read(transfers.place(&admin.request)?, transfers.paced(payload), read).await?;
     if let Some(recommend) = admin.tools.recommend.clone() {
         // What is in memory does not know of the new rows.
-        web::block(move || recommend.reload()).await??;
+        block(move || recommend.reload()).await??;
     }
     Ok(HttpResponse::Ok().json(counts?))
 }

@@ -12,6 +12,7 @@ use crate::{
     error::ServiceError,
     input::{Fields, Reader, percent},
     service::TranslationService,
+    telemetry::block,
 };
 
 /// Units of a request at most.
@@ -98,7 +99,7 @@ pub(super) async fn search(call: Call, payload: web::Payload) -> Answer {
     let (fields, owner) = call.open(payload, false).await?;
     let store = call.0.store.clone();
     let Some(text) = fields.text("q")?.map(str::to_owned) else {
-        let counts = web::block(move || store.memory_counts(&owner)).await??;
+        let counts = block(move || store.memory_counts(&owner)).await??;
         let count =
             |(source, target, units)| json!({ "source": source, "target": target, "units": units });
         let counts: Vec<Value> = counts.into_iter().map(count).collect();
@@ -110,7 +111,7 @@ pub(super) async fn search(call: Call, payload: web::Payload) -> Answer {
         let of = MemoryOf { owner: &owner, source: &source, target: &target };
         store.recall(of, &text, threshold, MAX_MATCHES)
     };
-    Ok(HttpResponse::Ok().json(json!({ "matches": web::block(recall).await?? })))
+    Ok(HttpResponse::Ok().json(json!({ "matches": block(recall).await?? })))
 }
 
 /// Remembers units: `q` with its translation `s`, or many in `units`.
@@ -123,7 +124,7 @@ pub(super) async fn add(call: Call, payload: web::Payload) -> Answer {
         let of = MemoryOf { owner: &owner, source: &source, target: &target };
         store.remember(of, &units)
     };
-    Ok(HttpResponse::Ok().json(json!({ "remembered": web::block(remember).await?? })))
+    Ok(HttpResponse::Ok().json(json!({ "remembered": block(remember).await?? })))
 }
 
 /// Forgets one text, or all of a pair.
@@ -139,7 +140,7 @@ pub(super) async fn remove(call: Call, payload: web::Payload) -> Answer {
             None => store.forget_all(of),
         }
     };
-    Ok(HttpResponse::Ok().json(json!({ "forgotten": web::block(forget).await?? })))
+    Ok(HttpResponse::Ok().json(json!({ "forgotten": block(forget).await?? })))
 }
 
 fn units(fields: &Fields) -> Result<Vec<(String, String)>, ServiceError> {

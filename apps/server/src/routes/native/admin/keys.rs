@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Admin;
-use crate::routes::native::reply::Answer;
+use crate::{routes::native::reply::Answer, telemetry::block};
 
 /// A key to make.
 #[derive(Debug, Default, Deserialize)]
@@ -28,13 +28,13 @@ pub(in super::super) async fn create(admin: Admin, payload: web::Payload) -> Ans
         super::must_exist(&store, name)?;
     }
     let limits = KeyLimits { req_limit, char_limit };
-    let key = web::block(move || store.create_key(tenant.as_deref(), limits)).await??;
+    let key = block(move || store.create_key(tenant.as_deref(), limits)).await??;
     Ok(HttpResponse::Ok().json(json!({ "key": key })))
 }
 
 /// Forgets the key with this text or this SHA-256.
 pub(in super::super) async fn remove(admin: Admin, key: web::Path<String>) -> Answer {
     let (store, key) = (admin.tools.store.clone(), key.into_inner());
-    let was_there = web::block(move || store.remove_key(&key)).await??;
+    let was_there = block(move || store.remove_key(&key)).await??;
     Ok(HttpResponse::Ok().json(json!({ "removed": was_there })))
 }

@@ -10,6 +10,7 @@ use crate::{
     error::ServiceError,
     routes::native::reply::Answer,
     service::{is_auto, remember},
+    telemetry::block,
 };
 
 /// Rows of an answer where none are asked for, and the most that can be.
@@ -60,7 +61,7 @@ pub(in super::super) async fn list(admin: Admin, which: web::Query<Which>) -> An
         let counts = json!({ "pending": pending, "approved": approved, "rejected": rejected });
         Ok(json!({ "suggestions": rows, "counts": counts }))
     };
-    Ok(HttpResponse::Ok().json(web::block(listed).await??))
+    Ok(HttpResponse::Ok().json(block(listed).await??))
 }
 
 /// Approves or rejects a suggestion, or leaves it open again.
@@ -71,7 +72,7 @@ pub(in super::super) async fn judge(
 ) -> Answer {
     let Decision { status } = admin.json(payload).await?;
     let (store, id) = (admin.tools.store.clone(), number(&id)?);
-    let judged = web::block(move || judged(&store, id, status)).await??;
+    let judged = block(move || judged(&store, id, status)).await??;
     let judged = judged.ok_or_else(|| unknown(id))?;
     Ok(HttpResponse::Ok().json(written(judged)))
 }
@@ -100,7 +101,7 @@ fn judged(
 /// Forgets a suggestion.
 pub(in super::super) async fn remove(admin: Admin, id: web::Path<String>) -> Answer {
     let (store, id) = (admin.tools.store.clone(), number(&id)?);
-    let was_there = web::block(move || store.remove_suggestion(id)).await??;
+    let was_there = block(move || store.remove_suggestion(id)).await??;
     Ok(HttpResponse::Ok().json(json!({ "removed": was_there })))
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Admin;
-use crate::routes::native::reply::Answer;
+use crate::{routes::native::reply::Answer, telemetry::block};
 
 /// A tenant to make.
 #[derive(Debug, Deserialize)]
@@ -18,7 +18,7 @@ struct New {
 /// Lists the tenants.
 pub(in super::super) async fn list(admin: Admin) -> Answer {
     let store = admin.tools.store.clone();
-    let tenants = web::block(move || {
+    let tenants = block(move || {
         let names = store.tenants()?.into_iter();
         let row = |name: String| json!({ "has_keys": store.has_tenant_keys(&name), "name": name });
         Ok::<_, dragoman_store::Error>(names.map(row).collect::<Vec<_>>())
@@ -30,7 +30,7 @@ pub(in super::super) async fn list(admin: Admin) -> Answer {
 pub(in super::super) async fn create(admin: Admin, payload: web::Payload) -> Answer {
     let New { name } = admin.json(payload).await?;
     let store = admin.tools.store.clone();
-    let made = web::block(move || {
+    let made = block(move || {
         if !store.create_tenant(&name)? {
             let reason = format!("there is a tenant `{name}` already");
             return Err(dragoman_store::Error::Invalid(reason));
@@ -44,9 +44,9 @@ pub(in super::super) async fn create(admin: Admin, payload: web::Payload) -> Ans
 /// Removes a tenant with everything in it.
 pub(in super::super) async fn remove(admin: Admin, name: web::Path<String>) -> Answer {
     let (store, name) = (admin.tools.store.clone(), name.into_inner());
-    let was_there = web::block(move || store.remove_tenant(&name)).await??;
+    let was_there = block(move || store.remove_tenant(&name)).await??;
     if let Some(recommend) = admin.tools.recommend.clone() {
-        web::block(move || recommend.reload()).await??;
+        block(move || recommend.reload()).await??;
     }
     Ok(HttpResponse::Ok().json(json!({ "removed": was_there })))
 }
