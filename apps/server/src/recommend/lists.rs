@@ -231,7 +231,7 @@ fn one_after_another(lists: [Vec<Candidate>; 3]) -> Vec<Candidate> {
 }
 
 /// Items with a vector of the same label as the item `number`; what is nearer scores more. Of many only
-/// the nearest, as a graph of them finds them.
+/// the nearest, as an index of them finds them.
 fn by_vectors(index: &TenantIndex, number: u32, distance: Distance, path: &str) -> Vec<Candidate> {
     let items = index.items();
     let Some(own) = items.entry(number).vectors.get(path) else { return Vec::new() };
@@ -243,12 +243,12 @@ fn by_vectors(index: &TenantIndex, number: u32, distance: Distance, path: &str) 
         let of = |(entry, number): (&Entry, u32)| Some((number, Arc::clone(kind.of(entry)?)));
         items.entries().iter().zip(0..).filter_map(of).collect()
     };
-    let Some(graph) = index.graphs.get(&kind, &items, all) else {
+    let Some(cells) = index.vector_indexes.get(&kind, &items, all) else {
         return all_by_vectors(&items, number, distance, path);
     };
     // What has another vector now is among the changed ones.
-    let near = graph.near(own).into_iter();
-    let changed = items.vectors_since(graph.at).into_iter().flatten();
+    let near = cells.near(own).into_iter();
+    let changed = items.vectors_since(cells.at).into_iter().flatten();
     let mut known = HashSet::new();
     let candidate = |number: u32| {
         let distance = distance.between(own, kind.of(items.entry(number))?)?;

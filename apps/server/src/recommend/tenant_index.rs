@@ -22,7 +22,7 @@ use lru::LruCache;
 
 use super::{
     item_index::ItemIndex, leaderboard::Leaderboards, link::Link, neighbours::Neighbours,
-    settings::Settings, vectors::Graphs,
+    settings::Settings, vectors::VectorIndexes,
 };
 
 /// Users whose last list is remembered, to see which of it they liked.
@@ -69,7 +69,7 @@ struct Lists {
 pub(crate) struct TenantIndex {
     pub(crate) tenant: Tenant,
     pub(crate) neighbours: Neighbours,
-    pub(crate) graphs: Graphs,
+    pub(crate) vector_indexes: VectorIndexes,
     pub(crate) leaderboards: Leaderboards,
     /// The tenant with writes that do not wait for the disk.
     deferred: Tenant,
@@ -109,7 +109,7 @@ impl TenantIndex {
             importing: tenant.for_import(),
             tenant,
             neighbours,
-            graphs: Graphs::default(),
+            vector_indexes: VectorIndexes::default(),
             leaderboards: Leaderboards::default(),
             lists: RwLock::new(lists),
             linked: RwLock::default(),
@@ -134,7 +134,7 @@ impl TenantIndex {
             *old = lists;
             self.neighbours.clear(); // their numbers are of the old lists
             self.neighbours.remember(gathered);
-            self.graphs.clear();
+            self.vector_indexes.clear();
             self.leaderboards.clear();
         });
         Ok(())

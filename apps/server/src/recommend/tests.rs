@@ -223,16 +223,16 @@ fn the_nearest_of_many_vectors_are_found_and_every_change_is_known_at_once() -> 
         let list = service.near_item(&index, &named, item, &filter, None, first(n))?;
         Ok(list.into_iter().map(|one| one.id).collect())
     };
-    // The first answer compares all of them; a graph takes over when it is made.
+    // The first answer compares all of them; an index takes over when it is made.
     let exact = near("i7", 10)?;
-    let is_made = || index.graphs.len() == 1;
+    let is_made = || index.vector_indexes.len() == 1;
     for _ in 0..600 {
         if is_made() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    assert!(is_made(), "the graph takes more than a minute");
+    assert!(is_made(), "the index takes more than a minute");
     let found = near("i7", 10)?;
     assert!(found.iter().filter(|id| exact.contains(id)).count() >= 9, "{found:?} {exact:?}");
 

@@ -1,8 +1,8 @@
 //! Embeddings that clients send as labels: lists of numbers, compared by their distance.
 
 mod log;
-mod graph;
-mod graphs;
+mod cells;
+mod indexes;
 #[cfg(test)]
 mod measured;
 
@@ -12,7 +12,7 @@ use dragoman_core::recommend::labels::is_vector;
 use serde_json::Value;
 
 pub(crate) use self::{
-    graphs::{Graphs, Kind, MANY},
+    indexes::{Kind, MANY, VectorIndexes},
     log::VectorLog,
 };
 
@@ -84,10 +84,10 @@ impl Distance {
             return None;
         }
         let distance = match self {
-            Self::Euclidean => graph::sum(a, b, |a, b| (a - b) * (a - b)).sqrt(),
+            Self::Euclidean => cells::sum(a, b, |a, b| (a - b) * (a - b)).sqrt(),
             Self::Cosine => {
-                let norm = |x: &[f32]| graph::sum(x, x, |x, _| x * x).sqrt();
-                1.0 - graph::sum(a, b, |a, b| a * b) / (norm(a) * norm(b))
+                let norm = |x: &[f32]| cells::sum(x, x, |x, _| x * x).sqrt();
+                1.0 - cells::sum(a, b, |a, b| a * b) / (norm(a) * norm(b))
             }
         };
         distance.is_finite().then_some(distance)

@@ -1,10 +1,16 @@
 //! Vectors in cells around centres, for catalogues that are too large to compare all of them: an inverted file
 //! (Jégou, Douze and Schmid, 2011) whose centres are found in two steps of k-means.
 //!
-//! A search compares the centres, and then the vectors of the nearest cells. Made of a million vectors in seconds
-//! where a graph of neighbours (HNSW) takes a quarter of an hour, it can be made again whenever many items changed.
+//! A search compares the centres, and then the vectors of the nearest cells, of which it reads the differences from
+//! the centre as int8: one after another in memory, and to be compared exactly by the caller. Of a million vectors
+//! it is made in seconds where a graph of neighbours (HNSW) takes a quarter of an hour, so it can be made again
+//! whenever many items have changed.
+
+mod cell;
 
 use std::sync::Arc;
+
+use self::cell::Cell;
 
 use rand::{SeedableRng, rngs::StdRng, seq::index::sample};
 use rayon::prelude::*;
@@ -22,15 +28,14 @@ const ROUNDS: usize = 6;
 const GROUPS: usize = 3;
 
 /// A search compares so many vectors, times the root of their number.
-const COMPARED: f32 = 32.0;
+const COMPARED: f32 = 64.0;
 
 /// The vectors of one label, of one length, compared in one way.
 pub(crate) struct Cells {
     distance: Distance,
     /// One centre after another.
     centres: Vec<f32>,
-    /// The vectors of each cell with the numbers of their items.
-    cells: Vec<Vec<Entry>>,
+    cells: Vec<Cell>,
     /// How many vectors there are.
     count: usize,
     /// The changes of the items when it was made.
@@ -118,11 +123,12 @@ impl Cells {
             near.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |(_, cell)| cell)
         };
         let places: Vec<usize> = entries.par_iter().map(place).collect();
-        let mut cells = vec![Vec::new(); centres.len() / width];
-        for (entry, cell) in entries.into_iter().zip(places) {
-            cells[cell].push(entry);
+        let mut sorted: Vec<Vec<&Entry>> = vec![Vec::new(); centres.len() / width];
+        for (entry, cell) in entries.iter().zip(places) {
+            sorted[cell].push(entry);
         }
-        cells.iter_mut().for_each(Vec::shrink_to_fit);
+        let around = centres.par_chunks_exact(width).zip(sorted.par_iter());
+        let cells = around.map(|(centre, entries)| Cell::new(entries, centre)).collect();
         Self { distance, centres, cells, count, at }
     }
 
@@ -131,16 +137,18 @@ impl Cells {
     pub(crate) fn near(&self, vector: &Arc<[f32]>) -> Vec<u32> {
         let Some(own) = Entry::of(self.distance, 0, vector) else { return Vec::new() };
         let own = own.scaled();
+        let width = own.len().max(1);
         let square = |other: &[f32]| sum(&own, other, |a, b| (a - b) * (a - b));
-        let mut near = distances(self.centres.chunks_exact(own.len().max(1)), square);
+        let mut near = distances(self.centres.chunks_exact(width), square);
         near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let enough = (COMPARED * (self.count as f32).sqrt()) as usize;
-        let mut found: Vec<(f32, u32)> = Vec::with_capacity(enough);
+        let mut found: Vec<(f32, u32)> = Vec::with_capacity(2 * enough);
         for (_, cell) in near {
             if found.len() >= enough {
                 break;
             }
-            found.extend(self.cells[cell].iter().map(|entry| (entry.squared(&own), entry.number)));
+            let centre = &self.centres[cell * width..(cell + 1) * width];
+            self.cells[cell].compare(&own, centre, &mut found);
         }
         if found.len() > FOUND {
             found.select_nth_unstable_by(FOUND, |a, b| a.0.total_cmp(&b.0));

@@ -1,33 +1,51 @@
-//! What a graph of many vectors costs and finds.
+//! What an index of many vectors costs and finds.
 //!
-//! It is a measurement, and takes minutes: `VECTORS=200000 cargo test --release -p dragoman-server --lib
-//! graph_of_many -- --ignored --nocapture`
+//! It is a measurement: `VECTORS=1000000 cargo test --release -p dragoman-server --lib many_vectors -- --ignored
+//! --nocapture`
 
 use std::{sync::Arc, time::Instant};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{Distance, graph::Graph};
+use super::{Distance, cells::Cells};
 
 /// Numbers of each vector.
 const LEN: usize = 64;
 
-/// Vectors lie around so many centres, as embeddings of items do around kinds of items.
+/// Centres around which vectors lie, as embeddings of items do around kinds of items.
 const CENTRES: usize = 1000;
+
+/// Factors of which others are made, without any centre.
+const FACTORS: usize = 16;
 
 /// Queries that are timed, and those that are compared with the exact answer.
 const QUERIES: [usize; 2] = [1000, 100];
 
-fn vectors(count: usize, rng: &mut StdRng) -> Vec<(u32, Arc<[f32]>)> {
-    let point =
-        |rng: &mut StdRng| -> Vec<f32> { (0..LEN).map(|_| rng.random_range(-1.0..1.0)).collect() };
-    let centres: Vec<Vec<f32>> = (0..CENTRES).map(|_| point(rng)).collect();
+type Numbered = Vec<(u32, Arc<[f32]>)>;
+
+fn point(len: usize, rng: &mut StdRng) -> Vec<f32> {
+    (0..len).map(|_| rng.random_range(-1.0..1.0)).collect()
+}
+
+fn clustered(count: usize, rng: &mut StdRng) -> Numbered {
+    let centres: Vec<Vec<f32>> = (0..CENTRES).map(|_| point(LEN, rng)).collect();
     let mut around = |number: usize| {
-        let noise = point(rng);
         let centre = &centres[number % CENTRES];
-        centre.iter().zip(noise).map(|(centre, noise)| centre + 0.5 * noise).collect()
+        centre.iter().zip(point(LEN, rng)).map(|(centre, noise)| centre + 0.5 * noise).collect()
     };
     (0..count).map(|number| (number as u32, around(number))).collect()
+}
+
+fn mixed(count: usize, rng: &mut StdRng) -> Numbered {
+    let parts: Vec<Vec<f32>> = (0..FACTORS).map(|_| point(LEN, rng)).collect();
+    let mut mix = || {
+        let mut vector: Vec<f32> = point(LEN, rng).iter().map(|noise| 0.3 * noise).collect();
+        for (part, factor) in parts.iter().zip(point(FACTORS, rng)) {
+            vector.iter_mut().zip(part).for_each(|(sum, number)| *sum += factor * number);
+        }
+        vector.into()
+    };
+    (0..count).map(|number| (number as u32, mix())).collect()
 }
 
 /// Memory of this process in MiB: that it has now, and the most that it had.
@@ -51,24 +69,32 @@ fn exact(vectors: &[(u32, Arc<[f32]>)], own: &[f32]) -> Vec<u32> {
 
 #[test]
 #[ignore = "a measurement that takes minutes"]
-fn graph_of_many_vectors() -> anyhow::Result<()> {
+fn index_of_many_vectors() -> anyhow::Result<()> {
     let count = std::env::var("VECTORS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let mut rng = StdRng::seed_from_u64(1);
-    let vectors = vectors(count, &mut rng);
+    let clustered = clustered(count, &mut rng);
+    measure("around centres", &clustered, &mut rng)?;
+    drop(clustered);
+    let mixed = mixed(count, &mut rng);
+    measure("mixed of factors", &mixed, &mut rng)
+}
+
+fn measure(name: &str, vectors: &Numbered, rng: &mut StdRng) -> anyhow::Result<()> {
+    let count = vectors.len();
     let [before, _] = memory();
     let started = Instant::now();
-    let graph = Graph::new(Distance::Euclidean, &vectors, 0).map_err(anyhow::Error::msg)?;
+    let index = Cells::new(Distance::Euclidean, vectors, 0).map_err(anyhow::Error::msg)?;
     let seconds = started.elapsed().as_secs_f64();
     let [after, most] = memory();
     println!(
-        "{count} vectors of {LEN} numbers, {before} MiB: graph made in {seconds:.0} s by the clock; with it \
+        "{count} vectors of {LEN} numbers {name}, {before} MiB: index made in {seconds:.1} s by the clock; with it \
          {after} MiB, at most {most} MiB"
     );
     let mut times = Vec::new();
     for _ in 0..QUERIES[0] {
         let (_, own) = &vectors[rng.random_range(0..count)];
         let started = Instant::now();
-        let mut near: Vec<(f32, u32)> = graph
+        let mut near: Vec<(f32, u32)> = index
             .near(own)
             .into_iter()
             .filter_map(|number| {
@@ -85,8 +111,8 @@ fn graph_of_many_vectors() -> anyhow::Result<()> {
     let mut hits = 0;
     for _ in 0..QUERIES[1] {
         let (_, own) = &vectors[rng.random_range(0..count)];
-        let found = graph.near(own);
-        hits += exact(&vectors, own).iter().filter(|number| found.contains(number)).count();
+        let found = index.near(own);
+        hits += exact(vectors, own).iter().filter(|number| found.contains(number)).count();
     }
     let recall = hits as f64 / (10 * QUERIES[1]) as f64;
     println!("of the ten nearest {:.1} % are found", 100.0 * recall);

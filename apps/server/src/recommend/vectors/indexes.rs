@@ -1,19 +1,20 @@
-//! The graphs of a tenant's vectors: made when they are first needed, beside the requests, and anew
-//! when many items have changed.
+//! The indexes of a tenant's vectors: made when they are first needed, beside the requests, and anew
+//! when many items have changed. They are not stored: making one is quicker than reading its items was.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Instant,
 };
 
-use super::{Distance, graph::Graph};
+use super::{Distance, cells::Cells};
 use crate::recommend::item_index::{Entry, ItemIndex};
 
-/// From so many vectors on there is a graph; fewer are all compared.
+/// From so many vectors on there is an index; fewer are all compared.
 pub(crate) const MANY: usize = 10_000;
 
-/// Graphs of a tenant at most.
+/// Indexes of a tenant at most.
 const MOST: usize = 4;
 
 /// Which vectors, and how they are compared.
@@ -27,69 +28,72 @@ pub(crate) struct Kind {
 
 #[derive(Default)]
 struct Slot {
-    graph: Option<Arc<Graph>>,
+    cells: Option<Arc<Cells>>,
     is_made: bool,
 }
 
-/// The graphs of one tenant; clones share them.
+/// The indexes of one tenant; clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Graphs(Arc<Mutex<HashMap<Kind, Slot>>>);
+pub(crate) struct VectorIndexes(Arc<Mutex<HashMap<Kind, Slot>>>);
 
-impl Graphs {
-    /// The graph of `kind` as it was last made, if there is one; another is begun where there is none or
+impl VectorIndexes {
+    /// The index of `kind` as it was last made, if there is one; another is begun where there is none or
     /// the one is too old. `snapshot` collects its vectors.
     pub(crate) fn get(
         &self,
         kind: &Kind,
         items: &ItemIndex,
         snapshot: impl FnOnce() -> Vec<(u32, Arc<[f32]>)>,
-    ) -> Option<Arc<Graph>> {
+    ) -> Option<Arc<Cells>> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() == MOST && !slots.contains_key(kind) {
             return None;
         }
         let slot = slots.entry(kind.clone()).or_default();
-        let graph = slot.graph.clone().filter(|graph| items.vectors_since(graph.at).is_some());
-        let is_old = graph.as_ref().is_none_or(|graph| {
-            let since = items.vectors_since(graph.at).map_or(0, Iterator::count);
-            since > graph.len() / 50
+        let cells = slot.cells.clone().filter(|cells| items.vectors_since(cells.at).is_some());
+        let is_old = cells.as_ref().is_none_or(|cells| {
+            let since = items.vectors_since(cells.at).map_or(0, Iterator::count);
+            since > cells.len() / 50
         });
         if is_old && !slot.is_made {
             slot.is_made = true;
             self.make(kind.clone(), snapshot(), items.changes());
         }
-        graph
+        cells
     }
 
-    /// Makes the graph of `vectors` on a thread of its own.
+    /// Makes the index of `vectors` on a thread of its own.
     fn make(&self, kind: Kind, vectors: Vec<(u32, Arc<[f32]>)>, at: u64) {
-        let graphs = self.clone();
+        let indexes = self.clone();
         let make = move || {
-            let graph = Graph::new(kind.distance, &vectors, at)
-                .inspect_err(|error| tracing::error!(error, "no graph of vectors is made"));
-            graphs.take(&kind, graph.ok().map(Arc::new));
+            let (count, started) = (vectors.len(), Instant::now());
+            let cells = Cells::new(kind.distance, &vectors, at)
+                .inspect_err(|error| tracing::error!(error, "no index of vectors is made"));
+            let seconds = started.elapsed().as_secs_f32();
+            tracing::info!(path = kind.path, count, seconds, "an index of vectors is made");
+            indexes.take(&kind, cells.ok().map(Arc::new));
         };
         let thread = thread::Builder::new().name("vectors".into()).spawn(make);
         if let Err(error) = thread {
-            tracing::warn!(%error, "no graph of vectors is made; all of them are compared");
+            tracing::warn!(%error, "no index of vectors is made; all of them are compared");
         }
     }
 
-    fn take(&self, kind: &Kind, graph: Option<Arc<Graph>>) {
+    fn take(&self, kind: &Kind, cells: Option<Arc<Cells>>) {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.entry(kind.clone()).or_default();
-        slot.is_made = graph.is_none(); // what failed once is not tried again
-        slot.graph = graph;
+        slot.is_made = cells.is_none(); // what failed once is not tried again
+        slot.cells = cells;
     }
 
     /// How many are made.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.values().filter(|slot| slot.graph.is_some()).count()
+        slots.values().filter(|slot| slot.cells.is_some()).count()
     }
 
-    /// Forgets all graphs: the numbers of items are others now.
+    /// Forgets all indexes: the numbers of items are others now.
     pub(crate) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
