@@ -30,7 +30,7 @@ const MAX_UNFLUSHED: usize = 8 << 20;
 const PROBE: usize = 1 << 20;
 
 /// How long another process, or this one, may take to close the store.
-const OPENING: Duration = Duration::from_millis(500);
+const OPENING: Duration = Duration::from_millis(if cfg!(test) { 5000 } else { 500 });
 
 /// Trees of a shared engine that are kept in memory.
 const MIRRORED: [&str; 3] = ["meta", "keys", "tenants"];
