@@ -161,7 +161,7 @@ impl RemoteFolder {
         register.map_err(|source| Error::Model { path, source })
     }
 
-    /// Brings the file `name` into the folder `to`, by way of the cache where the register has its digest.
+    /// Brings the file `name` into the folder `to`, through the cache where the register has its digest.
     fn bring(&self, blobs: &Blobs, sha256: Option<&str>, name: &str, to: &Path) -> Result<()> {
         let path = to.join(name);
         fs::create_dir_all(path.parent().unwrap_or(to))?;

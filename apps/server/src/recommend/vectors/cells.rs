@@ -10,11 +10,10 @@ mod cell;
 
 use std::sync::Arc;
 
-use self::cell::Cell;
-
 use rand::{SeedableRng, rngs::StdRng, seq::index::sample};
 use rayon::prelude::*;
 
+use self::cell::Cell;
 use super::Distance;
 
 /// Neighbours that a search finds.
