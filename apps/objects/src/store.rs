@@ -25,7 +25,8 @@ pub(crate) fn open(address: &str) -> Result<(Arc<dyn ObjectStore>, Key)> {
     let url = Url::parse(address).map_err(|error| refuse(error.to_string()))?;
     let known = ObjectStoreScheme::parse(&url).ok();
     let known = known.filter(|(scheme, _)| *scheme != ObjectStoreScheme::Memory);
-    let schemes = "it begins with `s3://`, `gs://`, `az://`, `https://`, `http://` or `file:///`";
+    let schemes =
+        "it has to begin with `s3://`, `gs://`, `az://`, `https://`, `http://` or `file:///`";
     let (scheme, key) = known.ok_or_else(|| refuse(schemes.into()))?;
     let store = by_scheme(&scheme, &url).map_err(|error| refuse(error.to_string()))?;
     Ok((store, key))
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_told_from_a_folder() {
+    fn an_address_is_distinguished_from_a_folder() {
         for address in ["s3://bucket/model", "file:///models/x", "https://host/x", "gs://b/m"] {
             assert!(is_address(address.as_ref()), "{address}");
         }
