@@ -9,7 +9,7 @@ mod prune;
 mod public;
 mod upcycle;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
@@ -20,7 +20,12 @@ use crate::models::ModelFolder;
 
 /// Downloads the public model of `family` from one language to another into a folder of models.
 #[cfg(feature = "server")]
-pub(super) fn get_pair(family: &str, from: &str, to: &str, out: &Path) -> anyhow::Result<()> {
+pub(super) fn get_pair(
+    family: &str,
+    from: &str,
+    to: &str,
+    out: &std::path::Path,
+) -> anyhow::Result<()> {
     get::Get::of_pair(family, from, to, out)?.run()
 }
 
