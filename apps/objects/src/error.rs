@@ -80,9 +80,14 @@ fn credentials(address: &str) -> &'static str {
             "credentials are read from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_REGION`, the store from \
              `AWS_ENDPOINT` where it is not Amazon's; `AWS_SKIP_SIGNATURE=true` asks without credentials"
         }
-        Some("gs") => "credentials are read from `GOOGLE_APPLICATION_CREDENTIALS`",
+        Some("gs") => {
+            "credentials are read from `GOOGLE_APPLICATION_CREDENTIALS`, the store from `GOOGLE_BASE_URL` where it is \
+             not Google's; `GOOGLE_SKIP_SIGNATURE=true` asks without credentials"
+        }
         Some("az" | "azure" | "adl" | "abfs" | "abfss") => {
-            "credentials are read from `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, or those of a client"
+            "credentials are read from `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, or those of a \
+             client, the store from `AZURE_STORAGE_ENDPOINT` where it is not Microsoft's; `AZURE_SKIP_SIGNATURE=true` \
+             asks without credentials"
         }
         _ => "is the address right, and does its server answer?",
     }
