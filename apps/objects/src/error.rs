@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[expect(missing_docs, reason = "the fields are explained by the message they appear in")]
 pub enum Error {
     /// An address names no store.
-    #[error("`{address}` is no address of a model: {reason}")]
+    #[error("`{address}` leads to no store: {reason}")]
     Address { address: String, reason: String },
 
     /// A store did not give an object.
@@ -74,7 +74,7 @@ fn innermost(error: &object_store::Error) -> String {
 }
 
 /// Where the credentials for an address come from.
-fn credentials(address: &str) -> &'static str {
+pub(crate) fn credentials(address: &str) -> &'static str {
     match address.split("://").next() {
         Some("s3" | "s3a") => {
             "credentials are read from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_REGION`, the store from \
