@@ -2,16 +2,16 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     os::unix::process::CommandExt,
-    path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ use crate::skip::skip_unless_ci;
 
 /// Time chromedriver has to start, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often chromedriver is started before a test gives up.
+const ATTEMPTS: usize = 5;
 
 /// The screen that a browser begins with; [`DevTools`] changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl Browser {
             skip_unless_ci(test, "there is no `chromedriver` in PATH; install chromium-driver")?;
             return Ok(None);
         };
-        let driver = Driver::start(program)?;
+        let driver = Driver::start(&program)?;
         let profile = tempfile::tempdir()?;
         let options = options(screen, &profile);
         let client = ClientBuilder::new(HttpConnector::new())
@@ -152,7 +154,21 @@ struct Driver {
 }
 
 impl Driver {
-    fn start(program: PathBuf) -> Result<Self> {
+    /// Starts a driver; one that ends before it listens is started again.
+    ///
+    /// Chromedriver takes a free port of IPv6, and ends if the same port of IPv4 belongs to
+    /// somebody else, which happens where many tests run side by side.
+    fn start(program: &Path) -> Result<Self> {
+        for _ in 1..ATTEMPTS {
+            match Self::start_once(program) {
+                Err(error) => eprintln!("chromedriver is started again: {error:#}"),
+                driver => return driver,
+            }
+        }
+        Self::start_once(program)
+    }
+
+    fn start_once(program: &Path) -> Result<Self> {
         let mut process = Command::new(program)
             // Quieter than this it would not name its port.
             .args(["--port=0", "--log-level=WARNING"])
@@ -179,17 +195,28 @@ impl Drop for Driver {
 }
 
 /// Reads the port from what the driver says, and goes on reading, so that it never waits.
-fn announced_port(output: ChildStdout) -> Result<u16> {
+fn announced_port(output: impl Read + Send + 'static) -> Result<u16> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
+        let mut said = Vec::new();
+        let mut announced = false;
         for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if announced {
+                continue;
+            }
             let port = line.split_once("started successfully on port ");
             if let Some(port) = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok()) {
-                let _ = sender.send(port); // nobody listens any more for a second one
+                announced = true;
+                let _ = sender.send(Ok(port)); // nobody listens any more if it was too late
             }
+            said.push(line);
+        }
+        if !announced {
+            let _ = sender.send(Err(said.join("\n")));
         }
     });
-    receiver.recv_timeout(PATIENCE).context("chromedriver does not name its port")
+    let port = receiver.recv_timeout(PATIENCE).context("chromedriver does not name its port")?;
+    port.map_err(|said| anyhow!("chromedriver ended before it named its port; it said:\n{said}"))
 }
 
 /// The first executable called `program` in `PATH`.
