@@ -9,8 +9,8 @@
 //! | [`threads()`] | threads of one process: for tests, without MPI |
 //! | `Mpi`, with the feature `mpi` | processes started by `mpirun` |
 //!
-//! NCCL would be one more: it has no all-to-all of its own, which is a group of a `send` and a `recv`
-//! for each pair of ranks. All else uses [`Ranks`], which sends numbers, and measures what it sends.
+//! NCCL would be one more, whose all-to-all is a group of a `send` and a `recv` for each pair of ranks; what else
+//! training on several GPUs lacks is in `docs/scaling.md`. All else uses [`Ranks`], which sends numbers, and measures what it sends.
 //!
 //! Whatever the backend, sums are taken in one order, [`TreeSum`], so they have the same bits.
 

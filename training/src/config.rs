@@ -24,6 +24,9 @@ pub struct RunConfig {
     /// Whether the experts of every layer are sharded over several ranks, rather than copied: tokens
     /// go to the rank of their expert and back. For experts that would not fit on one rank.
     pub expert_parallel: bool,
+    /// Chunks in which the rows of a micro-batch travel with `expert_parallel`: the exchange of one overlaps
+    /// with the computation of another. 1 is for batches so small that each message costs more than its bytes.
+    pub exchange_chunks: usize,
     /// Share of activations that are zeroed in training.
     pub dropout: f32,
     /// Share of expert outputs that are zeroed in training, whole (token, expert) visits at a time
@@ -67,6 +70,7 @@ impl Default for RunConfig {
             accumulation: 1,
             tree_sums: false,
             expert_parallel: false,
+            exchange_chunks: 2,
             dropout: 0.1,
             expert_dropout: 0.0,
             budget: Budget::default(),

@@ -239,8 +239,9 @@ fn experts_sharded_over_ranks_learn_as_in_one_place() -> anyhow::Result<()> {
         run(&config, &Place { corpus: corpus.path(), out: &alone }, 1, STEPS)?;
         let (_, expected) = leavings(&alone)?;
         // It stops in the middle, and goes on with another number of ranks.
-        for [size, then] in [[4, 4], [2, 4], [4, 1]] {
+        for [size, then, chunks] in [[4, 4, 2], [2, 4, 3], [4, 1, 1]] {
             let out = tempfile::tempdir()?;
+            config.run.exchange_chunks = chunks;
             let place = Place { corpus: corpus.path(), out: out.path() };
             run(&config, &place, size, STEPS / 2 + 1)?;
             let summary = run(&config, &place, then, STEPS)?;

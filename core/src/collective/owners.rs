@@ -11,6 +11,7 @@ use crate::{Error, Result};
 pub struct ExpertOwners {
     ranks: Ranks,
     owners: Arc<BTreeMap<String, usize>>,
+    chunks: usize,
 }
 
 impl ExpertOwners {
@@ -30,7 +31,18 @@ impl ExpertOwners {
         }
         let owner = |(i, name): (usize, &&str)| (name.to_string(), i * size / count);
         let owners = Arc::new(names.iter().enumerate().map(owner).collect());
-        Ok(Self { ranks: ranks.clone(), owners })
+        Ok(Self { ranks: ranks.clone(), owners, chunks: 1 })
+    }
+
+    /// The same, with rows that travel in so many chunks: the exchange of one overlaps with the computation
+    /// of another. All ranks say the same.
+    pub fn in_chunks(self, chunks: usize) -> Self {
+        Self { chunks: chunks.max(1), ..self }
+    }
+
+    /// Chunks in which rows travel.
+    pub fn chunks(&self) -> usize {
+        self.chunks
     }
 
     /// The ranks.

@@ -2,24 +2,31 @@
 //!
 //! A row goes to the rank of each expert that it visits, with the expert's number; the expert's answer
 //! comes back, is weighed and added. In the backward pass gradients go the same ways: four exchanges for
-//! a layer and a batch. While the rows travel, the caller computes what it can without the answers.
+//! a layer and a batch.
 //!
-//! Every rank makes the exchanges of a pass in the same order: a layer needs the results of the one
-//! before it, in the backward pass of the one after it.
+//! Every rank splits its rows into as many chunks, and their exchanges overlap with the computation of
+//! others, as in Tutel (Hwang et al. 2023) and FasterMoE (He et al. 2022): while the rows of the second
+//! chunk travel, the experts compute the first, and while they compute the second, the answers of the
+//! first travel back. A thread makes the exchanges of a pass one after another, in the same order on
+//! all ranks: a layer needs the results of the one before it, in the backward pass of the one after it.
 
-use std::{
-    sync::{Mutex, OnceLock, PoisonError},
-    thread::{self, JoinHandle},
+mod courier;
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use candle::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
+
+use super::{
+    experts::{ExpertParams, Experts},
+    slices,
 };
-
-use candle::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor};
-
-use super::slices;
 use crate::{
     Result,
-    collective::{Purpose, Ranks},
-    kernels::visits::Visits,
+    collective::{ExpertOwners, Ranks},
+    context::Context,
+    kernels::{activation::Activation, visits::Visits},
 };
+use courier::{Courier, Pending};
 
 /// Where an expert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,233 +37,281 @@ pub(crate) struct Target {
     pub(crate) expert: u32,
 }
 
-/// The visits of the rows that a batch sends.
-#[derive(Debug, Clone)]
-struct Sent {
+/// The experts of a layer that are on this rank.
+pub(crate) struct LocalExperts {
+    /// Their numbers in the layer, in rising order.
+    pub(crate) numbers: Vec<u32>,
+    /// Their weights.
+    pub(crate) params: Vec<ExpertParams>,
+    /// Their non-linearity.
+    pub(crate) activation: Activation,
+}
+
+/// Rows on their way.
+pub(crate) struct Departure {
     ranks: Ranks,
-    /// Visits of a row at most, `S`.
     slots: usize,
+    courier: Courier,
+    chunks: Vec<(Sent, Pending)>,
+}
+
+/// The visits of the rows of a chunk that are sent.
+struct Sent {
     /// `row · S + slot` of each visit, by rank, then by expert, then by row.
     positions: Vec<u32>,
     /// Visits to each rank.
     counts: Vec<usize>,
 }
 
-/// Rows on their way.
-pub(crate) struct Departure {
-    sent: Sent,
-    width: usize,
-    arriving: JoinHandle<Result<Vec<Vec<u8>>>>,
-}
-
-/// Rows of all ranks that visit experts of this one.
-pub(crate) struct Arrival {
-    sent: Sent,
-    /// Rows of each rank.
-    counts: Vec<usize>,
-    /// The expert that each row visits.
-    pub(crate) experts: Vec<u32>,
-    /// `(M, D)`.
-    pub(crate) rows: Tensor,
-}
-
 /// Sends the rows `xs` `(N, D)` to the ranks of the experts that they visit. `visits` `(N, S)` are
 /// numbers into `targets`, or [`Visits::NONE`].
 pub(crate) fn depart(
-    ranks: &Ranks,
+    owners: &ExpertOwners,
     xs: &Tensor,
     visits: &[u32],
     slots: usize,
     targets: &[Target],
 ) -> Result<Departure> {
-    let mut order: Vec<(usize, u32, u32)> = Vec::with_capacity(visits.len());
-    for (position, &visit) in visits.iter().enumerate().filter(|(_, visit)| **visit != Visits::NONE)
-    {
-        let Target { rank, expert } = targets[visit as usize];
-        order.push((rank, expert, position as u32));
-    }
-    order.sort_unstable();
-    let width = xs.dim(1)?;
-    let mut parts: Vec<Vec<u8>> = vec![Vec::new(); ranks.size()];
-    let mut counts = vec![0; ranks.size()];
-    for &(rank, expert, _) in &order {
-        counts[rank] += 1;
-        parts[rank].extend(expert.to_ne_bytes());
-    }
-    slices::with_values(xs, |xs| {
-        for &(rank, _, position) in &order {
-            let row = position as usize / slots;
-            parts[rank].extend_from_slice(bytemuck::cast_slice(&xs[row * width..][..width]));
-        }
-    })?;
-    let positions = order.into_iter().map(|(_, _, position)| position).collect();
-    let sent = Sent { ranks: ranks.clone(), slots, positions, counts };
-    let ranks = ranks.clone();
-    let arriving = thread::spawn(move || {
-        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        ranks.all_to_all_bytes(Purpose::Tokens, &parts)
-    });
-    Ok(Departure { sent, width, arriving })
+    let (count, width) = xs.dims2()?;
+    let ranks = owners.ranks().clone();
+    let courier = Courier::new(&ranks);
+    let chunks = owners.chunks();
+    let send = |xs: &[f32]| -> candle::Result<Vec<(Sent, Pending)>> {
+        let bounds = |chunk: usize| chunk * count / chunks * slots;
+        let send_chunk = |chunk: usize| {
+            let (first, end) = (bounds(chunk), bounds(chunk + 1));
+            let visits = visits[first..end].iter().zip(first as u32..);
+            let mut order: Vec<(Target, u32)> = visits
+                .filter(|(visit, _)| **visit != Visits::NONE)
+                .map(|(visit, position)| (targets[*visit as usize], position))
+                .collect();
+            order.sort_unstable_by_key(|(target, at)| (target.rank, target.expert, *at));
+            let mut parts: Vec<Vec<u8>> = vec![Vec::new(); ranks.size()];
+            let mut counts = vec![0; ranks.size()];
+            for (target, _) in &order {
+                counts[target.rank] += 1;
+                parts[target.rank].extend(target.expert.to_ne_bytes());
+            }
+            for (target, position) in &order {
+                let row = *position as usize / slots * width;
+                parts[target.rank].extend_from_slice(bytemuck::cast_slice(&xs[row..][..width]));
+            }
+            let positions = order.into_iter().map(|(_, position)| position).collect();
+            Ok((Sent { positions, counts }, courier.send(parts)?))
+        };
+        (0..chunks).map(send_chunk).collect()
+    };
+    let chunks = slices::with_values(xs, send)??;
+    Ok(Departure { ranks, slots, courier, chunks })
 }
 
 impl Departure {
-    /// Waits for the rows of all ranks; `xs` are those that departed here.
-    pub(crate) fn arrive(self, xs: &Tensor) -> Result<Arrival> {
-        let Self { sent, width, arriving } = self;
-        let panicked = |_| sent.ranks.error("the exchange of rows panicked".into());
-        let parts = arriving.join().map_err(panicked)??;
-        let (mut counts, mut experts, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        for part in &parts {
+    /// Runs the rows of all ranks that visit `experts` through them, sends the answers back, and adds those
+    /// to each row here, times its `weights` `(N, S)`: `(N, D)`. `xs` are the rows that departed here.
+    pub(crate) fn arrive(
+        self,
+        xs: &Tensor,
+        weights: &Tensor,
+        experts: LocalExperts,
+        context: &Context,
+    ) -> Result<Tensor> {
+        let packed = !xs.track_op() && !weights.track_op();
+        let LocalExperts { numbers, params, activation } = experts;
+        let prototype = Experts::new(&params, activation, context, packed);
+        let Self { ranks, slots, courier, chunks } = self;
+        let travelling = Mutex::new(Some((courier, chunks)));
+        let op = Sharded { ranks, slots, numbers, prototype, travelling, passed: OnceLock::new() };
+        Ok(xs.contiguous()?.apply_op2(&weights.contiguous()?, op)?)
+    }
+}
+
+/// Rows `(N, D)` and weights `(N, S)` to sums of answers `(N, D)`.
+struct Sharded {
+    ranks: Ranks,
+    /// Visits of a row at most, `S`.
+    slots: usize,
+    /// Numbers of the experts that are here.
+    numbers: Vec<u32>,
+    prototype: Experts,
+    /// What departed.
+    travelling: Mutex<Option<(Courier, Vec<(Sent, Pending)>)>>,
+    /// What the backward pass needs of the forward pass.
+    passed: OnceLock<Vec<Passed>>,
+}
+
+/// A chunk after its way.
+struct Passed {
+    sent: Sent,
+    arrived: Arrived,
+    /// The answers that came back for each visit, `(V, D)`.
+    answers: Vec<f32>,
+}
+
+/// Rows of a chunk of all ranks, in the experts of this one.
+struct Arrived {
+    /// Rows of each rank.
+    counts: Vec<usize>,
+    /// `(M, D)`.
+    rows: Vec<f32>,
+    experts: Experts,
+}
+
+impl Sharded {
+    /// The rows of all ranks, from the bytes that `depart` sends.
+    fn unpack(&self, parts: &[Vec<u8>], width: usize) -> candle::Result<Arrived> {
+        let (mut counts, mut visits, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        let word = |b: &[u8]| [b[0], b[1], b[2], b[3]];
+        for part in parts {
             let count = part.len() / (4 * (width + 1));
-            let (numbers, rows) = part.split_at(4 * count);
-            let word = |b: &[u8]| [b[0], b[1], b[2], b[3]];
-            experts.extend(numbers.chunks_exact(4).map(|b| u32::from_ne_bytes(word(b))));
-            values.extend(rows.chunks_exact(4).map(|b| f32::from_ne_bytes(word(b))));
+            let (numbers, values) = part.split_at(4 * count);
+            for number in numbers.chunks_exact(4).map(|b| u32::from_ne_bytes(word(b))) {
+                let Ok(index) = self.numbers.binary_search(&number) else {
+                    candle::bail!("rows came for expert {number}, which is not on {:?}", self.ranks)
+                };
+                visits.push(index as u32);
+            }
+            rows.extend(values.chunks_exact(4).map(|b| f32::from_ne_bytes(word(b))));
             counts.push(count);
         }
-        let rows =
-            Dispatch { sent: sent.clone(), counts: counts.clone(), rows: Mutex::new(values) };
-        let rows = xs.contiguous()?.apply_op1(rows)?;
-        Ok(Arrival { sent, counts, experts, rows })
-    }
-}
-
-impl Arrival {
-    /// Sends the `answers` `(M, D)` of the experts back, and adds those to each row here, times its
-    /// `weights` `(N, S)`: `(N, D)`.
-    pub(crate) fn collect(self, answers: &Tensor, weights: &Tensor) -> Result<Tensor> {
-        let op = Collect { sent: self.sent, counts: self.counts, answers: OnceLock::new() };
-        Ok(answers.contiguous()?.apply_op2(&weights.contiguous()?, op)?)
-    }
-}
-
-impl Sent {
-    /// Sends `values`, rows of one width of which `counts[r]` go to each rank, and returns those that come.
-    fn exchange(&self, values: &[f32], counts: &[usize], width: usize) -> candle::Result<Vec<f32>> {
-        let mut rest = values;
-        let mut parts = Vec::with_capacity(counts.len());
-        for &count in counts {
-            let (part, others) = rest.split_at(count * width);
-            parts.push(part);
-            rest = others;
-        }
-        let received = self.ranks.all_to_all(Purpose::Tokens, &parts);
-        Ok(received.map_err(candle::Error::wrap)?.concat())
+        let visits = Visits::new(&visits, visits.len(), 1, self.numbers.len());
+        Ok(Arrived { counts, rows, experts: self.prototype.on(visits) })
     }
 
     fn row(&self, position: u32) -> usize {
         position as usize / self.slots
     }
 
-    fn check(&self, values: &[f32], width: usize) -> candle::Result<()> {
-        let expected = self.positions.len() * width;
-        if values.len() != expected {
-            candle::bail!("{} values of rows came back, not {expected}", values.len());
+    fn forward(&self, weights: &[f32], count: usize, width: usize) -> candle::Result<Vec<f32>> {
+        let travelling = self.travelling.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((courier, chunks)) = travelling else {
+            candle::bail!("rows that departed once arrive once")
+        };
+        let mut returning = Vec::with_capacity(chunks.len());
+        for (sent, rows) in chunks {
+            let arrived = self.unpack(&rows.wait()?, width)?;
+            let answers = match arrived.rows.is_empty() {
+                true => Vec::new(),
+                false => arrived.experts.forward(&arrived.rows, &arrived.experts.ones())?,
+            };
+            let answers = courier.send(split(&answers, &arrived.counts, width))?;
+            returning.push((sent, arrived, answers));
         }
-        Ok(())
-    }
-}
-
-/// Rows `(N, D)` to those that arrived, `(M, D)`.
-struct Dispatch {
-    sent: Sent,
-    counts: Vec<usize>,
-    /// What arrived.
-    rows: Mutex<Vec<f32>>,
-}
-
-impl CustomOp1 for Dispatch {
-    fn name(&self) -> &'static str {
-        "dispatch"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, layout: &Layout) -> candle::Result<(CpuStorage, Shape)> {
-        let (_, width) = layout.shape().dims2()?;
-        let rows = std::mem::take(&mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok((CpuStorage::F32(rows), Shape::from((self.counts.iter().sum::<usize>(), width))))
-    }
-
-    fn bwd(&self, xs: &Tensor, _: &Tensor, drows: &Tensor) -> candle::Result<Option<Tensor>> {
-        let (count, width) = xs.dims2()?;
-        let back =
-            slices::with_values(drows, |drows| self.sent.exchange(drows, &self.counts, width))??;
-        self.sent.check(&back, width)?;
-        let mut dxs = vec![0.0; count * width];
-        for (&position, back) in self.sent.positions.iter().zip(back.chunks_exact(width)) {
-            let dx = &mut dxs[self.sent.row(position) * width..][..width];
-            dx.iter_mut().zip(back).for_each(|(dx, back)| *dx += back);
+        let mut ys = vec![0.0; count * width];
+        let mut passed = Vec::with_capacity(returning.len());
+        for (sent, arrived, answers) in returning {
+            let answers = joined(&answers.wait()?, sent.positions.len() * width)?;
+            // In the order of the slots, as where all experts are here.
+            let mut visits: Vec<(u32, &[f32])> =
+                sent.positions.iter().copied().zip(answers.chunks_exact(width)).collect();
+            visits.sort_unstable_by_key(|(position, _)| *position);
+            for (position, answer) in visits {
+                let weight = weights[position as usize];
+                let y = &mut ys[self.row(position) * width..][..width];
+                y.iter_mut().zip(answer).for_each(|(y, answer)| *y += weight * answer);
+            }
+            passed.push(Passed { sent, arrived, answers });
         }
-        Ok(Some(slices::tensor(dxs, xs.shape())?))
+        self.passed.get_or_init(|| passed);
+        Ok(ys)
+    }
+
+    /// Gradients of the rows and of the weights.
+    fn backward(
+        &self,
+        weights: &[f32],
+        dys: &[f32],
+        width: usize,
+    ) -> candle::Result<(Vec<f32>, Vec<f32>)> {
+        let Some(passed) = self.passed.get() else {
+            candle::bail!("exchange: backward before forward")
+        };
+        let courier = Courier::new(&self.ranks);
+        let mut dweights = vec![0.0; weights.len()];
+        let mut arriving = Vec::with_capacity(passed.len());
+        for Passed { sent, answers, .. } in passed {
+            let mut danswers = Vec::with_capacity(answers.len());
+            for (&position, answer) in sent.positions.iter().zip(answers.chunks_exact(width)) {
+                let dy = &dys[self.row(position) * width..][..width];
+                let weight = weights[position as usize];
+                danswers.extend(dy.iter().map(|dy| weight * dy));
+                dweights[position as usize] =
+                    dy.iter().zip(answer).map(|(dy, answer)| dy * answer).sum();
+            }
+            arriving.push(courier.send(split(&danswers, &sent.counts, width))?);
+        }
+        let mut returning = Vec::with_capacity(passed.len());
+        for (Passed { arrived, .. }, danswers) in passed.iter().zip(arriving) {
+            let Arrived { counts, rows, experts } = arrived;
+            let danswers = joined(&danswers.wait()?, rows.len())?;
+            let drows = match rows.is_empty() {
+                true => Vec::new(),
+                false => experts.backward(rows, &experts.ones(), &danswers)?.0,
+            };
+            returning.push(courier.send(split(&drows, counts, width))?);
+        }
+        let mut dxs = vec![0.0; dys.len()];
+        for (Passed { sent, .. }, drows) in passed.iter().zip(returning) {
+            let drows = joined(&drows.wait()?, sent.positions.len() * width)?;
+            for (&position, drow) in sent.positions.iter().zip(drows.chunks_exact(width)) {
+                let dx = &mut dxs[self.row(position) * width..][..width];
+                dx.iter_mut().zip(drow).for_each(|(dx, drow)| *dx += drow);
+            }
+        }
+        Ok((dxs, dweights))
     }
 }
 
-/// Answers `(M, D)` and weights `(N, S)` to sums `(N, D)`.
-struct Collect {
-    sent: Sent,
-    counts: Vec<usize>,
-    /// What came back for each visit, `(V, D)`.
-    answers: OnceLock<Vec<f32>>,
+/// The bytes of `values`, rows of one width of which `counts[r]` go to each rank `r`.
+fn split(values: &[f32], counts: &[usize], width: usize) -> Vec<Vec<u8>> {
+    let mut rest = values;
+    let part = |count: &usize| {
+        let (part, others) = rest.split_at(count * width);
+        rest = others;
+        bytemuck::cast_slice(part).to_vec()
+    };
+    counts.iter().map(part).collect()
 }
 
-impl CustomOp2 for Collect {
+/// The numbers in `parts`, which are `expected`.
+fn joined(parts: &[Vec<u8>], expected: usize) -> candle::Result<Vec<f32>> {
+    let words = parts.iter().flat_map(|part| part.chunks_exact(4));
+    let values: Vec<f32> = words.map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect();
+    if values.len() != expected {
+        candle::bail!("{} values of rows came, not {expected}", values.len());
+    }
+    Ok(values)
+}
+
+impl CustomOp2 for Sharded {
     fn name(&self) -> &'static str {
-        "collect"
+        "sharded experts"
     }
 
     fn cpu_fwd(
         &self,
-        answers: &CpuStorage,
+        _: &CpuStorage,
         layout: &Layout,
         weights: &CpuStorage,
         weights_layout: &Layout,
     ) -> candle::Result<(CpuStorage, Shape)> {
-        let (_, width) = layout.shape().dims2()?;
-        let (count, _) = weights_layout.shape().dims2()?;
+        let (count, width) = layout.shape().dims2()?;
         let weights = slices::values(weights, weights_layout)?;
-        let answers = slices::values(answers, layout)?;
-        let back = self.sent.exchange(answers, &self.counts, width)?;
-        self.sent.check(&back, width)?;
-        // In the order of the slots, as where all experts are here.
-        let mut visits: Vec<(u32, &[f32])> =
-            self.sent.positions.iter().copied().zip(back.chunks_exact(width)).collect();
-        visits.sort_unstable_by_key(|(position, _)| *position);
-        let mut ys = vec![0.0; count * width];
-        for (position, answer) in visits {
-            let weight = weights[position as usize];
-            let y = &mut ys[self.sent.row(position) * width..][..width];
-            y.iter_mut().zip(answer).for_each(|(y, answer)| *y += weight * answer);
-        }
-        self.answers.get_or_init(|| back);
-        Ok((CpuStorage::F32(ys), Shape::from((count, width))))
+        let ys = self.forward(weights, count, width)?;
+        Ok((CpuStorage::F32(ys), layout.shape().clone()))
     }
 
     fn bwd(
         &self,
-        answers: &Tensor,
+        xs: &Tensor,
         weights: &Tensor,
         _: &Tensor,
         dys: &Tensor,
     ) -> candle::Result<(Option<Tensor>, Option<Tensor>)> {
-        let (_, width) = answers.dims2()?;
-        let Some(back) = self.answers.get() else {
-            candle::bail!("collect: backward before forward")
-        };
-        let (danswers, dweights) = slices::with_values(weights, |weights| {
-            slices::with_values(dys, |dys| {
-                let mut dback = Vec::with_capacity(back.len());
-                let mut dweights = vec![0.0; weights.len()];
-                for (&position, answer) in self.sent.positions.iter().zip(back.chunks_exact(width))
-                {
-                    let dy = &dys[self.sent.row(position) * width..][..width];
-                    let weight = weights[position as usize];
-                    dback.extend(dy.iter().map(|dy| weight * dy));
-                    dweights[position as usize] =
-                        dy.iter().zip(answer).map(|(dy, answer)| dy * answer).sum();
-                }
-                (self.sent.exchange(&dback, &self.sent.counts, width), dweights)
-            })
-        })??;
-        let danswers = slices::tensor(danswers?, answers.shape())?;
-        Ok((Some(danswers), Some(slices::tensor(dweights, weights.shape())?)))
+        let (_, width) = xs.dims2()?;
+        let (dxs, dweights) = slices::with_values(weights, |weights| {
+            slices::with_values(dys, |dys| self.backward(weights, dys, width))
+        })???;
+        let dweights = slices::tensor(dweights, weights.shape())?;
+        Ok((Some(slices::tensor(dxs, xs.shape())?), Some(dweights)))
     }
 }

@@ -1,6 +1,8 @@
 //! The feed-forward networks of experts, each on the rows that visit it.
 
-use std::sync::{Arc, MutexGuard, OnceLock};
+mod packed;
+
+use std::sync::{MutexGuard, OnceLock};
 
 use candle::{CpuStorage, CustomOp1, CustomOp2, Layout, Shape, Tensor};
 
@@ -15,10 +17,12 @@ use crate::{
             Saved,
         },
         matmul::Precision,
-        packed::{PackedMatrix, Packing},
+        packed::Packing,
     },
     params::{Param, Values},
 };
+
+use packed::Packed;
 
 pub use crate::kernels::visits::Visits;
 
@@ -94,15 +98,8 @@ pub fn experts(
     if !context.uses_kernels(xs.device()) {
         return composite(xs, weights, visits, experts, activation, context.precision);
     }
-    let op = Experts {
-        visits: visits.clone(),
-        experts: experts.to_vec(),
-        activation,
-        precision: context.precision,
-        packing: context.packing,
-        packed: !is_followed(xs) && !weights.is_some_and(is_followed),
-        saved: OnceLock::new(),
-    };
+    let packed = !is_followed(xs) && !weights.is_some_and(is_followed);
+    let op = Experts::new(experts, activation, context, packed).on(visits.clone());
     let xs = xs.contiguous()?;
     match weights {
         Some(weights) => Ok(xs.apply_op2(&weights.contiguous()?, op)?),
@@ -174,7 +171,7 @@ pub(crate) fn activate(xs: &Tensor, activation: Activation) -> candle::Result<Te
 }
 
 /// The kernel form: one grouped operation.
-struct Experts {
+pub(super) struct Experts {
     visits: Visits,
     experts: Vec<ExpertParams>,
     activation: Activation,
@@ -187,6 +184,29 @@ struct Experts {
 }
 
 impl Experts {
+    /// The operation without rows; `packed` says that only results are wanted.
+    pub(super) fn new(
+        experts: &[ExpertParams],
+        activation: Activation,
+        context: &Context,
+        packed: bool,
+    ) -> Self {
+        Self {
+            visits: Visits::new(&[], 0, 1, experts.len()),
+            experts: experts.to_vec(),
+            activation,
+            precision: context.precision,
+            packing: context.packing,
+            packed,
+            saved: OnceLock::new(),
+        }
+    }
+
+    /// The same operation on the rows of `visits`.
+    pub(super) fn on(&self, visits: Visits) -> Self {
+        Self { visits, experts: self.experts.clone(), saved: OnceLock::new(), ..*self }
+    }
+
     /// Runs `f` on the kernel, with the weights locked against changes.
     fn with_kernel<R>(&self, f: impl FnOnce(&GroupedFfn<'_>) -> R) -> candle::Result<R> {
         let values: Result<Vec<Each<Values<'_>>>> =
@@ -207,11 +227,13 @@ impl Experts {
         Ok(f(&GroupedFfn { precision, activation, d_model, experts: &experts }))
     }
 
-    fn ones(&self) -> Vec<f32> {
+    /// Weights of visits that count one each.
+    pub(super) fn ones(&self) -> Vec<f32> {
         vec![1.0; self.visits.num_tokens() * self.visits.num_slots()]
     }
 
-    fn forward(&self, xs: &[f32], weights: &[f32]) -> candle::Result<Vec<f32>> {
+    /// The sums of the answers, of the shape of `xs`.
+    pub(super) fn forward(&self, xs: &[f32], weights: &[f32]) -> candle::Result<Vec<f32>> {
         let mut ys = vec![0.0; xs.len()];
         let input = FfnInput { xs, visits: &self.visits, weights };
         if self.packed {
@@ -237,8 +259,8 @@ impl Experts {
         Ok(())
     }
 
-    /// Gradients of `xs` and `weights`.
-    fn backward(
+    /// Gradients of `xs` and `weights`; those of the experts are added to what these gathered.
+    pub(super) fn backward(
         &self,
         xs: &[f32],
         weights: &[f32],
@@ -302,37 +324,6 @@ impl<'a> Held<'a> {
             down_bias: expert.down_bias.as_ref().map(Param::grad),
         };
         Some(Self { overwrite, grads })
-    }
-}
-
-/// The packed weights and the biases of an expert, held for one pass.
-struct Packed<'a> {
-    up: Arc<PackedMatrix>,
-    up_bias: Option<Values<'a>>,
-    gate: Option<Arc<PackedMatrix>>,
-    down: Arc<PackedMatrix>,
-    down_bias: Option<Values<'a>>,
-}
-
-impl<'a> Packed<'a> {
-    fn new(expert: &'a ExpertParams, packing: Packing) -> Result<Self> {
-        Ok(Self {
-            up: expert.up.packed(packing)?,
-            up_bias: expert.up_bias.as_ref().map(Param::values).transpose()?,
-            gate: expert.gate.as_ref().map(|gate| gate.packed(packing)).transpose()?,
-            down: expert.down.packed(packing)?,
-            down_bias: expert.down_bias.as_ref().map(Param::values).transpose()?,
-        })
-    }
-
-    fn borrow(&self) -> PackedExpert<'_> {
-        PackedExpert {
-            up: &self.up,
-            up_bias: self.up_bias.as_ref().map(Values::as_slice),
-            gate: self.gate.as_deref(),
-            down: &self.down,
-            down_bias: self.down_bias.as_ref().map(Values::as_slice),
-        }
     }
 }
 

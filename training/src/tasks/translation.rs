@@ -160,7 +160,7 @@ impl TranslationTask {
         let owners = match config.run.expert_parallel && !ranks.is_alone() {
             true => {
                 let names = register.experts.iter().map(|expert| expert.name.as_str());
-                Some(ExpertOwners::new(ranks, names)?)
+                Some(ExpertOwners::new(ranks, names)?.in_chunks(config.run.exchange_chunks))
             }
             false => None,
         };
