@@ -9,7 +9,7 @@ use crate::{
         ffn::PackedExpert,
         packed::{PackedMatrix, Packing},
     },
-    params::Values,
+    params::{Param, Values},
 };
 
 /// The packed weights and the biases of an expert, held for one pass.
