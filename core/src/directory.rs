@@ -56,7 +56,7 @@ pub use recommender::{
 pub use save::{TranslationParts, WeightFormat, save_translation, write_whole};
 pub use upcycle::Upcycling;
 
-use save::{to_bytes, to_json, write_weights};
+use save::{to_bytes, to_json};
 use summed::Summed;
 
 const CONFIG: &str = "config.json";

@@ -20,6 +20,10 @@ pub const ALL_USERS: &str = "users";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
+    /// sha256 of `config.json`, hexadecimal; empty in registers of older programs. Who fetches a model
+    /// checks it; a folder on disk may have a configuration that was edited by hand.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub config_sha256: String,
     /// sha256 of `shared.safetensors`, hexadecimal.
     #[serde(default)]
     pub shared_sha256: String,

@@ -148,6 +148,35 @@ fn a_file_that_is_not_the_one_named_never_becomes_visible() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_configuration_is_checked_too_unless_the_register_is_of_an_older_program() -> Result<()> {
+    let (store, cache) = store()?;
+    let config = fs_err::read(model::dir()?.join("config.json"))?;
+    let mut register: Value =
+        serde_json::from_slice(&fs_err::read(model::dir()?.join("experts.json"))?)?;
+    let sha256 = register["config_sha256"].as_str().context("a sha256")?.to_owned();
+    // Of the same meaning, and another file.
+    let other = [&config[..], b"\n"].concat();
+    store.put(&format!("{OBJECT}/config.json"), other.clone());
+    let error = translate(ADDRESS, &store, cache.path())?.stderr;
+    let named = format!("{ADDRESS}/config.json");
+    assert!(error.contains(&named) && error.contains("sha256"), "{error}");
+    assert_eq!(versions(cache.path())?, Vec::<PathBuf>::new());
+    store.put(&format!("{OBJECT}/sha256/{sha256}"), config);
+    check(&translate(ADDRESS, &store, cache.path())?)?;
+
+    let fields = register.as_object_mut().context("fields")?;
+    fields.remove("config_sha256");
+    store.put(&format!("{OBJECT}/experts.json"), serde_json::to_vec(&register)?);
+    check(&translate(ADDRESS, &store, cache.path())?)?;
+    let mut versions = versions(cache.path())?;
+    assert_eq!(versions.len(), 2);
+    versions
+        .retain(|version| fs_err::read(version.join("config.json")).is_ok_and(|it| it == other));
+    assert_eq!(versions.len(), 1, "the older register takes the file that is there");
+    Ok(())
+}
+
 #[tokio::test]
 async fn two_servers_share_a_cache_and_start_without_the_store() -> Result<()> {
     let (store, cache) = store()?;

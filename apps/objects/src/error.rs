@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[expect(missing_docs, reason = "the fields are explained by the message they appear in")]
 pub enum Error {
     /// An address names no store.
-    #[error("`{address}` is no address of a model: {reason}")]
+    #[error("`{address}` leads to no store: {reason}")]
     Address { address: String, reason: String },
 
     /// A store did not give an object.
@@ -74,15 +74,20 @@ fn innermost(error: &object_store::Error) -> String {
 }
 
 /// Where the credentials for an address come from.
-fn credentials(address: &str) -> &'static str {
+pub(crate) fn credentials(address: &str) -> &'static str {
     match address.split("://").next() {
         Some("s3" | "s3a") => {
             "credentials are read from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_REGION`, the store from \
              `AWS_ENDPOINT` where it is not Amazon's; `AWS_SKIP_SIGNATURE=true` asks without credentials"
         }
-        Some("gs") => "credentials are read from `GOOGLE_APPLICATION_CREDENTIALS`",
+        Some("gs") => {
+            "credentials are read from `GOOGLE_APPLICATION_CREDENTIALS`, the store from `GOOGLE_BASE_URL` where it is \
+             not Google's; `GOOGLE_SKIP_SIGNATURE=true` asks without credentials"
+        }
         Some("az" | "azure" | "adl" | "abfs" | "abfss") => {
-            "credentials are read from `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, or those of a client"
+            "credentials are read from `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, or those of a \
+             client, the store from `AZURE_STORAGE_ENDPOINT` where it is not Microsoft's; `AZURE_SKIP_SIGNATURE=true` \
+             asks without credentials"
         }
         _ => "is the address right, and does its server answer?",
     }

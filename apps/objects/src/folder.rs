@@ -102,11 +102,12 @@ impl RemoteFolder {
     /// # Errors
     /// Fails when the store does not give them, or they are not those of a model.
     pub fn read(&self) -> Result<(ModelConfig, Register)> {
-        let config = self.text(CONFIG)?;
+        let register = self.parse(&self.text(REGISTER)?)?;
+        let config = self.config_of(&register)?;
         let path = PathBuf::from(self.address_of(CONFIG));
         let config = ModelConfig::parse(&config, &path);
         let config = config.map_err(|source| Error::Model { path, source })?;
-        Ok((config, self.parse(&self.text(REGISTER)?)?))
+        Ok((config, register))
     }
 
     /// The folder of the model's present version in `cache`, which it is brought into unless it is there.
@@ -159,6 +160,25 @@ impl RemoteFolder {
         let path = PathBuf::from(self.address_of(REGISTER));
         let register = Register::parse(register, &path);
         register.map_err(|source| Error::Model { path, source })
+    }
+
+    /// The configuration that `register` names.
+    fn config_of(&self, register: &Register) -> Result<String> {
+        let Some(sha256) = digest_of(register, CONFIG) else {
+            return self.text(CONFIG);
+        };
+        let is_named = |text: &Result<String>| matches!(text, Ok(text) if sha256_of(text.as_bytes()) == sha256);
+        let present = self.text(CONFIG);
+        if is_named(&present) {
+            return present;
+        }
+        // Another version may be about to replace this one, or this one another.
+        let by_hash = self.text(&format!("{BY_HASH}/{sha256}"));
+        if is_named(&by_hash) {
+            return by_hash;
+        }
+        present?;
+        Err(Error::Digest { address: self.address_of(CONFIG), sha256: sha256.into() })
     }
 
     /// Brings the file `name` into the folder `to`, through the cache where the register has its digest.
@@ -250,9 +270,11 @@ impl RemoteFolder {
     }
 }
 
-/// The sha256 that `register` has of its file `name`, hexadecimal; `config.json` has none.
+/// The sha256 that `register` has of its file `name`, hexadecimal; one of an older program has none of
+/// `config.json`.
 fn digest_of<'a>(register: &'a Register, name: &str) -> Option<&'a str> {
     match name {
+        CONFIG => Some(register.config_sha256.as_str()).filter(|sha256| !sha256.is_empty()),
         "shared.safetensors" => Some(&register.shared_sha256),
         "tokenizer.json" => Some(&register.tokenizer_sha256),
         _ => {
@@ -301,9 +323,13 @@ fn model(folder: &Path) -> impl Fn(dragoman_core::Error) -> Error {
     move |source| Error::Model { path: path.clone(), source }
 }
 
+fn sha256_of(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
 /// The beginning of the sha256 of something.
 fn hash(bytes: &[u8]) -> String {
-    let mut digest = format!("{:x}", Sha256::digest(bytes));
+    let mut digest = sha256_of(bytes);
     digest.truncate(12);
     digest
 }

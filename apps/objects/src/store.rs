@@ -9,7 +9,7 @@ use object_store::{
 };
 use url::{Position, Url};
 
-use crate::{Error, Result, transport::Transport};
+use crate::{Error, Result, error::credentials, transport::Transport};
 
 /// Whether what names a model is an address, and no folder.
 pub fn is_address(place: &Path) -> bool {
@@ -28,7 +28,8 @@ pub(crate) fn open(address: &str) -> Result<(Arc<dyn ObjectStore>, Key)> {
     let schemes =
         "it has to begin with `s3://`, `gs://`, `az://`, `https://`, `http://` or `file:///`";
     let (scheme, key) = known.ok_or_else(|| refuse(schemes.into()))?;
-    let store = by_scheme(&scheme, &url).map_err(|error| refuse(error.to_string()))?;
+    let incomplete = |error| refuse(format!("{error}; {}", credentials(address)));
+    let store = by_scheme(&scheme, &url).map_err(incomplete)?;
     Ok((store, key))
 }
 

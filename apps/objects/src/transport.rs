@@ -43,7 +43,8 @@ impl HttpService for Client {
     /// Blocks: each call of this crate has a thread and a runtime of its own.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         if request.uri().scheme_str() == Some("http") && !self.is_plain_allowed {
-            let reason = "over plain HTTP, which `AWS_ALLOW_HTTP=true` allows for S3";
+            let reason = "over plain HTTP, which `AWS_ALLOW_HTTP=true` allows for S3 and \
+                          `AZURE_ALLOW_HTTP=true` for Azure";
             let refused = std::io::Error::other(reason);
             return Err(HttpError::new(HttpErrorKind::Unknown, refused));
         }

@@ -24,6 +24,7 @@ mod model;
 mod link;
 mod queue;
 mod tenant_index;
+mod content;
 mod live;
 mod score;
 mod rerank;

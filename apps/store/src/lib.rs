@@ -104,6 +104,8 @@ struct Inner {
     /// Indexes of the translation memory.
     indexes: memory::Indexes,
     followers: follow::Followers,
+    /// Whether an import gathers rows beside the store.
+    is_gathering: Arc<AtomicBool>,
     /// Tenants that have keys.
     tenant_keys: Mutex<BTreeSet<String>>,
     /// Whether the default tenant has had keys.
@@ -146,6 +148,7 @@ impl Store {
             open,
             indexes: memory::Indexes::default(),
             followers: follow::Followers::default(),
+            is_gathering: Arc::default(),
             tenant_keys,
             is_default_closed,
         };

@@ -84,7 +84,9 @@ fn write_all(plan: ImportPlan, checkpoint: &dyn Checkpoint, folder: &Path) -> Re
         register.files.insert(name, format!("{:x}", Sha256::digest(&content)));
     }
     let config = ModelConfig::Translation(config);
-    write_whole(&folder.join("config.json"), &pretty(&config)?)?;
+    let content = pretty(&config)?;
+    register.config_sha256 = format!("{:x}", Sha256::digest(&content));
+    write_whole(&folder.join("config.json"), &content)?;
     write_whole(&folder.join("experts.json"), &pretty(&register)?)?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::{
 use candle::{DType, Device, Tensor};
 use fs_err as fs;
 
-use super::{CONFIG, Files, REGISTER, SHARED, sha256_of, to_bytes, to_json, write_whole};
+use super::{Files, SHARED, save::write_descriptions, sha256_of, to_bytes, write_whole};
 use crate::{
     Error, Result,
     config::{ModelConfig, MoeConfig, TranslationConfig},
@@ -82,8 +82,7 @@ pub fn join_copies(copies: &[Files], out: &Path, seed: u64) -> Result<Register> 
     for name in register.files.keys().map(String::as_str).chain(tokenizer) {
         write_whole(&out.join(name), &first.read(name)?)?;
     }
-    write_whole(&out.join(CONFIG), &to_json(&ModelConfig::Translation(config))?)?;
-    write_whole(&out.join(REGISTER), &to_json(&register)?)?;
+    write_descriptions(out, &ModelConfig::Translation(config), &mut register)?;
     Ok(register)
 }
 

@@ -72,9 +72,12 @@ impl Files {
         write_whole(&out.join(SHARED), &content)?;
         let tokenizer = (!register.tokenizer_sha256.is_empty()).then_some(TOKENIZER);
         let others = register.files.keys().map(String::as_str).chain(tokenizer);
-        for name in others.chain([CONFIG]) {
+        for name in others {
             write_whole(&out.join(name), &self.read(name)?)?;
         }
+        let content = self.read(CONFIG)?;
+        register.config_sha256 = sha256_of(&content);
+        write_whole(&out.join(CONFIG), &content)?;
         write_whole(&out.join(REGISTER), &to_json(&register)?)?;
         Ok(register)
     }

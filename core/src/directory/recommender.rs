@@ -11,8 +11,9 @@ use candle::Device;
 use fs_err as fs;
 
 use super::{
-    CONFIG, Edit, Files, REGISTER, WeightFormat, sha256_of, to_bytes, to_json, write_weights,
-    write_whole,
+    CONFIG, Edit, Files, REGISTER, WeightFormat,
+    save::{write_descriptions, write_weights},
+    sha256_of, to_bytes, to_json, write_whole,
 };
 use crate::{
     Error, Result,
@@ -268,7 +269,6 @@ pub fn save_recommendation(
         write_whole(&folder.join(name), &content)?;
     }
     let config = ModelConfig::Recommendation(parts.config.clone());
-    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
-    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
+    write_descriptions(folder, &config, &mut register)?;
     Ok(register)
 }

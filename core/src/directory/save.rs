@@ -75,10 +75,20 @@ pub fn save_translation(
     let mut register = register.clone();
     write_weights(folder, &mut register, params, format)?;
     write_vocabulary(folder, &mut register, vocabulary)?;
-    let config = ModelConfig::Translation(config.clone());
-    write_whole(&folder.join(CONFIG), &to_json(&config)?)?;
-    write_whole(&folder.join(REGISTER), &to_json(&register)?)?;
+    write_descriptions(folder, &ModelConfig::Translation(config.clone()), &mut register)?;
     Ok(register)
+}
+
+/// Writes the configuration, notes its sum in `register`, and writes that last of all.
+pub(super) fn write_descriptions(
+    folder: &Path,
+    config: &ModelConfig,
+    register: &mut Register,
+) -> Result<()> {
+    let content = to_json(config)?;
+    register.config_sha256 = sha256_of(&content);
+    write_whole(&folder.join(CONFIG), &content)?;
+    write_whole(&folder.join(REGISTER), &to_json(register)?)
 }
 
 /// Writes the files of the vocabulary, and notes their sums in `register`.

@@ -12,6 +12,12 @@ struct Bag {
     is_shown: bool,
 }
 
+impl Bag {
+    fn words(&self) -> Option<&[u32]> {
+        self.words.get(..self.len as usize)
+    }
+}
+
 /// The words of each item by number, and whether it is shown.
 #[derive(Debug, Default)]
 pub(super) struct Bags(Vec<Bag>);
@@ -46,7 +52,12 @@ impl Bags {
 
     /// The words of each item, none where they are too many to be here.
     pub(super) fn iter(&self) -> impl Iterator<Item = Option<&[u32]>> {
-        self.0.iter().map(|bag| bag.words.get(..bag.len as usize))
+        self.0.iter().map(Bag::words)
+    }
+
+    /// The words of the item `number`, none where they are too many to be here.
+    pub(super) fn words(&self, number: u32) -> Option<&[u32]> {
+        self.0[number as usize].words()
     }
 }
 
@@ -62,6 +73,7 @@ mod tests {
         bags.put(1, [&[1, 2, 3, 4, 5, 6], &[7]], false);
         let words: Vec<Option<&[u32]>> = bags.iter().collect();
         assert_eq!(words, [Some(&[4, 7, 1][..]), None, Some(&[])]);
+        assert_eq!((bags.words(0), bags.words(1)), (Some(&[4, 7, 1][..]), None));
         assert!(bags.is_shown(0) && !bags.is_shown(1) && !bags.is_shown(2));
         bags.clear(0);
         assert!(!bags.is_shown(0) && bags.iter().next() == Some(Some(&[])));

@@ -11,7 +11,7 @@ use dragoman_store::Timestamp;
 use super::{
     Recommendations, TenantIndex,
     link::Link,
-    live::SHARES,
+    live::LiveScores,
     score::{Scores, UserContext},
 };
 use crate::error::ServiceError;
@@ -68,7 +68,7 @@ impl Recommendations {
             }
             (Scores::External { .. }, _) => (Vec::new(), vec![("external".into(), 1.0)]),
             (Scores::Latest, _) => (Vec::new(), vec![("latest".into(), 1.0)]),
-            (Scores::Live(scores), _) if !scores.is_empty() => (Vec::new(), live_shares()),
+            (Scores::Live(scores), _) if !scores.is_empty() => (Vec::new(), live_shares(scores)),
             _ => (Vec::new(), vec![("popularity".into(), 1.0)]),
         };
         let segment = match scores {
@@ -87,11 +87,10 @@ impl Recommendations {
     }
 }
 
-fn live_shares() -> Vec<(String, f32)> {
-    let sum: f32 = SHARES.iter().sum();
-    let names = ["neighbours", "content", "popularity"];
-    let share = |(name, share): (&str, f32)| (name.to_owned(), share / sum);
-    names.into_iter().zip(SHARES).map(share).collect()
+fn live_shares(scores: &LiveScores) -> Vec<(String, f32)> {
+    let parts = scores.parts();
+    let sum: f32 = parts.iter().map(|(_, share)| share).sum();
+    parts.into_iter().map(|(name, share)| (name.to_owned(), share / sum)).collect()
 }
 
 /// The events that the item `number` rests on.

@@ -127,14 +127,25 @@ impl ItemIndex {
         self.bags.is_shown(number)
     }
 
-    /// What `of` makes of the words of each item, its categories and labels.
-    pub(crate) fn map_words<T>(&self, mut of: impl FnMut(&[u32]) -> T) -> Vec<T> {
-        let parts = self.bags.iter().zip(&self.entries);
-        let of_item = |(bag, entry): (Option<&[u32]>, &Entry)| match bag {
+    /// Shows `see` the words of each item, its categories and labels, by number.
+    pub(crate) fn each_words(&self, mut see: impl FnMut(u32, &[u32])) {
+        for ((bag, entry), number) in self.bags.iter().zip(&self.entries).zip(0u32..) {
+            match bag {
+                Some(words) => see(number, words),
+                None => see(number, &[&*entry.categories, &*entry.labels].concat()),
+            }
+        }
+    }
+
+    /// What `of` makes of the words of the item `number`, its categories and labels.
+    pub(crate) fn with_words<T>(&self, number: u32, of: impl FnOnce(&[u32]) -> T) -> T {
+        match self.bags.words(number) {
             Some(words) => of(words),
-            None => of(&[&*entry.categories, &*entry.labels].concat()),
-        };
-        parts.map(of_item).collect()
+            None => {
+                let entry = self.entry(number);
+                of(&[&*entry.categories, &*entry.labels].concat())
+            }
+        }
     }
 
     /// How many items have a vector of `len` numbers at `path`.

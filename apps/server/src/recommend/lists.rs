@@ -214,8 +214,8 @@ impl Recommendations {
     fn by_users(&self, index: &TenantIndex, item: &str) -> Result<Vec<Candidate>, ServiceError> {
         let catalogue = index.items();
         let near = index.neighbours.of_item(&index.tenant, &self.settings, item, &catalogue)?;
-        let candidate = |&(number, score): &(u32, f32)| Candidate { number, tier: 0, score };
-        Ok(near.iter().map(candidate).collect())
+        let candidate = |(number, score)| Candidate { number, tier: 0, score };
+        Ok(near.cosines().map(candidate).collect())
     }
 }
 

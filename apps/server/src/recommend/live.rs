@@ -1,87 +1,117 @@
-//! Scores without a model: items that users of the latest items liked too, items like them, and among
+//! Scores without a model: items that users of the user's items liked too, items like them, and among
 //! these the popular ones.
+//!
+//! How much popularity counts depends on the log: where fashion changes, what is popular now says more than neighbours
+//! do; where it does not, neighbours have it in their counts already.
 //!
 //! A list needs the score of every item only where it is put in another order afterwards. For the first
 //! places of a plain one it is enough to know what an item can score at most, which is cheap.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use dragoman_store::Result;
 
 use super::{
     Settings, TenantIndex,
+    content::Content,
     item_index::ItemIndex,
     neighbours::Near,
     rank::{Candidate, Ordered},
 };
 
 /// The latest of a user's items whose neighbours are asked.
-const SEEDS: usize = 5;
+pub(super) const SEEDS: usize = 30;
 
-/// Shares of neighbours, content and popularity in a score without a model.
-pub(super) const SHARES: [f32; 3] = [1.0, 0.5, 0.25];
+/// How much less the neighbours of an item count than those of the one after it.
+const DECAY: f32 = 0.97;
+
+/// The latest of a user's items whose words count.
+const DESCRIBED: usize = 20;
+
+/// Shares of neighbours and content in a score without a model.
+const SHARES: [f32; 2] = [1.0, 0.5];
+
+/// The share of popularity where too few items are popular to say how steady that is.
+const UNSURE: f32 = 0.25;
+
+/// Popularity has a share of one up to the first steadiness, and none from the second on.
+const STEADY: [f64; 2] = [0.75, 0.95];
+
+/// The most popular items that are looked at before the others, which then have less to gain.
+const POPULAR: usize = 300;
 
 /// What the items of a tenant score for a user.
 pub(super) struct LiveScores {
     /// The items whose neighbours were asked, the latest first.
-    seeds: Vec<(String, Near)>,
+    seeds: Vec<(String, Arc<Near>)>,
     /// How near the neighbours are to all of them.
     together: AHashMap<u32, f32>,
-    /// How much each item has of what the user's items are made of; empty if the user has none.
-    content: Vec<f32>,
+    /// How much each item has of what the user's items are made of.
+    content: Content,
     /// What puts both on a scale up to one, with their shares.
     scales: [f32; 2],
+    /// The share of popularity.
+    popularity: f32,
 }
 
 impl LiveScores {
     /// Scores for somebody whose items are `recent`, the latest first.
     pub(super) fn new(index: &TenantIndex, settings: &Settings, recent: &[&str]) -> Result<Self> {
         let catalogue = index.items();
+        let popularity = catalogue.popularity();
         let mut seeds = Vec::with_capacity(SEEDS);
         let mut together: AHashMap<u32, f32> = AHashMap::new();
-        for (place, id) in recent.iter().take(SEEDS).enumerate() {
+        for (id, share) in recent.iter().take(SEEDS).zip(shares()) {
             let near = index.neighbours.of_item(&index.tenant, settings, id, &catalogue)?;
-            for &(number, score) in near.iter() {
+            let share = share * near.vote();
+            for &(number, count) in &near.counts {
                 if (number as usize) < catalogue.entries().len() {
-                    *together.entry(number).or_default() += share_at(place, score);
+                    *together.entry(number).or_default() += share * f32::from(count);
                 }
             }
             seeds.push(((*id).to_owned(), near));
         }
-        let recent: Vec<u32> = recent.iter().filter_map(|id| catalogue.number(id)).collect();
-        let (content, most) = alike(&catalogue, &recent);
+        together.iter_mut().for_each(|(number, score)| *score *= popularity.damping(*number));
+        let described = recent.iter().take(DESCRIBED);
+        let described: Vec<u32> = described.filter_map(|id| catalogue.number(id)).collect();
+        let content = Content::new(&catalogue, &described);
         let nearest = together.values().copied().fold(f32::MIN_POSITIVE, f32::max);
-        let scales = [SHARES[0] / nearest, SHARES[1] / most];
-        Ok(Self { seeds, together, content, scales })
+        let scales = [SHARES[0] / nearest, SHARES[1] / content.most];
+        let popularity = share_of_popularity(popularity.steadiness());
+        Ok(Self { seeds, together, content, scales, popularity })
     }
 
     /// Whether nothing speaks for any item.
     pub(super) fn is_empty(&self) -> bool {
-        !self.together.values().chain(&self.content).any(|part| *part > 0.0)
+        self.content.found.is_empty() && !self.together.values().any(|part| *part > 0.0)
+    }
+
+    /// What scores are made of, with the share of each.
+    pub(super) fn parts(&self) -> [(&'static str, f32); 3] {
+        [("neighbours", SHARES[0]), ("content", SHARES[1]), ("popularity", self.popularity)]
     }
 
     /// The items that the item `number` rests on, with their shares, the latest first.
     pub(super) fn from(&self, number: u32) -> Vec<(String, f32)> {
-        let share = |(place, (id, near)): (usize, &(String, Near))| {
-            let (_, score) = near.iter().find(|(other, _)| *other == number)?;
-            Some((id.clone(), share_at(place, *score)))
+        let share = |((id, near), share): (&(String, Arc<Near>), f32)| {
+            let (_, count) = near.counts.iter().find(|(other, _)| *other == number)?;
+            Some((id.clone(), share * near.vote() * f32::from(*count)))
         };
-        self.seeds.iter().enumerate().filter_map(share).collect()
+        self.seeds.iter().zip(shares()).filter_map(share).collect()
     }
 
     /// The score of an item, if anything speaks for it.
     pub(super) fn of(&self, catalogue: &ItemIndex, number: u32) -> Option<f32> {
-        let own = self.personal(number);
+        let own = self.personal(catalogue, number);
         let relative = catalogue.popularity().relative_to_best();
-        (own > 0.0).then(|| with_popularity(own, relative(number)))
+        (own > 0.0).then(|| self.with_popularity(own, relative(number)))
     }
 
     /// What speaks for an item beside its popularity, which alone makes nothing personal.
-    fn personal(&self, number: u32) -> f32 {
-        let content = self.content.get(number as usize).copied().unwrap_or(0.0);
+    fn personal(&self, catalogue: &ItemIndex, number: u32) -> f32 {
         let together = self.together.get(&number).copied().unwrap_or(0.0);
-        together * self.scales[0] + content * self.scales[1]
+        together * self.scales[0] + self.content.of(catalogue, number) * self.scales[1]
     }
 
     /// The items that pass and have a score; where only the best `most` count, perhaps not those behind them.
@@ -93,31 +123,57 @@ impl LiveScores {
     ) -> Vec<Candidate> {
         let relative = catalogue.popularity().relative_to_best();
         let mut best = Best::new(most);
-        let mut take = |number: u32, own: f32| {
-            if own > 0.0 && best.takes(own + SHARES[2]) && passes(&number) {
-                best.add(number, with_popularity(own, relative(number)));
+        let mut take = |number: u32, own: f32, relative: f32| {
+            if own > 0.0 && best.takes(own + self.popularity) && passes(&number) {
+                best.add(number, self.with_popularity(own, relative));
             }
         };
-        // Those with neighbours score most: after them few others are worth a closer look.
-        self.together.keys().for_each(|&number| take(number, self.personal(number)));
-        for (&content, number) in self.content.iter().zip(0u32..) {
+        // Those with neighbours score most, and then those that are popular: after them few others are worth a
+        // closer look.
+        for &number in self.together.keys() {
+            take(number, self.personal(catalogue, number), relative(number));
+        }
+        let mut popular = AHashSet::new();
+        let mut ceiling = 0.0f32; // popularity of what is not looked at yet
+        if !self.content.found.is_empty() {
+            let mut ranked = catalogue.popularity().ranked();
+            for number in ranked.by_ref().take(POPULAR) {
+                popular.insert(number);
+                if !self.together.contains_key(&number) {
+                    take(number, self.personal(catalogue, number), relative(number));
+                }
+            }
+            ceiling = ranked.next().map_or(0.0, |next| relative(next).exp());
+        }
+        for &(number, content) in &self.content.found {
             let own = content * self.scales[1]; // without neighbours, or it was taken before
-            if content > 0.0 && !self.together.contains_key(&number) {
-                take(number, own);
+            if best.takes(own + self.popularity * ceiling)
+                && !self.together.contains_key(&number)
+                && !popular.contains(&number)
+                && passes(&number)
+            {
+                best.add(number, self.with_popularity(own, relative(number)));
             }
         }
         best.found
     }
+
+    /// A score of `own` for an item whose popularity relative to the best has the logarithm `relative`.
+    fn with_popularity(&self, own: f32, relative: f32) -> f32 {
+        own + self.popularity * relative.exp()
+    }
 }
 
-/// What a neighbour of the item at `place` of the latest adds.
-fn share_at(place: usize, score: f32) -> f32 {
-    score / (1.0 + place as f32).sqrt()
+/// What the neighbours of a user's items count, of the latest item first.
+fn shares() -> impl Iterator<Item = f32> {
+    std::iter::successors(Some(1.0), |share| Some(share * DECAY))
 }
 
-/// A score of `own` for an item whose popularity relative to the best has the logarithm `relative`.
-fn with_popularity(own: f32, relative: f32) -> f32 {
-    own + SHARES[2] * relative.exp()
+/// The share of popularity in a score.
+fn share_of_popularity(steadiness: Option<f64>) -> f32 {
+    let [changing, steady] = STEADY;
+    let share = |steadiness: f64| ((steady - steadiness) / (steady - changing)).clamp(0.0, 1.0);
+    steadiness.map_or(UNSURE, |steadiness| share(steadiness) as f32)
 }
 
 /// Candidates of which the best `most` count.
@@ -154,33 +210,6 @@ impl Best {
     }
 }
 
-/// How much each item has of what the items `numbers` are made of, and the most that one has.
-fn alike(catalogue: &ItemIndex, numbers: &[u32]) -> (Vec<f32>, f32) {
-    let mut most = f32::MIN_POSITIVE;
-    if numbers.is_empty() {
-        return (Vec::new(), most);
-    }
-    // Whole numbers: their sum does not depend on the order of words.
-    let mut counts = vec![0u32; catalogue.words()];
-    for &number in numbers {
-        let entry = catalogue.entry(number);
-        for &word in entry.categories.iter().chain(&entry.labels) {
-            counts[word as usize] += 1;
-        }
-    }
-    let content = catalogue.map_words(|words| {
-        match words.iter().map(|&word| counts[word as usize]).sum::<u32>() {
-            0 => 0.0,
-            sum => {
-                let score = sum as f32 / numbers.len() as f32 / (words.len() as f32).sqrt();
-                most = most.max(score);
-                score
-            }
-        }
-    });
-    (content, most)
-}
-
 #[cfg(test)]
 mod tests {
     use dragoman_store::Item;
@@ -195,19 +224,22 @@ mod tests {
             near in prop::collection::vec((0u32..40, 0u8..4), 0..20),
             content in prop::collection::vec(0u8..4, 40),
             popular in prop::collection::vec(0u8..5, 40),
-            (most, hidden) in (0usize..45, 0u32..5),
+            described in prop::collection::vec(0u32..40, 0..3),
+            (most, hidden, popularity) in (0usize..45, 0u32..5, 0f32..1.0),
         ) {
             let mut catalogue = ItemIndex::new(1000.0);
-            for (i, times) in popular.iter().enumerate() {
-                let item = Item { item_id: format!("{i:02}"), ..Item::default() };
+            for (i, (times, words)) in popular.iter().zip(&content).enumerate() {
+                let categories = (0..*words).map(|word| format!("c{word}")).collect();
+                let item = Item { item_id: format!("{i:02}"), categories, ..Item::default() };
                 let number = catalogue.put(&item);
                 (0..*times).for_each(|_| catalogue.touch(number, 1.0, 5000));
             }
             let scores = LiveScores {
                 seeds: Vec::new(),
                 together: near.into_iter().map(|(number, score)| (number, f32::from(score))).collect(),
-                content: content.into_iter().map(f32::from).collect(),
+                content: Content::new(&catalogue, &described),
                 scales: [0.3, 0.2],
+                popularity,
             };
             let passes = |number: &u32| number % 5 != hidden;
             let all: Vec<Candidate> = (0..40)
@@ -224,5 +256,22 @@ mod tests {
             prop_assert_eq!(scores.candidates(&catalogue, passes, usize::MAX).len(), all.len());
             prop_assert_eq!(scores.is_empty(), (0..40).all(|number| scores.of(&catalogue, number).is_none()));
         }
+    }
+
+    #[test]
+    fn popularity_counts_where_it_changes() {
+        let mut catalogue = ItemIndex::new(1000.0);
+        let touch = |catalogue: &mut ItemIndex, i: u32, times: u32, time: i64| {
+            let item = Item { item_id: format!("{i:02}"), ..Item::default() };
+            let number = catalogue.put(&item);
+            (0..times).for_each(|_| catalogue.touch(number, 1.0, time));
+        };
+        (0..49).for_each(|i| touch(&mut catalogue, i, 10 * (i + 1), 5000));
+        assert_eq!(share_of_popularity(catalogue.popularity().steadiness()), UNSURE);
+        touch(&mut catalogue, 49, 500, 5000);
+        assert_eq!(share_of_popularity(catalogue.popularity().steadiness()), 0.0);
+        // What was liked least becomes what is liked most.
+        (0..50).for_each(|i| touch(&mut catalogue, i, 50 - i, 9000));
+        assert_eq!(share_of_popularity(catalogue.popularity().steadiness()), 1.0);
     }
 }

@@ -4,6 +4,7 @@
 //! from, so that the next answer knows of every event.
 
 mod gathered;
+mod near;
 
 use std::{
     collections::HashSet,
@@ -20,13 +21,13 @@ use lru::LruCache;
 
 use super::{item_index::ItemIndex, rank::hash, settings::Settings};
 
-pub(crate) use self::gathered::Gathered;
+pub(crate) use self::{gathered::Gathered, near::Near};
 
 /// The latest users of an item that are asked what else they touched.
 const USERS: usize = 60;
 
 /// The latest items of each of them that count.
-const ITEMS: usize = 25;
+const ITEMS: usize = 50;
 
 /// Events looked at for each user or item that is wanted.
 const LOOKED_AT: usize = 4;
@@ -35,23 +36,20 @@ const LOOKED_AT: usize = 4;
 const KEPT: usize = 100;
 
 /// Items whose neighbours are in memory at most.
-const LISTS: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
+const LISTS: NonZeroUsize = NonZeroUsize::new(40_000).expect("not zero");
 
 /// Users whose latest items are in memory at most.
 const TASTES: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
 /// Items whose latest users are in memory at most, until their neighbours are counted.
-const FOLLOWED: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
+const FOLLOWED: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
 /// Counters of changes; users and items that share one are forgotten together.
 const COUNTERS: usize = 1 << 16;
 
-/// Items by number with how near they are, nearest first.
-pub(crate) type Near = Arc<Vec<(u32, f32)>>;
-
 /// Neighbours of items, live.
 pub(crate) struct Neighbours {
-    lists: Mutex<LruCache<String, Remembered<Near>>>,
+    lists: Mutex<LruCache<String, Remembered<Arc<Near>>>>,
     tastes: Mutex<LruCache<String, Remembered<Arc<Vec<u32>>>>>,
     /// The latest users of items, as they were gathered.
     followers: Mutex<LruCache<String, Remembered<Vec<Arc<str>>>>>,
@@ -94,14 +92,14 @@ impl Neighbours {
         }
     }
 
-    /// Items that the latest users of `item` liked too, by the cosine of their users.
+    /// Items that the latest users of `item` liked too.
     pub(crate) fn of_item(
         &self,
         tenant: &Tenant,
         settings: &Settings,
         item: &str,
         items: &ItemIndex,
-    ) -> Result<Near> {
+    ) -> Result<Arc<Near>> {
         if let Some(found) = self.current(&self.lists, item) {
             return Ok(found);
         }
@@ -111,21 +109,11 @@ impl Neighbours {
             None => users_of(tenant, settings, item)?.into_iter().map(Into::into).collect(),
         };
         counters.extend(users.iter().map(|user| self.counter(USER_SEED, user)));
-        let mut counts: AHashMap<u32, f32> = AHashMap::new();
-        for user in &users {
-            for &other in self.taste(tenant, settings, user, items)?.iter() {
-                *counts.entry(other).or_default() += 1.0;
-            }
-        }
-        if let Some(own) = items.number(item) {
-            counts.remove(&own);
-        }
-        // Of the others only those users are known who touched this item too: their share of the
-        // users looked at, damped for pairs that met once.
-        let all = users.len() as f32;
-        let score = |count: f32| count / (all * (count + 1.0)).sqrt();
-        let near = ranked(counts, score, |a, b| items.entry(*a).id.cmp(&items.entry(*b).id));
-        let near = Arc::new(near);
+        let tastes: Vec<Arc<Vec<u32>>> = users
+            .iter()
+            .map(|user| self.taste(tenant, settings, user, items))
+            .collect::<Result<_>>()?;
+        let near = Arc::new(Near::new(&tastes, items.number(item), items));
         lock(&self.lists).put(item.into(), Remembered { value: Arc::clone(&near), counters });
         Ok(near)
     }
@@ -281,6 +269,8 @@ fn ranked<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
     use dragoman_store::{DEFAULT_TENANT, Feedback, Insert, Item, Mode, Store};
 
     use super::*;
@@ -314,8 +304,10 @@ mod tests {
         }
         let of_item = |item: &str| {
             let near = live.of_item(&tenant, &settings, item, &items)?;
-            let letter = |&(number, _): &(u32, f32)| items.entry(number).id.to_string();
-            anyhow::Ok(near.iter().map(letter).collect::<String>())
+            let mut counts = near.counts.clone();
+            counts.sort_by_key(|&(number, count)| (Reverse(count), items.entry(number).id.clone()));
+            let letter = |&(number, _): &(u32, u16)| items.entry(number).id.to_string();
+            anyhow::Ok(counts.iter().map(letter).collect::<String>())
         };
         assert_eq!((of_item("a")?.as_str(), of_item("c")?.as_str()), ("bc", "ab"));
         let of_user = |user: &str| {

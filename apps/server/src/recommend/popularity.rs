@@ -11,6 +11,16 @@ use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 /// Binary digits of a weight behind the point.
 const FRACTION: f64 = 40.0;
 
+/// How much less neighbours of an item count for each time that it was liked: the exponent that the validation windows of
+/// three logs prefer (docs/recommendation.md).
+const DAMPING: f32 = -0.3;
+
+/// The most popular items whose popularity is compared with how often they were liked at all.
+const COMPARED: usize = 100;
+
+/// With fewer items nothing is compared.
+const FEW: usize = 50;
+
 /// Weights above this count as this, so that no sum overflows.
 const MAX_WEIGHT: f64 = (1u64 << 32) as f64;
 
@@ -29,6 +39,10 @@ struct Sum {
     octaves: Vec<(i64, i128)>,
     /// Binary logarithm of the sum at time 0; minus infinity without events.
     log2: f64,
+    /// Events, whatever they weigh and however old they are.
+    count: i64,
+    /// What the count makes of the neighbours' votes for the item.
+    damping: f32,
 }
 
 /// A number that is never NaN.
@@ -37,7 +51,7 @@ struct Ordered(f64);
 
 impl Default for Sum {
     fn default() -> Self {
-        Self { octaves: Vec::new(), log2: f64::NEG_INFINITY }
+        Self { octaves: Vec::new(), log2: f64::NEG_INFINITY, count: 0, damping: 1.0 }
     }
 }
 
@@ -88,6 +102,8 @@ impl Popularity {
         let sum = &mut self.sums[number as usize];
         let old = sum.log2;
         sum.add(octave as i64, if weight < 0.0 { -units } else { units });
+        sum.count += if weight < 0.0 { -1 } else { 1 };
+        sum.damping = (sum.count.max(1) as f32).powf(DAMPING);
         let new = sum.log2;
         self.rank(number, id, (old, new));
     }
@@ -122,6 +138,31 @@ impl Popularity {
     pub(crate) fn relative_to_best(&self) -> impl Fn(u32) -> f32 + '_ {
         let best = self.ranked.first().map_or(0.0, |(Reverse(Ordered(best)), ..)| *best);
         move |number| ((self.sums[number as usize].log2 - best) * std::f64::consts::LN_2) as f32
+    }
+
+    /// What the votes of neighbours for the item `number` are multiplied by: they come more often for an item that many
+    /// like anyway.
+    pub(crate) fn damping(&self, number: u32) -> f32 {
+        self.sums[number as usize].damping
+    }
+
+    /// How much what is popular now is what was always popular: the correlation of both over the most popular items, −1
+    /// to 1; none where there are few.
+    pub(crate) fn steadiness(&self) -> Option<f64> {
+        let relative = self.relative_to_best();
+        let top = self.ranked.iter().take(COMPARED).map(|(_, _, number)| {
+            (f64::from(relative(*number).exp()), self.sums[*number as usize].count as f64)
+        });
+        let top: Vec<(f64, f64)> = top.collect();
+        if top.len() < FEW {
+            return None;
+        }
+        let mean = |of: fn(&(f64, f64)) -> f64| top.iter().map(of).sum::<f64>() / top.len() as f64;
+        let (now, ever) = (mean(|one| one.0), mean(|one| one.1));
+        let product = |of: &dyn Fn(&(f64, f64)) -> f64| top.iter().map(of).sum::<f64>();
+        let together = product(&|one| (one.0 - now) * (one.1 - ever));
+        let alone = product(&|one| (one.0 - now).powi(2)) * product(&|one| (one.1 - ever).powi(2));
+        (alone > 0.0).then(|| together / alone.sqrt())
     }
 
     /// Numbers of the items that anything happened to, most popular first, ties by identifier.

@@ -13,14 +13,11 @@ use super::{
     filter::CompiledFilter,
     item_index::ItemIndex,
     link::Link,
-    live::LiveScores,
+    live::{LiveScores, SEEDS},
     queue::{Asked, Failed},
     rank::{Candidate, hash},
 };
 use crate::error::ServiceError;
-
-/// The latest liked items that stand for a user where there is no model.
-const RECENT: usize = 20;
 
 const SECONDS_OF_A_YEAR: f32 = 365.25 * 86_400.0;
 
@@ -137,7 +134,7 @@ impl UserContext {
     fn recent(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
         let ids = self.liked().map(|event| event.item_id.as_str());
-        ids.filter(|id| seen.insert(*id)).take(RECENT).collect()
+        ids.filter(|id| seen.insert(*id)).take(SEEDS).collect()
     }
 }
 

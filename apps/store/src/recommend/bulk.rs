@@ -4,15 +4,21 @@
 //! that has none go into a store of redb in a folder of their own first, where they meet each other as they would
 //! in the tenant. Then the tenant is loaded with them in the order of their keys. A crash before the end leaves
 //! the tenant empty, and the folder is removed when the next import begins.
+//!
+//! Others may write to the store meanwhile: a tenant that has rows by then takes them one by one.
 
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use fs_err as fs;
 
-use super::Tenant;
+use super::{Incoming, Tenant};
 use crate::{EngineKind, Result, SCHEMA_OF_BLOCKS, Store};
 
 /// The folder within that of the store.
@@ -21,7 +27,7 @@ const BESIDE: &str = "importing";
 /// With fewer rows they are inserted one by one, and the layout of the store stays as it is.
 const FEW: usize = if cfg!(test) { 100 } else { 100_000 };
 
-/// An import into a store that nobody else writes to.
+/// An import of perhaps many rows.
 #[derive(Debug)]
 pub struct Bulk {
     store: Store,
@@ -35,20 +41,38 @@ struct Beside {
     store: Store,
     /// Tenants whose rows it takes.
     tenants: BTreeSet<String>,
+    _place: Place,
+}
+
+/// The only import of a store that gathers rows beside it.
+#[derive(Debug)]
+struct Place(Arc<AtomicBool>);
+
+impl Place {
+    fn take(of: &Arc<AtomicBool>) -> Option<Self> {
+        let is_taken = of.swap(true, Ordering::AcqRel);
+        (!is_taken).then(|| Self(Arc::clone(of)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl Store {
-    /// Begins an import of perhaps many rows. Nobody else may write to the store before it is finished.
+    /// Begins an import of perhaps many rows.
     pub fn bulk(&self) -> Result<Bulk> {
+        let direct = Bulk { store: self.clone(), beside: None };
         let dir = match self.engine() {
             EngineKind::Sled => self.inner.database.dir().join(BESIDE),
-            EngineKind::Redb | EngineKind::Postgres => {
-                return Ok(Bulk { store: self.clone(), beside: None });
-            }
+            EngineKind::Redb | EngineKind::Postgres => return Ok(direct),
         };
+        let Some(place) = Place::take(&self.inner.is_gathering) else { return Ok(direct) };
         remove(&dir)?;
         let store = Store::open_with(&dir, Some(EngineKind::Redb))?;
-        let beside = Some(Beside { dir, store, tenants: BTreeSet::new() });
+        let beside = Some(Beside { dir, store, tenants: BTreeSet::new(), _place: place });
         Ok(Bulk { store: self.clone(), beside })
     }
 }
@@ -78,8 +102,21 @@ impl Bulk {
 
     fn take_in(&self, name: &str) -> Result<()> {
         let Some(beside) = &self.beside else { return Ok(()) };
-        let tree = &self.store.tenant(name)?.tree;
-        let mut rows = beside.store.tenant(name)?.tree.iter();
+        let (gathered, tenant) = (beside.store.tenant(name)?, self.store.tenant(name)?);
+        {
+            let _alone = tenant.lock();
+            if tenant.tree.is_empty()? {
+                return self.load(&gathered, &tenant);
+            }
+        }
+        // Others wrote to it since.
+        tenant.for_import().restore_all(gathered.incoming())
+    }
+
+    /// Fills `tenant`, which is empty, while nobody else writes to it.
+    fn load(&self, gathered: &Tenant, tenant: &Tenant) -> Result<()> {
+        let tree = &tenant.tree;
+        let mut rows = gathered.tree.iter();
         let first: Vec<_> = rows.by_ref().take(FEW).collect::<Result<_>>()?;
         if first.len() < FEW {
             return tree.apply(first.into_iter().map(|(key, value)| (key, Some(value))).collect());
@@ -88,6 +125,27 @@ impl Bulk {
         self.store.inner.meta.insert("schema", SCHEMA_OF_BLOCKS.to_be_bytes())?;
         self.store.inner.committer.commit()?;
         tree.load(&mut first.into_iter().map(Ok).chain(rows))
+    }
+}
+
+impl Tenant {
+    /// All rows, as another tenant takes them.
+    fn incoming(&self) -> impl Iterator<Item = Result<Incoming>> + use<> {
+        let users = self.users("").map(|row| row.map(Incoming::User));
+        let items = self.items("").map(|row| row.map(Incoming::Item));
+        users.chain(items).chain(self.full_feedback().map(|row| row.map(Incoming::Full)))
+    }
+
+    /// Writes `rows`, uncommitted.
+    fn restore_all(&self, mut rows: impl Iterator<Item = Result<Incoming>>) -> Result<()> {
+        loop {
+            let chunk: Vec<Incoming> =
+                rows.by_ref().take(self.batch_rows).collect::<Result<_>>()?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            self.restore(&chunk)?;
+        }
     }
 }
 
@@ -204,6 +262,63 @@ mod tests {
             Store::migrate(loaded.path(), to)?;
             assert_eq!(exported(&Store::open(loaded.path())?)?, text, "{to}");
         }
+        Ok(())
+    }
+
+    /// As many events as an import takes before it gathers them beside the store, and more.
+    fn many() -> String {
+        let line = |i: i64| {
+            let time = Timestamp::from_seconds(1_600_000_000 + i * 977 % 60_000);
+            let (user, item) = (i * 7 % 131, i * 11 % 243);
+            format!(
+                "{{\"FeedbackType\":\"read\",\"UserId\":\"u{user}\",\"ItemId\":\"i{item}\",\"Timestamp\":\"{time}\"}}\n"
+            )
+        };
+        (0..2500).map(line).collect()
+    }
+
+    #[test]
+    fn a_running_store_loads_a_tenant_that_is_empty() -> anyhow::Result<()> {
+        let (loaded, inserted) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let store = Store::open(loaded.path())?;
+        let other = Store::open_with(inserted.path(), Some(EngineKind::Redb))?;
+        let tenant = store.tenant(DEFAULT_TENANT)?; // as a server holds it
+        let counts = store.import(many().as_bytes())?;
+        assert_eq!(counts, other.import(many().as_bytes())?);
+        assert_eq!(schema(&store)?, Some(SCHEMA_OF_BLOCKS.to_be_bytes().to_vec()));
+        assert_eq!(tenant.events().count(), other.tenant(DEFAULT_TENANT)?.events().count());
+        let text = exported(&store)?;
+        assert_eq!(text, exported(&other)?);
+        store.import(many().as_bytes())?; // one by one now
+        assert_eq!(exported(&store)?, text);
+        Ok(())
+    }
+
+    #[test]
+    fn what_others_write_during_an_import_stays() -> anyhow::Result<()> {
+        let (busy, quiet) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let store = Store::open(busy.path())?;
+        let mut bulk = store.bulk()?;
+        let gathered = bulk.tenant(DEFAULT_TENANT)?;
+        let tenant = store.tenant(DEFAULT_TENANT)?;
+        let row = |user: &str| Feedback {
+            feedback_type: "read".into(),
+            user_id: user.into(),
+            item_id: "i".into(),
+            timestamp: Timestamp::from_seconds(1_600_000_100),
+            ..Feedback::default()
+        };
+        gathered.import_feedback(&[row("a"), row("b")])?;
+        tenant.put_feedback(&[row("b"), row("c")], Mode::Merge, Insert::BOTH)?;
+        // Another import meanwhile does without the folder.
+        store.import(many().as_bytes())?;
+        bulk.finish()?;
+        let other = Store::open(quiet.path())?;
+        other.import(many().as_bytes())?;
+        let rows = [row("a"), row("b"), row("c")];
+        other.tenant(DEFAULT_TENANT)?.put_feedback(&rows, Mode::Merge, Insert::BOTH)?;
+        assert_eq!(exported(&store)?, exported(&other)?);
+        assert!(!busy.path().join(BESIDE).exists());
         Ok(())
     }
 

@@ -20,7 +20,7 @@ const MAX_LINE: u64 = 1 << 20;
 /// An import under way.
 struct Import<'a> {
     store: &'a Store,
-    /// Where rows of tenants go, unless others may write to the store meanwhile.
+    /// Where rows of tenants go, once there are many of them.
     bulk: Option<Bulk>,
     counts: Counts,
     tenant: String,
@@ -39,7 +39,8 @@ impl Store {
         self.import_into(DEFAULT_TENANT, reader)
     }
 
-    /// Reads rows into the tenant `name`, unless they name another themselves.
+    /// Reads rows into the tenant `name`, unless they name another themselves. Many rows of a tenant that was empty
+    /// may be taken in as a whole at the end.
     pub fn import_into(&self, name: &str, reader: impl BufRead) -> Result<Counts> {
         self.import_by(None, name, reader)
     }
@@ -174,6 +175,9 @@ impl Import<'_> {
         let rows = std::mem::take(&mut self.rows);
         if rows.is_empty() {
             return Ok(());
+        }
+        if self.bulk.is_none() && rows.len() >= self.batch_rows {
+            self.bulk = Some(self.store.bulk()?);
         }
         let tenant = match &mut self.bulk {
             Some(bulk) => bulk.tenant(&self.tenant)?,

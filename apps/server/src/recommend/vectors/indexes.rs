@@ -67,6 +67,7 @@ impl VectorIndexes {
         let indexes = self.clone();
         let make = move || {
             let (count, started) = (vectors.len(), Instant::now());
+            tracing::info!(path = kind.path, count, "an index of vectors is begun");
             let cells = Cells::new(kind.distance, &vectors, at)
                 .inspect_err(|error| tracing::error!(error, "no index of vectors is made"));
             let seconds = started.elapsed().as_secs_f32();
