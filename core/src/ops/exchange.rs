@@ -125,6 +125,9 @@ impl Departure {
     }
 }
 
+/// Chunks on their way, and who carries them.
+type Travelling = (Courier, Vec<(Sent, Pending)>);
+
 /// Rows `(N, D)` and weights `(N, S)` to sums of answers `(N, D)`.
 struct Sharded {
     ranks: Ranks,
@@ -134,7 +137,7 @@ struct Sharded {
     numbers: Vec<u32>,
     prototype: Experts,
     /// What departed.
-    travelling: Mutex<Option<(Courier, Vec<(Sent, Pending)>)>>,
+    travelling: Mutex<Option<Travelling>>,
     /// What the backward pass needs of the forward pass.
     passed: OnceLock<Vec<Passed>>,
 }
