@@ -298,6 +298,9 @@ impl RunConfig {
         if self.accumulation == 0 {
             return Err("`accumulation` is 0; 1 updates the weights after every batch".into());
         }
+        if self.exchange_chunks == 0 {
+            return Err("`exchange_chunks` is 0; 1 sends the rows of a batch at once".into());
+        }
         if self.expert_parallel && self.revive_below > 0.0 {
             return Err(
                 "`revive_below` copies experts, and with `expert_parallel` they are not in one \
