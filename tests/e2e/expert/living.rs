@@ -1,6 +1,6 @@
 //! A running server and an expert that comes and goes.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use dragoman_e2e::{Options, TestApp, app::answer, model};
@@ -21,6 +21,13 @@ async fn until(app: &TestApp, path: &str, is_so: impl Fn(&Value) -> bool) -> Res
     anyhow::bail!("{path} did not change in 10 seconds: {}", app.log())
 }
 
+/// Writes `text` where `path` is, at once: the server may look at any moment.
+fn replace(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
+    let part = path.with_extension("part");
+    fs_err::write(&part, text)?;
+    Ok(fs_err::rename(&part, path)?)
+}
+
 #[tokio::test]
 async fn a_server_takes_up_an_expert_and_drops_no_request() -> Result<()> {
     let work = tempfile::tempdir()?;
@@ -35,7 +42,8 @@ async fn a_server_takes_up_an_expert_and_drops_no_request() -> Result<()> {
     while learning.try_wait()?.is_none() {
         assert_eq!(app.translate("Good morning.", "en", "de").await?, "Guten Morgen.");
     }
-    assert!(learning.wait()?.success());
+    let learned = learning.wait_with_output()?;
+    assert!(learned.status.success(), "{}", String::from_utf8_lossy(&learned.stderr));
     let languages = until(&app, "/languages", |reply| reply[0]["domains"].is_array()).await?;
     assert_eq!(languages[0]["domainTargets"], json!({ "house": ["de"] }), "{languages}");
     let (_, experts) = answer(app.get("/experts").header("Accept", "application/json")).await?;
@@ -72,13 +80,12 @@ async fn a_server_takes_up_an_expert_and_drops_no_request() -> Result<()> {
     let parsed: Value = serde_json::from_str(&text)?;
     let entry = parsed["experts"].as_array().and_then(|all| all.last()).context("experts")?;
     let file = entry["file"].as_str().context("the file of the expert")?.to_string();
-    let (path, hidden) = (model.join(&file), model.join("hidden"));
+    let path = model.join(&file);
     let whole = fs_err::read(&path)?;
     let mut altered = whole.clone();
     *altered.last_mut().context("a file with something in it")? ^= 1;
-    fs_err::write(&hidden, altered)?;
-    fs_err::rename(&hidden, &path)?;
-    fs_err::write(&register, format!("{text}\n"))?;
+    replace(&path, altered)?;
+    replace(&register, format!("{text}\n"))?;
     let health = until(&app, "/health", |reply| reply["refusedModel"].is_string()).await?;
     assert!(
         health["refusedModel"].as_str().is_some_and(|reason| reason.contains(&file)),
@@ -86,8 +93,8 @@ async fn a_server_takes_up_an_expert_and_drops_no_request() -> Result<()> {
     );
     assert!(app.log().contains(&file), "the log names it too");
     assert_eq!(app.translate("Good morning.", "en", "de").await?, "Guten Morgen.");
-    fs_err::write(&path, whole)?;
-    fs_err::write(&register, format!("{text} \n"))?;
+    replace(&path, whole)?;
+    replace(&register, format!("{text} \n"))?;
     until(&app, "/health", |reply| reply["refusedModel"].is_null()).await?;
 
     super::expert("remove", &["domain.house"], &model)?.stdout()?;
