@@ -192,7 +192,8 @@ async fn two_servers_share_a_cache_and_start_without_the_store() -> Result<()> {
     store.fail("experts.json", Fault::Status(503), usize::MAX);
     let app = TestApp::start(serving(&store, cache.path())).await?;
     assert_eq!(app.translate("The cat sleeps.", "en", "de").await?, "Die Katze schläft.");
-    assert!(app.log().contains(ADDRESS) && app.log().contains("WARN"), "{}", app.log());
+    app.until_logged("WARN").await?;
+    app.until_logged(ADDRESS).await?;
     Ok(())
 }
 
@@ -212,7 +213,7 @@ async fn a_new_register_is_taken_up_and_one_without_its_files_is_refused() -> Re
     broken["tokenizer_sha256"] = "ab".repeat(32).into();
     store.put(&format!("{OBJECT}/experts.json"), serde_json::to_vec(&broken)?);
     until("the register is refused", || async { Ok(app.log().contains("is refused")) }).await?;
-    assert!(app.log().contains(&format!("{ADDRESS}/tokenizer.json")), "{}", app.log());
+    app.until_logged(&format!("{ADDRESS}/tokenizer.json")).await?;
     assert_eq!(app.translate("The cat sleeps.", "en", "de").await?, "Die Katze schläft.");
 
     // A file that replaces another lies beside the model by its hash, until nobody reads the old one.

@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ExitStatus},
     sync::{Arc, Mutex, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -85,6 +85,8 @@ pub struct TestApp {
     pub store: PathBuf,
     child: Child,
     log: Log,
+    /// The threads that read what it says.
+    readers: Vec<JoinHandle<()>>,
     _folder: TempDir,
 }
 
@@ -99,14 +101,17 @@ impl TestApp {
         let folder = tempfile::tempdir()?;
         let mut child = options.command(folder.path())?.spawn()?;
         let log = Log::default();
-        log.follow(child.stdout.take().context("stdout is piped")?);
-        log.follow(child.stderr.take().context("stderr is piped")?);
+        let readers = vec![
+            log.follow(child.stdout.take().context("stdout is piped")?),
+            log.follow(child.stderr.take().context("stderr is piped")?),
+        ];
         let mut app = Self {
             url: String::new(),
             client: Client::builder().no_proxy().pool_idle_timeout(IDLE).build()?,
             store: options.store.unwrap_or_else(|| folder.path().into()),
             child,
             log,
+            readers,
             _folder: folder,
         };
         app.url = app.await_address().await?;
@@ -143,12 +148,27 @@ impl TestApp {
         binary::signal(&self.child, name)
     }
 
-    /// Waits until the server has ended.
+    /// Waits until the server has ended and all that it said is in the log.
     pub fn wait(&mut self) -> Result<ExitStatus> {
-        binary::wait(&mut self.child)
+        let status = binary::wait(&mut self.child)?;
+        for reader in self.readers.drain(..) {
+            reader.join().map_err(|_| anyhow!("the log could not be read"))?;
+        }
+        Ok(status)
     }
 
-    /// What the server has said so far.
+    /// Waits until the server has said `text`: what it says may come later than its answer to a request.
+    pub async fn until_logged(&self, text: &str) -> Result<()> {
+        let started = Instant::now();
+        while !self.log.text().contains(text) {
+            ensure!(started.elapsed() < PATIENCE, "no `{text}` in:\n{}", self.log.text());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// What the server has said so far; what it says next to an answer may not be there yet:
+    /// [`Self::until_logged`] waits for it.
     pub fn log(&self) -> String {
         self.log.text()
     }
@@ -204,7 +224,7 @@ struct Log(Arc<Mutex<String>>);
 
 impl Log {
     /// Reads `pipe` to its end in a thread, so that the process never waits for a reader.
-    fn follow(&self, pipe: impl Read + Send + 'static) {
+    fn follow(&self, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
         let log = self.clone();
         thread::spawn(move || {
             let mut reader = BufReader::new(pipe);
@@ -213,7 +233,7 @@ impl Log {
                 log.lock().push_str(&String::from_utf8_lossy(&line));
                 line.clear();
             }
-        });
+        })
     }
 
     fn text(&self) -> String {

@@ -1,6 +1,6 @@
 //! From events to a model and back: `dragoman train recommendation --from-store`.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use dragoman_e2e::{Dragoman, Options, TestApp, model};
@@ -90,15 +90,10 @@ async fn what_a_server_gathered_becomes_the_model_that_it_serves() -> Result<()>
     }
     let after = fs_err::read(dir.path().join("model/experts.json"))?;
     ensure!(before != after || finished.code == Some(0), "the forced model took the place");
-    for _ in 0..100 {
-        if app.log().contains("took up the changed model") {
-            let list: Value = app.get(path).send().await?.json().await?;
-            assert_eq!(list["Items"].as_array().map(Vec::len), Some(3));
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    anyhow::bail!("the server did not take up the new model:\n{}", app.log())
+    app.until_logged("took up the changed model").await?;
+    let list: Value = app.get(path).send().await?.json().await?;
+    assert_eq!(list["Items"].as_array().map(Vec::len), Some(3));
+    Ok(())
 }
 
 #[tokio::test]
@@ -123,15 +118,10 @@ async fn a_server_trains_its_model_again_by_itself() -> Result<()> {
     let refused = options().command(dir.path())?.failure()?;
     ensure!(refused.contains("DRAGOMAN_ADMIN_KEY"), "{refused}");
     let app = TestApp::start(options().env("DRAGOMAN_ADMIN_KEY", "let me in")).await?;
-    for _ in 0..600 {
-        if app.log().contains("trained again") {
-            let list: Value = app.get("/api/recommend/u0000?n=3").send().await?.json().await?;
-            assert_eq!(list.as_array().map(Vec::len), Some(3));
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    anyhow::bail!("the server did not train its model again:\n{}", app.log())
+    app.until_logged("trained again").await?;
+    let list: Value = app.get("/api/recommend/u0000?n=3").send().await?.json().await?;
+    assert_eq!(list.as_array().map(Vec::len), Some(3));
+    Ok(())
 }
 
 #[tokio::test]
