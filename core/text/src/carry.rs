@@ -19,6 +19,7 @@ pub(crate) use self::part::Answer;
 use self::{
     mask::word,
     part::{Context, Part},
+    place::Spaces,
 };
 use crate::{
     document::{Item, Rewritten},
@@ -56,8 +57,7 @@ struct Mark {
     at: usize,
     span: usize,
     role: Role,
-    /// Whether white space stands before and behind it.
-    spaced: bool,
+    spaces: Spaces,
 }
 
 impl Carrier {
@@ -74,10 +74,10 @@ impl Carrier {
                 text.push(word(words.len()));
                 words.push(Word { span, text: piece, role: found.role.clone() });
             } else {
-                let before = text.ends_with(char::is_whitespace);
+                let before = text.ends_with(' ');
                 let behind = sentence.text[at..].starts_with(char::is_whitespace);
-                let spaced = before && behind && !found.at.is_empty();
-                marks.push(Mark { at: text.len(), span, role: found.role.clone(), spaced });
+                let spaces = Spaces { before, behind: before && behind && !found.at.is_empty() };
+                marks.push(Mark { at: text.len(), span, role: found.role.clone(), spaces });
             }
         }
         push_prose(&mut text, &sentence.text[at..]);
@@ -162,9 +162,15 @@ fn push(items: &mut Vec<Item>, text: &str) {
     }
 }
 
-/// Adds prose to the text of a part; where a span was taken out, one space is enough.
+/// Adds prose to the text of a part, with one space for any white space: no-break spaces and several
+/// spaces are layout of the source, which models have hardly read.
 fn push_prose(text: &mut String, prose: &str) {
-    let prose = if text.ends_with(' ') { prose.trim_start_matches(' ') } else { prose };
-    // A soft hyphen says where a word of the source may be cut.
-    text.extend(prose.chars().filter(|c| *c != '\u{ad}'));
+    for c in prose.chars() {
+        match c {
+            '\u{ad}' => {} // says where a word of the source may be cut
+            c if c.is_whitespace() && text.ends_with(' ') => {}
+            c if c.is_whitespace() => text.push(' '),
+            c => text.push(c),
+        }
+    }
 }

@@ -325,6 +325,33 @@ mod tests {
     }
 
     #[test]
+    fn white_space_of_any_kind_is_one_space_to_the_model() {
+        let model = |text: &str| match text {
+            "The book is on the table." => "Das Buch ist auf dem Tisch.".to_owned(),
+            "the table" => "dem Tisch".to_owned(),
+            other => format!("not understood: {other}"),
+        };
+        let html = "<p>The&nbsp;book&#160;is \u{a0} on\u{202f}<b>the&nbsp;table</b>.&nbsp;</p>";
+        let expected = "<p>Das Buch ist auf <b>dem Tisch</b>.&nbsp;</p>";
+        assert_eq!(translate(html, model), expected);
+    }
+
+    #[test]
+    fn an_image_keeps_the_space_before_it() {
+        let model = |text: &str| match text.trim() {
+            "Look here!" => "Schau hier!".to_owned(),
+            "Look !" => "Schau!".to_owned(),
+            other => format!("not understood: {other}"),
+        };
+        for (html, expected) in [
+            ("<p>Look <img> here!</p>", "<p>Schau <img> hier!</p>"),
+            ("<p>Look <img>!</p>", "<p>Schau <img>!</p>"),
+        ] {
+            assert_eq!(translate(html, model), expected);
+        }
+    }
+
+    #[test]
     fn elements_without_end_do_no_harm() {
         let deep = format!("{}word and word{}", "<b>".repeat(50_000), "</b> and".repeat(50_000));
         assert_eq!(translate(&deep, str::to_owned), deep);

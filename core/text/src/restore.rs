@@ -145,6 +145,9 @@ fn copy_final(source: &str, translation: &str) -> String {
     let (Some(wanted), Some(found)) = (source.chars().last(), translation.chars().last()) else {
         return translation.to_owned();
     };
+    if let Some(text) = copy_run(source, translation) {
+        return text;
+    }
     let is_ellipsis = translation.ends_with("..") || found == '…' || wanted == '…';
     let same = narrow(wanted) == narrow(found);
     let bare = translation.strip_suffix(|c| FINAL.contains(&c)).unwrap_or(translation);
@@ -153,6 +156,20 @@ fn copy_final(source: &str, translation: &str) -> String {
         true => format!("{bare}{wanted}"),
         false => bare.to_owned(),
     }
+}
+
+/// `translation` with the marks that `source` ends in, if these are an ellipsis or several of `!` and `?`;
+/// `None` where they are not, or the translation ends in marks of an eastern script.
+fn copy_run(source: &str, translation: &str) -> Option<String> {
+    let is_mark = |c: char| matches!(c, '!' | '?' | '.' | ',' | ';' | '…');
+    let run = &source[source.trim_end_matches(is_mark).len()..];
+    let is_ellipsis = run.contains('…') || run.contains("...");
+    let is_eastern = translation.ends_with(['。', '！', '？', '；']) || translation.ends_with("……");
+    if is_eastern || !is_ellipsis && run.matches(['!', '?']).count() < 2 {
+        return None;
+    }
+    let bare = translation.trim_end_matches(is_mark);
+    Some(if bare.trim().is_empty() { String::new() } else { format!("{bare}{run}") })
 }
 
 /// The western form of an eastern mark: both end a sentence alike.
@@ -238,8 +255,20 @@ mod tests {
         assert_eq!(restore("A Title", "Ein Titel.", "fr"), "Ein Titel");
         assert_eq!(restore("Good morning.", "Guten Morgen", "fr"), "Guten Morgen.");
         assert_eq!(restore("Wait...", "Warte...", "fr"), "Warte...");
-        assert_eq!(restore("Wait…", "Warte...", "fr"), "Warte...");
         assert_eq!(restore("Hello.", "你好。", "fr"), "你好。");
+    }
+
+    #[test]
+    fn an_ellipsis_and_several_marks_are_those_of_the_source() {
+        assert_eq!(restore("Wait…", "Warte...", "de"), "Warte…");
+        assert_eq!(restore("Save as…", "Speichern unter", "de"), "Speichern unter…");
+        assert_eq!(restore("Wait...", "Attendez…", "fr"), "Attendez...");
+        assert_eq!(restore("What?!", "Was!", "de"), "Was?!");
+        assert_eq!(restore("Go!!!", "Va !", "fr"), "Va !!!");
+        assert_eq!(restore("Are you...?", "Bist du?", "de"), "Bist du...?");
+        assert_eq!(restore("Wait…", "等等……", "zh"), "等等……");
+        assert_eq!(restore("Go!!!", "走！", "zh"), "走！");
+        assert_eq!(restore("Wait…", "...", "de"), "Wait…");
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn paragraphs_spans_and_notes_are_translated() {
         <text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>A note.</text:p></text:note-body></text:note> Next.</text:p>\
         <text:p>12:30</text:p>";
     let asked = asked("a.odt", &odt(content));
-    for sentence in ["The title", "One  two three.", "A note.", "Next.", "Footer"] {
+    for sentence in ["The title", "One two three.", "A note.", "Next.", "Footer"] {
         assert!(asked.iter().any(|text| text == sentence), "{sentence} in {asked:?}");
     }
     let out = translated("a.odt", &odt(content), shout).expect("it can be read");
@@ -80,7 +80,7 @@ fn chapters_and_contents_of_a_book_are_translated() {
     let out = translated("a.epub", &package, shout).expect("it can be read");
     let chapter = member(&out, "OEBPS/ch1.xhtml");
     for expected in [
-        "<body>LOOSE TEXT<h1 id=\"x\">CHAPTER\u{a0}ONE</h1>",
+        "<body>LOOSE TEXT<h1 id=\"x\">CHAPTER ONE</h1>",
         "<p>IT WAS <em>DARK</em> &amp; COLD.<br/>VERY <code>ls -l</code> COLD.</p>",
         "<pre>not this</pre><p translate=\"no\">nor this</p>",
         "<li>AN ITEM<ul><li>INNER</li></ul></li>",

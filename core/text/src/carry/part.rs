@@ -360,7 +360,7 @@ impl Part {
                     let nodes = &mut levels.last_mut()?.1;
                     // Markup that stands together stays together.
                     if !nodes.last_mut().is_some_and(|last| last.joins(mark.at, mark.span)) {
-                        nodes.push(Node::point(mark.at, mark.span, mark.spaced));
+                        nodes.push(Node::point(mark.at, mark.span, mark.spaces));
                         count += 1;
                     }
                 }

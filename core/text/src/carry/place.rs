@@ -37,8 +37,16 @@ pub(super) struct Tags {
 enum Kind {
     /// Two tags, and which translated fragment tells their place.
     Element { open: usize, close: usize, fragment: Option<usize> },
-    /// Markup between words, which may have white space around it.
-    Point { spans: Vec<usize>, spaced: bool },
+    /// Markup between words.
+    Point { spans: Vec<usize>, spaces: Spaces },
+}
+
+/// The white space around markup that stands between words.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spaces {
+    pub(super) before: bool,
+    /// Whether there is some behind it as well; markup that holds the space behind itself has none.
+    pub(super) behind: bool,
 }
 
 impl Node {
@@ -54,8 +62,8 @@ impl Node {
     }
 
     /// Markup without text.
-    pub(super) fn point(at: usize, span: usize, spaced: bool) -> Self {
-        let kind = Kind::Point { spans: vec![span], spaced };
+    pub(super) fn point(at: usize, span: usize, spaces: Spaces) -> Self {
+        let kind = Kind::Point { spans: vec![span], spaces };
         Self { range: at..at, kind, children: Vec::new() }
     }
 
@@ -117,21 +125,26 @@ impl Placer<'_> {
         }
         placed.sort_by_key(|(place, _)| (place.start, place.end));
         let mut at = within.start;
+        let mut skipped = 0;
         for (place, node) in placed {
-            if place.start < at {
+            if place.start + skipped < at {
                 return None; // a mark without text stands within the words of another
             }
-            push(out, &self.target[at..place.start]);
-            at = place.end;
+            push(out, &self.target[at..place.start.max(at)]);
+            at = place.end.max(at);
+            skipped = 0;
             match &node.kind {
-                Kind::Point { spans, spaced } => {
+                Kind::Point { spans, spaces } => {
                     let is_apart = self.target[..at].ends_with(char::is_whitespace);
-                    if *spaced && !is_apart && at > 0 {
+                    if spaces.before && !is_apart && at > 0 {
+                        let has_space = self.target[at..within.end].starts_with(' ');
+                        skipped = usize::from(has_space && !spaces.behind);
+                        at += skipped;
                         push(out, " ");
                     }
                     out.extend(spans.iter().map(|&span| Item::Span(span)));
                     let rest = &self.target[at..within.end];
-                    if *spaced && rest.starts_with(|c: char| c.is_alphanumeric()) {
+                    if spaces.behind && rest.starts_with(|c: char| c.is_alphanumeric()) {
                         push(out, " ");
                     }
                 }

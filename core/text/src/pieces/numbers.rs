@@ -50,6 +50,16 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
         when(Kind::Account, Noun, r"\b(?:\d{4}[ -]){3}\d{4}\b|\b\d{7,200}\b", |text, at| {
             (!goes_on(text, at.end)).then_some(at)
         }),
+        // Ranges with a dash, which models write as a hyphen, or as a word between two numbers
+        when(
+            Kind::Number,
+            Noun,
+            r"\b\d{1,9}(?:[.,:]\d{1,9}){0,3}(?:[AaPp][Mm]\b)?[–‒]\d{1,9}(?:[.,:]\d{1,9}){0,3}(?:[AaPp][Mm]\b)?",
+            |text, at| {
+                let touches = |c: char| matches!(c, ':' | '.' | '-' | '–') || c.is_alphanumeric();
+                (!before(text, at.start).is_some_and(touches)).then_some(at)
+            },
+        ),
         // Dates and times
         pattern(
             Kind::Date,
