@@ -10,6 +10,7 @@ pub mod describe;
 mod events;
 mod parquet;
 mod format;
+mod reads;
 mod rows;
 mod sequences;
 pub mod split;
@@ -50,6 +51,9 @@ pub struct Interactions {
     pub kinds: Vec<String>,
     /// What each user did, oldest first; events of one time stay in the order of the input.
     pub histories: Vec<Vec<Event>>,
+    /// What each user saw, oldest first, where that is told apart
+    /// ([`with_read_feedback`](Self::with_read_feedback)); else empty.
+    pub reads: Vec<Vec<Event>>,
     /// Whether the events have times; in the sequence files of papers they have an order only, and
     /// every time is 0.
     pub has_times: bool,
@@ -98,7 +102,7 @@ impl Interactions {
         }
         histories.iter_mut().for_each(|history| history.sort_by_key(|event| event.time));
         let has_times = histories.iter().flatten().any(|event| event.time != 0);
-        Self { users, items, kinds, histories, has_times }
+        Self { users, items, kinds, histories, reads: Vec::new(), has_times }
     }
 
     /// All events, user by user.
@@ -123,6 +127,15 @@ impl Interactions {
                     hasher.update([0]);
                 }
                 hasher.update(event.value.to_le_bytes());
+                hasher.update(event.time.to_le_bytes());
+            }
+        }
+        for (user, reads) in self.users.iter().zip(&self.reads) {
+            for event in reads {
+                for text in [user.id.as_str(), &self.items[event.item as usize].id] {
+                    hasher.update(text);
+                    hasher.update([1]);
+                }
                 hasher.update(event.time.to_le_bytes());
             }
         }

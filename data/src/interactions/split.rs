@@ -74,8 +74,13 @@ impl Interactions {
     /// The same users and items with the events before `time`.
     #[must_use]
     pub fn before(&self, time: i64) -> Self {
-        let until = |history: &Vec<Event>| history[..place(history, time)].to_vec();
-        Self { histories: self.histories.iter().map(until).collect(), ..self.without_events() }
+        let until = |events: &Vec<Event>| events[..place(events, time)].to_vec();
+        let (histories, reads) = (self.histories.iter(), self.reads.iter());
+        Self {
+            histories: histories.map(until).collect(),
+            reads: reads.map(until).collect(),
+            ..self.without_events()
+        }
     }
 
     /// Cuts the log at `time`; what happened from `end` on is left out.
@@ -102,6 +107,13 @@ impl Interactions {
             train.histories.push(before.to_vec());
             targets.push(last);
         }
+        for (reads, targets) in self.reads.iter().zip(&targets) {
+            let mut reads = reads.clone();
+            if let Some(target) = targets.first() {
+                reads.retain(|read| read.time <= target.time && read.item != target.item);
+            }
+            train.reads.push(reads);
+        }
         Split { train, targets }
     }
 
@@ -111,6 +123,7 @@ impl Interactions {
             items: self.items.clone(),
             kinds: self.kinds.clone(),
             histories: Vec::new(),
+            reads: Vec::new(),
             has_times: self.has_times,
         }
     }

@@ -63,6 +63,11 @@ struct Recommend {
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     users: u32,
 
+    /// Things that are shown beside each one that is taken, and passed over, as feedback of the type
+    /// `shown`
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    impressions: u32,
+
     /// Second since 1970 at which the shop ends [default: now]
     #[arg(long, value_name = "SECONDS")]
     end: Option<i64>,
@@ -81,7 +86,8 @@ impl Recommend {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let end = self.end.unwrap_or(i64::try_from(now)?);
         let (items, users) = (self.items as usize, self.users as usize);
-        let shop = ShopConfig { seed: self.seed, items, users, end }.generate();
+        let impressions = self.impressions as usize;
+        let shop = ShopConfig { seed: self.seed, items, users, end, impressions }.generate();
         if self.print {
             let mut out = std::io::stdout().lock();
             for rows in ["users", "items", "feedback"] {
