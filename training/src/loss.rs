@@ -5,6 +5,7 @@
 //! mean(−log p)` (Szegedy et al. 2016).
 
 pub mod items;
+pub mod reads;
 mod sampled;
 mod shortlist;
 

@@ -10,9 +10,13 @@ use anyhow::{Context, Result};
 use candle::Device;
 use dragoman_core::{
     directory::Files,
-    recommend::{Event, Item, Query},
+    recommend::{Blend, Event, Item, Query},
+    recommender::Recommender,
 };
-use dragoman_data::interactions::{Interactions, User};
+use dragoman_data::{
+    interactions::{Interactions, User},
+    shop::ShopConfig,
+};
 use dragoman_training::{
     control::Control,
     recommendation::{metrics::Scores, ranking::Outcome, trial::Trial},
@@ -217,5 +221,132 @@ fn the_best_weights_can_be_chosen_by_files() -> Result<()> {
     let done =
         train(&config(20), &log, Protocol::LeaveOneOut, Some(dev), &paths, &Control::default())?;
     assert!(done.best.is_some() && done.model.is_some_and(|model| model.exists()));
+    Ok(())
+}
+
+/// The shop in which everybody is shown the next circle before each choice, and never chooses from it.
+fn shop_with_reads() -> Interactions {
+    let mut log = shop();
+    let reads = |(user, history): (u32, &Vec<Event>)| -> Vec<Event> {
+        let first = (user + 1) % 3 * 8;
+        let shown = |event: Event| (0..8).map(move |i| Event { item: first + i, ..event });
+        history.iter().copied().flat_map(shown).collect()
+    };
+    log.reads = (0..).zip(&log.histories).map(reads).collect();
+    log
+}
+
+/// How often an item of the circle that a user is shown ranks below one of the circle that the user never
+/// sees.
+fn below_unseen(model: &Path, log: &Interactions) -> Result<f64> {
+    let recommender = Files::Folder(model.into()).load_recommender()?;
+    let popularity = vec![1.0; log.items.len()];
+    let query = |user: usize| Query {
+        history: &log.histories[user],
+        labels: &log.users[user].labels,
+        now: 2_000_000,
+        popularity: &popularity,
+    };
+    let rankings = recommender.rank(&(0..48).map(query).collect::<Vec<_>>())?;
+    let below = |(user, scores): (usize, &[f32])| {
+        let circle = |of: usize| scores[of % 3 * 8..][..8].iter();
+        let pairs =
+            circle(user + 1).flat_map(|shown| circle(user + 2).map(move |other| shown < other));
+        pairs.filter(|is_below| *is_below).count() as f64 / 64.0
+    };
+    let scores = rankings.iter().map(|ranking| ranking.scores.as_slice()).enumerate();
+    Ok(scores.map(below).sum::<f64>() / 48.0)
+}
+
+#[test]
+fn what_is_always_read_and_never_chosen_ranks_lower() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let log = shop_with_reads();
+    let train = |name: &str, read_weight: f32, log: &Interactions| -> Result<PathBuf> {
+        let mut config = config(60);
+        config.blend.enabled = false;
+        config.objective.read_weight = read_weight;
+        let out = dir.path().join(name);
+        let summary =
+            train(&config, log, Protocol::LeaveOneOut, None, &paths(&out), &Control::default())?;
+        summary.model.context("a run leaves a model")
+    };
+    let without = Interactions { reads: Vec::new(), ..log.clone() };
+    let [none, off, on] =
+        [train("none", 1.0, &without)?, train("off", 0.0, &log)?, train("on", 4.0, &log)?];
+    let weights = |model: &Path| -> Result<Vec<Vec<u8>>> {
+        let mut files: Vec<PathBuf> =
+            fs_err::read_dir(model)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        files.retain(|path| path.extension().is_some_and(|end| end == "safetensors"));
+        files.sort();
+        assert!(!files.is_empty(), "no weights in {}", model.display());
+        files.into_iter().map(|path| Ok(fs_err::read(path)?)).collect()
+    };
+    assert!(weights(&none)? == weights(&off)?, "without a weight the reads change nothing");
+    assert!(weights(&on)? != weights(&off)?);
+
+    let [off, on] = [below_unseen(&off, &log)?, below_unseen(&on, &log)?];
+    assert!(on > 0.75 && on > off + 0.2, "{on} with what was read, {off} without");
+    Ok(())
+}
+
+/// NDCG@10 on the generated shop with weights of what was shown, paired by user: `SEEDS=1,2 WEIGHTS=0,0.3,1
+/// STEPS=300 cargo test --release -p dragoman-training --test recommendation_model -- --ignored --nocapture`.
+#[test]
+#[ignore = "it measures, for minutes"]
+fn what_reads_are_worth_in_the_generated_shop() -> Result<()> {
+    let numbers = |name: &str, usual: &str| -> Result<Vec<f32>> {
+        let text = std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+        text.split(',').map(|number| Ok(number.trim().parse()?)).collect()
+    };
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/recommend-shop.toml");
+    for seed in numbers("SEEDS", "1,2")? {
+        let seed = seed as u64;
+        let shop =
+            ShopConfig { seed, items: 600, users: 500, impressions: 5, ..Default::default() };
+        let log = shop.generate().log.with_read_feedback(&["shown".into()]);
+        let test = Trial::in_time(&log, log.cuts(0.9)?.test, None, false);
+        let reads = log.reads.iter().map(Vec::len).sum::<usize>();
+        println!(
+            "seed {seed}: {} events, {reads} shown, {} users asked",
+            log.len(),
+            test.cases.len()
+        );
+        let mut first: Vec<[f64; 2]> = Vec::new();
+        for weight in numbers("WEIGHTS", "0,0.1,0.3,1")? {
+            let mut config = TrainConfig::load(&config)?;
+            config.run.seed = seed;
+            config.run.budget.steps = numbers("STEPS", "300")?[0] as u64;
+            config.objective.read_weight = weight;
+            let dir = tempfile::tempdir()?;
+            let protocol = Protocol::Time { quantile: 0.9 };
+            let done =
+                train(&config, &log, protocol, None, &paths(dir.path()), &Control::default())?;
+            let files = Files::Folder(done.model.context("a run leaves a model")?);
+            let mut alone = files.load_recommendation(&Device::Cpu)?;
+            alone.blend = Blend { rules: alone.blend.rules, ..Blend::default() };
+            let mixed = Outcome::of_model(&test, files.load_recommender()?.as_ref())?;
+            let alone = Outcome::of_model(&test, &Recommender::new(alone)?)?;
+            let users: Vec<[f64; 2]> = (mixed.scores.iter().zip(&alone.scores))
+                .map(|(mixed, alone)| [mixed.ndcg, alone.ndcg])
+                .collect();
+            if first.is_empty() {
+                first.clone_from(&users);
+            }
+            for (place, name) in ["mixture", "transformer"].into_iter().enumerate() {
+                let count = users.len() as f64;
+                let mean = users.iter().map(|user| user[place]).sum::<f64>() / count;
+                let differences: Vec<f64> = users
+                    .iter()
+                    .zip(&first)
+                    .map(|(now, first)| now[place] - first[place])
+                    .collect();
+                let more = differences.iter().sum::<f64>() / count;
+                let squares = differences.iter().map(|one| (one - more).powi(2)).sum::<f64>();
+                let error = squares.sqrt() / count;
+                println!("weight {weight}, {name}: {mean:.4}, {more:+.4} ± {error:.4}");
+            }
+        }
+    }
     Ok(())
 }

@@ -45,6 +45,11 @@ pub struct LogitBias<'a> {
 }
 
 impl LogitBias<'_> {
+    /// What is added to the logit of `item` in row `n` of all.
+    pub(super) fn of(&self, n: usize, item: u32, num_items: usize) -> f32 {
+        self.table[self.rows[n] as usize * num_items + item as usize]
+    }
+
     /// Adds to `logits` `(n, V)`, whose first row is row `first` of all.
     fn add(&self, first: usize, logits: &mut [f32], num_items: usize) {
         for (logits, &row) in logits.chunks_exact_mut(num_items).zip(&self.rows[first..]) {

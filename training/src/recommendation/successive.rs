@@ -51,12 +51,15 @@ impl Successive {
         for (user, after) in split.targets.iter().enumerate() {
             let history = &log.histories[user];
             let before = history.len() - after.len();
-            let asked = spread(&places(history, before, test.keeps_seen), most);
+            let read = test.train.read_before(user, test.now);
+            let met = read.iter().copied().chain(history[..before].iter().map(|event| event.item));
+            let asked = spread(&places(history, before, met.collect(), test.keeps_seen), most);
             for &place in &asked {
                 let Event { item, time, .. } = history[place];
                 let case = Case {
                     user: log.users[user].id.clone(),
                     history: history[..place].to_vec(),
+                    read: read.clone(),
                     targets: vec![item],
                     labels: log.users[user].labels.clone(),
                     now: time,
@@ -113,9 +116,9 @@ impl Successive {
     }
 }
 
-/// The places of a history from `before` on that are asked about.
-fn places(history: &[Event], before: usize, keeps_seen: bool) -> Vec<usize> {
-    let mut met: HashSet<u32> = history[..before].iter().map(|event| event.item).collect();
+/// The places of a history from `before` on that are asked about, of a user who has met these items
+/// before.
+fn places(history: &[Event], before: usize, mut met: HashSet<u32>, keeps_seen: bool) -> Vec<usize> {
     let mut is_new = |item: u32| met.insert(item) || keeps_seen;
     (before..history.len()).filter(|&place| is_new(history[place].item)).collect()
 }

@@ -20,12 +20,15 @@ pub const WARM: &str = "warm";
 pub const COLD: &str = "cold";
 
 /// A user to recommend to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Case {
     /// Identifier of the user; of a file of lines the number of the line.
     pub user: String,
     /// What the user had done, oldest first.
     pub history: Vec<Event>,
+    /// The items that the user had seen by then, where that is told apart; the service does not
+    /// recommend them either.
+    pub read: Vec<u32>,
     /// What the user did then, once each; items outside the catalogue are `u32::MAX`.
     pub targets: Vec<u32>,
     /// What is known of the user otherwise.
@@ -62,7 +65,10 @@ impl Trial {
     /// Asks about everybody's last event, without the `skip` that follow it.
     pub fn leave_one_out(log: &Interactions, skip: usize, keeps_seen: bool) -> Self {
         let now = log.events().map(|event| event.time.saturating_add(1)).max().unwrap_or(0);
-        let mut trial = Self::of_split(log.leave_one_out(skip), now, keeps_seen);
+        let mut split = log.leave_one_out(skip);
+        let reads = std::mem::take(&mut split.train.reads);
+        let mut trial = Self::of_split(split, now, keeps_seen);
+        trial.train.reads = reads; // learned from; what was read last is often what is done next
         for case in &mut trial.cases {
             case.now = case.history.last().map_or(now, |event| event.time);
             case.groups.retain(|group| group != COLD && group != WARM);
@@ -93,7 +99,7 @@ impl Trial {
             let targets = targets.map(|id| lookup(id).unwrap_or(u32::MAX)).collect();
             let groups = vec!["all".to_owned(), activity(history.len())];
             let user = number.to_string();
-            cases.push(Case { user, history, targets, labels: Vec::new(), now, groups });
+            cases.push(Case { user, history, targets, now, groups, ..Case::default() });
         }
         let mut trial = Self::new(train, now, keeps_seen);
         if trial.train.is_empty() {
@@ -130,6 +136,7 @@ impl Trial {
                     labels: log.users[user].labels.clone(),
                     now,
                     groups: vec!["all".into()],
+                    read: Vec::new(),
                 });
             }
         }
@@ -152,6 +159,7 @@ impl Trial {
                     labels: trial.train.users[user].labels.clone(),
                     now,
                     groups: groups(history.len(), segment),
+                    read: trial.train.read_before(user, now),
                     history,
                 }
             })
@@ -176,8 +184,10 @@ impl Trial {
     fn ask(&mut self, mut cases: Vec<Case>) {
         if !self.keeps_seen {
             for case in &mut cases {
-                let Case { history, targets, .. } = case;
-                targets.retain(|&target| history.iter().all(|event| event.item != target));
+                let Case { history, read, targets, .. } = case;
+                targets.retain(|target| {
+                    history.iter().all(|event| event.item != *target) && !read.contains(target)
+                });
             }
         }
         cases.retain(|case| !case.targets.is_empty());
@@ -203,8 +213,9 @@ impl Trial {
             }
         }
         if !self.keeps_seen {
-            for event in &case.history {
-                scores[event.item as usize] = f32::NEG_INFINITY;
+            let history = case.history.iter().map(|event| event.item);
+            for item in history.chain(case.read.iter().copied()) {
+                scores[item as usize] = f32::NEG_INFINITY;
             }
         }
     }
@@ -297,6 +308,23 @@ mod tests {
         assert_eq!(names, ["all", "warm", "cold", "segment.new", "0 events", "1-4 events"]);
         let again = Trial::in_time(&log, 10, None, true);
         assert_eq!(again.cases[0].targets, [1, 4]);
+    }
+
+    #[test]
+    fn what_was_read_is_not_recommended_and_no_target() {
+        let mut log = log(&[(0, 0, 1), (1, 1, 1), (1, 2, 2), (0, 1, 11), (0, 2, 12)]);
+        let read = |item, time| Event { item, kind: 0, value: 1.0, time };
+        log.reads = vec![vec![read(1, 9), read(2, 10)], Vec::new(), Vec::new()];
+        let trial = Trial::in_time(&log, 10, None, false);
+        let mut scores = [1.0; 5];
+        trial.exclude(&trial.cases[0], &mut scores);
+        let none = f32::NEG_INFINITY;
+        assert_eq!(
+            (scores, &trial.cases[0].targets[..]),
+            ([none, none, 1.0, none, none], &[2][..])
+        );
+        let again = Trial::in_time(&log, 10, None, true);
+        assert_eq!(again.cases[0].targets, [1, 2]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use dragoman_core::{
     models::recommendation::RecommendationModel,
     params::ParamStore,
     recommend::{
-        Blend, Catalogue, Profiler, Scorers, ScorersConfig,
+        Blend, Catalogue, Event, Profiler, Scorers, ScorersConfig,
         behaviour::{Behaviour, Categories},
         popularity,
         segments::{Segment, SegmentRules},
@@ -130,10 +130,14 @@ impl RecommendationTask {
                 false => Vec::new(),
             }
         };
-        let mut learners: Vec<Learner> = (log.users.iter().zip(&log.histories))
-            .filter(|(_, history)| !history.is_empty())
-            .map(|(user, history)| Learner::new(history, features(&user.labels), &profiler, &rules))
-            .collect();
+        let counts_reads = config.objective.read_weight > 0.0;
+        let learner = |(number, history): (usize, &Vec<Event>)| {
+            let features = features(&log.users[number].labels);
+            let learner = Learner::new(history, features, &profiler, &rules);
+            if counts_reads { learner.who_read(log.reads_of(number)) } else { learner }
+        };
+        let active = log.histories.iter().enumerate().filter(|(_, history)| !history.is_empty());
+        let mut learners: Vec<Learner> = active.map(learner).collect();
         weigh(&mut learners, config.objective.user_power);
         let weight = |kind: &String| config.objective.kinds.get(kind).copied().unwrap_or(1.0);
         let kind_weights = log.kinds.iter().map(weight).collect();
@@ -164,12 +168,17 @@ impl RecommendationTask {
 
     /// What makes this run the run it is: with other values, its checkpoints are of no use.
     fn identity(&self) -> serde_json::Value {
-        json!({
+        let mut identity = json!({
             "model": self.model.config(),
             "segments": self.config.segments,
             "users": self.learners.len(),
             "events": self.learners.iter().map(|learner| learner.events.len()).sum::<usize>(),
-        })
+        });
+        if self.config.objective.read_weight > 0.0 {
+            let reads = self.learners.iter().flat_map(|learner| &learner.reads);
+            identity["reads"] = reads.map(Vec::len).sum::<usize>().into();
+        }
+        identity
     }
 
     fn size_of_model(&self) -> ModelSize {

@@ -131,8 +131,7 @@ impl Serve {
         })?;
         let url = format!("http://{}{}/", listener.local_addr()?, config.prefix());
         let recommender = self.recommender()?;
-        let plan =
-            self.retrain.plan(recommender.as_deref(), &url, config.keys.admin_key.as_deref())?;
+        let plan = self.retrain.plan(recommender.as_deref(), &url, &config)?;
         let _retrainer = plan.map(Retraining::start).transpose()?; // until the server ends
         serve(config, listener, models, store, &url).context("serving")
     }

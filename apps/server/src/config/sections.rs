@@ -319,6 +319,18 @@ impl Default for LimitsConfig {
     }
 }
 
+impl RecommendationConfig {
+    /// Types of feedback that say only that a user saw an item, whatever their value is.
+    pub fn only_read(&self) -> Vec<String> {
+        let kind =
+            |text: &String| text.split(['<', '>']).next().unwrap_or_default().trim().to_owned();
+        let named: Vec<String> =
+            self.positive_feedback.iter().chain(&self.negative_feedback).map(kind).collect();
+        let read = self.read_feedback.iter().filter(|text| !text.contains(['<', '>'])).map(kind);
+        read.filter(|kind| !named.contains(kind)).collect()
+    }
+}
+
 impl Default for RecommendationConfig {
     fn default() -> Self {
         Self {

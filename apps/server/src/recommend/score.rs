@@ -168,11 +168,15 @@ impl Recommendations {
     fn ask(&self, index: &TenantIndex, link: &Arc<Link>, context: &UserContext) -> Asked {
         let catalogue = index.items();
         let kinds = link.model.kinds();
-        let kind_of = |name: &str| kinds.iter().position(|kind| kind == name).unwrap_or(0);
         let event = |event: &Event| {
+            let kind = kinds.iter().position(|kind| *kind == event.feedback_type);
+            // A model that learned without what was only read knows no such events.
+            if kind.is_none() && self.settings.is_only_read(&event.feedback_type) {
+                return None;
+            }
             Some(ModelEvent {
                 item: link.index(&catalogue, catalogue.number(&event.item_id)?)?,
-                kind: u16::try_from(kind_of(&event.feedback_type)).unwrap_or(0),
+                kind: u16::try_from(kind.unwrap_or(0)).unwrap_or(0),
                 value: if event.value == 0.0 { 1.0 } else { event.value as f32 },
                 time: event.time.seconds,
             })

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     negative: Vec<Expression>,
     /// What says that a user saw an item and no more; empty for all that is neither of these.
     read: Vec<Expression>,
+    /// Types of feedback that say no more than that, whatever their value is.
+    only_read: Vec<String>,
     weights: HashMap<String, f64>,
     /// Whether items that a user touched may be recommended again.
     pub(crate) replacement: bool,
@@ -98,6 +100,7 @@ impl Settings {
             positive: expressions("positive_feedback", &config.positive_feedback)?,
             negative: expressions("negative_feedback", &config.negative_feedback)?,
             read: expressions("read_feedback", &config.read_feedback)?,
+            only_read: config.only_read(),
             weights: weights.collect::<Result<_, _>>()?,
             replacement: config.recommend_replacement,
             decays: [
@@ -135,6 +138,11 @@ impl Settings {
     /// Whether feedback says that the user saw the item: what is named, or all where nothing is.
     pub(crate) fn is_read(&self, kind: &str, value: f64) -> bool {
         self.read.is_empty() || self.read.iter().any(|one| one.holds(kind, value))
+    }
+
+    /// Whether feedback of `kind` always says only that the user saw the item.
+    pub(crate) fn is_only_read(&self, kind: &str) -> bool {
+        self.only_read.iter().any(|known| known == kind)
     }
 
     /// Whether there is such a recommender here.
@@ -288,6 +296,19 @@ mod tests {
         assert!(settings.depends_on_value("read") && !settings.depends_on_value("buy"));
         let all = Settings::new(&RecommendationConfig::default())?;
         assert!(all.is_positive("anything", 0.0) && !all.is_negative("anything", 0.0));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_liked_from_a_value_on_is_more_than_read() -> Result<(), String> {
+        let config = RecommendationConfig {
+            positive_feedback: vec!["read>=3".into()],
+            read_feedback: vec!["read".into(), "shown".into(), "look<2".into()],
+            ..RecommendationConfig::default()
+        };
+        let settings = Settings::new(&config)?;
+        let found = ["read", "shown", "look", "buy"].map(|kind| settings.is_only_read(kind));
+        assert_eq!(found, [false, true, false, false]);
         Ok(())
     }
 

@@ -44,6 +44,7 @@ impl Mapped {
             items: catalogue.items.clone(),
             kinds: catalogue.kinds.clone(),
             histories,
+            reads: Vec::new(),
             has_times: log.has_times,
         };
         Self { log, unknown }

@@ -110,6 +110,10 @@ pub struct Objective {
     /// Which of the following events is the label: 1 is the next one, more is any of so many, by chance,
     /// for a model that is to know what a user will do and not only what comes next.
     pub horizon: usize,
+    /// Weight of the choice among what was shown beside the choice among all items: at each event, the
+    /// items that its user saw since the event before and never did anything about are negatives. It takes a log
+    /// in which feedback of that kind is told apart (`--read-feedback`); 0 leaves it out.
+    pub read_weight: f32,
     /// Weights of the kinds of event by name; others count 1. Kinds of weight 0 are context only.
     pub kinds: std::collections::BTreeMap<String, f32>,
 }
@@ -168,6 +172,7 @@ impl Default for Objective {
             truncate: 0.0,
             truncate_to: 5,
             horizon: 1,
+            read_weight: 0.0,
             kinds: std::collections::BTreeMap::new(),
         }
     }
@@ -193,7 +198,8 @@ impl TrainConfig {
             }
         }
         let weights = objective.kinds.values().copied();
-        if weights.chain([objective.user_power]).any(|weight| !(0.0..=1e6).contains(&weight)) {
+        let factors = [objective.user_power, objective.read_weight];
+        if weights.chain(factors).any(|weight| !(0.0..=1e6).contains(&weight)) {
             return Err("[objective] weights and powers must be numbers from 0 upwards".into());
         }
         if !(segments.prior_start >= 0.0 && segments.prior_end >= 0.0) {
@@ -256,6 +262,7 @@ mod tests {
             ("[model]\nnum_heads = 7", "num_heads 7"),
             ("[objective]\nitem_dropout = 1.0", "item_dropout"),
             ("[objective]\nnegatives = 10", "negatives"),
+            ("[objective]\nread_weight = -1.0", "weights"),
             ("[run]\ndropout = 2.0", "[run] `dropout`"),
             ("[segments]\ngate = \"swapped\"", "swapped"),
         ] {

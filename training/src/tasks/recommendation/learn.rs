@@ -88,6 +88,13 @@ impl Task for RecommendationTask {
             Some(negatives) => loss.sampled(&output.hidden, &vectors, labels, &negatives)?,
         };
         let mut figures = sums.figures();
+        let read_weight = self.config.objective.read_weight;
+        if read_weight > 0.0 && !batch.reads.is_empty() {
+            let (reads, sum) =
+                loss.against_reads(&output.hidden, &vectors, labels, &batch.reads, read_weight)?;
+            figures.total += sum;
+            total = (total + reads)?;
+        }
         if let Some((gates, balance)) = self.gate_loss(&output.gates, batch, part)? {
             figures.balance = balance * sums.labels;
             figures.total += f64::from(gates.to_scalar::<f32>()?) * sums.labels / part.share;

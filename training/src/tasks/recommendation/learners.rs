@@ -1,5 +1,7 @@
 //! Users as training sees them: what they did, and what they were like at every moment.
 
+use std::collections::HashSet;
+
 use dragoman_core::{
     config::RecommendationConfig,
     models::recommendation::{History, HistoryBatch},
@@ -13,9 +15,13 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::Objective;
+use crate::loss::reads::RowReads;
 
 /// Stands for no segment with an expert.
 pub(super) const NO_SEGMENT: u32 = u32::MAX;
+
+/// Items at most that are negatives at one event because they were read, the newest.
+const MAX_READS: usize = 20;
 
 /// One user.
 #[derive(Debug, Clone)]
@@ -28,6 +34,9 @@ pub(super) struct Learner {
     statistics: Vec<f32>,
     /// Segment by rule before each event, as a slot of the group of experts.
     segments: Vec<u32>,
+    /// What was read before each event, since the one before, and never acted upon, newest first; empty
+    /// if that counts nothing.
+    pub(super) reads: Vec<Vec<u32>>,
     /// Whether each event is learned from.
     is_label: Vec<bool>,
     /// How much one event counts.
@@ -49,6 +58,8 @@ pub(crate) struct TrainingBatch {
     pub(super) segments: Vec<u32>,
     /// When the next item of each row was chosen.
     pub(super) times: Vec<i64>,
+    /// What was read and passed over before the next item of each row was chosen.
+    pub(super) reads: RowReads,
 }
 
 impl Learner {
@@ -71,10 +82,27 @@ impl Learner {
             features,
             statistics: behaviours.iter().flat_map(Behaviour::features).collect(),
             segments: behaviours.iter().map(slot).collect(),
+            reads: Vec::new(),
             is_label: vec![true; events.len()],
             weight: 1.0,
             route: 0,
         }
+    }
+
+    /// The same user, who saw the items of `reads`, which are in the order of time. What came after the
+    /// last event counts with it.
+    pub(super) fn who_read(mut self, reads: &[Event]) -> Self {
+        let acted_upon: HashSet<u32> = self.events.iter().map(|event| event.item).collect();
+        let last = self.events.len() - 1;
+        self.reads = vec![Vec::new(); self.events.len()];
+        for read in reads.iter().rev().filter(|read| !acted_upon.contains(&read.item)) {
+            let next = self.events.partition_point(|event| event.time < read.time);
+            let items = &mut self.reads[next.min(last)];
+            if items.len() < MAX_READS && !items.contains(&read.item) {
+                items.push(read.item);
+            }
+        }
+        self
     }
 
     /// The same user as one of those who take `route` at some moments: only the events that follow
@@ -135,6 +163,7 @@ impl TrainingBatch {
         let rows = batch.layout.rows();
         let (mut items, mut weights) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         let (mut segments, mut times) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        let mut reads = RowReads::default();
         for (i, (learner, &end)) in learners.iter().zip(&ends).enumerate() {
             let (hidden, first_row) = (batch.hidden[i], batch.layout.offsets()[i]);
             for place in hidden..end {
@@ -155,8 +184,28 @@ impl TrainingBatch {
                 weights.push(if is_label { learner.weight * kind } else { 0.0 });
                 segments.push(learner.segments[place]);
                 times.push(event.time);
+                reads.push(learner.reads.get(place).map_or(&[], Vec::as_slice));
             }
         }
-        Self { inputs: batch, items, weights, segments, times }
+        Self { inputs: batch, items, weights, segments, times, reads }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dragoman_core::recommend::{Item, behaviour::Categories};
+
+    use super::*;
+
+    #[test]
+    fn what_was_read_and_never_acted_upon_counts_at_the_next_event() {
+        let event = |item, time| Event { item, kind: 0, value: 1.0, time };
+        let items = vec![Item::default(); 10];
+        let profiler = Profiler { categories: Categories::new(&items), percentiles: vec![0.5; 10] };
+        let events = [event(0, 10), event(1, 20), event(2, 30)];
+        let learner = Learner::new(&events, Vec::new(), &profiler, &SegmentRules::default());
+        let reads = [(5, 10), (6, 11), (2, 12), (7, 13), (6, 14), (8, 20), (9, 40)];
+        let learner = learner.who_read(&reads.map(|(item, time)| event(item, time)));
+        assert_eq!(learner.reads, [vec![5], vec![8, 6, 7], vec![9]]);
     }
 }

@@ -34,6 +34,11 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "PART=NAME,…", requires = "data")]
     columns: Option<ColumnNames>,
 
+    /// Types of feedback that say only that a user saw an item, such as `read`: they are neither events
+    /// nor targets, and what a user saw before the cut is not recommended
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', requires = "data")]
+    read_feedback: Vec<String>,
+
     /// Model directory; give it again for more models side by side
     #[arg(long, value_name = "DIR")]
     model: Vec<PathBuf>,
@@ -154,6 +159,7 @@ impl Recommendation {
             bootstrap: Bootstrap { resamples: self.resamples as usize, ..Default::default() },
         };
         let log = self.data.as_deref().map(|path| load(path, self.columns.as_ref())).transpose()?;
+        let log = log.map(|log| log.with_read_feedback(&self.read_feedback));
         let evaluation = match (&self.histories, &self.targets) {
             (Some(histories), Some(targets)) => {
                 self.of_lines(log.as_ref(), histories, targets, &options, &models)?

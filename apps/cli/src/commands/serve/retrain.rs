@@ -16,6 +16,8 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use dragoman_objects::is_address;
+use dragoman_server::ServerConfig;
+use dragoman_training::tasks::recommendation::TrainConfig;
 use tracing::{info, warn};
 
 /// How often the process and the wish to stop are looked at.
@@ -47,6 +49,8 @@ pub(super) struct Retraining {
     /// Where the server listens.
     url: String,
     admin_key: String,
+    /// Types of feedback that say only that a user saw an item, where the settings count them.
+    read_feedback: Vec<String>,
 }
 
 /// Trainings that go on until this is dropped.
@@ -61,9 +65,9 @@ impl RetrainArgs {
         &self,
         model: Option<&Path>,
         url: &str,
-        admin_key: Option<&str>,
+        config: &ServerConfig,
     ) -> anyhow::Result<Option<Retraining>> {
-        let (Some(every), Some(config)) = (self.retrain_every, &self.retrain_config) else {
+        let (Some(every), Some(settings)) = (self.retrain_every, &self.retrain_config) else {
             return Ok(None);
         };
         let model = model.context(
@@ -75,16 +79,21 @@ impl RetrainArgs {
                 "`--retrain-every` writes into the folder of its model, and `{address}` is an address"
             );
         }
-        let admin_key = admin_key.context(
+        let admin_key = config.keys.admin_key.as_deref().context(
             "`--retrain-every` reads the store through the admin API: set DRAGOMAN_ADMIN_KEY",
         )?;
-        fs_err::metadata(config)?;
+        let counts_reads = TrainConfig::load(settings)?.objective.read_weight > 0.0;
+        let read_feedback = match counts_reads {
+            true => config.recommendation.only_read(),
+            false => Vec::new(),
+        };
         Ok(Some(Retraining {
             every,
-            config: config.clone(),
+            config: settings.clone(),
             model: model.to_owned(),
             url: url.trim_end_matches('/').to_owned(),
             admin_key: admin_key.to_owned(),
+            read_feedback,
         }))
     }
 }
@@ -148,6 +157,7 @@ impl Retraining {
             .args(["--from-store", &self.url, "--config"])
             .args([self.config.as_os_str(), "--replace".as_ref(), self.model.as_os_str()])
             .args(["--out".as_ref(), folder.as_os_str()])
+            .args(self.read_feedback.iter().flat_map(|name| ["--read-feedback", name]))
             .env("DRAGOMAN_ADMIN_KEY", &self.admin_key)
             .env("RAYON_NUM_THREADS", (processors / 2).max(1).to_string())
             .stdin(Stdio::null())

@@ -32,6 +32,11 @@ pub(super) struct Recommendation {
     #[arg(long, value_name = "PART=NAME,…", requires = "data")]
     columns: Option<ColumnNames>,
 
+    /// Types of feedback that say only that a user saw an item, such as `read`: they are no events to
+    /// learn, and negatives as far as `[objective] read_weight` says
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    read_feedback: Vec<String>,
+
     /// What the service gathered, in place of `--data`: the folder of a store that no server has
     /// open, or the address of a running server, such as `http://127.0.0.1:5000`
     #[arg(long, value_name = "DIR|URL", conflicts_with = "data")]
@@ -102,7 +107,7 @@ impl Recommendation {
                 "`--replace` compares models after a cut that neither has seen: add `--protocol time`"
             );
         }
-        let log = self.log()?;
+        let log = self.log()?.with_read_feedback(&self.read_feedback);
         let protocol = match self.protocol {
             Kept::Time => Protocol::Time { quantile: self.quantile },
             Kept::Loo => Protocol::LeaveOneOut,
