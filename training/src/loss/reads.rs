@@ -156,13 +156,13 @@ mod tests {
         let labels = ItemLabels { items: &items, weights: &weights, bias: bias(&table) };
         let (ours, sum) = loss.against_reads(&hidden, &vectors, labels, &reads, 3.0)?;
 
-        // One row of biases for each row, with nothing for what was shown and −∞ for the others.
+        // One row of biases for each row, and for what was not shown one that leaves it no weight.
         let mut masked = Vec::new();
         for (n, &row) in rows.iter().enumerate() {
             masked.extend((0..12u32).map(|item| {
                 match items[n] == item || read[n].contains(&item) {
                     true => table[row as usize * 12 + item as usize],
-                    false => f32::NEG_INFINITY,
+                    false => -1e4,
                 }
             }));
         }
