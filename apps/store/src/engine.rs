@@ -32,7 +32,7 @@ use fs_err as fs;
 use crate::{Error, Result};
 
 pub(crate) use database::{Database, Tree};
-pub(crate) use postgres::{is_address, shown};
+pub(crate) use postgres::{is_address, refuse_others, shown};
 pub(crate) use quiet::quietly;
 pub(crate) use shared::{Changed, Changes, FORGOTTEN, Heard, Shared};
 pub(crate) use spans::commit as commit_span;

@@ -121,6 +121,7 @@ impl Store {
 
     /// Opens the store in `dir`, or makes it; one that another engine than `engine` keeps is refused.
     pub fn open_with(dir: &Path, engine: Option<EngineKind>) -> Result<Self> {
+        engine::refuse_others(dir)?;
         if !engine::is_address(dir) {
             fs_err::create_dir_all(dir)?;
         }

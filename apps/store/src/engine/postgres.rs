@@ -27,7 +27,7 @@ use std::{
 use super::{Change, Changes, Engine, Heard, Rows, Shared};
 use crate::{Error, Result};
 
-pub(crate) use address::{is_address, shown};
+pub(crate) use address::{is_address, refuse_others, shown};
 
 use self::{
     group::Queues,

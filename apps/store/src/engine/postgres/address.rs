@@ -7,6 +7,8 @@ use tokio_postgres::{
     error::{Error as PgError, SqlState},
 };
 
+use crate::{Error, Result};
+
 /// How a password is shown.
 const HIDDEN: &str = "***";
 
@@ -14,6 +16,20 @@ const HIDDEN: &str = "***";
 pub(crate) fn is_address(place: &Path) -> bool {
     let text = place.to_string_lossy();
     text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
+/// Refuses addresses of anything else: taken for a folder, that of a server would be a new store, an empty
+/// one.
+pub(crate) fn refuse_others(place: &Path) -> Result<()> {
+    let text = place.to_string_lossy();
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    let is_scheme = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    if scheme.is_empty() || !is_scheme || is_address(place) {
+        return Ok(());
+    }
+    let reason = "a store is a folder, or a database at `postgres://…`; a running server is asked over its \
+                  API, and `dragoman store backup FILE --server URL` copies its store";
+    Err(Error::Open { path: place.into(), reason: reason.into() })
 }
 
 /// The address without its password, and any other place as it is.
@@ -121,5 +137,17 @@ mod tests {
             assert_eq!(shown(address.as_ref()), PathBuf::from(expected), "{address}");
         }
         assert!(is_address("postgresql://h".as_ref()) && !is_address("./postgres".as_ref()));
+    }
+
+    #[test]
+    fn the_address_of_a_server_becomes_no_folder() {
+        for address in ["http://127.0.0.1:5000", "https://h/", "s3://bucket/store"] {
+            let reason = crate::Store::open(address.as_ref()).map(drop).expect_err(address);
+            assert!(reason.to_string().contains("store backup"), "{reason}");
+        }
+        assert!(!Path::new("http:").exists() && !Path::new("https:").exists());
+        for folder in ["store", "/a:/b", "C:\\store", "://x"] {
+            assert!(refuse_others(folder.as_ref()).is_ok(), "{folder}");
+        }
     }
 }
