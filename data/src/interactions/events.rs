@@ -26,6 +26,8 @@ pub(super) struct Columns {
 /// a third column that is not a number is the kind, and a lone number from 10⁸ on is the time.
 pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) -> Result<()> {
     let mut layout: Option<(Separator, Option<Columns>)> = None;
+    // The first line of a table that is read by place, until the second shows that it is no header.
+    let mut above: Option<Vec<String>> = None;
     builder.each_line(path, |builder, _, line| {
         let Some((separator, columns)) = &layout else {
             let separator = Separator::of(extension, line);
@@ -39,15 +41,27 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
             let (_, columns) = layout.insert((separator, columns?));
             return match columns {
                 Some(_) => Ok(()),
-                None => builder.event(by_place(&first)?),
+                None => builder.event(by_place(above.insert(first))?),
             };
         };
         let fields = separator.split(line);
         match columns {
             Some(columns) => builder.event(columns.row(&fields)?),
-            None => builder.event(by_place(&fields)?),
+            None => {
+                let titles = above.take().filter(|first| are_titles(first, &fields));
+                if let Some(titles) = titles {
+                    builder.refuse(&builder.columns.missing(&titles, Role::User));
+                }
+                builder.event(by_place(&fields)?)
+            }
         }
     })
+}
+
+/// Whether `first` holds words where the line below, behind its user and its item, holds a number or a time.
+fn are_titles(first: &[String], below: &[String]) -> bool {
+    let is_measured = |text: &String| text.parse::<f64>().is_ok() || time::parse(text).is_ok();
+    !first.iter().any(is_measured) && below.iter().skip(2).take(first.len()).any(is_measured)
 }
 
 impl Columns {

@@ -203,6 +203,12 @@ fn a_header_without_a_user_is_refused_and_not_read_by_position() -> Result<()> {
         [("events.csv", "timestamp,account_no,event,itemid\n1433221332117,257597,view,355908\n")];
     let error = load(&files).expect_err("nobody knows the user").to_string();
     assert!(error.contains("--columns user=account_no"), "{error}");
+    // Titles that nobody knows are no event.
+    let files = [("events.csv", "who,page,seen_at\nu1,p1,2024-01-01\n")];
+    let error = load(&files).expect_err("nobody knows these names").to_string();
+    assert!(error.contains("--columns user=who"), "{error}");
+    let bare = [("events.csv", "anna,tea,view\nben,4711,view\n")];
+    assert_eq!(shown(&load(&bare)?.0).len(), 2);
     let shop = [(
         "events.csv",
         "timestamp,visitorid,event,itemid,transactionid\n1433221332117,7,view,9,\n",
