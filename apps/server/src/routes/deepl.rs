@@ -12,9 +12,7 @@ mod tags;
 mod translate;
 mod usage;
 
-use actix_web::web;
-
-use super::resource;
+use actix_web::{Resource, web};
 
 /// Registers the endpoints. Clients send some calls as GET with a form in the body, or as POST.
 pub(super) fn configure(services: &mut web::ServiceConfig) {
@@ -33,6 +31,15 @@ pub(super) fn configure(services: &mut web::ServiceConfig) {
     let result = resource("/v2/document/{id}/result").route(web::post().to(documents::result));
     services.service(documents).service(document).service(result);
     configure_glossaries(services);
+    for version in ["/v2", "/v3"] {
+        let rest = web::scope(version).default_service(web::to(reply::not_found));
+        services.service(rest);
+    }
+}
+
+/// A resource at `path` whose errors are those of this API.
+fn resource(path: &str) -> Resource {
+    super::resource(path).default_service(web::to(reply::method_not_allowed))
 }
 
 fn configure_glossaries(services: &mut web::ServiceConfig) {

@@ -154,6 +154,24 @@ async fn languages_are_listed_by_side() -> Result<()> {
 }
 
 #[actix_web::test]
+async fn what_is_not_served_is_refused_as_deepl_does() -> Result<()> {
+    let app = TestApp::start()?;
+    for (method, path, status) in [
+        ("GET", "/v2/write/rephrase", 404),
+        ("POST", "/v3/style_rules", 404),
+        ("PUT", "/v2/translate", 405),
+        ("DELETE", "/v3/glossaries", 405),
+    ] {
+        let request = app.client.request(method.parse()?, format!("{}{path}", app.url));
+        let reply = request.send().await?;
+        assert_eq!(reply.status(), status, "{method} {path}");
+        assert!(reply.headers().contains_key("X-Trace-ID"), "{method} {path}");
+        assert!(reply.json::<Value>().await?["message"].is_string(), "{method} {path}");
+    }
+    Ok(())
+}
+
+#[actix_web::test]
 async fn keys_are_those_of_the_server_and_usage_is_theirs() -> Result<()> {
     let app = TestApp::configured(settings("api_keys = true\nrequire_api_key = true")?)?;
     let key = app.store.create_key(None, Default::default())?;

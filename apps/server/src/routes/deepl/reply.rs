@@ -106,6 +106,16 @@ pub(super) fn traced(mut answer: HttpResponse) -> HttpResponse {
     answer
 }
 
+/// Nothing is served under this path.
+pub(super) async fn not_found() -> Answer {
+    Err(Refused::NotFound("Not found".into()))
+}
+
+/// The path knows other methods.
+pub(super) async fn method_not_allowed() -> HttpResponse {
+    with_trace(HttpResponse::MethodNotAllowed()).json(json!({ "message": "Method not allowed" }))
+}
+
 fn trace() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }

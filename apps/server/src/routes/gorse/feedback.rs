@@ -52,6 +52,16 @@ pub(super) fn store(
     Ok(())
 }
 
+/// Writes that items were shown, which is nothing that a user did.
+pub(super) fn store_shown(
+    service: &Recommendations,
+    index: &TenantIndex,
+    rows: &[Feedback],
+) -> Result<(), Refused> {
+    service.metrics.written(index.put_feedback(rows, Mode::Add)?.changes.len());
+    Ok(())
+}
+
 /// Writes feedback of an import, which commits when all is written.
 pub(super) fn import(
     service: &Recommendations,

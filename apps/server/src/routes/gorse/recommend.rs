@@ -1,7 +1,7 @@
 //! `/recommend` and `/session/recommend`
 
 use actix_web::{HttpResponse, http::header::HeaderName, web};
-use dragoman_store::{Event, Feedback, Mode, Timestamp};
+use dragoman_store::{Event, Feedback, Timestamp};
 use serde::Serialize;
 
 use super::{
@@ -196,7 +196,7 @@ async fn write_back(
         ..Feedback::default()
     };
     let rows: Vec<Feedback> = items.iter().map(row).collect();
-    context.block(move |service, index| feedback::store(service, index, &rows, Mode::Add)).await
+    context.block(move |service, index| feedback::store_shown(service, index, &rows)).await
 }
 
 fn event_of(row: Feedback) -> Event {

@@ -291,5 +291,9 @@ async fn figures_are_told_by_day_and_by_group() -> Result<()> {
         (&group["Items"], &group["Liked"], &group["Rate"]),
         (&json!(2), &json!(1), &json!(0.5))
     );
+    // That a list was shown, which a call may note, is nothing that was liked.
+    app.fetch("/api/recommend/x?n=2&write-back-type=like").await?;
+    let groups = app.fetch("/api/dashboard/recommenders").await?;
+    assert_eq!((&groups[0]["Items"], &groups[0]["Liked"]), (&json!(4), &json!(1)));
     Ok(())
 }
