@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use dragoman_e2e::{
-    Dragoman,
+    Dragoman, binary,
     model::{self, SENTENCES},
 };
 use serde_json::{Value, json};
@@ -28,6 +28,19 @@ fn a_text_is_translated() -> Result<()> {
     assert_eq!(french, "La porte est fermée.\n", "through English");
     let two = translate(&["--to", "de", "The train is late. It is raining today."])?.stdout()?;
     assert_eq!(two, "Der Zug hat Verspätung. Heute regnet es.\n");
+    Ok(())
+}
+
+#[test]
+fn a_command_ends_without_a_word_when_nobody_reads_it() -> Result<()> {
+    for args in [["data", "sources"], ["model", "get"]] {
+        let (reader, writer) = std::io::pipe()?;
+        drop(reader);
+        let command =
+            std::process::Command::new(binary::path()?).args(args).stdout(writer).output()?;
+        let said = String::from_utf8_lossy(&command.stderr);
+        assert!(command.status.success() && said.is_empty(), "{args:?}: {said}");
+    }
     Ok(())
 }
 

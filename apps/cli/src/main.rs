@@ -20,6 +20,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    end_with_the_reader();
     match commands::Cli::parse().run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) if error.is::<interrupt::Interrupted>() => {
@@ -30,4 +31,16 @@ fn main() -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// Ends the command when whoever reads its output has gone, as `head` goes: `println!` panics then.
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let reason = panic.payload_as_str().unwrap_or_default();
+        if reason.starts_with("failed printing to stdout: Broken pipe") {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
 }
