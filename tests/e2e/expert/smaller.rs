@@ -74,7 +74,7 @@ fn a_dense_student_learns_a_route() -> Result<()> {
     let (student, run) = (path("student"), path("run"));
     let model = model::dir()?;
     let args = ["--route", "en-de", "--data", &german, "--dev", &dev, "--work", &run, "--quiet"];
-    let args = [&[student.as_str()][..], &args, &["--steps", "60", "--max-drop", "5"]].concat();
+    let args = [&[student.as_str()][..], &args, &["--steps", "100", "--max-drop", "5"]].concat();
     let said = expert("distil", &args, &model)?.stdout()?;
     assert!(said.contains("mean chrF++"), "{said}");
     let list = expert("list", &[], Path::new(&student))?.stdout()?;
