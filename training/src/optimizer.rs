@@ -28,6 +28,10 @@ pub trait Optimizer: std::fmt::Debug {
     /// Adds the gradients that candle gathered to those that lie in the weights' own buffers.
     fn collect(&mut self, params: &ParamStore, grads: &GradStore) -> Result<()>;
 
+    /// Takes the gradients that lie in the buffers of the weights, in the host's memory, to where the
+    /// update is made. An update on the CPU reads them where they are.
+    fn take_buffers(&mut self, params: &ParamStore) -> Result<()>;
+
     /// Sums of the squares of the gradients gathered, in the order in which they make up the norm of
     /// the whole gradient.
     fn squares(&self, params: &ParamStore) -> Result<Vec<Squares>>;

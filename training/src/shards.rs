@@ -3,7 +3,8 @@
 //! Every rank has all weights, and computes gradients of its own micro-batches. Each weight has an
 //! *owner*, the only rank that keeps moments of it: the others send it their gradients, the owner adds
 //! them in the order of the ranks, updates the weight, and sends it to all. In a step a rank sends, and
-//! receives, each byte of the weights about twice, as in an all-reduce of gradients.
+//! receives, each byte of the weights about twice, as in an all-reduce of gradients. Weights on a GPU
+//! are copied to the host's memory and back for it.
 //!
 //! Experts that are sharded over the ranks are the exception: one rank has them, and gathers their
 //! gradients itself from the tokens of all.
@@ -25,6 +26,8 @@ const BUCKET: usize = 1 << 18;
 #[derive(Debug)]
 pub(crate) struct Shards {
     ranks: Ranks,
+    /// Where the weights lie; what travels lies in the host's memory.
+    device: Device,
     /// Weights by owner, in the order of their names.
     owned: Vec<Vec<Param>>,
     /// Weights of experts that this rank alone has.
@@ -49,7 +52,7 @@ impl Shards {
             owned[least].push(param);
         }
         owned.iter_mut().for_each(|params| params.sort_by(|a, b| a.name().cmp(b.name())));
-        Self { ranks: ranks.clone(), owned, experts }
+        Self { ranks: ranks.clone(), device: params.device().clone(), owned, experts }
     }
 
     /// Those of `params` that this rank updates.
@@ -119,7 +122,10 @@ impl Shards {
         }
         let mut own = Vec::with_capacity(count(&self.owned[self.ranks.rank()]));
         for param in &self.owned[self.ranks.rank()] {
-            param.with_value(|value| own.extend_from_slice(value))?;
+            match &self.device {
+                Device::Cpu => param.with_value(|value| own.extend_from_slice(value))?,
+                _ => own.extend(param.to_vec()?),
+            }
         }
         let longest = self.owned.iter().map(|params| count(params)).max().unwrap_or(0);
         let mut received = vec![Vec::new(); self.owned.len()];
@@ -135,7 +141,7 @@ impl Shards {
             let mut rest = &values[..];
             for param in params {
                 let (value, others) = rest.split_at(param.elem_count());
-                param.set(&Tensor::from_slice(value, param.shape(), &Device::Cpu)?)?;
+                param.set(&Tensor::from_slice(value, param.shape(), &self.device)?)?;
                 rest = others;
             }
         }

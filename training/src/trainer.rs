@@ -200,7 +200,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             }
         }
         self.learn_balanced(unbalanced, &mut of_step.figures)?;
-        self.gradients.reduce()?;
+        self.gradients.reduce(self.optimizer.as_mut())?;
         of_step.squares = self.optimizer.squares(self.gradients.own(self.task.params()))?;
         let OfStep { figures, load, squares } = of_step.of_all(&self.ranks)?;
         let mut sum = Figures::default();
@@ -260,9 +260,8 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// Adds the gradient of the loss of a micro-batch to those of the step.
     fn learn(&mut self, loss: &Tensor) -> Result<()> {
-        self.optimizer.collect(self.task.params(), &loss.backward()?)?;
-        self.gradients.micro_batch_is_done();
-        Ok(())
+        let (params, grads) = (self.task.params(), loss.backward()?);
+        self.gradients.take(params, &grads, self.optimizer.as_mut())
     }
 
     /// The micro-batches of a step that this rank learns from, with their places in it.

@@ -315,3 +315,34 @@ fn more_ranks_than_experts_are_refused() -> anyhow::Result<()> {
     assert!(said.contains("6 experts") && said.contains("start at most 6"), "{said}");
     Ok(())
 }
+
+/// Several ranks on one GPU, whose gradients and weights travel through the host's memory.
+#[cfg(feature = "cuda")]
+#[test]
+fn ranks_on_a_gpu_are_as_one() -> anyhow::Result<()> {
+    if let Err(reason) = dragoman_training::device::open("cuda") {
+        println!("skipped: no GPU: {reason}");
+        return Ok(());
+    }
+    let corpus = tempfile::tempdir()?;
+    write_corpus(corpus.path())?;
+    for rule in [Rule::AdamW, Rule::Muon(MuonConfig::default())] {
+        let mut config = config();
+        config.device = "cuda".into();
+        (config.run.dropout, config.run.expert_dropout) = (0.0, 0.0); // each rank has masks of its own
+        config.run.optimizer.rule = rule;
+        let mut expected: Option<Vec<Figures>> = None;
+        for size in [1, 2, 4] {
+            let out = tempfile::tempdir()?;
+            run(&config, &Place { corpus: corpus.path(), out: out.path() }, size, STEPS)?;
+            let (_, figures) = leavings(out.path())?;
+            let expected = expected.get_or_insert_with(|| figures.clone());
+            for (step, (ours, theirs)) in figures.iter().zip(expected.iter()).enumerate() {
+                for (a, b) in ours.iter().zip(theirs) {
+                    assert!((a - b).abs() < 1e-3, "step {step}, {size} ranks: {ours:?} {theirs:?}");
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -45,7 +45,8 @@ async function send(path, options = {}) {
   const body = await reply.json().catch(() => null);
   if (reply.ok && body !== null) return body;
   if (reply.status === 401) throw new AdminError("key", t("That is not the server’s admin key."));
-  if (reply.status === 404) {
+  // A suggestion that was deleted elsewhere is 404 as well.
+  if (reply.status === 404 && !options.method) {
     throw new AdminError("absent", t("This server has no admin key. Start it with one, as DRAGOMAN_ADMIN_KEY."));
   }
   const reason = typeof body?.error === "string" ? body.error : `HTTP ${reply.status}`;

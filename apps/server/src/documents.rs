@@ -115,8 +115,8 @@ impl DocumentService {
     /// Starts to translate a document; the job goes on when the caller is gone.
     ///
     /// # Errors
-    /// Fails when documents are off, a language or the format is not known, the document is larger
-    /// than it may be, or there are too many jobs.
+    /// Fails when documents are off, a language, a domain or the format is not known, the document is
+    /// larger than it may be, or there are too many jobs.
     pub(crate) fn start(&self, request: DocumentRequest) -> Result<Uuid, ServiceError> {
         if !self.is_on() {
             let reason = "Files translation are disabled on this server.";
@@ -128,7 +128,8 @@ impl DocumentService {
         if request.bytes.len() > self.config.document_limit {
             return Err(ServiceError::TooLarge(self.config.document_limit));
         }
-        self.translation.check_pair(&request.source, &request.target)?;
+        let DocumentRequest { source, target, domains, .. } = &request;
+        self.translation.check_document(source, target, domains)?;
         let secret = request.secret.as_deref();
         let job = DocumentJob::new(&request.name, request.bytes.len(), &request.client, secret);
         let job = Arc::new(job);

@@ -60,6 +60,9 @@ pub(crate) enum ServiceError {
     /// The caller violated limits too often.
     #[error("too many violations of the request limits")]
     Banned,
+    /// There is nothing of this name.
+    #[error("{0}")]
+    Unknown(String),
     /// The settings do not allow this.
     #[error("{0}")]
     Disabled(String),
@@ -116,6 +119,7 @@ impl ServiceError {
             Self::InvalidKey | Self::Banned | Self::Disabled(_) | Self::Forbidden(_) => {
                 StatusCode::FORBIDDEN
             }
+            Self::Unknown(_) => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,

@@ -134,14 +134,30 @@ impl TranslationService {
         translate(order, &model, Arc::new(known), &self.detector, &self.batcher).await
     }
 
-    /// Says whether a document can be translated between two languages, before it is read.
-    pub(crate) fn check_pair(&self, source: &str, target: &str) -> Result<(), ServiceError> {
+    /// Says whether a document can be translated between two languages, as text of these domains, before
+    /// it is read.
+    pub(crate) fn check_document(
+        &self,
+        source: &str,
+        target: &str,
+        domains: &[String],
+    ) -> Result<(), ServiceError> {
         let model = self.model();
         let known = self.languages(&model);
-        let texts = vec![String::new()];
-        let (source, target) = (source.to_owned(), target.to_owned());
-        let request = TranslationRequest { texts, source, target, ..TranslationRequest::default() };
-        self.order(request, &model, &known).map(drop)
+        let request = TranslationRequest {
+            texts: vec![String::new()],
+            source: source.to_owned(),
+            target: target.to_owned(),
+            domains: domains.to_vec(),
+            ..TranslationRequest::default()
+        };
+        let order = self.order(request, &model, &known)?;
+        match &order.source {
+            Some(source) if *source != order.target => {
+                order.check_domains(source, model.model.as_ref())
+            }
+            _ => Ok(()), // it is guessed from the text, or the text stays as it is
+        }
     }
 
     /// Decides on languages, domains, terms and memory for a document: the only text of `request` is some

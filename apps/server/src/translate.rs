@@ -287,6 +287,17 @@ impl Order {
         })
     }
 
+    /// Refuses a domain that is named and that no expert knows for texts in `source`.
+    pub(crate) fn check_domains(
+        &self,
+        source: &str,
+        model: &dyn Translate,
+    ) -> Result<(), ServiceError> {
+        let Domains::Named(named) = &self.domains else { return Ok(()) };
+        let stranger = named.iter().find(|name| !model.covers(name, source, &self.target));
+        stranger.map_or(Ok(()), |name| Err(other_direction(name, source, &self.target, model)))
+    }
+
     /// The domains of one text, and the guess they come from.
     fn domains(
         &self,
@@ -300,11 +311,8 @@ impl Order {
             // What is not translated needs no expert.
             Domains::Named(_) if is_kept => Ok((Vec::new(), None)),
             Domains::Named(named) => {
-                let stranger = named.iter().find(|name| !model.covers(name, source, &self.target));
-                match stranger {
-                    None => Ok((named.clone(), None)),
-                    Some(name) => Err(other_direction(name, source, &self.target, model.as_ref())),
-                }
+                self.check_domains(source, model.as_ref())?;
+                Ok((named.clone(), None))
             }
             Domains::Auto => {
                 let plain = self.plain(text);

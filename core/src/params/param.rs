@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use candle::{CpuStorage, DType, Shape, Storage, Tensor, Var};
+use candle::{CpuStorage, DType, Device, Shape, Storage, Tensor, Var};
 
 use super::{
     stored::{HeldRows, Stored},
@@ -173,6 +173,12 @@ impl Param {
     /// Runs `f` on the value, which lies on the CPU.
     pub fn with_value<R>(&self, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
         Ok(f(self.values()?.as_slice()))
+    }
+
+    /// A copy of the value, row by row, from whatever device it lies on.
+    pub fn to_vec(&self) -> Result<Vec<f32>> {
+        let value = self.var()?.as_detached_tensor();
+        Ok(value.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?)
     }
 
     /// Rows of a matrix that lies on the CPU, by their numbers, one after another. One that is stored
@@ -351,8 +357,6 @@ impl Param {
 mod tests {
     use super::*;
     use crate::params::{Init, ParamStore};
-    use candle::Device;
-
     #[test]
     fn an_update_sees_the_gradient_and_changes_the_value() -> Result<()> {
         let store = ParamStore::new(&Device::Cpu, 0);
@@ -360,6 +364,7 @@ mod tests {
         param.with_grad(|grad| grad[1] = 2.0);
         param.update(|value, grad| value.iter_mut().zip(grad).for_each(|(v, g)| *v -= g))?;
         assert_eq!(param.with_value(<[f32]>::to_vec)?, [1.0, -1.0, 1.0]);
+        assert_eq!(param.to_vec()?, [1.0, -1.0, 1.0]);
         Ok(())
     }
 

@@ -99,6 +99,10 @@ impl Optimizer for Muon {
         Ok(())
     }
 
+    fn take_buffers(&mut self, _params: &ParamStore) -> Result<()> {
+        self.adamw.take_buffers(&self.others) // matrices are updated from their buffers
+    }
+
     fn squares(&self, _params: &ParamStore) -> Result<Vec<Squares>> {
         let mut squares = self.adamw.squares(&self.others)?;
         let with_grad = self.trainable().filter(Param::has_grad);

@@ -1,12 +1,13 @@
 //! How the gradients of the micro-batches of a step become one.
 
+use candle::backprop::GradStore;
 use dragoman_core::{
     collective::{ExpertOwners, Ranks, TreeSum},
     params::ParamStore,
 };
 
 use super::Run;
-use crate::{Error, Result, checkpoint::Tensors, shards::Shards};
+use crate::{Error, Result, checkpoint::Tensors, optimizer::Optimizer, shards::Shards};
 
 /// The gradients of a step.
 pub(super) enum Gradients {
@@ -23,8 +24,8 @@ pub(super) enum Gradients {
 
 impl Gradients {
     /// # Errors
-    /// Fails when the ranks cannot share the micro-batches of a step evenly, and when several ranks
-    /// compute elsewhere than on the CPU.
+    /// Fails when the ranks cannot share the micro-batches of a step evenly, and when experts that are
+    /// sharded over the ranks are to compute elsewhere than on the CPU.
     pub(super) fn new(
         ranks: &Ranks,
         run: &Run<'_>,
@@ -42,8 +43,9 @@ impl Gradients {
         if ranks.is_alone() && !run.config.tree_sums {
             return Ok(Self::Running);
         }
-        if !params.device().is_cpu() {
-            let reason = "several ranks, and `tree_sums`, compute on the CPU: set device = \"cpu\"";
+        if experts.is_some() && !params.device().is_cpu() {
+            let reason = "experts that are sharded over ranks compute on the CPU: set device = \"cpu\", \
+                          or [run] expert_parallel = false, and every rank has all experts on its GPU";
             return Err(invalid(reason.into()));
         }
         let shards = Shards::new(ranks, params, experts);
@@ -59,19 +61,31 @@ impl Gradients {
         }
     }
 
-    /// Takes what a micro-batch left in the weights.
-    pub(super) fn micro_batch_is_done(&mut self) {
-        if let Self::Tree { shards, sum, .. } = self {
-            sum.push(shards.take_gradients());
+    /// Takes the gradients of a micro-batch: those that candle gathered, and those that lie in the
+    /// buffers of the weights already.
+    pub(super) fn take(
+        &mut self,
+        params: &ParamStore,
+        grads: &GradStore,
+        optimizer: &mut dyn Optimizer,
+    ) -> Result<()> {
+        match self {
+            Self::Running => optimizer.collect(params, grads),
+            Self::Tree { shards, sum, .. } => {
+                params.collect(grads)?;
+                sum.push(shards.take_gradients());
+                Ok(())
+            }
         }
     }
 
-    /// Leaves the gradient of the step in the weights that this rank updates.
-    pub(super) fn reduce(&mut self) -> Result<()> {
+    /// Gives the optimiser the gradient of the step, of the weights that this rank updates.
+    pub(super) fn reduce(&mut self, optimizer: &mut dyn Optimizer) -> Result<()> {
         match self {
             Self::Running => Ok(()),
-            Self::Tree { shards, sum, .. } => {
-                shards.reduce(&std::mem::take(sum).finish().unwrap_or_default())
+            Self::Tree { shards, sum, own } => {
+                shards.reduce(&std::mem::take(sum).finish().unwrap_or_default())?;
+                optimizer.take_buffers(own)
             }
         }
     }

@@ -76,7 +76,8 @@ struct Translation {
     #[arg(long, value_name = "DIR", default_value = "runs/latest")]
     out: PathBuf,
 
-    /// Where to compute, `cpu` or `cuda:0`, whatever the settings say
+    /// Where to compute, whatever the settings say: `cpu`, `cuda:0`, or `cuda`, which gives each of several
+    /// ranks the GPU of its number
     #[arg(long)]
     device: Option<String>,
 

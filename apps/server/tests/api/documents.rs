@@ -107,6 +107,26 @@ async fn what_cannot_be_translated_is_said_in_upstreams_words() -> Result<()> {
 }
 
 #[actix_web::test]
+async fn a_domain_that_nobody_knows_is_refused_before_a_job_begins() -> Result<()> {
+    let app = TestApp::start()?;
+    let to = |target: &'static str, domain: &'static str| {
+        let file = Part::bytes(JSON.as_bytes().to_vec()).file_name("a.json");
+        let form = Form::new().part("file", file).text("source", "en");
+        form.text("target", target).text("domain", domain)
+    };
+    for (form, reason) in [
+        (to("de", "law"), "domain `law` is not supported; this model has `it`, `medical`"),
+        (to("fr-CA", "medical"), "domain `medical` is not supported for en to fr-CA, which has it"),
+    ] {
+        let (status, reply) = posted(&app, "/documents", form).await?;
+        assert_eq!(status, 400, "{reply}");
+        assert!(reply["error"].as_str().is_some_and(|said| said.contains(reason)), "{reply}");
+    }
+    assert_eq!(posted(&app, "/documents", to("de", "medical")).await?.0, 202);
+    Ok(())
+}
+
+#[actix_web::test]
 async fn a_job_that_is_removed_stops() -> Result<()> {
     let app = TestApp::with(settings("batch_sentences = 4")?, Tagger::slow(100))?;
     let many = (0..2000).map(|i| format!("Sentence {i} here.\n")).collect::<String>();

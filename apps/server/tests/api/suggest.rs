@@ -105,8 +105,10 @@ async fn the_keeper_decides_about_suggestions() -> Result<()> {
     let counts = json!({ "pending": 1, "approved": 1, "rejected": 1 });
     assert_eq!(list("?limit=0").await?.1, json!({ "suggestions": [], "counts": counts }));
 
+    let (status, reply) = judge("5", json!({ "status": "approved" })).await?;
+    assert_eq!(status, 404);
+    assert!(reply["error"].as_str().is_some_and(|e| e.contains("no suggestion 5")), "{reply}");
     for (id, body) in [
-        ("5", json!({ "status": "approved" })),
         ("x", json!({ "status": "approved" })),
         (&*ids[0].to_string(), json!({ "status": "perhaps" })),
         (&*ids[0].to_string(), json!({})),

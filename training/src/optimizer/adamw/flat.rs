@@ -41,6 +41,10 @@ impl Moments {
         self.groups.iter_mut().try_for_each(|group| group.collect(grads))
     }
 
+    pub(super) fn take_buffers(&mut self) -> Result<()> {
+        self.groups.iter_mut().try_for_each(Group::take_buffers)
+    }
+
     /// One sum for each group.
     pub(super) fn squares(&self) -> Result<Vec<Squares>> {
         let grads = self.groups.iter().filter_map(|group| group.grad.as_ref());
@@ -92,7 +96,27 @@ impl Group {
             None => Ok(Tensor::zeros(param.elem_count(), self.first.dtype(), self.first.device())?),
         };
         let parts = self.params.iter().map(flat).collect::<Result<Vec<_>>>()?;
-        let new = Tensor::cat(&parts, 0)?;
+        self.add(Tensor::cat(&parts, 0)?)
+    }
+
+    /// The same of the gradients in the weights' buffers, copied as one; these are empty then.
+    fn take_buffers(&mut self) -> Result<()> {
+        if !self.params.iter().any(Param::has_grad) {
+            return Ok(());
+        }
+        let count = self.first.elem_count();
+        let mut values = Vec::with_capacity(count);
+        for param in &self.params {
+            match param.has_grad() {
+                true => param.with_grad(|grad| values.extend_from_slice(grad)),
+                false => values.resize(values.len() + param.elem_count(), 0.0),
+            }
+            param.clear_grad();
+        }
+        self.add(Tensor::from_vec(values, count, self.first.device())?)
+    }
+
+    fn add(&mut self, new: Tensor) -> Result<()> {
         self.grad = Some(match &self.grad {
             Some(grad) => (grad + new)?,
             None => new,

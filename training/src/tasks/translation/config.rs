@@ -21,7 +21,8 @@ use crate::{
 pub struct TrainConfig {
     /// Name of the run, for its report.
     pub name: String,
-    /// Where to compute: `cpu`, or `cuda:0` in a build with the feature `cuda`.
+    /// Where to compute: `cpu`, or in a build with the feature `cuda`, `cuda:0`, or `cuda` for the GPU of
+    /// the rank's number.
     pub device: String,
     /// Type in which matrices are multiplied: `bf16` or `f32`. Weights and sums are f32 either way.
     pub precision: Precision,

@@ -110,7 +110,8 @@ fn number(id: &str) -> Result<u64, ServiceError> {
 }
 
 fn unknown(id: u64) -> ServiceError {
-    ServiceError::invalid(format!("there is no suggestion {id}: GET /admin/suggestions lists them"))
+    let reason = format!("there is no suggestion {id}: GET /admin/suggestions lists them");
+    ServiceError::Unknown(reason)
 }
 
 /// A suggestion with the time it came, which is its id.
