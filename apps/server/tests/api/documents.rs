@@ -116,7 +116,7 @@ async fn a_domain_that_nobody_knows_is_refused_before_a_job_begins() -> Result<(
     };
     for (form, reason) in [
         (to("de", "law"), "domain `law` is not supported; this model has `it`, `medical`"),
-        (to("fr-CA", "medical"), "domain `medical` is not supported for en to fr-CA, which has it"),
+        (to("pt-BR", "medical"), "domain `medical` is not supported for en to pt-BR, which has it"),
     ] {
         let (status, reply) = posted(&app, "/documents", form).await?;
         assert_eq!(status, 400, "{reply}");

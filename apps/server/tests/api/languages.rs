@@ -17,7 +17,7 @@ async fn languages_are_listed_english_first() -> Result<()> {
     let english = json!({
         "code": "en", "name": "English", "targets": ["de", "en", "es", "fr", "pt-BR"],
         "domains": domains,
-        "domainTargets": { "it": ["de", "es", "fr", "pt-BR"], "medical": ["de", "es", "fr", "pt-BR"] },
+        "domainTargets": { "it": ["de", "es", "fr", "pt-BR"], "medical": ["de", "es", "fr"] },
     });
     assert_eq!(reply[0], english);
     let french = json!({

@@ -83,7 +83,7 @@ impl Translate for Tagger {
     }
 
     fn covers(&self, domain: &str, _: &str, target: &str) -> bool {
-        matches!(domain, "it") || (domain == "medical" && target != "fr-CA")
+        matches!(domain, "it") || (domain == "medical" && target != "pt-BR")
     }
 
     fn detect_domain(&self, text: &str, _: &str, _: &str) -> Option<(String, f32)> {
