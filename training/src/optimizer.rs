@@ -28,8 +28,8 @@ pub trait Optimizer: std::fmt::Debug {
     /// Adds the gradients that candle gathered to those that lie in the weights' own buffers.
     fn collect(&mut self, params: &ParamStore, grads: &GradStore) -> Result<()>;
 
-    /// Takes the gradients that lie in the buffers of the weights, in the host's memory, to where the
-    /// update is made. An update on the CPU reads them where they are.
+    /// Moves the gradients in the buffers of the weights, which are in the host's memory, to the device
+    /// of the update. On the CPU there is nothing to do.
     fn take_buffers(&mut self, params: &ParamStore) -> Result<()>;
 
     /// Sums of the squares of the gradients gathered, in the order in which they make up the norm of

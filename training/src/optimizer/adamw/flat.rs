@@ -99,7 +99,8 @@ impl Group {
         self.add(Tensor::cat(&parts, 0)?)
     }
 
-    /// The same of the gradients in the weights' buffers, copied as one; these are empty then.
+    /// Adds the gradients in the buffers of the weights, by one copy to the device, and clears the
+    /// buffers.
     fn take_buffers(&mut self) -> Result<()> {
         if !self.params.iter().any(Param::has_grad) {
             return Ok(());
