@@ -51,7 +51,9 @@ impl Content {
     }
 
     fn of_words(&self, words: &[u32]) -> f32 {
-        match words.iter().map(|&word| self.counts[word as usize]).sum::<u32>() {
+        // Scores outlive the lock they were made under: a word that came after them is none of the user's.
+        let count = |&word: &u32| self.counts.get(word as usize).copied().unwrap_or(0);
+        match words.iter().map(count).sum::<u32>() {
             0 => 0.0,
             sum => sum as f32 / self.items as f32 / (words.len() as f32).sqrt(),
         }

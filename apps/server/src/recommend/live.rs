@@ -259,6 +259,32 @@ mod tests {
     }
 
     #[test]
+    fn items_and_words_may_come_after_the_scores_were_made() {
+        let mut catalogue = ItemIndex::new(1000.0);
+        let item = |id: &str, categories: &[&str]| Item {
+            item_id: id.into(),
+            categories: categories.iter().map(|&name| name.into()).collect(),
+            ..Item::default()
+        };
+        let first = catalogue.put(&item("first", &["known"]));
+        let content = Content::new(&catalogue, &[first]);
+        let scores = LiveScores {
+            seeds: Vec::new(),
+            together: AHashMap::new(),
+            content,
+            scales: [1.0, 1.0],
+            popularity: 0.0,
+        };
+        let second = catalogue.put(&item("second", &["known", "new"]));
+        catalogue.put(&item("first", &["known", "newer"]));
+        let third = catalogue.put(&item("third", &["newest"]));
+        assert_eq!(scores.of(&catalogue, second), Some(1.0 / 2f32.sqrt()));
+        assert_eq!(scores.of(&catalogue, third), None);
+        let found = scores.candidates(&catalogue, |_| true, usize::MAX);
+        assert_eq!(found.iter().map(|one| one.number).collect::<Vec<_>>(), [first]);
+    }
+
+    #[test]
     fn popularity_counts_where_it_changes() {
         let mut catalogue = ItemIndex::new(1000.0);
         let touch = |catalogue: &mut ItemIndex, i: u32, times: u32, time: i64| {
