@@ -79,17 +79,24 @@ unsafe fn tile<const R: usize, const ROW: usize, const STEP: usize, const KIND: 
 ) {
     let start = panel * PANEL;
     let columns = (block.columns - start).min(PANEL);
+    let whole = columns == PANEL;
     // SAFETY: the columns of a row are this tile's own, says the caller.
     let result = |r: usize| unsafe { std::slice::from_raw_parts_mut(c.add(r * c_stride), columns) };
 
     let mut sums = [[_mm256_setzero_ps(); PARTS]; R];
     if block.load {
         for r in 0..R {
-            let mut whole = [0.0; PANEL];
-            whole[..columns].copy_from_slice(result(r));
+            let mut copy = [0.0; PANEL];
+            let from = match whole {
+                true => result(r).as_ptr(),
+                false => {
+                    copy[..columns].copy_from_slice(result(r));
+                    copy.as_ptr()
+                }
+            };
             for part in 0..PARTS {
-                // SAFETY: a register of the row.
-                sums[r][part] = unsafe { _mm256_loadu_ps(whole.as_ptr().add(part * LANES)) };
+                // SAFETY: a register of the row, or of its copy.
+                sums[r][part] = unsafe { _mm256_loadu_ps(from.add(part * LANES)) };
             }
         }
     }
@@ -104,7 +111,9 @@ unsafe fn tile<const R: usize, const ROW: usize, const STEP: usize, const KIND: 
         }
         for part in 0..PARTS {
             let place = b.wrapping_add(part * LANES);
-            _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(16 * PANEL).cast());
+            if part.is_multiple_of(2) {
+                _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(16 * PANEL).cast());
+            }
             // SAFETY: this word of a panel that the block holds.
             let columns = unsafe { _mm256_loadu_si256(place.cast()) };
             for r in 0..R {
@@ -116,13 +125,16 @@ unsafe fn tile<const R: usize, const ROW: usize, const STEP: usize, const KIND: 
     }
 
     for r in 0..R {
-        let mut whole = [0.0; PANEL];
-        for part in 0..PARTS {
-            // SAFETY: a register of the row.
-            unsafe { _mm256_storeu_ps(whole.as_mut_ptr().add(part * LANES), sums[r][part]) };
-        }
+        let mut copy = [0.0; PANEL];
         let result = result(r);
-        result.copy_from_slice(&whole[..columns]);
+        let into = if whole { result.as_mut_ptr() } else { copy.as_mut_ptr() };
+        for part in 0..PARTS {
+            // SAFETY: a register of the row, or of its copy.
+            unsafe { _mm256_storeu_ps(into.add(part * LANES), sums[r][part]) };
+        }
+        if !whole {
+            result.copy_from_slice(&copy[..columns]);
+        }
         if let Some(finish) = &block.finish {
             finish.apply(result, row + r, start);
         }

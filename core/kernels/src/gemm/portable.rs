@@ -86,6 +86,10 @@ pub(super) fn pack_left(
                 pack_row(packing, &source.row(row)[k.clone()], words);
             }
         }
+        Operand::KOuter(source) if packing == Packing::F32 => {
+            let run = BLOCK * TILE_ROWS;
+            copy_columns::<TILE_ROWS>(source, &rows, &k, into, run);
+        }
         Operand::KOuter(source) => {
             for word in 0..packing.words(k.len()) {
                 let [first, second] = rows_of(packing, source, word, &k, &rows);
@@ -119,6 +123,9 @@ pub(super) fn pack_right(
                 places.zip(&packed).for_each(|(place, word)| *place = *word);
             }
         }
+        Operand::KOuter(source) if packing == Packing::F32 => {
+            copy_columns::<PANEL>(source, &columns, &k, into, PANEL * words);
+        }
         Operand::KOuter(source) => {
             for word in 0..words {
                 let [first, second] = rows_of(packing, source, word, &k, &columns);
@@ -126,6 +133,36 @@ pub(super) fn pack_right(
                     let part = start..(start + PANEL).min(columns.len());
                     let place = &mut into[start * words + word * PANEL..][..part.len()];
                     join_rows(packing, &first[part.clone()], part_of(second, part), place);
+                }
+            }
+        }
+    }
+}
+
+/// Copies the columns `part` of the rows `k`, `WIDTH` at a time: each of these runs lies in one piece, `run`
+/// words from one to the next.
+///
+/// The runs lie a multiple of 4 KiB apart, which is one set of the first-level cache: a few rows in
+/// turn fill whole lines before they are pushed out.
+fn copy_columns<const WIDTH: usize>(
+    source: &Rows<'_>,
+    part: &Range<usize>,
+    k: &Range<usize>,
+    into: &mut [u32],
+    run: usize,
+) {
+    const ROWS: usize = 8;
+    for rows in k.clone().step_by(ROWS) {
+        let rows = rows..(rows + ROWS).min(k.end);
+        for (columns, into) in part.clone().step_by(WIDTH).zip(into.chunks_mut(run)) {
+            let columns = columns..(columns + WIDTH).min(part.end);
+            let into = into[(rows.start - k.start) * WIDTH..].chunks_mut(WIDTH);
+            for (row, into) in rows.clone().zip(into) {
+                let from = &source.row(row)[columns.clone()];
+                match (from.as_array::<WIDTH>(), into.as_mut_array::<WIDTH>()) {
+                    // Of a length that the compiler knows: no call.
+                    (Some(from), Some(into)) => *into = from.map(f32::to_bits),
+                    _ => into.iter_mut().zip(from).for_each(|(word, x)| *word = x.to_bits()),
                 }
             }
         }
