@@ -21,7 +21,7 @@ mod scripts;
 use std::ops::Range;
 
 pub(crate) use numbers::value;
-pub(crate) use scripts::may_write;
+pub(crate) use scripts::{has_unspaced, is_letter, is_unspaced, may_write};
 
 use crate::sentence::Role;
 
@@ -91,7 +91,8 @@ struct Text<'a> {
     language: &'a str,
 }
 
-/// All recognisers. When two find a piece at the same place, the first of them counts.
+/// All recognisers but that of [`scripts`], which comes last. When two find a piece at the same place, the
+/// first of them counts.
 static RECOGNISERS: &[&dyn Recogniser] = &[
     &code::Fences,
     &code::Spans,
@@ -111,7 +112,6 @@ static RECOGNISERS: &[&dyn Recogniser] = &[
     &files::TABLE,
     &numbers::TABLE,
     &signs::TABLE,
-    &scripts::Scripts,
 ];
 
 /// The pieces of `text`, written in `language`, in their order; none overlaps another.
@@ -124,14 +124,17 @@ static RECOGNISERS: &[&dyn Recogniser] = &[
 /// assert_eq!(kinds, [(Kind::Email, "ada@example.org"), (Kind::Date, "14:30")]);
 /// ```
 pub fn find(text: &str, language: &str) -> Vec<Piece> {
-    let text = Text { text, language };
-    if is_plain(text.text, language) {
+    if is_plain(text, language) {
         return Vec::new();
     }
+    let spaced = has_unspaced(language).then(|| scripts::spaced(text));
     let mut found = Vec::new();
+    let seen = Text { text: spaced.as_deref().unwrap_or(text), language };
     for recogniser in RECOGNISERS {
-        recogniser.find(&text, &mut found);
+        recogniser.find(&seen, &mut found);
     }
+    let text = Text { text, language };
+    scripts::Scripts.find(&text, &mut found);
     found.retain(|piece| !piece.at.is_empty());
     found.sort_by_key(|piece| (piece.at.start, usize::MAX - piece.at.end));
     let mut pieces: Vec<Piece> = Vec::with_capacity(found.len());

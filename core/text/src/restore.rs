@@ -6,8 +6,11 @@
 
 use std::borrow::Cow;
 
-/// Final marks that a translation shares with its source.
-const FINAL: [char; 9] = ['!', '?', '.', ',', ';', '。', '！', '？', '；'];
+/// Final marks that a translation shares with its source, each in the writing of its language.
+const FINAL: [char; 20] = [
+    '!', '?', '.', ',', ';', '。', '！', '？', '；', '，', '、', '؟', '؛', '،', '۔', '।', '።', '։',
+    '။', '។',
+];
 
 /// A one-word source shorter than this does not become a sentence, in characters.
 const SHORT_WORD: usize = 20;
@@ -25,7 +28,7 @@ const SHOUTED_WORD: usize = 5;
 pub fn restore(source: &str, translation: &str, target: &str) -> String {
     let (source, translation) = (source.trim(), translation.trim());
     let once = without_stutter(source, translation);
-    let text = copy_case(source, &copy_final(source, once), target);
+    let text = copy_case(source, &copy_final(source, once, target), target);
     if text.trim().is_empty() { source.to_owned() } else { text }
 }
 
@@ -141,7 +144,7 @@ fn without_stutter<'a>(source: &str, translation: &'a str) -> &'a str {
     }
 }
 
-fn copy_final(source: &str, translation: &str) -> String {
+fn copy_final(source: &str, translation: &str, target: &str) -> String {
     let (Some(wanted), Some(found)) = (source.chars().last(), translation.chars().last()) else {
         return translation.to_owned();
     };
@@ -149,11 +152,12 @@ fn copy_final(source: &str, translation: &str) -> String {
         return text;
     }
     let is_ellipsis = translation.ends_with("..") || found == '…' || wanted == '…';
-    let same = narrow(wanted) == narrow(found);
+    let is_question = found == ';' && language(target) == "el";
+    let same = narrow(wanted) == if is_question { '?' } else { narrow(found) };
     let bare = translation.strip_suffix(|c| FINAL.contains(&c)).unwrap_or(translation);
     match FINAL.contains(&wanted) {
         _ if same || is_ellipsis => translation.to_owned(),
-        true => format!("{bare}{wanted}"),
+        true => bare.chars().chain(own(narrow(wanted), target)).collect(),
         false => bare.to_owned(),
     }
 }
@@ -164,7 +168,8 @@ fn copy_run(source: &str, translation: &str) -> Option<String> {
     let is_mark = |c: char| matches!(c, '!' | '?' | '.' | ',' | ';' | '…');
     let run = &source[source.trim_end_matches(is_mark).len()..];
     let is_ellipsis = run.contains('…') || run.contains("...");
-    let is_eastern = translation.ends_with(['。', '！', '？', '；']) || translation.ends_with("……");
+    let marks = &translation[translation.trim_end_matches(FINAL).len()..];
+    let is_eastern = marks.contains(|c| narrow(c) != c) || translation.ends_with("……");
     if is_eastern || !is_ellipsis && run.matches(['!', '?']).count() < 2 {
         return None;
     }
@@ -172,15 +177,48 @@ fn copy_run(source: &str, translation: &str) -> Option<String> {
     Some(if bare.trim().is_empty() { String::new() } else { format!("{bare}{run}") })
 }
 
-/// The western form of an eastern mark: both end a sentence alike.
+/// The western form of a mark: all its forms end a sentence alike.
 fn narrow(mark: char) -> char {
     match mark {
-        '。' => '.',
+        '。' | '۔' | '।' | '።' | '։' | '။' | '។' => '.',
         '！' => '!',
-        '？' => '?',
-        '；' => ';',
+        '？' | '؟' => '?',
+        '；' | '؛' => ';',
+        '，' | '、' | '،' => ',',
         other => other,
     }
+}
+
+/// How `target` writes a western final mark; `None` where it writes none.
+fn own(mark: char, target: &str) -> Option<char> {
+    Some(match (language(target), mark) {
+        ("ja", ',') => '、',
+        ("ja" | "zh" | "zt" | "yue", _) => match mark {
+            '.' => '。',
+            '!' => '！',
+            '?' => '？',
+            ';' => '；',
+            ',' => '，',
+            other => other,
+        },
+        ("th" | "lo", '.') => return None,
+        ("hi" | "bn" | "ne" | "pa" | "or" | "as" | "sa" | "mai", '.') => '।',
+        ("ur" | "ug" | "sd", '.') => '۔',
+        ("ar" | "fa" | "ur" | "ug" | "ps" | "sd" | "ckb", '?') => '؟',
+        ("ar" | "fa" | "ur" | "ug" | "ps" | "sd" | "ckb", ';') => '؛',
+        ("ar" | "fa" | "ur" | "ug" | "ps" | "sd" | "ckb", ',') => '،',
+        ("am" | "ti", '.') => '።',
+        ("hy", '.') => '։',
+        ("my", '.') => '။',
+        ("km", '.') => '។',
+        ("el", '?') => ';',
+        _ => mark,
+    })
+}
+
+/// The language of a code such as `zh-Hant`.
+fn language(code: &str) -> &str {
+    code.split(['-', '_']).next().unwrap_or(code)
 }
 
 fn copy_case(source: &str, translation: &str, target: &str) -> String {
@@ -256,6 +294,23 @@ mod tests {
         assert_eq!(restore("Good morning.", "Guten Morgen", "fr"), "Guten Morgen.");
         assert_eq!(restore("Wait...", "Warte...", "fr"), "Warte...");
         assert_eq!(restore("Hello.", "你好。", "fr"), "你好。");
+    }
+
+    #[test]
+    fn final_punctuation_is_written_as_the_target_writes_it() {
+        for (source, translation, target, wanted) in [
+            ("Hello.", "こんにちは", "ja", "こんにちは。"),
+            ("你好。", "Hello", "en", "Hello."),
+            ("He cannot come.", "वह नहीं आ सकता।", "hi", "वह नहीं आ सकता।"),
+            ("Where is it?", "أين هو", "ar", "أين هو؟"),
+            ("Where is it?", "Πού είναι;", "el", "Πού είναι;"),
+            ("Where is it?", "Πού είναι.", "el", "Πού είναι;"),
+            ("She works here.", "เธอทำงานที่นี่", "th", "เธอทำงานที่นี่"),
+            ("It is done.", "ہو گیا", "ur", "ہو گیا۔"),
+            ("What?!", "ماذا؟!", "ar", "ماذا؟!"),
+        ] {
+            assert_eq!(restore(source, translation, target), wanted);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Words are compared by their stems (Snowball), so `contracts` is the term `contract`, and `Verträge`
 //! is a use of `Vertrag`. A term with capitals inside, such as `IT`, and one with signs, such as
-//! `C++`, is compared letter by letter.
+//! `C++`, is compared letter by letter; so are all in languages that put no space between words.
 
 mod forms;
 mod words;
@@ -12,6 +12,7 @@ use std::{collections::HashMap, ops::Range};
 
 pub use self::words::has_stemmer;
 use self::words::{Words, words};
+use crate::pieces::has_unspaced;
 
 /// Words of a term at most that are looked for.
 const MAX_WORDS: usize = 12;
@@ -86,7 +87,8 @@ impl Glossary {
 
     fn add(&mut self, source: String, target: String) {
         let found = words(&source, &self.source);
-        let (stems, is_literal) = (found.stems(), found.has_signs());
+        let is_literal = found.has_signs() || has_unspaced(&self.source);
+        let stems = found.stems();
         if stems.len() > MAX_WORDS || (stems.is_empty() && source.is_empty()) {
             return;
         }
@@ -173,7 +175,7 @@ impl Glossary {
     /// How often `text`, a translation, uses the entry: in any form, or as a part of a compound.
     pub fn uses(&self, text: &str, entry: usize) -> usize {
         let target = &self.entries[entry].target;
-        if self.is_kept(entry) {
+        if self.is_kept(entry) || has_unspaced(&self.target) {
             return words::whole(text, target).len();
         }
         let wanted = words(target, &self.target);
@@ -258,6 +260,15 @@ mod tests {
         assert_eq!([kept.uses("Dragoman hilft.", 0), kept.uses("Dragomane helfen.", 0)], [1, 0]);
         let italian = glossary(&[("tax return", "dichiarazione dei redditi")], "en", "it");
         assert_eq!(italian.uses("Le dichiarazioni dei redditi.", 0), 1);
+    }
+
+    #[test]
+    fn languages_without_spaces_are_compared_letter_by_letter() {
+        let japanese = glossary(&[("東京", "Tokyo"), ("東京タワー", "Tokyo Tower")], "ja", "en");
+        assert_eq!(found(&japanese, "東京に行き、東京タワーを見た。"), ["東京", "東京タワー"]);
+        let into = glossary(&[("network", "網路"), ("PC", "PC")], "en", "zh");
+        assert_eq!([into.uses("我的網路很慢", 0), into.uses("我的PC很慢", 1)], [1, 1]);
+        assert_eq!(into.uses("我的PCI很慢", 1), 0);
     }
 
     #[test]

@@ -1,8 +1,16 @@
 //! Words for numbers, which a translation may write in digits.
 
+use crate::pieces::has_unspaced;
+
+/// Whether a translation of `text` from one language into another may have digits that it has not:
+/// Japanese writes April as `4月` and a cat as `1匹`, so there any may.
+pub(super) fn may_appear(text: &str, source: &str, target: &str) -> bool {
+    has_unspaced(target) || has_numeral(text, source)
+}
+
 /// Whether `text`, written in `language`, has a word that may become a number; for languages that are
 /// not known here any text has.
-pub(super) fn has_numeral(text: &str, language: &str) -> bool {
+fn has_numeral(text: &str, language: &str) -> bool {
     let language = language.split('-').next().unwrap_or(language);
     let stems: &[&str] = match language {
         "en" => &[

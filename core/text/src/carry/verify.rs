@@ -7,12 +7,13 @@ use super::{
     part::Context,
 };
 use crate::{
-    pieces::{self, Carry, Kind, may_write, value},
+    pieces::{self, Carry, Kind, is_letter, is_unspaced, may_write, value},
     sentence::Role,
 };
 
 /// Marks beyond ASCII that any text may have.
-const MARKS: &str = "’‘“”„‚«»‹›–—…¿¡\u{a0}\u{202f}\u{ad}。、，！？：；「」（）؟،؛";
+const MARKS: &str =
+    "’‘“”„‚«»‹›–—…¿¡\u{a0}\u{202f}\u{ad}。、，！？：；「」『』（）【】〈〉《》・〜؟،؛۔٪।॥";
 
 /// Why an answer was refused.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -163,6 +164,7 @@ fn numbers(text: &str) -> Vec<&str> {
 
 /// Where `word` stands in `text` and is not a part of a longer one.
 fn whole(text: &str, word: &str) -> Vec<usize> {
+    let goes_on = |c: char| c.is_alphanumeric() && !is_unspaced(c);
     let first = word.chars().next().is_some_and(char::is_alphanumeric);
     let last = word.chars().next_back().is_some_and(char::is_alphanumeric);
     let digits = |mut chars: [Option<char>; 2]| {
@@ -174,8 +176,8 @@ fn whole(text: &str, word: &str) -> Vec<usize> {
         let before = [before.next(), before.next()];
         let mut behind = text[at + word.len()..].chars();
         let behind = [behind.next(), behind.next()];
-        !(first && (before[0].is_some_and(char::is_alphanumeric) || digits(before)))
-            && !(last && (behind[0].is_some_and(char::is_alphanumeric) || digits(behind)))
+        !(first && (before[0].is_some_and(goes_on) || digits(before)))
+            && !(last && (behind[0].is_some_and(goes_on) || digits(behind)))
     };
     text.match_indices(word).map(|(at, _)| at).filter(is_whole).collect()
 }
@@ -197,7 +199,7 @@ fn explains(source: &str, target: &str, context: &Context<'_>) -> bool {
             || c == ' '
             || mask::number(c).is_some()
             || source.contains(c)
-            || may_write(c, &context.options.target) && c.is_alphabetic()
+            || is_letter(c) && may_write(c, &context.options.target)
             || is_mark(c)
     };
     if !target.chars().all(is_explained) {
@@ -220,7 +222,7 @@ fn explains(source: &str, target: &str, context: &Context<'_>) -> bool {
     let is_counted = !has_digits(target)
         || has_digits(source)
         || mask::has_word(source)
-        || numerals::has_numeral(source, &context.options.source);
+        || numerals::may_appear(source, &context.options.source, &context.options.target);
     is_counted && invented(source, target, context).is_empty()
 }
 
@@ -242,6 +244,8 @@ fn invented(source: &str, target: &str, context: &Context<'_>) -> Vec<std::ops::
             }
             Kind::Identifier => !text.contains(['_', ':', '(', '/']),
             Kind::Invisible => text.chars().all(|c| mask::number(c).is_some()),
+            // Acronyms and names, as in `AI很好`; letters of other scripts are refused before.
+            Kind::Script => text.chars().all(|c| c.is_ascii() || mask::number(c).is_some()),
             _ => false,
         };
         !is_prose && !source.contains(text)
@@ -259,13 +263,13 @@ pub(super) fn cleaned(source: &str, answer: &str, context: &Context<'_>) -> Opti
                 || is_mark(c)
                 || c == ' '
                 || c.is_ascii_alphanumeric()
-                || c.is_alphabetic() && may_write(c, &context.options.target))
+                || is_letter(c) && may_write(c, &context.options.target))
     };
     let mut text: String = answer.chars().filter(|c| is_letter(*c)).collect();
     for at in invented(source, &text, context).into_iter().rev() {
         text.replace_range(at, "");
     }
-    if !numerals::has_numeral(source, &context.options.source) {
+    if !numerals::may_appear(source, &context.options.source, &context.options.target) {
         text.retain(|c| !c.is_numeric());
     }
     let text = squeezed(source, &text);
@@ -280,5 +284,6 @@ mod tests {
     #[test]
     fn a_mask_within_a_longer_word_is_none() {
         assert_eq!(whole("2041 x2041 20415 2041.5 2041.", "2041"), [0, 24]);
+        assert_eq!(whole("今日2041に 2041에", "2041"), [6, 14]);
     }
 }

@@ -26,7 +26,7 @@ enum Script {
 }
 
 fn script(c: char) -> Option<Script> {
-    if !c.is_alphabetic() {
+    if !is_letter(c) || is_joiner(c) {
         return None;
     }
     Some(match c as u32 {
@@ -54,22 +54,41 @@ fn script(c: char) -> Option<Script> {
     })
 }
 
+/// Whether `c` is a letter, or a sign on one that writing cannot do without: vowels, tones, and what joins
+/// letters or keeps them apart.
+pub(crate) fn is_letter(c: char) -> bool {
+    let is_sign = || match c as u32 {
+        0x591..=0x5C7 | 0x610..=0x61A | 0x64B..=0x65F | 0x6D6..=0x6ED => true,
+        0x900..=0xDFF => !c.is_numeric() && !matches!(c, '।' | '॥' | '॰' | '₹'),
+        0xE31..=0xE4E | 0xEB1..=0xECE | 0x102B..=0x103E | 0x17B4..=0x17D3 => true,
+        _ => is_joiner(c),
+    };
+    c.is_alphabetic() || is_sign()
+}
+
+/// Whether `c` joins the letters around it, or keeps them apart.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
 /// The scripts of a language.
 fn scripts_of(language: &str) -> &'static [Script] {
     let language = language.split('-').next().unwrap_or(language);
     match language {
-        "ru" | "uk" | "be" | "bg" | "mk" | "kk" | "ky" | "mn" | "tg" => &[Script::Cyrillic],
+        "ru" | "uk" | "be" | "bg" | "mk" | "kk" | "ky" | "mn" | "tg" | "ba" | "tt" | "cv" => {
+            &[Script::Cyrillic]
+        }
         "sr" => &[Script::Cyrillic, Script::Latin],
         "el" => &[Script::Greek],
         "hy" => &[Script::Armenian],
         "he" | "yi" => &[Script::Hebrew],
-        "ar" | "fa" | "ur" | "ps" | "ug" => &[Script::Arabic],
-        "hi" | "bn" | "ta" | "te" | "ml" | "kn" | "mr" | "gu" | "pa" | "ne" | "si" => {
-            &[Script::Indic]
-        }
+        "ar" | "fa" | "ur" | "ps" | "ug" | "sd" | "ckb" => &[Script::Arabic],
+        "hi" | "bn" | "ta" | "te" | "ml" | "kn" | "mr" | "gu" | "pa" | "ne" | "si" | "or"
+        | "as" | "sa" | "mai" => &[Script::Indic],
         "th" => &[Script::Thai],
         "ka" => &[Script::Georgian],
-        "am" => &[Script::Ethiopic],
+        "am" | "ti" => &[Script::Ethiopic],
+        "km" | "lo" | "my" | "bo" | "dz" => &[Script::Other],
         "ko" => &[Script::Hangul, Script::Han],
         "ja" => &[Script::Kana, Script::Han],
         "zh" | "zt" | "yue" => &[Script::Han],
@@ -80,6 +99,42 @@ fn scripts_of(language: &str) -> &'static [Script] {
 /// Whether a language has a script of its own, so that letters of others must be looked for.
 pub(super) fn has_own(language: &str) -> bool {
     scripts_of(language) != [Script::Latin]
+}
+
+/// Whether `c` is a letter of a script that puts no space between words, or none between a word and its
+/// particles: what touches it may be a word of its own.
+pub(crate) fn is_unspaced(c: char) -> bool {
+    let is_other = matches!(c as u32, 0xE80..=0xEFF | 0x1000..=0x109F | 0x1780..=0x17FF);
+    let is_script =
+        |script| matches!(script, Script::Thai | Script::Hangul | Script::Kana | Script::Han);
+    c.is_alphabetic() && (is_other || script(c).is_some_and(is_script))
+}
+
+/// Whether a language is written in such letters.
+pub(crate) fn has_unspaced(language: &str) -> bool {
+    let language = language.split(['-', '_']).next().unwrap_or(language);
+    matches!(language, "ja" | "zh" | "zt" | "yue" | "ko" | "th" | "lo" | "km" | "my")
+}
+
+/// The text with a blank of as many bytes in place of each such letter that touches a Latin letter, a
+/// digit or the `+` of a number, so that `17:30に` ends where its last digit does.
+///
+/// Within a hashtag and a handle they stay.
+pub(super) fn spaced(text: &str) -> String {
+    const BLANK: char = '\u{3000}';
+    let mut spaced = String::with_capacity(text.len());
+    let (mut before, mut is_tag) = (' ', false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        is_tag &= !c.is_whitespace();
+        is_tag |= matches!(c, '#' | '@') && !before.is_ascii_alphanumeric();
+        let is_near = before.is_ascii_alphanumeric()
+            || chars.peek().is_some_and(|next| next.is_ascii_alphanumeric() || *next == '+');
+        let is_blank = is_near && !is_tag && is_unspaced(c) && c.len_utf8() == BLANK.len_utf8();
+        spaced.push(if is_blank { BLANK } else { c });
+        before = c;
+    }
+    spaced
 }
 
 /// Whether `c` is a letter that languages of Western Europe share.
@@ -217,7 +272,9 @@ impl Recogniser for Scripts {
 
 /// Whether a model that writes `target` may put out the letter `c`.
 pub(crate) fn may_write(c: char, target: &str) -> bool {
+    let joins = |script| matches!(script, &Script::Arabic | &Script::Indic | &Script::Other);
     match script(c) {
+        _ if is_joiner(c) => scripts_of(target).iter().any(joins),
         None => true,
         Some(Script::Latin) => true,
         Some(script) => scripts_of(target).contains(&script),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{
-    Kind,
+    Kind, is_letter,
     table::{
         Form::{Cut, Figure, Noun, Point, Sign},
         Table, before, behind, compile, pattern, when,
@@ -59,7 +59,7 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             r"[\u{200b}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2060}-\u{2069}\u{feff}\u{61c}\u{180e}\u{fff9}-\u{fffb}]+",
         ),
         when(Kind::Invisible, Point, r"[\u{200c}\u{200d}\u{fe00}-\u{fe0f}]+", |text, at| {
-            let joins = |c: Option<char>| c.is_some_and(|c| c.is_alphabetic() && !c.is_ascii());
+            let joins = |c: Option<char>| c.is_some_and(|c| is_letter(c) && !c.is_ascii());
             let is_writing = joins(before(text, at.start)) && joins(behind(text, at.end));
             (!is_writing).then_some(at)
         }),

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
+use crate::pieces::is_unspaced;
+
 /// Letters of a word at least that counts as a part of a compound.
 const MIN_PART: usize = 5;
 
@@ -109,11 +111,11 @@ pub(super) fn whole(text: &str, term: &str) -> Vec<Range<usize>> {
     if term.is_empty() {
         return Vec::new();
     }
-    let first = term.starts_with(char::is_alphanumeric);
-    let last = term.ends_with(char::is_alphanumeric);
+    let goes_on = |c: char| c.is_alphanumeric() && !is_unspaced(c);
+    let (first, last) = (term.starts_with(goes_on), term.ends_with(goes_on));
     let is_whole = |at: &Range<usize>| {
-        let before = first && text[..at.start].ends_with(char::is_alphanumeric);
-        let behind = last && text[at.end..].starts_with(char::is_alphanumeric);
+        let before = first && text[..at.start].ends_with(goes_on);
+        let behind = last && text[at.end..].starts_with(goes_on);
         !before && !behind
     };
     text.match_indices(term).map(|(at, _)| at..at + term.len()).filter(is_whole).collect()
