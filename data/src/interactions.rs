@@ -4,10 +4,13 @@
 //! counted and named. [`split`] cuts a log in time or at everybody's last event, [`describe`] says
 //! how its users behaved.
 
+mod amazon;
 mod build;
 mod columns;
 pub mod describe;
 mod events;
+mod folder;
+mod movielens;
 mod parquet;
 mod format;
 mod reads;

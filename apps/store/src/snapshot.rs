@@ -223,6 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_not_mistaken_for_events_of_a_log() {
+        for (line, expected) in [
+            (r#"{"kind":"item","tenant":"t","ItemId":"a"}"#, Some(true)),
+            ("\u{feff}{\"UserId\":\"u\"}", Some(true)),
+            (r#"{"FeedbackType":"read","UserId":"u","ItemId":"a"}"#, Some(true)),
+            (r#"{"UserId":"u","ItemId":"a","Timestamp":"2020-01-03"}"#, Some(false)),
+            (r#"{"kind":"view","user":"u","item":"a"}"#, Some(false)),
+            (r#"{"reviewerID":"A1","asin":"B0","overall":4.0}"#, Some(false)),
+            ("[1]", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(Store::is_row(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn a_line_that_is_no_row_is_named_and_the_others_are_kept() -> anyhow::Result<()> {
         let good = r#"{"kind":"suggestion","q":"a","s":"b","source":"en","target":"de"}"#;
         for bad in [
@@ -232,6 +248,7 @@ mod tests {
             r#"{"kind":"feedback","FeedbackType":"r","UserId":"","ItemId":"a","Events":[]}"#,
             r#"{"FeedbackType":"r","UserId":"u","ItemId":"a","Value":NaN}"#,
             r#"{"FeedbackType":"r","UserId":"u","ItemId":"a","Timestamp":"soon"}"#,
+            r#"{"UserId":"u","ItemId":"a","Timestamp":"2020-01-03"}"#,
             r#"{"FeedbackType":"read","UserId":"u","It"#,
         ] {
             let dir = tempfile::tempdir()?;

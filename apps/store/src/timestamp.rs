@@ -6,7 +6,10 @@ use std::{
 };
 
 use jiff::{SignedDuration, civil::DateTime};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
 
 mod parse;
 
@@ -109,10 +112,43 @@ impl Serialize for Timestamp {
     }
 }
 
+/// A text in any common format, or a number of seconds or of a smaller unit.
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(de::Error::custom)
+        deserializer.deserialize_any(Written)
+    }
+}
+
+/// A time as JSON has it.
+struct Written;
+
+impl Written {
+    fn number<E: de::Error>(text: &str) -> Result<Timestamp, E> {
+        parse::number(text).ok_or_else(|| E::custom(BadTime(text.into())))
+    }
+}
+
+impl Visitor<'_> for Written {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a time, as text or as a number")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        Timestamp::parse(text).map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Timestamp, E> {
+        Self::number(&number.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Timestamp, E> {
+        Self::number(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Timestamp, E> {
+        Self::number(&number.to_string())
     }
 }
 
@@ -160,9 +196,80 @@ mod tests {
     }
 
     #[test]
+    fn whatever_gorse_reads_is_read() -> anyhow::Result<()> {
+        for (text, expected) in [
+            ("4/8/14 22:05", "2014-04-08T22:05:00Z"),
+            ("08/21/71", "1971-08-21T00:00:00Z"),
+            ("7 oct 70", "1970-10-07T00:00:00Z"),
+            ("1/2/68", "2068-01-02T00:00:00Z"),
+            ("oct. 7, 1970", "1970-10-07T00:00:00Z"),
+            ("October 7th, 1970", "1970-10-07T00:00:00Z"),
+            ("2013-Feb-03", "2013-02-03T00:00:00Z"),
+            ("13-Feb-03", "2003-02-13T00:00:00Z"),
+            ("2014-04", "2014-04-01T00:00:00Z"),
+            ("2014", "2014-01-01T00:00:00Z"),
+            ("171113 14:14:20", "2017-11-13T14:14:20Z"),
+            ("20060102T150405Z", "2006-01-02T15:04:05Z"),
+            ("Mon Jan  2 15:04:05 2006", "2006-01-02T15:04:05Z"),
+            ("Mon Jan  2 15:04:05 MST 2006", "2006-01-02T22:04:05Z"),
+            ("Mon Jan 02 15:04:05 -0700 2006", "2006-01-02T22:04:05Z"),
+            ("Mon, 02 Jan 2006 15:04:05 MST", "2006-01-02T22:04:05Z"),
+            ("Mon, 02 Jan 2006 15:04:05 CET", "2006-01-02T14:04:05Z"),
+            ("Monday, 02-Jan-06 15:04:05 PST", "2006-01-02T23:04:05Z"),
+            ("06/Jan/2008:15:04:05 -0700", "2008-01-06T22:04:05Z"),
+            ("2006-01-02T15:04:05+05:30", "2006-01-02T09:34:05Z"),
+            ("978300760000", "2000-12-31T22:12:40Z"),
+            ("1635057740.25", "2021-10-24T06:42:20.25Z"),
+            ("1635057740207123", "2021-10-24T06:42:20.207123Z"),
+            ("1635057740207123456", "2021-10-24T06:42:20.207123456Z"),
+        ] {
+            assert_eq!(Timestamp::parse(text)?.to_string(), expected, "{text}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_of_json_are_times_too() -> anyhow::Result<()> {
+        for (json, expected) in [
+            ("1635057740", "2021-10-24T06:42:20Z"),
+            ("1635057740207", "2021-10-24T06:42:20.207Z"),
+            ("1635057740.5", "2021-10-24T06:42:20.5Z"),
+            ("20211024", "2021-10-24T00:00:00Z"),
+            ("2014", "1970-01-01T00:33:34Z"),
+            ("-5", "1969-12-31T23:59:55Z"),
+            ("\"2014\"", "2014-01-01T00:00:00Z"),
+        ] {
+            let time: Timestamp = serde_json::from_str(json)?;
+            assert_eq!(time.to_string(), expected, "{json}");
+        }
+        for json in ["20241301", "null", "true", "1e300", "[1]"] {
+            assert!(serde_json::from_str::<Timestamp>(json).is_err(), "{json}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["soon", "2021-13-01", "2021-02-30", "2021-10-24T25:00:00Z", "NaN", "-", "1e9"]
-        {
+        for text in [
+            "soon",
+            "2021-13-01",
+            "2021-02-30",
+            "2021-10-24T25:00:00Z",
+            "NaN",
+            "-",
+            "1e9",
+            "5",
+            "20241301",
+            "4/8/141",
+            "4/8/4",
+            "Mon, 02 Jan 2006 15:04:05 XYZ",
+            "Tue, 02 Jan 2006 15:04:05 GMT",
+            "Jan 2 15:04:05",
+            "monday",
+            "may",
+            "2006-01-02T",
+            "13:04 PM",
+        ] {
             let error = Timestamp::parse(text).expect_err(text).to_string();
             assert!(error.contains(text), "{error}");
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{
+    amazon,
     build::{Builder, Row},
     columns::{ColumnNames, Role},
     rows::{self, Kind},
@@ -23,11 +24,13 @@ pub(super) struct Columns {
 }
 
 /// Reads a table: with a header that names its columns, or `user item [kind] [value] [time]`, where
-/// a third column that is not a number is the kind, and a lone number from 10⁸ on is the time.
+/// a third column that is not a number is the kind, and a lone number from 10⁸ on, or that is a date, is
+/// the time. Ratings of Amazon may begin with the item.
 pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) -> Result<()> {
     let mut layout: Option<(Separator, Option<Columns>)> = None;
     // The first line of a table that is read by place, until the second shows that it is no header.
     let mut above: Option<Vec<String>> = None;
+    let mut is_item_first = false;
     builder.each_line(path, |builder, _, line| {
         let Some((separator, columns)) = &layout else {
             let separator = Separator::of(extension, line);
@@ -39,10 +42,17 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
                 builder.refuse(reason); // no line after it can be understood
             }
             let (_, columns) = layout.insert((separator, columns?));
-            return match columns {
-                Some(_) => Ok(()),
-                None => builder.event(by_place(above.insert(first))?),
-            };
+            if columns.is_some() {
+                return Ok(());
+            }
+            is_item_first = amazon::is_item_first(path, separator);
+            if is_item_first {
+                let path = path.display();
+                tracing::info!(
+                    "the columns of `{path}` are those of Amazon: item, user, rating, time"
+                );
+            }
+            return builder.event(by_place(above.insert(first), is_item_first)?);
         };
         let fields = separator.split(line);
         match columns {
@@ -52,7 +62,7 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
                 if let Some(titles) = titles {
                     builder.refuse(&builder.columns.missing(&titles, Role::User));
                 }
-                builder.event(by_place(&fields)?)
+                builder.event(by_place(&fields, is_item_first)?)
             }
         }
     })
@@ -111,16 +121,16 @@ impl Columns {
             item: needed(self.item)?,
             kind: field(self.kind)?.unwrap_or_default(),
             value: field(self.value)?.map_or(Ok(1.0), |text| value(&text))?,
-            time: field(self.time)?
-                .map_or(Ok(0), |text| time::parse(text.trim_end_matches(" UTC")))?,
+            time: field(self.time)?.map_or(Ok(0), |text| time::parse(&text))?,
         })
     }
 }
 
-fn by_place(fields: &[String]) -> Result<Row, String> {
-    let [user, item, rest @ ..] = fields else {
+fn by_place(fields: &[String], is_item_first: bool) -> Result<Row, String> {
+    let [first, second, rest @ ..] = fields else {
         return Err("a user and an item are wanted at least".into());
     };
+    let (user, item) = if is_item_first { (second, first) } else { (first, second) };
     let is_number = |text: &String| text.parse::<f64>().is_ok();
     let (kind, rest) = match rest {
         [kind, rest @ ..] if !is_number(kind) && time::parse(kind).is_err() => (kind.clone(), rest),
@@ -128,7 +138,12 @@ fn by_place(fields: &[String]) -> Result<Row, String> {
     };
     let (value, time) = match rest {
         [] => (1.0, 0),
-        [one] if one.parse::<f64>().is_ok_and(|number| number.abs() < 1e8) => (value(one)?, 0),
+        [one] if one.parse::<f64>().is_ok_and(|number| number.abs() < 1e8) => {
+            match time::is_date_of_digits(one) {
+                true => (1.0, time::parse(one)?),
+                false => (value(one)?, 0),
+            }
+        }
         [one] => (1.0, time::parse(one)?),
         [one, two] => (value(one)?, time::parse(two)?),
         _ => return Err(format!("it has {} columns, too many", fields.len())),
@@ -167,20 +182,21 @@ pub(super) fn read_jsonl(path: &Path, builder: &mut Builder) -> Result<()> {
 }
 
 fn row(object: &Map<String, Value>, names: &ColumnNames) -> Result<Row, String> {
-    let field = |role| {
+    let found = |role| {
         // An export says of every line what it is, in a field that is called as the kind may be.
         let mut fields = object.iter().filter(|(name, _)| names.is_named(name, role));
         let kinds = || fields.clone().find(|(name, _)| name.as_str() != "kind");
         let found = kinds().or_else(|| fields.next());
-        found.map(|(_, value)| value).filter(|value| !value.is_null()).map(text)
+        found.map(|(_, value)| value).filter(|value| !value.is_null())
     };
+    let field = |role| found(role).map(text);
     let needed = |role: Role| field(role).ok_or_else(|| format!("it has no {}", role.name()));
     Ok(Row {
         user: needed(Role::User)?,
         item: needed(Role::Item)?,
         kind: field(Role::Kind).unwrap_or_default(),
         value: field(Role::Value).map_or(Ok(1.0), |text| value(&text))?,
-        time: field(Role::Time).map_or(Ok(0), |text| time::parse(text.trim_end_matches(" UTC")))?,
+        time: found(Role::Time).map_or(Ok(0), time::parse_json)?,
     })
 }
 

@@ -102,6 +102,14 @@ fn each_row(
     Ok(())
 }
 
+/// A time as text: a date where its seconds have the eight digits of one, as those from 1970 to 1973 do.
+fn seconds(seconds: i64) -> String {
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) if (10_000_000..100_000_000).contains(&seconds) => time.to_string(),
+        _ => seconds.to_string(),
+    }
+}
+
 /// What `read` gives; the reader panics about some damage.
 fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| "the file is damaged".to_owned())
@@ -130,9 +138,7 @@ impl Column {
             Field::Byte(number) => number.to_string(),
             Field::Short(number) => number.to_string(),
             Field::Int(number) => number.to_string(),
-            Field::Long(number) if self.is_nanoseconds => {
-                number.div_euclid(1_000_000_000).to_string()
-            }
+            Field::Long(number) if self.is_nanoseconds => seconds(number.div_euclid(1_000_000_000)),
             Field::Long(number) => number.to_string(),
             Field::UByte(number) => number.to_string(),
             Field::UShort(number) => number.to_string(),
@@ -142,9 +148,9 @@ impl Column {
             Field::Float(number) => number.to_string(),
             Field::Double(number) => number.to_string(),
             Field::Decimal(_) => field.to_string(),
-            Field::Date(days) => (i64::from(*days) * 86_400).to_string(),
-            Field::TimestampMillis(time) => time.div_euclid(1000).to_string(),
-            Field::TimestampMicros(time) => time.div_euclid(1_000_000).to_string(),
+            Field::Date(days) => seconds(i64::from(*days) * 86_400),
+            Field::TimestampMillis(time) => seconds(time.div_euclid(1000)),
+            Field::TimestampMicros(time) => seconds(time.div_euclid(1_000_000)),
             Field::ListInternal(list) => {
                 let parts: Result<Vec<String>, String> =
                     list.elements().iter().map(|element| self.text(element)).collect();
@@ -244,6 +250,8 @@ mod tests {
         }
         let days = file("REQUIRED INT32 when_at (DATE)", [19_782, 19_783], Compression::SNAPPY)?;
         assert_eq!(load(&days, COLUMNS)?.histories[0][0].time, 1_709_164_800, "2024-02-29");
+        let days = file("REQUIRED INT32 when_at (DATE)", [365, 366], Compression::SNAPPY)?;
+        assert_eq!(load(&days, COLUMNS)?.histories[0][0].time, 31_536_000, "1971-01-01");
         Ok(())
     }
 

@@ -253,3 +253,60 @@ fn an_export_of_the_store_is_a_log() -> Result<()> {
     assert_eq!(faults.count, 1, "one of another tenant: {faults:?}");
     Ok(())
 }
+
+#[test]
+fn movielens_100k_as_it_is_published() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let write = |name: &str, bytes: &[u8]| fs_err::write(folder.path().join(name), bytes);
+    write("u.data", b"196\t242\t3\t881250949\n186\t302\t4\t891717742\n")?;
+    write(
+        "u.item",
+        b"242|L'\xE9t\xE9 (1997)|24-Jan-1997||http://us.imdb.com/M|0|0|0|0|0|1|0|0|1|0|0|0|0|0|0|0|0|0|0\n\
+          267|unknown||||1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0\n",
+    )?;
+    write("u.user", b"196|49|M|writer|55105\n186|39|F|executive|00000\n")?;
+    write("u1.base", b"196\t1\t1\t1\n")?;
+    let (log, faults) = Interactions::load(folder.path())?;
+    assert_eq!(faults.count, 0, "{faults:?}");
+    assert_eq!(shown(&log), ["186: 302//4@891717742", "196: 242//3@881250949"]);
+    let item = Item {
+        id: "242".into(),
+        title: "L'été".into(),
+        categories: vec!["Comedy".into(), "Drama".into()],
+        labels: vec!["year:1997".into()],
+        time: 0,
+    };
+    assert_eq!(log.items[0], item);
+    assert!(log.items[1].id == "267" && log.items[1].categories.is_empty(), "{:?}", log.items[1]);
+    assert_eq!(log.users[1].labels, ["age:49", "gender:M", "occupation:writer", "zip_code:55105"]);
+    write("u.genre", b"none|0\nFirst|1\nSecond|2\nA|3\nB|4\nFunny|5\n\n")?;
+    assert_eq!(Interactions::load(folder.path())?.0.items[0].categories, ["Funny"]);
+    Ok(())
+}
+
+#[test]
+fn ratings_of_amazon_begin_with_the_user_or_with_the_item() -> Result<()> {
+    let log = |text: &str| Ok::<_, anyhow::Error>(shown(&load(&[("events.csv", text)])?.0));
+    let expected =
+        ["A1YS9MDZP93857: 0001393774//3@1394496000", "A3478QRKQDOPQ2: B00005N7P0//5@1362960000"];
+    let of_2014 =
+        "A1YS9MDZP93857,0001393774,3.0,1394496000\nA3478QRKQDOPQ2,B00005N7P0,5.0,1362960000\n";
+    assert_eq!(log(of_2014)?, expected);
+    let of_2018 =
+        "0001393774,A1YS9MDZP93857,3.0,1394496000\nB00005N7P0,A3478QRKQDOPQ2,5.0,1362960000\n";
+    assert_eq!(log(of_2018)?, expected);
+    let doubtful = format!("{of_2018}B00005N7P1,anna,5.0,1362960000\n");
+    assert!(log(&doubtful)?.iter().any(|line| line.starts_with("B00005N7P0: A3478QRKQDOPQ2")));
+    Ok(())
+}
+
+#[test]
+fn a_date_of_eight_digits_is_a_time_with_a_header_and_without() -> Result<()> {
+    for text in ["user,item,time\nann,x,20240101\n", "ann,x,20240101\n", "ann,x,1,20240101\n"] {
+        assert_eq!(shown(&load(&[("events.csv", text)])?.0), ["ann: x//1@1704067200"], "{text}");
+    }
+    assert_eq!(shown(&load(&[("events.csv", "ann,x,20241300\n")])?.0), ["ann: x//20241300@0"]);
+    let year = [("events.jsonl", "{\"user\":\"ann\",\"item\":\"x\",\"time\":\"2014\"}\n")];
+    assert_eq!(shown(&load(&year)?.0), ["ann: x//1@1388534400"]);
+    Ok(())
+}

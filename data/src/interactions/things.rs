@@ -161,11 +161,11 @@ pub(super) fn read_object(
                 .and_then(Value::as_array)
                 .map_or_else(Vec::new, |names| names.iter().map(text).collect()),
             labels,
-            time: match field(&TIME).map(text) {
-                Some(moment) if !moment.is_empty() && !moment.starts_with("0001-") => {
-                    time::parse(&moment)?
-                }
-                _ => 0,
+            time: match field(&TIME) {
+                None => 0,
+                // The zero time of Go, or nothing.
+                Some(Value::String(time)) if time.is_empty() || time.starts_with("0001-") => 0,
+                Some(time) => time::parse_json(time)?,
             },
         }),
     }

@@ -1,70 +1,39 @@
-//! Times as logs write them: seconds, milliseconds, or a date.
+//! Times as logs write them: numbers of seconds and smaller units, or dates.
 
-use jiff::{
-    Timestamp,
-    civil::DateTime,
-    fmt::strtime::{self, BrokenDownTime},
-    tz::Offset,
-};
+use dragoman_times as forms;
+use serde_json::Value;
 
-/// How dates are written beside RFC 3339, and times of day after them; those with AM or PM first, as the
-/// others match their beginning.
-const DATES: [&str; 7] =
-    ["%m/%d/%Y", "%Y/%m/%d", "%a %b %d %Y", "%a, %d %b %Y", "%d %b %Y", "%b %d, %Y", "%Y-%m-%d"];
-const CLOCKS: [&str; 5] = ["%I:%M:%S %p", "%I:%M %p", "%H:%M:%S%.f", "%H:%M", ""];
-
-/// The seconds since 1970 that `text` means: a number (of milliseconds from 10¹¹ on, which is the
-/// year 5138 in seconds), or a date: as in RFC 3339 (`2024-03-01T12:00:00Z`, `2024-03-01`), as
-/// JavaScript writes it, or as spreadsheets do (`3/1/2024 1:05 PM`).
+/// The seconds since 1970 that `text` means: a number, where one of eight digits or of fourteen is a
+/// date (`20240301`), or a date in any of its [`forms`].
+///
+/// A number of up to seven digits counts seconds, a year alone among them: many a log counts its events.
 pub(super) fn parse(text: &str) -> Result<i64, String> {
-    if let Ok(number) = text.parse::<f64>() {
-        return seconds(number).ok_or_else(|| format!("the time `{text}` is out of range"));
-    }
-    date(text).ok_or_else(|| {
-        format!("the time `{text}` is neither a number nor a date such as 2024-03-01T12:00:00Z")
+    let text = text.trim();
+    let found = match text.parse::<f64>() {
+        Ok(_) => forms::number(text),
+        Err(_) => forms::text(text),
+    };
+    found.map(|(seconds, _)| seconds).ok_or_else(|| {
+        format!(
+            "the time `{text}` is neither a date such as 2024-03-01T12:00:00Z or 20240301 nor a number \
+             of seconds, milli-, micro- or nanoseconds since 1970"
+        )
     })
 }
 
-/// Whole seconds of a number of seconds or milliseconds.
-pub(super) fn seconds(number: f64) -> Option<i64> {
-    let number = if number.abs() >= 1e11 { number / 1000.0 } else { number };
-    (number.abs() < 1e11).then_some(number.floor() as i64)
-}
-
-/// Seconds since 1970 of a date, a date with a time of day, or one with a zone too.
-fn date(text: &str) -> Option<i64> {
-    let utc = |time: DateTime| Offset::UTC.to_timestamp(time);
-    let time: Option<Timestamp> = text.parse().or_else(|_| text.parse().and_then(utc)).ok();
-    let time = time.or_else(|| written(text.trim()))?;
-    i64::try_from(time.as_nanosecond().div_euclid(1_000_000_000)).ok()
-}
-
-/// The time that one of [`DATES`] and one of [`CLOCKS`] read, with a zone such as `GMT+0100 (…)` or
-/// without.
-fn written(text: &str) -> Option<Timestamp> {
-    DATES.iter().find_map(|date| {
-        CLOCKS.iter().find_map(|clock| {
-            let format = format!("{date} {clock}");
-            let (read, end) = BrokenDownTime::parse_prefix(format.trim_end(), text).ok()?;
-            let local = match clock.is_empty() {
-                true => read.to_date().ok()?.to_datetime(jiff::civil::Time::midnight()),
-                false => read.to_datetime().ok()?,
-            };
-            zone(text[end..].trim())?.to_timestamp(local).ok()
-        })
-    })
-}
-
-/// `GMT+0100 (…)`, `+0100`, `+01:00`, `UTC`, `Z` or nothing.
-fn zone(text: &str) -> Option<Offset> {
-    let first = text.split(' ').next().unwrap_or_default();
-    let names = ["GMT", "UTC", "Z"];
-    let rest = names.iter().find_map(|name| first.strip_prefix(name)).unwrap_or(first);
-    if rest.is_empty() {
-        return Some(Offset::UTC);
+/// The same of JSON, where a text of four digits is a year and a number of four is not.
+pub(super) fn parse_json(value: &Value) -> Result<i64, String> {
+    match value.as_str() {
+        Some(text) => forms::text(text).map_or_else(|| parse(text), |(seconds, _)| Ok(seconds)),
+        None => parse(&value.to_string()),
     }
-    let format = if rest.contains(':') { "%:z" } else { "%z" };
-    strtime::parse(format, rest).ok()?.offset()
+}
+
+/// Whether `text` is a date of eight digits and no plain number.
+pub(super) fn is_date_of_digits(text: &str) -> bool {
+    text.len() == 8
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && forms::number(text).is_some()
 }
 
 #[cfg(test)]
@@ -72,27 +41,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_milliseconds_and_dates_mean_the_same() {
+    fn numbers_and_dates_mean_the_same() {
         // date -u -d 2024-02-29T12:30:15Z +%s
         for text in [
             "1709209815",
+            "1709209815.0",
             "1709209815.9",
             "1709209815123",
+            "1709209815123456",
+            "1709209815123456789",
+            "20240229123015",
+            "20240229123015123",
             "2024-02-29T12:30:15Z",
             "2024-02-29T14:30:15.5+02:00",
             "2024-02-29 12:30:15",
             "Thu Feb 29 2024 13:30:15 GMT+0100 (Central European Standard Time)",
             "2/29/2024 12:30:15 PM",
+            "2/29/24 12:30:15",
             "2024/02/29 12:30:15",
             "Thu, 29 Feb 2024 12:30:15 +0000",
             "29 Feb 2024 12:30:15 UTC",
+            "29/Feb/2024:05:30:15 -0700",
         ] {
             assert_eq!(parse(text), Ok(1_709_209_815), "{text}");
         }
+        assert_eq!(parse("978300760000"), Ok(978_300_760), "12 digits are milliseconds");
         assert_eq!(parse("1969-12-31"), Ok(-86_400));
         assert_eq!(parse("-5"), Ok(-5));
+        assert_eq!(parse("-31536000"), Ok(-31_536_000));
         assert_eq!(parse("2/29/2024 12:05 AM"), parse("2024-02-29T00:05:00Z"));
-        assert_eq!(parse("Feb 29, 2024"), parse("2024-02-29"));
+        for text in ["Feb 29, 2024", "20240229", "20240229.0", "2.0240229e7"] {
+            assert_eq!(parse(text), parse("2024-02-29"), "{text}");
+        }
+    }
+
+    #[test]
+    fn four_digits_count_seconds_in_a_table_and_are_a_year_as_text_of_json() {
+        assert_eq!(parse("2014"), Ok(2014));
+        assert_eq!(parse_json(&2014.into()), Ok(2014));
+        assert_eq!(parse_json(&"2014".into()), parse("2014-01-01"));
+        assert_eq!(parse_json(&"300".into()), Ok(300));
+        assert_eq!(parse_json(&1_709_209_815_123_i64.into()), Ok(1_709_209_815));
+        assert!(is_date_of_digits("20240101") && !is_date_of_digits("20241301"));
     }
 
     #[test]
@@ -104,8 +94,12 @@ mod tests {
             "NaN",
             "inf",
             "1e300",
+            "20241301",
+            "20240101.5",
+            "12345678901234567890",
             "2024-02-29T99:00:00Z",
             "2/30/2024",
+            "4/8/141",
             "2/29/2024 soon",
         ] {
             assert!(parse(text).is_err_and(|reason| reason.contains(text)), "{text}");

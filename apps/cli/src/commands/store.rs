@@ -1,5 +1,7 @@
 //! `dragoman store`
 
+mod import;
+
 use std::{
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -7,12 +9,10 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use dragoman_data::interactions::{ColumnNames, Interactions, open};
-use dragoman_store::{
-    Counts, DEFAULT_TENANT, EngineKind, Feedback, Item, KeyLimits, Migrated, Report, Store, Tenant,
-    Timestamp, User,
-};
+use dragoman_data::interactions::ColumnNames;
+use dragoman_store::{DEFAULT_TENANT, EngineKind, KeyLimits, Migrated, Report, Store};
 
+use self::import::Source;
 use crate::recalled::StorePlace;
 
 /// Handle what the services remember
@@ -42,7 +42,8 @@ enum What {
     /// what is there already stays once
     Import {
         /// File of JSON Lines, perhaps packed as .gz or .zst, or `-` for the standard input; or a log
-        /// as `train recommendation` reads it: a table, or a folder of MovieLens or RecBole
+        /// as `train recommendation` reads it: a table, events as JSON Lines, or a folder of such files, of
+        /// MovieLens or of RecBole
         file: PathBuf,
 
         /// Names of the columns of a table's events, such as `user=visitor,item=sku,time=seen_at`;
@@ -143,14 +144,9 @@ impl StoreCommand {
             What::Import { file, columns, feedback_type, tenant } => {
                 let counts = if file.as_os_str() == "-" {
                     store.import_alone(&tenant, io::stdin().lock())?
-                } else if !file.is_dir() && columns.is_none() && is_json_lines(&file) {
-                    store.import_alone(&tenant, open(&file)?)?
                 } else {
-                    let (mut bulk, columns) = (store.bulk()?, columns.unwrap_or_default());
-                    let rows = bulk.tenant(&tenant)?;
-                    let counts = import_log(&rows, &file, &columns, &feedback_type)?;
-                    bulk.finish()?;
-                    counts
+                    let (columns, feedback_type) = (columns.as_ref(), feedback_type.as_str());
+                    Source { path: &file, columns, feedback_type }.import(&store, &tenant)?
                 };
                 eprintln!("{counts}");
             }
@@ -210,120 +206,4 @@ fn backup(folder: &Path, file: &Path, server: Option<(&str, Option<&str>)>) -> a
         eprintln!("{bytes} bytes of JSON Lines");
     }
     Ok(())
-}
-
-/// Whether a file is read line by line as JSON: any that is not called as a table is.
-fn is_json_lines(file: &Path) -> bool {
-    let name = file.to_string_lossy().to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
-    let tables = [".csv", ".tsv", ".dat", ".data", ".inter", ".parquet", ".txt"];
-    !tables.iter().any(|end| name.ends_with(end))
-}
-
-/// Users and items written together.
-const CHUNK: usize = 1000;
-
-/// Reads a log of events into `tenant`, with what it says of users and items.
-fn import_log(
-    tenant: &Tenant,
-    path: &Path,
-    columns: &ColumnNames,
-    feedback_type: &str,
-) -> anyhow::Result<Counts> {
-    let (log, faults) = Interactions::load_with(path, columns)?;
-    for fault in &faults.first {
-        eprintln!("skipped {fault}");
-    }
-    anyhow::ensure!(
-        log.has_times,
-        "the events of `{}` have no times, and a store keeps events by time; name the column with \
-         `--columns time=NAME`",
-        path.display()
-    );
-    let writer = tenant.for_import();
-    let labels = |labels: &[String]| match labels {
-        [] => serde_json::Value::Null,
-        labels => labels.into(),
-    };
-    // What the log says nothing of is made by its feedback, or stays as it is.
-    let users = log.users.iter().filter(|user| !user.labels.is_empty()).map(|user| User {
-        user_id: user.id.clone(),
-        labels: labels(&user.labels),
-        comment: String::new(),
-    });
-    let users: Vec<User> = users.collect();
-    users.chunks(CHUNK).try_for_each(|users| writer.put_users(users))?;
-    let is_described = |item: &&dragoman_core::recommend::Item| {
-        !(item.title.is_empty() && item.categories.is_empty() && item.labels.is_empty())
-    };
-    let items = log.items.iter().filter(is_described).map(|item| Item {
-        item_id: item.id.clone(),
-        categories: item.categories.clone(),
-        labels: labels(&item.labels),
-        comment: item.title.clone(),
-        timestamp: if item.time == 0 {
-            Timestamp::ZERO
-        } else {
-            Timestamp::from_seconds(item.time)
-        },
-        is_hidden: false,
-    });
-    let items: Vec<Item> = items.collect();
-    items.chunks(CHUNK).try_for_each(|items| writer.put_items(items))?;
-    let batch = writer.batch_rows();
-    let mut rows = Vec::with_capacity(batch);
-    for (user, history) in log.users.iter().zip(&log.histories) {
-        for event in history {
-            let kind = log.kinds[event.kind as usize].as_str();
-            rows.push(Feedback {
-                feedback_type: if kind.is_empty() { feedback_type } else { kind }.into(),
-                user_id: user.id.clone(),
-                item_id: log.items[event.item as usize].id.clone(),
-                value: event.value.into(),
-                timestamp: Timestamp::from_seconds(event.time),
-                ..Feedback::default()
-            });
-            if rows.len() == batch {
-                writer.import_feedback(&rows)?;
-                rows.clear();
-            }
-        }
-    }
-    writer.import_feedback(&rows)?;
-    tenant.commit()?;
-    Ok(Counts { users: users.len(), items: items.len(), feedback: log.len(), ..Counts::default() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_imported_with_its_columns_and_a_second_time_changes_nothing() -> anyhow::Result<()>
-    {
-        let folder = tempfile::tempdir()?;
-        let file = folder.path().join("shop.csv");
-        fs_err::write(
-            &file,
-            "seen_at,sku,who\n1700000000,tea,anna\n1700000009,mug,anna\n1700000009,mug,ben\n",
-        )?;
-        let store = Store::open(&folder.path().join("store"))?;
-        let tenant = store.tenant(DEFAULT_TENANT)?;
-        let columns = "user=who,time=seen_at".parse().map_err(anyhow::Error::msg)?;
-        for _ in 0..2 {
-            let counts = import_log(&tenant, &file, &columns, "view")?;
-            assert_eq!((counts.feedback, counts.items, counts.users), (3, 0, 0));
-            assert_eq!((tenant.count_feedback()?, tenant.events().count()), (3, 3));
-        }
-        let row = tenant.feedback("view", "anna", "tea")?.context("it was imported")?;
-        assert_eq!((row.value, row.timestamp.seconds), (1.0, 1_700_000_000));
-        assert!(!is_json_lines(&file) && is_json_lines(Path::new("a/dump.jsonl.gz")));
-
-        let undated = folder.path().join("undated.csv");
-        fs_err::write(&undated, "who,sku\nanna,tea\n")?;
-        let columns = "user=who".parse().map_err(anyhow::Error::msg)?;
-        let error = import_log(&tenant, &undated, &columns, "view").expect_err("no times");
-        assert!(error.to_string().contains("--columns time="), "{error}");
-        Ok(())
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Counts, Of, Row};
 use crate::{
@@ -29,7 +29,33 @@ struct Import<'a> {
     batch_rows: usize,
 }
 
+/// What the `kind` of a row can be.
+const KINDS: [&str; 10] = [
+    "store",
+    "suggestion",
+    "key",
+    "tenant",
+    "user",
+    "item",
+    "feedback",
+    "glossary",
+    "term",
+    "unit",
+];
+
 impl Store {
+    /// Whether `line` is a row that [`import`](Self::import) reads, or else a JSON object of another
+    /// form, such as an event of a log; none if it is no object.
+    pub fn is_row(line: &[u8]) -> Option<bool> {
+        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        let object: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        let has = |name: &str| object.contains_key(name);
+        Some(match object.get("kind").and_then(Value::as_str) {
+            Some(kind) => KINDS.contains(&kind),
+            None => has("FeedbackType") || has("ItemId") != has("UserId"),
+        })
+    }
+
     /// Reads rows as [`export`](Self::export) writes them, or as Gorse does: a line with a
     /// `FeedbackType` is feedback, one with an `ItemId` an item, one with a `UserId` a user.
     ///
@@ -201,6 +227,8 @@ fn parse(line: &[u8]) -> Result<Row> {
         let row: Feedback = serde_json::from_value(value).map_err(bad)?;
         let row = FullFeedback { row, events: Vec::new() };
         Ok(Row::Feedback(Of { tenant, row }))
+    } else if has("ItemId") && has("UserId") {
+        Err(Error::Invalid("a row of a user with an item needs a `FeedbackType`".into()))
     } else if has("ItemId") {
         let row: Item = serde_json::from_value(value).map_err(bad)?;
         Ok(Row::Item(Of { tenant, row }))

@@ -22,6 +22,14 @@ pub(crate) fn is_address(place: &Path) -> bool {
 /// one.
 pub(crate) fn refuse_others(place: &Path) -> Result<()> {
     let text = place.to_string_lossy();
+    if let Some((scheme @ ("postgres" | "postgresql"), rest)) = text.split_once(':')
+        && !rest.starts_with("//")
+    {
+        // The rest is not shown: it may hold a password.
+        let reason = "the address of a database has `//` behind the colon, as in \
+                      `postgres://USER:PASSWORD@HOST/NAME`; a folder of this name is `./postgres:…`";
+        return Err(Error::Open { path: scheme.into(), reason: reason.into() });
+    }
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     let is_scheme = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     if scheme.is_empty() || !is_scheme || is_address(place) {
@@ -146,8 +154,19 @@ mod tests {
             assert!(reason.to_string().contains("store backup"), "{reason}");
         }
         assert!(!Path::new("http:").exists() && !Path::new("https:").exists());
-        for folder in ["store", "/a:/b", "C:\\store", "://x"] {
+        for folder in ["store", "/a:/b", "C:\\store", "://x", "./postgres:/x"] {
             assert!(refuse_others(folder.as_ref()).is_ok(), "{folder}");
         }
+    }
+
+    #[test]
+    fn an_address_without_its_slashes_becomes_no_folder() {
+        for address in ["postgres:/u:secret@h/db", "postgresql:db", "postgres:"] {
+            let reason = crate::Store::open(address.as_ref()).map(drop).expect_err(address);
+            let reason = reason.to_string();
+            assert!(reason.contains("`postgres://USER:PASSWORD@HOST/NAME`"), "{reason}");
+            assert!(!reason.contains("secret"), "{reason}");
+        }
+        assert!(!Path::new("postgres:").exists());
     }
 }
