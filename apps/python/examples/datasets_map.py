@@ -18,8 +18,14 @@ def translator(model):
 
 
 def translate(batch, model, source, target, column):
-    texts = [str(text) for text in batch[column]]
-    return {"translation": translator(model).translate_batch(texts, source=source, target=target)}
+    texts = [str(text) for text in batch[column] if text is not None]
+    translated = iter(translator(model).translate_batch(texts, source=source, target=target))
+    return {"translation": [None if text is None else next(translated) for text in batch[column]]}
+
+
+def absolute(path):
+    """A local path from the root, for workers in other folders; an address as it is."""
+    return path if "://" in path else os.path.abspath(path)
 
 
 def main():
@@ -40,8 +46,9 @@ def main():
         batched=True,
         batch_size=arguments.batch,
         num_proc=arguments.processes,
+        features=datasets.Features({**rows.features, "translation": datasets.Value("string")}),
         fn_kwargs={
-            "model": os.path.abspath(arguments.model),
+            "model": absolute(arguments.model),
             "source": arguments.source,
             "target": arguments.target,
             "column": arguments.column,

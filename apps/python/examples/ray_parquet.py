@@ -10,6 +10,7 @@ batch is translated anew.
 import argparse
 import os
 
+import pyarrow
 import ray
 
 from dragoman import Translator
@@ -22,9 +23,11 @@ class Translate:
 
     def __call__(self, batch):
         die_once()
-        texts = [str(text) for text in batch[self.column]]
-        batch["translation"] = self.translator.translate_batch(texts, source=self.source, target=self.target)
-        return batch
+        column = batch[self.column].to_pylist()
+        texts = [str(text) for text in column if text is not None]
+        translated = iter(self.translator.translate_batch(texts, source=self.source, target=self.target))
+        translation = [None if text is None else next(translated) for text in column]
+        return batch.append_column("translation", pyarrow.array(translation, pyarrow.string()))
 
 
 def die_once():
@@ -35,6 +38,11 @@ def die_once():
     except OSError:
         return
     os._exit(1)
+
+
+def absolute(path):
+    """A local path from the root, for workers in other folders; an address as it is."""
+    return path if "://" in path else os.path.abspath(path)
 
 
 def main():
@@ -53,15 +61,16 @@ def main():
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
-    rows = ray.data.read_parquet(os.path.abspath(arguments.input))
+    rows = ray.data.read_parquet(absolute(arguments.input))
     rows = rows.map_batches(
         Translate,
-        fn_constructor_args=(os.path.abspath(arguments.model), arguments.source, arguments.target, arguments.column),
+        fn_constructor_args=(absolute(arguments.model), arguments.source, arguments.target, arguments.column),
         compute=ray.data.ActorPoolStrategy(size=arguments.workers),
         num_cpus=0.5,
         batch_size=arguments.batch,
+        batch_format="pyarrow",
     )
-    rows.write_parquet(os.path.abspath(arguments.output))
+    rows.write_parquet(absolute(arguments.output))
 
 
 main()

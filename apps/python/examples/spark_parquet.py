@@ -23,7 +23,7 @@ def main():
     parser.add_argument("--column", default="text")
     arguments = parser.parse_args()
     model, source, target, column = (
-        os.path.abspath(arguments.model), arguments.source, arguments.target, arguments.column,
+        absolute(arguments.model), arguments.source, arguments.target, arguments.column,
     )
 
     def translate(batches):
@@ -32,8 +32,10 @@ def main():
         translator = Translator(model, beam=1)
         for batch in batches:
             die_once()
-            texts = [str(text) for text in batch[column]]
-            yield batch.assign(translation=translator.translate_batch(texts, source=source, target=target))
+            is_null = batch[column].isna()
+            texts = [str(text) for text in batch[column][~is_null]]
+            translated = iter(translator.translate_batch(texts, source=source, target=target))
+            yield batch.assign(translation=[None if null else next(translated) for null in is_null])
 
     os.environ.setdefault("RAYON_NUM_THREADS", "1")  # of local workers; those of a cluster get it below
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers find the packages of this interpreter
@@ -44,13 +46,18 @@ def main():
         .config("spark.ui.enabled", "false")
         .getOrCreate()
     )
-    rows = spark.read.parquet(os.path.abspath(arguments.input))
+    rows = spark.read.parquet(absolute(arguments.input))
     schema = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in rows.schema)
     parts = rows.coalesce(1) if arguments.parts == 1 else rows.repartitionByRange(arguments.parts, rows.columns[0])
     parts = parts.sortWithinPartitions(rows.columns[0])
     done = parts.mapInPandas(translate, schema=f"{schema}, translation string")
-    done.write.mode("overwrite").parquet(os.path.abspath(arguments.output))
+    done.write.mode("overwrite").parquet(absolute(arguments.output))
     spark.stop()
+
+
+def absolute(path):
+    """A local path from the root, for workers in other folders; an address as it is."""
+    return path if "://" in path else os.path.abspath(path)
 
 
 def die_once():

@@ -13,7 +13,7 @@ use dragoman_core::{
 };
 use pyo3::{prelude::*, types::PyDict};
 
-use crate::raise;
+use crate::{raise, refuse_address};
 
 /// A recommendation model.
 #[pyclass(frozen, module = "dragoman")]
@@ -28,6 +28,7 @@ impl Recommender {
     #[new]
     #[pyo3(signature = (model, *, catalogue = None))]
     fn new(py: Python<'_>, model: PathBuf, catalogue: Option<String>) -> PyResult<Self> {
+        refuse_address(&model)?;
         let files = Files::Folder(model.clone());
         let load = || match &catalogue {
             Some(name) => files.load_recommender_of(name),

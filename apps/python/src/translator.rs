@@ -17,7 +17,7 @@ use dragoman_pipeline::{TextRequest, translate};
 use dragoman_text::{Format, Glossary};
 use pyo3::{prelude::*, types::PyDict};
 
-use crate::raise;
+use crate::{raise, refuse_address};
 
 /// A translation model.
 #[pyclass(frozen, module = "dragoman")]
@@ -51,6 +51,7 @@ impl Translator {
         if !(1..=16).contains(&beam) {
             return Err(raise(format_args!("`beam` is {beam}; it must be between 1 and 16")));
         }
+        refuse_address(&model)?;
         let packing = precision.as_deref().map(packing).transpose()?;
         let options = TranslatorOptions {
             beam_size: beam,

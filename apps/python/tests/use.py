@@ -3,12 +3,13 @@
     python use.py MODEL
 """
 
+import pathlib
 import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import dragoman
-from dragoman import DragomanError, Translator
+from dragoman import DragomanError, Recommender, Translator
 
 translator = Translator(sys.argv[1], beam=2)
 assert "de" in translator.languages and "en" in translator.languages, translator.languages
@@ -33,6 +34,8 @@ for call, words in [
     (lambda: Translator(sys.argv[1], beam=0), "between 1 and 16"),
     (lambda: Translator(sys.argv[1], precision="f64"), "int8, bf16 or f32"),
     (lambda: Translator("/nowhere"), "/nowhere"),
+    (lambda: Translator("s3://bucket/model"), "fetch the model first"),
+    (lambda: Recommender(pathlib.Path("file:///models/shop")), "fetch the model first"),
 ]:
     try:
         call()

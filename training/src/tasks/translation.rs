@@ -27,7 +27,7 @@ use serde_json::json;
 
 pub use augment::AugmentConfig;
 pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
-pub use dev::load as load_test_sets;
+pub use dev::{load as load_test_sets, use_held_out};
 
 use learn::seed_masks;
 

@@ -9,11 +9,10 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use dragoman_core::collective::Ranks;
-use dragoman_data::recipe::HELD_OUT;
 use dragoman_training::{
     config::RunConfig,
     control::{Control, Ended},
-    tasks::translation::{DevSet, RunPaths, TrainConfig, train_on},
+    tasks::translation::{RunPaths, TrainConfig, train_on, use_held_out},
     trainer::Summary,
 };
 
@@ -111,25 +110,12 @@ impl Translation {
         self.routing.apply(&mut config)?;
         let ranks = ranks::join()?;
         let control = self.budget.control(&ranks)?;
-        let Self { corpus, mut dev, out, budget, .. } = self;
-        if config.dev.sets.is_empty() && corpus.join(HELD_OUT).exists() {
-            config.dev.sets.push(held_out());
-            dev.clone_from(&corpus);
-        }
-        let paths = RunPaths { corpus, dev, out, quiet: budget.quiet };
+        let Self { corpus, dev, out, budget, .. } = self;
+        let mut paths = RunPaths { corpus, dev, out, quiet: budget.quiet };
+        use_held_out(&mut config.dev, &mut paths);
         let summary = train_on(&ranks, &config, &paths, &control);
         let summary = summary.map_err(|error| ranks::fail(&ranks, error.into()))?;
         closing_words(&ranks, &summary)
-    }
-}
-
-/// The sentences that were held out when the corpus was packed.
-fn held_out() -> DevSet {
-    DevSet {
-        name: "held out".into(),
-        pairs: Some(format!("{HELD_OUT}/{{pair}}.tsv")),
-        sentences: 100,
-        ..DevSet::default()
     }
 }
 

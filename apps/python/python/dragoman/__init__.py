@@ -6,6 +6,6 @@
     translator.translate_batch(["Where is the library?"], source="en", target="de")
 """
 
-from ._dragoman import DragomanError, Recommender, Translator, __version__
+from ._dragoman import DragomanError, Recommender, Translator, __version__, train
 
-__all__ = ["DragomanError", "Recommender", "Translator", "__version__"]
+__all__ = ["DragomanError", "Recommender", "Translator", "__version__", "train"]

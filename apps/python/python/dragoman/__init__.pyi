@@ -1,5 +1,5 @@
 from os import PathLike
-from typing import Literal, Mapping, Optional, Sequence, Union
+from typing import Literal, Mapping, Optional, Sequence, TypedDict, Union
 
 __version__: str
 
@@ -93,3 +93,39 @@ class Recommender:
 
     def similar(self, item: str, *, n: int = 10) -> list[tuple[str, float]]:
         """The `n` items most similar to `item`."""
+
+class TrainingSummary(TypedDict):
+    """How a session of a run ended."""
+
+    finished: bool
+    """Whether the budget is used up; else the same call goes on."""
+    reason: str
+    """Why it ended, in words."""
+    step: int
+    """Steps made, in all sessions."""
+    seconds: float
+    """Seconds spent, in all sessions."""
+    score: Optional[float]
+    """The best score on the development sets."""
+    model: Optional[str]
+    """The best model as a folder, for `Translator`; none before the first evaluation."""
+
+def train(
+    config: Union[str, PathLike[str]],
+    corpus: Union[str, PathLike[str]],
+    out: Union[str, PathLike[str]],
+    *,
+    dev: Optional[Union[str, PathLike[str]]] = None,
+    start_from: Optional[Union[str, PathLike[str]]] = None,
+    device: Optional[str] = None,
+    steps: Optional[int] = None,
+    minutes: Optional[float] = None,
+    session_minutes: Optional[float] = None,
+    quiet: bool = False,
+) -> TrainingSummary:
+    """Trains a translation model as `dragoman train translation` does, or goes on with the run in `out`.
+
+    `config` is a file of settings, `corpus` what `dragoman data pack` wrote; paths of development sets start from
+    `dev`. The other arguments are put in place of the settings, but `session_minutes`, which stops this call
+    alone. Ctrl-C stops after the step: everything is saved, then KeyboardInterrupt is raised.
+    """

@@ -11,8 +11,9 @@ use dragoman_core::{
     ragged::Ragged,
     vocabulary::Side,
 };
+use dragoman_data::recipe::HELD_OUT;
 
-use super::{DevConfig, DevSet, Direction, TranslationTask, learn::expert_load};
+use super::{DevConfig, DevSet, Direction, RunPaths, TranslationTask, learn::expert_load};
 use crate::{
     Error, Result,
     control::Control,
@@ -29,6 +30,20 @@ const DECODED_TOGETHER: usize = 64;
 
 /// Name of the loss of the references, which shows smaller differences than scores of translations.
 const NATS: &str = "nats/char";
+
+/// Names the sentences that `data pack` held out of the corpus as the development set of a run that has none.
+pub fn use_held_out(config: &mut DevConfig, paths: &mut RunPaths) {
+    if !config.sets.is_empty() || !paths.corpus.join(HELD_OUT).exists() {
+        return;
+    }
+    config.sets.push(DevSet {
+        name: "held out".into(),
+        pairs: Some(format!("{HELD_OUT}/{{pair}}.tsv")),
+        sentences: 100,
+        ..DevSet::default()
+    });
+    paths.dev.clone_from(&paths.corpus);
+}
 
 /// Reads the development sets of all `directions`; paths start from `base`.
 pub fn load(
