@@ -23,6 +23,7 @@ const SCORERS = {
   cooccurrence: ["Chosen next", "items that soon followed those in the history"],
   content: ["Similar descriptions", "labels and categories in common"],
   latest: ["Newest first", "by date alone"],
+  labels: ["Popular with similar users", "what users with the same labels choose"],
 };
 
 const LEAST = 0.005; // a smaller weight would be shown as 0 %

@@ -1,6 +1,6 @@
 /** The page of figures: what users did by day, and how well the lists of each group are liked. */
 
-import { t, number } from "./i18n.js";
+import { language, number, t } from "./i18n.js";
 import * as api from "./recommend-api.js";
 import { chart } from "./chart.js";
 import { byId, element } from "./dom.js";
@@ -25,6 +25,7 @@ async function start() {
       chart(t("Positive feedback"), rate, { isShare: true, total: percent(share) }),
     );
     byId("groups").replaceChildren(table(await api.recommenders()));
+    showTraining(await api.tasks());
     document.body.dataset.ready = "yes";
   } catch (error) {
     showNotice(error.message, { retry: error.status === 401 ? null : start });
@@ -32,6 +33,21 @@ async function start() {
 }
 
 const percent = (share) => number(share, { style: "percent", maximumFractionDigits: 1 });
+
+/** Says how the running training gets on, or how the last one ended. */
+function showTraining([task]) {
+  const node = byId("training");
+  node.hidden = !task;
+  if (!task) return;
+  const time = (text) => new Date(text).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+  const steps = { step: number(task.Count), steps: task.Total > 0 ? number(task.Total) : "…" };
+  const words = {
+    Running: () => t("The model has been training since {time}: step {step} of {steps}.", { time: time(task.StartTime), ...steps }),
+    Complete: () => t("The model was trained again at {time}.", { time: time(task.FinishTime) }),
+    Failed: () => t("The training at {time} gave no better model: {reason}", { time: time(task.FinishTime), reason: task.Error }),
+  };
+  node.textContent = words[task.Status]?.() ?? "";
+}
 
 function table(groups) {
   if (groups.length === 0) return element("p", { className: "empty", textContent: t("No list was asked for yet.") });

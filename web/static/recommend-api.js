@@ -38,6 +38,9 @@ export const timeseries = (name, begin) => call("GET", `dashboard/timeseries/${p
 /** How well the lists of each group are liked. */
 export const recommenders = () => call("GET", "dashboard/recommenders");
 
+/** What goes on behind the server, such as a training: the running tasks, and the last ones that ended. */
+export const tasks = () => call("GET", "dashboard/tasks");
+
 /** What a user did, one row for each type and item. */
 export const feedback = (id) => call("GET", `user/${part(id)}/feedback`);
 

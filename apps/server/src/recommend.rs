@@ -20,13 +20,17 @@ mod boost;
 mod caps;
 mod rank;
 mod neighbours;
+mod user_labels;
+mod tasks;
 mod model;
 mod link;
 mod queue;
 mod tenant_index;
 mod content;
+mod label_popularity;
 mod live;
 mod score;
+mod fallback;
 mod rerank;
 mod explain;
 mod lists;
@@ -45,6 +49,7 @@ pub(crate) use boost::Boost;
 pub(crate) use caps::Caps;
 pub(crate) use explain::{Because, Why};
 pub(crate) use expression::Expression;
+pub(crate) use fallback::Fallback;
 pub(crate) use features::check as check_labels;
 pub(crate) use filter::Filter;
 pub(crate) use groups::Recommender;
@@ -124,7 +129,13 @@ impl Recommendations {
         };
         let recommender = request.recommender.unwrap_or(of_group);
         let link = match recommender {
-            Recommender::Model => index.link(self.model.current_of(index.tenant.name())),
+            Recommender::Model => {
+                let loaded = self.model.current_of(index.tenant.name());
+                match request.recommender {
+                    Some(_) => index.awaited_link(loaded)?, // who asks for the model gets it
+                    None => index.link(loaded),
+                }
+            }
             _ => None,
         };
         let end = request.offset.saturating_add(request.n);
@@ -138,6 +149,7 @@ impl Recommendations {
             }
             _ => self.score(index, link.as_ref(), &context, recommender)?,
         };
+        let fillings = self.fillings(index, (&context, &request.audience), &scores)?;
         drop(scoring);
         let is_personal = matches!(scores, Scores::Model { .. } | Scores::Live(_));
         let is_user = matches!(request.audience, Audience::User(_));
@@ -153,8 +165,6 @@ impl Recommendations {
             let catalogue = index.items();
             let compiled =
                 request.filter.compile(&catalogue, &context.seen(&catalogue, &self.settings));
-            let is_latest_first =
-                self.settings.is_latest_first && !matches!(scores, Scores::Popular);
             let order = Order {
                 decays: context.decays(&catalogue, &self.settings),
                 boost: (!request.boost.is_empty()).then(|| request.boost.weights(&catalogue)),
@@ -164,7 +174,7 @@ impl Recommendations {
                 caps: request.caps.clone(),
             };
             let enough = order.is_plain().then_some(most);
-            let candidates = scores.candidates(&catalogue, &compiled, is_latest_first, enough);
+            let candidates = scores.candidates(&catalogue, &compiled, &fillings, enough);
             let place = Place { offset, n: most - offset };
             let page = rank::page(&catalogue, candidates, &order, place);
             let scored = |one: rank::Candidate| {
@@ -187,7 +197,8 @@ impl Recommendations {
             ),
             false => None,
         };
-        if let Audience::User(user) = &request.audience {
+        // A list by another recommender than the group's says nothing about the group.
+        if let (Audience::User(user), None) = (&request.audience, request.recommender) {
             self.metrics.listed(group, page.len());
             let items = page.iter().map(|one| one.id.as_str().into()).collect();
             index.note(user, Served { group: group.to_owned(), items });

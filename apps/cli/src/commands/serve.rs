@@ -21,12 +21,7 @@ use dragoman_server::{ModelHandle, Models, RecommenderHandle, ServerConfig, tele
 use dragoman_store::{EngineKind, Store};
 use tracing::{info, warn};
 
-use self::{
-    lacking::LanguageArgs,
-    retrain::{RetrainArgs, Retraining},
-    upstream::UpstreamFlags,
-    watch::Watch,
-};
+use self::{lacking::LanguageArgs, retrain::RetrainArgs, upstream::UpstreamFlags, watch::Watch};
 use crate::{
     log,
     models::{self, Collection, CollectionArgs, LlmArgs, SearchArgs, translator_of},
@@ -132,7 +127,8 @@ impl Serve {
         let url = format!("http://{}{}/", listener.local_addr()?, config.prefix());
         let recommender = self.recommender()?;
         let plan = self.retrain.plan(recommender.as_deref(), &url, &config)?;
-        let _retrainer = plan.map(Retraining::start).transpose()?; // until the server ends
+        let handle = models.recommender.clone();
+        let _retrainer = plan.map(|plan| plan.start(handle)).transpose()?; // until the server ends
         serve(config, listener, models, store, &url).context("serving")
     }
 

@@ -55,7 +55,7 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("recommend.item_neighbors", "neighbours come from the model, from users and from content"),
     ("recommend.offline", "no list is made ahead"),
     ("recommend.online", "what fills a short list is decided by the score of each item"),
-    ("recommend.fallback", "only `popular` and `latest` fill a list that is too short"),
+    ("recommend.fallback", "what is popular and what is new fill a list that is too short"),
     ("recommend.replacement", "it has no part here"),
     ("recommend.search", "the search looks at identifiers, titles, categories and labels"),
     (
@@ -73,6 +73,9 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
 const NEAR_ITEM: &[(&str, &str)] =
     &[("embedding", "embedding"), ("tags", "content"), ("users", "users"), ("auto", "neighbors")];
 
+/// Names that no leaderboard can have: requests and `fallback` mean something else by them.
+pub(crate) const RESERVED: [&str; 5] = ["popular", "latest", "collaborative", "model", "live"];
+
 impl ServerConfig {
     /// Reads the settings of Gorse at `path`; a warning for each key without a meaning here.
     pub fn from_gorse(path: &Path) -> Result<(Self, Vec<String>)> {
@@ -86,6 +89,7 @@ impl ServerConfig {
         let has_llm = ranker_of(&gorse) == Some("llm");
         let (mut ours, mut warnings) = (Table::new(), Vec::new());
         let (mut aliases, mut boards, mut fallback) = (Vec::new(), Vec::new(), Vec::new());
+        let recommenders = recommenders(&gorse);
         for (key, value) in flattened(gorse) {
             let of_llm = LLM.iter().filter(|_| has_llm);
             if key == "recommend.ranker.type" && has_llm {
@@ -100,13 +104,15 @@ impl ServerConfig {
                     fields.as_table_mut().expect("a section").insert((*name).into(), value);
                 }
             } else if key == "recommend.fallback.recommenders" {
-                let known = ["popular", "latest"];
                 let names = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-                let (ours_too, others): (Vec<&str>, _) = names.partition(|n| known.contains(n));
-                fallback.extend(ours_too.into_iter().map(Value::from));
-                warnings.extend(others.iter().map(|name| {
-                    format!("`{key}`: `{name}` is left out; {}", reason("recommend.fallback"))
-                }));
+                for name in names {
+                    match fills(name, &recommenders) {
+                        Ok(()) => fallback.push(Value::from(name)),
+                        Err(why) => {
+                            warnings.push(format!("`{key}`: `{name}` is left out; {why}"));
+                        }
+                    }
+                }
             } else if let Some(named) = named_lists(&key, &value, &mut warnings) {
                 for named in named {
                     match named {
@@ -133,6 +139,44 @@ impl ServerConfig {
 /// The type of Gorse's ranker.
 fn ranker_of(gorse: &Table) -> Option<&str> {
     gorse.get("recommend")?.get("ranker")?.get("type")?.as_str()
+}
+
+/// The recommenders that Gorse's settings name and that are served here, as `item-to-item/NAME`.
+fn recommenders(gorse: &Table) -> Vec<String> {
+    let tables = |kind: &str| {
+        let tables = gorse.get("recommend").and_then(|table| table.get(kind));
+        tables.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_table)
+    };
+    let mut names = Vec::new();
+    for kind in ["non-personalized", "item-to-item", "user-to-user"] {
+        for table in tables(kind) {
+            let text = |name: &str| table.get(name).and_then(Value::as_str).unwrap_or_default();
+            let has_like = |(known, _): &(&str, &str)| *known == text("type");
+            if kind != "item-to-item" || NEAR_ITEM.iter().any(has_like) {
+                names.push(format!("{kind}/{}", text("name")));
+            }
+        }
+    }
+    names
+}
+
+/// Whether the recommender `name` of Gorse fills lists here too; else why not.
+fn fills(name: &str, recommenders: &[String]) -> Result<(), &'static str> {
+    let is_ours = match name.split_once('/') {
+        None => ["popular", "latest", "collaborative"].contains(&name),
+        Some(("item-to-item", name)) => NEAR_ITEM.iter().any(|(_, ours)| *ours == name),
+        Some(("user-to-user", name)) => name == "neighbors",
+        Some(("non-personalized", name)) => ["popular", "latest"].contains(&name),
+        Some(("external", _)) => return Err(reason("recommend.external")),
+        Some(_) => false,
+    };
+    let is_named = recommenders.iter().any(|known| {
+        known == name || known.strip_prefix("non-personalized/").is_some_and(|known| known == name)
+    });
+    match is_ours || is_named {
+        true => Ok(()),
+        false => Err("no recommender of this name is served here"),
+    }
 }
 
 /// The keys of all tables with the names of the tables before them; lists of tables stay whole.
@@ -180,7 +224,11 @@ fn named_lists(key: &str, value: &Value, warnings: &mut Vec<String>) -> Option<V
             let filter = filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
             let is_read = |text: &str| text.parse::<Formula>().map(|_| ());
             let filter_is_read = if filter.is_empty() { Ok(()) } else { is_read(text("filter")) };
-            match is_read(text("score")).and(filter_is_read) {
+            let is_free = match RESERVED.contains(&name) {
+                true => Err(format!("`{name}` is the name of a list here; give it another name")),
+                false => Ok(()),
+            };
+            match is_free.and(is_read(text("score"))).and(filter_is_read) {
                 Ok(()) => {
                     let board = format!("{name} = {}{filter}", text("score"));
                     lists.push(NamedList::Leaderboard(board));
@@ -245,7 +293,8 @@ mod tests {
             name = "odd"
             score = "stars(item)"
             [recommend.fallback]
-            recommenders = ["latest", "collaborative"]
+            recommenders = ["item-to-item/near", "most_starred_weekly", "non-personalized/odd", "latest",
+                "collaborative", "item-to-item/talk", "external/shop"]
             [[recommend.item-to-item]]
             name = "near"
             type = "embedding"
@@ -270,23 +319,30 @@ mod tests {
             of.leaderboards,
             ["most_starred_weekly = count(feedback) where (now() - item.Timestamp).Hours() < 168"]
         );
-        assert_eq!(
-            (of.fallback.as_slice(), of.positive_replacement_decay),
-            (&["latest".to_owned()][..], 0.8)
-        );
+        let order = [
+            "item-to-item/near",
+            "most_starred_weekly",
+            "non-personalized/odd",
+            "latest",
+            "collaborative",
+        ];
+        assert_eq!(of.fallback, order);
+        assert_eq!(of.positive_replacement_decay, 0.8);
+        crate::recommend::Settings::new(of).map_err(anyhow::Error::msg)?;
         for key in [
             "database.data_store",
             "master.dashboard_user_name",
             "server.cache_expire",
             "recommend.cache_size",
-            "`collaborative` is left out",
+            "`item-to-item/talk` is left out; no recommender of this name",
+            "`external/shop` is left out; scripts in JavaScript",
             "`talk` of type `chat`",
             "`odd` is served as `popular`",
             "`wonder.land` of Gorse has no meaning here: Dragoman does not know it",
         ] {
             assert!(warnings.iter().any(|warning| warning.contains(key)), "{key}: {warnings:#?}");
         }
-        assert_eq!(warnings.len(), 8, "{warnings:#?}");
+        assert_eq!(warnings.len(), 9, "{warnings:#?}");
         assert_eq!(of.read_feedback, ["read"]);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The sections of the settings. A field's name is unique across all sections.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::read::{limit, list};
@@ -187,7 +189,8 @@ pub struct RecommendationConfig {
     pub positive_replacement_decay: f64,
     /// The same of an item that the user touched and is not known to like.
     pub read_replacement_decay: f64,
-    /// What fills a list that is too short, in this order: `popular` and `latest`.
+    /// What fills a list that is too short, in this order: `popular`, `latest`, `collaborative`, `item-to-item/NAME`,
+    /// `user-to-user/NAME`, `external/NAME` and names of leaderboards.
     #[serde(deserialize_with = "list")]
     pub fallback: Vec<String>,
     /// Lists for everybody in an order of their own, as `name = score where filter`, such as
@@ -228,6 +231,18 @@ pub struct RecommendationConfig {
     pub reranker_query: Option<String>,
     /// What it is told of each item, a Jinja template of `item`.
     pub reranker_document: Option<String>,
+}
+
+/// When and how the model that recommends is trained again while it is served.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetrainingConfig {
+    /// How often, such as `12h` or `1d`; also `every`. Without it the model stays as it is.
+    #[serde(alias = "every")]
+    pub retrain_every: Option<String>,
+    /// Settings of the training, such as `training/configs/recommend-shop.toml`; also `config`.
+    #[serde(alias = "config")]
+    pub retrain_config: Option<PathBuf>,
 }
 
 /// The web pages.

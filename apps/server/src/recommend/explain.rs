@@ -89,7 +89,7 @@ impl Recommendations {
 
 fn live_shares(scores: &LiveScores) -> Vec<(String, f32)> {
     let parts = scores.parts();
-    let sum: f32 = parts.iter().map(|(_, share)| share).sum();
+    let sum: f32 = parts.iter().map(|(_, share)| *share).sum();
     parts.into_iter().map(|(name, share)| (name.to_owned(), share / sum)).collect()
 }
 

@@ -5,10 +5,13 @@ use std::{collections::HashSet, sync::Arc};
 use dragoman_store::Timestamp;
 
 use super::{
-    Filter, Recommendations, Scored, Settings, TenantIndex,
+    Audience, Fallback, Filter, Recommendations, Scored, Settings, TenantIndex,
+    fallback::Filling,
     item_index::{Entry, ItemIndex},
     leaderboard::{Leaderboard, Ranked},
     rank::{self, Candidate, Order, Place},
+    score::UserContext,
+    upstream::ExternalId,
     vectors::{Distance, Kind, MANY},
 };
 use crate::error::ServiceError;
@@ -83,6 +86,40 @@ impl Named {
 }
 
 impl Recommendations {
+    /// What the external recommender `id` answers for `user`; none where it does not. Blocks.
+    pub(crate) fn external(&self, id: ExternalId, user: &str, n: usize) -> Option<Vec<String>> {
+        let mut items = self.externals.ask(id, user, n)?;
+        items.truncate(n);
+        Some(items)
+    }
+
+    /// What `fallback` alone has for `user`, without what the user has seen. Blocks.
+    pub(crate) fn by_fallback(
+        &self,
+        index: &Arc<TenantIndex>,
+        fallback: &Fallback,
+        (user, filter): (&str, &Filter),
+        place: Place,
+    ) -> Result<Vec<Scored>, ServiceError> {
+        let audience = Audience::User(user.to_owned());
+        let context = UserContext::read(index, &self.settings, &audience, Timestamp::now())?;
+        let everybody = |name: &Named| self.everybody(index, name, filter, Some(user), place);
+        let items = match self.filling(index, (&context, &audience), fallback)? {
+            Filling::Popular => return everybody(&Named::Popular),
+            Filling::Latest => return everybody(&Named::Latest),
+            Filling::Made { items, .. } => items,
+        };
+        let catalogue = index.items();
+        let seen = context.seen(&catalogue, &self.settings);
+        let compiled = filter.compile(&catalogue, &seen);
+        let passing = items.into_iter().filter(|(number, _)| compiled.passes(&catalogue, *number));
+        let scored = |(number, score): (u32, f32)| Scored {
+            id: catalogue.entry(number).id.to_string(),
+            score: f64::from(score),
+        };
+        Ok(passing.skip(place.offset).take(place.n).map(scored).collect())
+    }
+
     /// What is popular or new, without what `user` has seen. Blocks.
     pub(crate) fn everybody(
         &self,
@@ -142,23 +179,7 @@ impl Recommendations {
         let mut seen = index.numbers(&events);
         let Some(number) = index.items().number(item) else { return Ok(Vec::new()) };
         seen.insert(number);
-        let candidates = match name {
-            Named::Neighbours => match self.by_model(index, number)? {
-                Some(candidates) => candidates,
-                None => one_after_another([
-                    self.by_users(index, item)?,
-                    by_vectors(index, number, Distance::Euclidean, EMBEDDING),
-                    by_content(index, number),
-                ]),
-            },
-            Named::Content => one_after_another([
-                by_content(index, number),
-                by_vectors(index, number, Distance::Euclidean, EMBEDDING),
-                Vec::new(),
-            ]),
-            Named::Vectors { distance, path } => by_vectors(index, number, *distance, path),
-            _ => self.by_users(index, item)?,
-        };
+        let candidates = self.near_candidates(index, name, (item, number))?;
         let catalogue = index.items();
         let compiled = filter.compile(&catalogue, &seen);
         let passing = |candidates: Vec<Candidate>| -> Vec<Candidate> {
@@ -177,6 +198,32 @@ impl Recommendations {
             score: f64::from(one.score),
         };
         Ok(page.into_iter().map(scored).collect())
+    }
+
+    /// What the list `name` has near `item`, which has this number. Blocks.
+    pub(super) fn near_candidates(
+        &self,
+        index: &Arc<TenantIndex>,
+        name: &Named,
+        (item, number): (&str, u32),
+    ) -> Result<Vec<Candidate>, ServiceError> {
+        Ok(match name {
+            Named::Neighbours => match self.by_model(index, number)? {
+                Some(candidates) => candidates,
+                None => one_after_another([
+                    self.by_users(index, item)?,
+                    by_vectors(index, number, Distance::Euclidean, EMBEDDING),
+                    by_content(index, number),
+                ]),
+            },
+            Named::Content => one_after_another([
+                by_content(index, number),
+                by_vectors(index, number, Distance::Euclidean, EMBEDDING),
+                Vec::new(),
+            ]),
+            Named::Vectors { distance, path } => by_vectors(index, number, *distance, path),
+            _ => self.by_users(index, item)?,
+        })
     }
 
     /// Users near `user`. Blocks.

@@ -2,7 +2,8 @@
 //! these the popular ones.
 //!
 //! How much popularity counts depends on the log: where fashion changes, what is popular now says more than neighbours
-//! do; where it does not, neighbours have it in their counts already.
+//! do; where it does not, neighbours have it in their counts already. For a user who liked little yet, popularity among
+//! the users who share labels stands in for it, as far as there are such labels.
 //!
 //! A list needs the score of every item only where it is put in another order afterwards. For the first
 //! places of a plain one it is enough to know what an item can score at most, which is cheap.
@@ -16,6 +17,7 @@ use super::{
     Settings, TenantIndex,
     content::Content,
     item_index::ItemIndex,
+    label_popularity::LabelPopularity,
     neighbours::Near,
     rank::{Candidate, Ordered},
 };
@@ -35,6 +37,12 @@ const SHARES: [f32; 2] = [1.0, 0.5];
 /// The share of popularity where too few items are popular to say how steady that is.
 const UNSURE: f32 = 0.25;
 
+/// With so many liked items a user's labels say nothing any more.
+const FEW: usize = 5;
+
+/// The share of popularity among users who share labels, for a user who liked nothing yet.
+const LABELS: f32 = 0.5;
+
 /// Popularity has a share of one up to the first steadiness, and none from the second on.
 const STEADY: [f64; 2] = [0.75, 0.95];
 
@@ -53,11 +61,20 @@ pub(super) struct LiveScores {
     scales: [f32; 2],
     /// The share of popularity.
     popularity: f32,
+    /// What users who share labels with the user add to items by their likes.
+    labelled: AHashMap<u32, f32>,
+    /// The share of these labels; above 0 popularity alone speaks for an item, too.
+    labels: f32,
 }
 
 impl LiveScores {
-    /// Scores for somebody whose items are `recent`, the latest first.
-    pub(super) fn new(index: &TenantIndex, settings: &Settings, recent: &[&str]) -> Result<Self> {
+    /// Scores for somebody with `labels` whose items are `recent`, the latest first.
+    pub(super) fn new(
+        index: &TenantIndex,
+        settings: &Settings,
+        recent: &[&str],
+        labels: &[String],
+    ) -> Result<Self> {
         let catalogue = index.items();
         let popularity = catalogue.popularity();
         let mut seeds = Vec::with_capacity(SEEDS);
@@ -78,18 +95,46 @@ impl LiveScores {
         let content = Content::new(&catalogue, &described);
         let nearest = together.values().copied().fold(f32::MIN_POSITIVE, f32::max);
         let scales = [SHARES[0] / nearest, SHARES[1] / content.most];
-        let popularity = share_of_popularity(popularity.steadiness());
-        Ok(Self { seeds, together, content, scales, popularity })
+        let share = share_of_popularity(popularity.steadiness());
+        let mut scores = Self {
+            seeds,
+            together,
+            content,
+            scales,
+            popularity: share,
+            labelled: AHashMap::new(),
+            labels: 0.0,
+        };
+        if recent.len() < FEW
+            && let Some(estimate) = LabelPopularity::read(index, settings, labels, &catalogue)?
+        {
+            let known = recent.len() as f32 / FEW as f32;
+            scores.labels = LABELS * (1.0 - known);
+            let (labelled, prior) = estimate.scaled(popularity, scores.labels);
+            scores.labelled = labelled;
+            scores.popularity = known * share + prior;
+        }
+        Ok(scores)
     }
 
     /// Whether nothing speaks for any item.
     pub(super) fn is_empty(&self) -> bool {
-        self.content.found.is_empty() && !self.together.values().any(|part| *part > 0.0)
+        self.labels == 0.0
+            && self.content.found.is_empty()
+            && !self.together.values().any(|part| *part > 0.0)
     }
 
     /// What scores are made of, with the share of each.
-    pub(super) fn parts(&self) -> [(&'static str, f32); 3] {
-        [("neighbours", SHARES[0]), ("content", SHARES[1]), ("popularity", self.popularity)]
+    pub(super) fn parts(&self) -> Vec<(&'static str, f32)> {
+        let mut parts = Vec::new();
+        if !self.seeds.is_empty() || self.labels == 0.0 {
+            parts.extend([("neighbours", SHARES[0]), ("content", SHARES[1])]);
+        }
+        parts.push(("popularity", self.popularity));
+        if self.labels > 0.0 {
+            parts.push(("labels", self.labels));
+        }
+        parts
     }
 
     /// The items that the item `number` rests on, with their shares, the latest first.
@@ -104,14 +149,21 @@ impl LiveScores {
     /// The score of an item, if anything speaks for it.
     pub(super) fn of(&self, catalogue: &ItemIndex, number: u32) -> Option<f32> {
         let own = self.personal(catalogue, number);
-        let relative = catalogue.popularity().relative_to_best();
-        (own > 0.0).then(|| self.with_popularity(own, relative(number)))
+        let relative = catalogue.popularity().relative_to_best()(number);
+        self.speaks_for(own, relative).then(|| self.with_popularity(own, relative))
     }
 
-    /// What speaks for an item beside its popularity, which alone makes nothing personal.
+    /// Whether an item has a score that has `own` beside its popularity: popularity alone makes nothing personal,
+    /// unless labels had a say in what it counts.
+    fn speaks_for(&self, own: f32, relative: f32) -> bool {
+        own > 0.0 || self.labels > 0.0 && relative > f32::NEG_INFINITY
+    }
+
+    /// What speaks for an item beside its popularity.
     fn personal(&self, catalogue: &ItemIndex, number: u32) -> f32 {
         let together = self.together.get(&number).copied().unwrap_or(0.0);
-        together * self.scales[0] + self.content.of(catalogue, number) * self.scales[1]
+        let labelled = self.labelled.get(&number).copied().unwrap_or(0.0);
+        together * self.scales[0] + self.content.of(catalogue, number) * self.scales[1] + labelled
     }
 
     /// The items that pass and have a score; where only the best `most` count, perhaps not those behind them.
@@ -124,7 +176,8 @@ impl LiveScores {
         let relative = catalogue.popularity().relative_to_best();
         let mut best = Best::new(most);
         let mut take = |number: u32, own: f32, relative: f32| {
-            if own > 0.0 && best.takes(own + self.popularity) && passes(&number) {
+            let is_scored = self.speaks_for(own, relative) && best.takes(own + self.popularity);
+            if is_scored && passes(&number) {
                 best.add(number, self.with_popularity(own, relative));
             }
         };
@@ -133,22 +186,37 @@ impl LiveScores {
         for &number in self.together.keys() {
             take(number, self.personal(catalogue, number), relative(number));
         }
+        let is_together = |number: &u32| self.together.contains_key(number);
+        for &number in self.labelled.keys().filter(|number| !is_together(number)) {
+            take(number, self.personal(catalogue, number), relative(number));
+        }
+        let is_taken = |number: &u32| is_together(number) || self.labelled.contains_key(number);
         let mut popular = AHashSet::new();
         let mut ceiling = 0.0f32; // popularity of what is not looked at yet
-        if !self.content.found.is_empty() {
-            let mut ranked = catalogue.popularity().ranked();
-            for number in ranked.by_ref().take(POPULAR) {
+        if self.labels > 0.0 || !self.content.found.is_empty() {
+            // Where popularity alone makes a score, as many as count are looked at, and those equal to the last.
+            let least = if self.labels > 0.0 { most } else { 0 };
+            let (mut passing, mut last) = (0, f32::NAN);
+            for number in catalogue.popularity().ranked() {
+                let relative = relative(number);
+                let alone = self.with_popularity(0.0, relative);
+                if popular.len() >= POPULAR && passing >= least && alone != last {
+                    ceiling = relative.exp();
+                    break;
+                }
                 popular.insert(number);
-                if !self.together.contains_key(&number) {
-                    take(number, self.personal(catalogue, number), relative(number));
+                if least > 0 && passes(&number) {
+                    (passing, last) = (passing + 1, alone);
+                }
+                if !is_taken(&number) {
+                    take(number, self.personal(catalogue, number), relative);
                 }
             }
-            ceiling = ranked.next().map_or(0.0, |next| relative(next).exp());
         }
         for &(number, content) in &self.content.found {
-            let own = content * self.scales[1]; // without neighbours, or it was taken before
+            let own = content * self.scales[1]; // alone, or it was taken before
             if best.takes(own + self.popularity * ceiling)
-                && !self.together.contains_key(&number)
+                && !is_taken(&number)
                 && !popular.contains(&number)
                 && passes(&number)
             {
@@ -225,7 +293,8 @@ mod tests {
             content in prop::collection::vec(0u8..4, 40),
             popular in prop::collection::vec(0u8..5, 40),
             described in prop::collection::vec(0u32..40, 0..3),
-            (most, hidden, popularity) in (0usize..45, 0u32..5, 0f32..1.0),
+            labelled in prop::collection::vec((0u32..40, 0u8..4), 0..6),
+            (most, hidden, popularity, labels) in (0usize..45, 0u32..5, 0f32..1.0, prop::sample::select(vec![0.0f32, 0.5])),
         ) {
             let mut catalogue = ItemIndex::new(1000.0);
             for (i, (times, words)) in popular.iter().zip(&content).enumerate() {
@@ -240,6 +309,8 @@ mod tests {
                 content: Content::new(&catalogue, &described),
                 scales: [0.3, 0.2],
                 popularity,
+                labelled: labelled.into_iter().map(|(number, score)| (number, labels * f32::from(score))).collect(),
+                labels,
             };
             let passes = |number: &u32| number % 5 != hidden;
             let all: Vec<Candidate> = (0..40)
@@ -254,7 +325,8 @@ mod tests {
             };
             prop_assert_eq!(first(scores.candidates(&catalogue, passes, most)), first(all.clone()));
             prop_assert_eq!(scores.candidates(&catalogue, passes, usize::MAX).len(), all.len());
-            prop_assert_eq!(scores.is_empty(), (0..40).all(|number| scores.of(&catalogue, number).is_none()));
+            let is_empty = (0..40).all(|number| scores.of(&catalogue, number).is_none());
+            prop_assert_eq!(scores.is_empty(), is_empty && labels == 0.0);
         }
     }
 
@@ -274,6 +346,8 @@ mod tests {
             content,
             scales: [1.0, 1.0],
             popularity: 0.0,
+            labelled: AHashMap::new(),
+            labels: 0.0,
         };
         let second = catalogue.put(&item("second", &["known", "new"]));
         catalogue.put(&item("first", &["known", "newer"]));

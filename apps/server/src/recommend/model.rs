@@ -7,6 +7,8 @@ use std::{
 
 use dragoman_core::recommend::Recommend;
 
+use super::tasks::{Task, Tasks};
+
 /// A model and how many were there before it.
 pub struct LoadedRecommender {
     /// The model.
@@ -21,6 +23,7 @@ pub struct LoadedRecommender {
 #[derive(Clone, Default)]
 pub struct RecommenderHandle {
     current: Arc<RwLock<Option<Arc<LoadedRecommender>>>>,
+    tasks: Arc<Tasks>,
 }
 
 impl RecommenderHandle {
@@ -48,6 +51,26 @@ impl RecommenderHandle {
     /// Recommends by `model` from the next request on, and returns its generation.
     pub fn swap(&self, model: Arc<dyn Recommend>) -> u64 {
         self.swap_all(model, HashMap::new())
+    }
+
+    /// Notes that the task `name`, such as a training, begins; `/api/dashboard/tasks` shows it.
+    pub fn start_task(&self, name: &str) {
+        self.tasks.start(name);
+    }
+
+    /// Notes that the running task `name` made so many steps of so many; 0 where their number is not known.
+    pub fn advance_task(&self, name: &str, steps: (u64, u64)) {
+        self.tasks.advance(name, steps);
+    }
+
+    /// Notes how the running task `name` ended.
+    pub fn finish_task(&self, name: &str, result: Result<(), String>) {
+        self.tasks.finish(name, result);
+    }
+
+    /// The tasks that run, and the last ones that ended.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        self.tasks.list()
     }
 
     /// The same of a model with several catalogues.

@@ -44,8 +44,17 @@ const TASTES: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 /// Items whose latest users are in memory at most, until their neighbours are counted.
 const FOLLOWED: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
+/// Labels whose users' likes are in memory at most.
+const LABELS: NonZeroUsize = NonZeroUsize::new(2_000).expect("not zero");
+
+/// Users of a label whose likes count.
+const LABELLED: usize = 100;
+
 /// Counters of changes; users and items that share one are forgotten together.
 const COUNTERS: usize = 1 << 16;
+
+/// How many of some users like each item that any of them likes.
+pub(super) type Liked = Arc<Vec<(u32, u16)>>;
 
 /// Neighbours of items, live.
 pub(crate) struct Neighbours {
@@ -53,7 +62,9 @@ pub(crate) struct Neighbours {
     tastes: Mutex<LruCache<String, Remembered<Arc<Vec<u32>>>>>,
     /// The latest users of items, as they were gathered.
     followers: Mutex<LruCache<String, Remembered<Vec<Arc<str>>>>>,
-    /// How often a user or an item changed, by hash.
+    /// What the users of labels like, by item.
+    labels: Mutex<LruCache<String, Remembered<Liked>>>,
+    /// How often a user, an item or the users of a label changed, by hash.
     changes: Box<[AtomicU32]>,
 }
 
@@ -73,6 +84,7 @@ impl Neighbours {
             lists: Mutex::new(LruCache::new(LISTS)),
             tastes: Mutex::new(LruCache::new(TASTES)),
             followers: Mutex::new(LruCache::new(FOLLOWED)),
+            labels: Mutex::new(LruCache::new(LABELS)),
             changes: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
         }
     }
@@ -136,6 +148,60 @@ impl Neighbours {
         Ok(ranked(counts, |count| count / (items.len() as f32).sqrt(), String::cmp))
     }
 
+    /// How often each item is among the latest that some users of `label` liked. `users` gives so many of them.
+    pub(crate) fn of_label(
+        &self,
+        tenant: &Tenant,
+        settings: &Settings,
+        label: &str,
+        users: impl FnOnce(usize) -> Vec<Arc<str>>,
+        items: &ItemIndex,
+    ) -> Result<Liked> {
+        if let Some(found) = self.current(&self.labels, label) {
+            return Ok(found);
+        }
+        let mut counters = vec![self.counter(LABEL_SEED, label)];
+        let mut tastes: Vec<Arc<Vec<u32>>> = Vec::new();
+        for user in users(LOOKED_AT * LABELLED) {
+            counters.push(self.counter(USER_SEED, &user));
+            let taste = self.taste(tenant, settings, &user, items)?;
+            if !taste.is_empty() {
+                tastes.push(taste);
+            }
+            if tastes.len() == LABELLED {
+                break;
+            }
+        }
+        let liked = Arc::new(near::counted(tastes.iter().flat_map(|taste| taste.iter().copied())));
+        lock(&self.labels).put(label.into(), Remembered { value: Arc::clone(&liked), counters });
+        Ok(liked)
+    }
+
+    /// What the users `near` somebody like, each counted by how near they are.
+    pub(crate) fn liked_by(
+        &self,
+        tenant: &Tenant,
+        settings: &Settings,
+        near: &[(String, f32)],
+        items: &ItemIndex,
+    ) -> Result<Vec<(u32, f32)>> {
+        let mut sums: AHashMap<u32, f32> = AHashMap::new();
+        for (user, score) in near.iter().take(USERS) {
+            for &number in &*self.taste(tenant, settings, user, items)? {
+                *sums.entry(number).or_default() += score;
+            }
+        }
+        Ok(sums.into_iter().collect())
+    }
+
+    /// Forgets what depends on the users of `labels`, which are others now.
+    pub(crate) fn forget_labels(&self, labels: impl IntoIterator<Item = Arc<str>>) {
+        for label in labels {
+            let (counter, _) = self.counter(LABEL_SEED, &label);
+            self.changes[counter as usize].fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     /// Forgets what depends on these users and items, of which something was written.
     pub(crate) fn forget<'a>(&self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
         for (user, item) in pairs {
@@ -153,6 +219,7 @@ impl Neighbours {
         lock(&self.lists).clear();
         lock(&self.tastes).clear();
         lock(&self.followers).clear();
+        lock(&self.labels).clear();
     }
 
     /// The latest users of an item as they were gathered, unless something happened to it since. They are
@@ -208,6 +275,7 @@ impl Neighbours {
 
 const USER_SEED: u64 = 2;
 const ITEM_SEED: u64 = 3;
+const LABEL_SEED: u64 = 7;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -10,14 +10,11 @@ const POOL: usize = 500;
 /// Standard deviations between two tiers, where boosts may cross from one to the other.
 const BELOW: f32 = 4.0;
 
-/// The last tier.
-const TIERS: u8 = 3;
-
 /// How an item stands in a list: items of a lower tier come after all of a higher one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) number: u32,
-    /// 0 for what was scored for the user, 1 for what is popular, 2 for the rest.
+    /// 0 for what was scored for the user, and from 1 on the place of the fallback that it comes from.
     pub(crate) tier: u8,
     pub(crate) score: f32,
 }
@@ -126,7 +123,8 @@ fn compare(catalogue: &ItemIndex, a: &Candidate, b: &Candidate) -> Ordering {
 /// Gumbel noise makes the order a draw without putting back from the softmax of the scores (Kool
 /// and others, 2019); it is a function of seed and item, so that pages fit together.
 fn shift(catalogue: &ItemIndex, candidates: &mut [Candidate], order: &Order) {
-    for tier in 0..=TIERS {
+    let last = candidates.iter().map(|one| one.tier).max().unwrap_or(0);
+    for tier in 0..=last {
         let scores = || candidates.iter().filter(|one| one.tier == tier).map(|one| one.score);
         let count = scores().count().max(1);
         let mean = exact_mean(scores(), count);

@@ -10,6 +10,7 @@ use dragoman_store::{Event, Timestamp};
 
 use super::{
     Audience, Recommendations, Recommender, Settings, TenantIndex,
+    fallback::Filling,
     filter::CompiledFilter,
     item_index::ItemIndex,
     link::Link,
@@ -63,11 +64,15 @@ impl UserContext {
                 let events = index.history(user)?;
                 let liked = events.iter().map(|event| settings.likes(tenant, event));
                 let disliked = events.iter().map(|event| settings.dislikes(tenant, event));
+                let labels = known.map(|user| labels::flatten(&user.labels)).unwrap_or_default();
+                if tenant.is_shared() {
+                    index.note_labels(user, &labels);
+                }
                 Self {
                     is_liked: liked.collect::<Result<_, _>>()?,
                     is_disliked: disliked.collect::<Result<_, _>>()?,
                     events,
-                    labels: known.map(|user| labels::flatten(&user.labels)).unwrap_or_default(),
+                    labels,
                     now,
                     is_session: false,
                 }
@@ -131,7 +136,7 @@ impl UserContext {
     }
 
     /// The latest liked items without repeats, newest first.
-    fn recent(&self) -> Vec<&str> {
+    pub(super) fn recent(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
         let ids = self.liked().map(|event| event.item_id.as_str());
         ids.filter(|id| seen.insert(*id)).take(SEEDS).collect()
@@ -165,7 +170,12 @@ impl Recommendations {
     }
 
     /// The query of a user in the indices of the model.
-    fn ask(&self, index: &TenantIndex, link: &Arc<Link>, context: &UserContext) -> Asked {
+    pub(super) fn ask(
+        &self,
+        index: &TenantIndex,
+        link: &Arc<Link>,
+        context: &UserContext,
+    ) -> Asked {
         let catalogue = index.items();
         let kinds = link.model.kinds();
         let event = |event: &Event| {
@@ -195,7 +205,8 @@ impl Recommendations {
 
     /// Scores without a model.
     fn live(&self, index: &TenantIndex, context: &UserContext) -> Result<Scores, ServiceError> {
-        Ok(Scores::Live(LiveScores::new(index, &self.settings, &context.recent())?))
+        let (recent, labels) = (context.recent(), &context.labels);
+        Ok(Scores::Live(LiveScores::new(index, &self.settings, &recent, labels)?))
     }
 }
 
@@ -211,8 +222,7 @@ impl Scores {
         Self::External { scores }
     }
 
-    /// Items that pass `compiled`, with their scores: the user's first, then what is popular, then what
-    /// is new, or with `is_latest_first` what is new at once.
+    /// Items that pass `compiled`, with their scores: the user's first, then those of each of `fillings`.
     ///
     /// Where only the first `most` count, others that come after them are left out: the orders of
     /// popularity and of time are at hand, and need not be found among all items again.
@@ -220,7 +230,7 @@ impl Scores {
         &self,
         catalogue: &ItemIndex,
         compiled: &CompiledFilter,
-        is_latest_first: bool,
+        fillings: &[Filling],
         most: Option<usize>,
     ) -> Vec<Candidate> {
         let passes = |number: &u32| compiled.passes(catalogue, *number);
@@ -235,29 +245,20 @@ impl Scores {
             Self::Live(scores) => scores.candidates(catalogue, passes, most),
             _ => numbers.filter_map(own).filter(|one| passes(&one.number)).collect(),
         };
-        let is_own = |number: u32| self.own(catalogue, number).is_some();
         let relative = catalogue.popularity().relative_to_best();
-        let is_popular_first = !is_latest_first && !matches!(self, Self::Latest);
-        if found.len() < most && is_popular_first {
-            let rest = catalogue.popular().filter(|number| !is_own(*number) && passes(number));
-            let candidate = |number| Candidate { number, tier: 1, score: relative(number) };
+        for (filling, place) in fillings.iter().zip(0u8..) {
+            if found.len() >= most {
+                break;
+            }
+            let is_listed = |number: u32| {
+                let mut before = fillings[..usize::from(place)].iter();
+                self.own(catalogue, number).is_some()
+                    || before.any(|filling| filling.has(number, relative(number)))
+            };
+            let rest = filled(filling, catalogue);
+            let rest = rest.filter(|(number, _)| !is_listed(*number) && passes(number));
+            let candidate = |(number, score)| Candidate { number, tier: place + 1, score };
             fill(&mut found, rest.map(candidate), most);
-        }
-        if found.len() < most {
-            let newest = catalogue.latest().next().map_or(0, |number| catalogue.entry(number).time);
-            let is_left = |number: &u32| {
-                let is_popular = relative(*number) > f32::NEG_INFINITY;
-                let is_listed = is_own(*number) || is_popular_first && is_popular;
-                !is_listed && passes(number)
-            };
-            // Relative to the newest item, because single precision cannot tell the seconds since
-            // 1970 apart.
-            let years = |number| {
-                let time = catalogue.entry(number).time;
-                time.saturating_sub(newest) as f32 / SECONDS_OF_A_YEAR
-            };
-            let candidate = |number| Candidate { number, tier: 2, score: years(number) };
-            fill(&mut found, catalogue.latest().filter(is_left).map(candidate), most);
         }
         found
     }
@@ -275,6 +276,30 @@ impl Scores {
             }
             Self::Popular | Self::Latest => None,
         }
+    }
+}
+
+/// The items of `filling` with their scores, the greatest first.
+fn filled<'a>(
+    filling: &'a Filling,
+    catalogue: &'a ItemIndex,
+) -> Box<dyn Iterator<Item = (u32, f32)> + 'a> {
+    match filling {
+        Filling::Popular => {
+            let relative = catalogue.popularity().relative_to_best();
+            Box::new(catalogue.popular().map(move |number| (number, relative(number))))
+        }
+        Filling::Latest => {
+            let newest = catalogue.latest().next().map_or(0, |number| catalogue.entry(number).time);
+            // Relative to the newest item, because single precision cannot tell the seconds since
+            // 1970 apart.
+            let years = move |number| {
+                let time = catalogue.entry(number).time;
+                time.saturating_sub(newest) as f32 / SECONDS_OF_A_YEAR
+            };
+            Box::new(catalogue.latest().map(move |number| (number, years(number))))
+        }
+        Filling::Made { items, .. } => Box::new(items.iter().copied()),
     }
 }
 

@@ -1,16 +1,20 @@
 //! The server's settings, as recommendation reads them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use dragoman_store::{Error as StoreError, Event, FeedbackKey, Insert, Tenant};
 
 use super::{
     expression::Expression,
+    fallback::Fallback,
     groups::{Groups, Recommender},
     leaderboard::Leaderboard,
     upstream::{self, External, RerankerSettings},
 };
-use crate::config::RecommendationConfig;
+use crate::config::{RESERVED, RecommendationConfig};
 
 /// The longest that a list may wait for another service.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -35,8 +39,8 @@ pub(crate) struct Settings {
     /// What is added to the score of an item that is recommended again, in standard deviations: of one
     /// that the user liked, and of another.
     pub(crate) decays: [f32; 2],
-    /// Whether what is new fills a list before what is popular.
-    pub(crate) is_latest_first: bool,
+    /// What fills a list that is too short, in this order.
+    pub(crate) fallback: Vec<Fallback>,
     pub(crate) leaderboards: Vec<Leaderboard>,
     /// Events of a history that count, the newest.
     pub(crate) history: usize,
@@ -80,10 +84,6 @@ impl Settings {
             true => Ok(factor.ln() as f32),
             false => Err(format!("`{name}` must be above 0 and at most 1")),
         };
-        let leaderboards = config.leaderboards.iter();
-        let leaderboard = |text: &String| {
-            text.parse::<Leaderboard>().map_err(|error| format!("`leaderboards`: {error}"))
-        };
         let externals = config.external_recommenders.iter();
         let externals: Vec<External> =
             externals.map(|text| External::parse(text)).collect::<Result<_, _>>()?;
@@ -94,7 +94,7 @@ impl Settings {
                 .into());
         }
         let aliases = pairs("recommender_aliases", &config.recommender_aliases)?;
-        Ok(Self {
+        let mut settings = Self {
             default_n: config.default_n,
             insert: Insert { users: config.auto_insert_user, items: config.auto_insert_item },
             positive: expressions("positive_feedback", &config.positive_feedback)?,
@@ -107,8 +107,8 @@ impl Settings {
                 decay("positive_replacement_decay", config.positive_replacement_decay)?,
                 decay("read_replacement_decay", config.read_replacement_decay)?,
             ],
-            is_latest_first: is_latest_first(&config.fallback)?,
-            leaderboards: leaderboards.map(leaderboard).collect::<Result<_, String>>()?,
+            fallback: Vec::new(),
+            leaderboards: leaderboards(&config.leaderboards)?,
             history: config.history_limit,
             half_life: config.popularity_half_life * 3600.0,
             ttl: config.item_ttl * 86_400.0,
@@ -117,7 +117,9 @@ impl Settings {
             externals,
             external_timeout: seconds("external_timeout", config.external_timeout)?,
             reranker: reranker(config)?,
-        })
+        };
+        settings.fallback = Fallback::parse_all(&config.fallback, &settings)?;
+        Ok(settings)
     }
 
     /// Whether feedback says that the user liked the item: what is named, or all that is not
@@ -133,6 +135,11 @@ impl Settings {
     /// Whether feedback says that the user wants no more of the item.
     pub(crate) fn is_negative(&self, kind: &str, value: f64) -> bool {
         self.negative.iter().any(|one| one.holds(kind, value))
+    }
+
+    /// Types of feedback that may say so, each once.
+    pub(crate) fn negative_kinds(&self) -> BTreeSet<String> {
+        self.negative.iter().map(|one| one.kind.clone()).collect()
     }
 
     /// Whether feedback says that the user saw the item: what is named, or all where nothing is.
@@ -239,6 +246,26 @@ fn seconds(name: &str, seconds: f64) -> Result<Duration, String> {
         })
 }
 
+/// The leaderboards that are written as `texts`, each with a name of its own.
+fn leaderboards(texts: &[String]) -> Result<Vec<Leaderboard>, String> {
+    let mut boards: Vec<Leaderboard> = Vec::new();
+    for text in texts {
+        let board: Leaderboard =
+            text.parse().map_err(|error| format!("`leaderboards`: {error}"))?;
+        let name = &board.name;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(format!(
+                "`leaderboards`: `{name}` is the name of another list; take another"
+            ));
+        }
+        if boards.iter().any(|known| known.name == *name) {
+            return Err(format!("`leaderboards` has two called `{name}`; give one another name"));
+        }
+        boards.push(board);
+    }
+    Ok(boards)
+}
+
 /// The language model that puts lists in order, if one is named.
 fn reranker(config: &RecommendationConfig) -> Result<Option<RerankerSettings>, String> {
     let (url, model) = match (&config.reranker_url, &config.reranker_model) {
@@ -263,17 +290,6 @@ fn reranker(config: &RecommendationConfig) -> Result<Option<RerankerSettings>, S
     }
     settings.check()?;
     Ok(Some(settings))
-}
-
-/// Whether what is new comes first in `fallback`.
-fn is_latest_first(fallback: &[String]) -> Result<bool, String> {
-    let is_known = |name: &&String| ["popular", "latest"].contains(&name.as_str());
-    match (fallback.iter().find(|name| !is_known(name)), fallback.first()) {
-        (Some(name), _) => {
-            Err(format!("`fallback`: there is no `{name}`; there are `popular` and `latest`"))
-        }
-        (None, first) => Ok(first.is_some_and(|name| name == "latest")),
-    }
 }
 
 #[cfg(test)]
@@ -330,6 +346,20 @@ mod tests {
             ),
             (RecommendationConfig { popularity_half_life: 0.0, ..base() }, "popularity_half_life"),
             (RecommendationConfig { item_ttl: -1.0, ..base() }, "item_ttl"),
+            (
+                RecommendationConfig {
+                    leaderboards: vec!["popular = len(feedback)".into()],
+                    ..base()
+                },
+                "`popular`",
+            ),
+            (
+                RecommendationConfig {
+                    leaderboards: vec!["a = len(feedback)".into(), "a = 1".into()],
+                    ..base()
+                },
+                "two called `a`",
+            ),
         ] {
             let error = Settings::new(&config).expect_err(name);
             assert!(error.contains(name), "{error}");

@@ -6,6 +6,7 @@
 
 mod count;
 mod follow;
+mod labelled;
 mod linking;
 
 use std::{
@@ -15,14 +16,12 @@ use std::{
 };
 
 use ahash::AHashSet;
-use dragoman_store::{
-    Event, Feedback, Item, ItemPatch, Mode, Result, Tenant, Timestamp, User, UserPatch, Written,
-};
+use dragoman_store::{Event, Feedback, Item, ItemPatch, Mode, Result, Tenant, Timestamp, Written};
 use lru::LruCache;
 
 use super::{
     item_index::ItemIndex, leaderboard::Leaderboards, link::Link, neighbours::Neighbours,
-    settings::Settings, vectors::VectorIndexes,
+    settings::Settings, user_labels::UserLabels, vectors::VectorIndexes,
 };
 
 /// Users whose last list is remembered, to see which of it they liked.
@@ -80,6 +79,9 @@ pub(crate) struct TenantIndex {
     is_linking: AtomicBool,
     /// Held while the store and the lists change, so that both see the same order.
     writing: Mutex<()>,
+    /// Held while users change, before any other lock.
+    labelling: Mutex<()>,
+    user_labels: UserLabels,
     served: Mutex<LruCache<String, Served>>,
     settings: Settings,
     /// Up to where the lists follow what other servers write.
@@ -105,6 +107,8 @@ impl TenantIndex {
         let neighbours = Neighbours::new();
         neighbours.remember(gathered);
         Ok(Self {
+            user_labels: UserLabels::read(&tenant)?,
+            labelling: Mutex::default(),
             deferred: tenant.deferred(),
             importing: tenant.for_import(),
             tenant,
@@ -130,6 +134,7 @@ impl TenantIndex {
         let empty = self.items().renewed(self.settings.half_life);
         let (lists, gathered, position) = follow::read(&self.tenant, &self.settings, empty)?;
         *self.followed() = position;
+        self.user_labels.replace(UserLabels::read(&self.tenant)?);
         self.change(|old| {
             *old = lists;
             self.neighbours.clear(); // their numbers are of the old lists
@@ -151,16 +156,6 @@ impl TenantIndex {
         let events = self.change(|lists| lists.count_due(&self.settings, now));
         self.neighbours.forget(events.iter().map(|(user, item)| (user.as_str(), item.as_str())));
         Items(self.lists.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Adds users or replaces them. Blocks.
-    pub(crate) fn put_users(&self, users: &[User]) -> Result<()> {
-        self.tenant.put_users(users)
-    }
-
-    /// Changes the user `id`, if there is one. Blocks.
-    pub(crate) fn patch_user(&self, id: &str, patch: UserPatch) -> Result<Option<User>> {
-        self.tenant.patch_user(id, patch)
     }
 
     /// Adds items or replaces them. Blocks.
@@ -215,12 +210,15 @@ impl TenantIndex {
 
     /// Removes the user `id` and all it did. Blocks.
     pub(crate) fn delete_user(&self, id: &str) -> Result<()> {
+        let alone = self.labelling.lock().unwrap_or_else(PoisonError::into_inner);
         let gone = self.write(|| {
             let liked = self.liked_events(self.tenant.history(id))?;
             let gone = self.deferred.delete_user(id)?;
             self.uncount(&liked, &gone);
             Ok(gone)
         })?;
+        self.note_labels(id, &[]);
+        drop(alone);
         self.forget_committed(&gone);
         self.tenant.commit()
     }

@@ -3,7 +3,7 @@
 
 mod replicas;
 
-use dragoman_store::{Feedback, Item, ItemPatch, Mode, Store, Timestamp};
+use dragoman_store::{Feedback, Item, ItemPatch, Mode, Store, Timestamp, User};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
@@ -130,6 +130,14 @@ fn every_list_is_the_same_after_a_restart() -> anyhow::Result<()> {
         let mut rng = StdRng::seed_from_u64(seed);
         for step in 0..60 {
             act(&*live.index("default")?, ahead, &mut rng)?;
+            if step % 4 == 0 {
+                let labels = [json!("m"), json!("f"), json!(["m", "tall"]), json!(null)];
+                live.index("default")?.put_users(&[User {
+                    user_id: format!("u{}", rng.random_range(0..USERS)),
+                    labels: labels[rng.random_range(0..4)].clone(),
+                    ..User::default()
+                }])?;
+            }
             if step % 7 == 0 {
                 lists(&live)?; // fills what is remembered
             }

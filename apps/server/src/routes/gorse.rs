@@ -3,6 +3,7 @@
 //! Paths end with a slash or without, as clients build them. Names of version 0.4 that old clients
 //! still call stand beside those of 0.5.
 
+mod admin;
 mod bulk;
 mod cursor;
 mod dashboard;
@@ -80,7 +81,22 @@ fn system(services: &mut web::ServiceConfig) {
         .service(at("/dashboard/stats").route(web::get().to(dashboard::stats)))
         .service(at("/dashboard/feedback-types").route(web::get().to(dashboard::feedback_types)))
         .service(at("/dashboard/categories").route(web::get().to(dashboard::categories)))
-        .service(at("/dashboard/config").route(web::get().to(dashboard::config)))
+        .service(
+            at("/dashboard/config")
+                .route(web::get().to(dashboard::config))
+                .route(web::post().to(admin::change_config))
+                .route(web::delete().to(admin::change_config)),
+        )
+        .service(at("/dashboard/config/schema").route(web::get().to(admin::schema)))
+        .service(at("/dashboard/userinfo").route(web::get().to(admin::user_info)))
+        .service(at("/dashboard/cluster").route(web::get().to(admin::cluster)))
+        .service(at("/dashboard/tasks").route(web::get().to(admin::tasks)))
+        .service(at("/dashboard/external").route(web::get().to(admin::external)))
+        .service(
+            at("/dashboard/ranker/prompt")
+                .route(web::get().to(admin::prompt))
+                .route(web::post().to(admin::prompt)),
+        )
         .service(at("/dashboard/timeseries/{name}").route(web::get().to(timeseries::timeseries)))
         .service(at("/dashboard/recommenders").route(web::get().to(timeseries::recommenders)))
         .service(at("/dashboard/users").route(web::get().to(dashboard::users)))
@@ -96,6 +112,10 @@ fn system(services: &mut web::ServiceConfig) {
         .service(at("/dashboard/recommend/{user}").route(web::get().to(dashboard::recommend)))
         .service(
             at("/dashboard/recommend/{user}/{recommender}")
+                .route(web::get().to(dashboard::recommend)),
+        )
+        .service(
+            at("/dashboard/recommend/{user}/{recommender}/{name}")
                 .route(web::get().to(dashboard::recommend)),
         )
         .service(

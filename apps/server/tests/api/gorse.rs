@@ -10,6 +10,7 @@ mod bulk;
 mod bad_input;
 mod reported;
 mod upstream;
+mod admin;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

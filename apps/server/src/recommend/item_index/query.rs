@@ -45,6 +45,12 @@ impl ItemIndex {
         counts.into_iter().map(|(word, count)| (self.word(word).to_owned(), count)).collect()
     }
 
+    /// How many labels the shown items have, each counted once.
+    pub(crate) fn labels(&self) -> usize {
+        let shown = self.entries.iter().filter(|entry| entry.is_shown);
+        shown.flat_map(|entry| entry.labels.iter()).collect::<HashSet<_>>().len()
+    }
+
     /// Names of the categories of the item `number`.
     pub(crate) fn categories_of(&self, number: u32) -> Vec<String> {
         self.entry(number).categories.iter().map(|&word| self.word(word).to_owned()).collect()

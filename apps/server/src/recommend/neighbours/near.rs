@@ -64,7 +64,7 @@ fn keep(counts: &mut Vec<(u32, u16)>, items: &ItemIndex) {
 }
 
 /// How often each of `numbers` comes.
-fn counted(numbers: impl Iterator<Item = u32>) -> Vec<(u32, u16)> {
+pub(super) fn counted(numbers: impl Iterator<Item = u32>) -> Vec<(u32, u16)> {
     COUNTS.with_borrow_mut(|counts| {
         let mut met = Vec::new();
         for number in numbers {
@@ -75,7 +75,7 @@ fn counted(numbers: impl Iterator<Item = u32>) -> Vec<(u32, u16)> {
             if counts[place] == 0 {
                 met.push(number);
             }
-            counts[place] += 1; // by at most 60 users
+            counts[place] += 1; // by at most 100 users
         }
         met.into_iter()
             .map(|number| (number, std::mem::take(&mut counts[number as usize])))

@@ -3,21 +3,27 @@
 use std::{
     collections::HashSet,
     sync::{Arc, PoisonError, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use dragoman_core::recommend::Recommend;
-use dragoman_store::Result;
 
 use super::TenantIndex;
-use crate::recommend::{
-    features,
-    link::{self, Link},
-    model::LoadedRecommender,
+use crate::{
+    error::ServiceError,
+    recommend::{
+        features,
+        link::{self, Link},
+        model::LoadedRecommender,
+    },
 };
 
 /// How long to gather new items before the model learns of them.
 const GATHER: Duration = Duration::from_millis(200);
+
+/// How long a list that must be the model's waits for it, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(10);
 
 impl TenantIndex {
     /// The model, joined to the items here; one that is not up to date is renewed meanwhile.
@@ -43,6 +49,32 @@ impl TenantIndex {
             }
         }
         link
+    }
+
+    /// The model, joined to the items here as soon as it is: the first items came a moment ago. None where it knows
+    /// other items. Blocks.
+    pub(crate) fn awaited_link(
+        self: &Arc<Self>,
+        loaded: Option<Arc<LoadedRecommender>>,
+    ) -> Result<Option<Arc<Link>>, ServiceError> {
+        let Some(loaded) = loaded else { return Ok(None) };
+        let (asked, changes) = (Instant::now(), self.items().changes());
+        loop {
+            if let Some(link) = self.link(Some(Arc::clone(&loaded))) {
+                return Ok(Some(link));
+            }
+            let linked = self.linked.read().unwrap_or_else(PoisonError::into_inner);
+            let is_known =
+                |(generation, seen): (u64, u64)| generation >= loaded.generation && seen >= changes;
+            if linked.link.is_some() || linked.at.is_some_and(is_known) {
+                return Ok(linked.link.clone());
+            }
+            drop(linked);
+            if asked.elapsed() > PATIENCE {
+                return Err(ServiceError::Busy);
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Joins `loaded` to the items here, after it has learned of those it does not know. Blocks.
@@ -80,7 +112,7 @@ impl TenantIndex {
     fn unknown_items(
         &self,
         loaded: &LoadedRecommender,
-    ) -> Result<Vec<dragoman_core::recommend::Item>> {
+    ) -> dragoman_store::Result<Vec<dragoman_core::recommend::Item>> {
         let known: HashSet<&str> = loaded.model.items().iter().map(String::as_str).collect();
         let unknown: Vec<Arc<str>> = {
             let items = self.items();

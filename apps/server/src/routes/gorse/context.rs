@@ -56,6 +56,11 @@ impl RequestContext {
         })
     }
 
+    /// The tenant that the call is about.
+    pub(super) fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     /// The part of the path that is called `name`.
     pub(super) fn path(&self, name: &str) -> Result<String, Refused> {
         segment(&self.request, name)?.ok_or_else(|| Refused::not_found("404: Page Not Found"))

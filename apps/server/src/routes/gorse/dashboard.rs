@@ -1,18 +1,18 @@
 //! What Gorse's dashboard and its old clients ask of a server.
 
 use actix_web::HttpResponse;
-use dragoman_store::{Event, Feedback, Item, Timestamp, User};
+use dragoman_store::{Event, Feedback, FeedbackKey, Item, Timestamp, User};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
     context::{RequestContext, data},
-    cursor, lists, recommend as personal,
-    reply::{Answer, Refused},
+    cursor, feedback, lists, recommend as personal,
+    reply::{Answer, Refused, modified_now},
 };
 use crate::{
     config::ServerConfig,
-    recommend::{Place, Scored, TenantIndex},
+    recommend::{Place, Scored, Settings, TenantIndex},
 };
 
 /// Counts of a tenant.
@@ -24,22 +24,49 @@ struct Stats {
     num_workers: usize,
     num_users: usize,
     num_items: usize,
+    num_user_labels: usize,
+    num_item_labels: usize,
     num_feedback: usize,
+    num_total_pos_feedback: u64,
+    num_valid_pos_feedback: u64,
+    num_valid_neg_feedback: u64,
 }
 
 /// Counts users, items and feedback rows.
 pub(super) async fn stats(context: RequestContext) -> Answer {
-    let stats = context.block(|_, index| {
+    let stats = context.block(|service, index| {
+        let positive = index.items().popularity().events();
         Ok(Stats {
             binary_version: env!("CARGO_PKG_VERSION"),
             num_servers: 1,
             num_workers: 0,
             num_users: index.tenant.user_ids("").count(),
             num_items: index.items().entries().iter().filter(|entry| entry.is_shown).count(),
+            num_user_labels: index.user_labels(),
+            num_item_labels: index.items().labels(),
             num_feedback: index.tenant.count_feedback()?,
+            num_total_pos_feedback: positive,
+            num_valid_pos_feedback: positive,
+            num_valid_neg_feedback: negative(&service.settings, index)?,
         })
     });
     Ok(HttpResponse::Ok().json(stats.await?))
+}
+
+/// Counts the rows that say a user wants no more of an item, reading those of types that may say so.
+fn negative(settings: &Settings, index: &TenantIndex) -> Result<u64, Refused> {
+    let mut count = 0;
+    for kind in settings.negative_kinds() {
+        let start = FeedbackKey { feedback_type: kind.clone(), ..FeedbackKey::default() };
+        for row in index.tenant.all_feedback(Some(&start)) {
+            let row = row?;
+            if row.feedback_type != kind {
+                break;
+            }
+            count += u64::from(settings.is_negative(&kind, row.value));
+        }
+    }
+    Ok(count)
 }
 
 /// Lists the names of the categories of the items that are shown.
@@ -66,6 +93,8 @@ struct ActiveUser {
     #[serde(flatten)]
     user: User,
     last_active_time: Option<Timestamp>,
+    /// When its list was made last: lists are made when they are asked for, so it is now.
+    last_update_time: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
@@ -142,18 +171,19 @@ pub(super) async fn user(context: RequestContext) -> Answer {
 }
 
 fn active(index: &TenantIndex, user: User) -> Result<ActiveUser, Refused> {
-    let last: Option<Event> = index.tenant.history(&user.user_id).next().transpose()?;
-    Ok(ActiveUser { user, last_active_time: last.map(|event| event.time) })
+    let now = Timestamp::now();
+    // What is written back with a delay lies in the future.
+    let last = index.tenant.history_before(&user.user_id, Some(now)).next().transpose()?;
+    let last_active_time = last.map(|event: Event| event.time);
+    Ok(ActiveUser { user, last_active_time, last_update_time: now })
 }
 
 /// What a user did, the newest first, with the items it is about.
 pub(super) async fn feedback(context: RequestContext) -> Answer {
-    let (user, kind) = (context.path("user")?, context.optional("kind")?);
+    let (user, wanted) = (context.path("user")?, feedback::expression(&context)?);
     let Place { offset, n } = context.place()?;
     let rows = context.block(move |_, index| {
-        let mut rows = index.tenant.feedback_of_user(&user, kind.as_deref())?;
-        let now = Timestamp::now();
-        rows.retain(|row| row.timestamp <= now);
+        let mut rows = feedback::rows_of_user(index, &user, wanted.as_ref())?;
         rows.sort_by_key(|row| std::cmp::Reverse(row.timestamp));
         let rows = rows.into_iter().skip(offset).take(n);
         rows.map(|row| on_item(index, row)).collect::<Result<Vec<_>, _>>()
@@ -182,7 +212,12 @@ pub(super) async fn everybody(context: RequestContext) -> Answer {
 
 /// A list of a user, with the items as they are.
 pub(super) async fn recommend(context: RequestContext) -> Answer {
-    let list = personal::list_of(&context, context.optional("recommender")?).await?;
+    let (recommender, name) = (context.optional("recommender")?, context.optional("name")?);
+    let recommender = recommender.map(|kind| match name {
+        Some(name) => format!("{kind}/{name}"),
+        None => kind,
+    });
+    let list = personal::list_of(&context, recommender).await?;
     with_items(&context, list).await
 }
 
@@ -216,5 +251,6 @@ async fn with_items(context: &RequestContext, list: Vec<Scored>) -> Answer {
         }
         Ok(items)
     });
-    Ok(HttpResponse::Ok().json(items.await?))
+    let items = items.await?;
+    Ok(HttpResponse::Ok().insert_header(modified_now()).json(items))
 }

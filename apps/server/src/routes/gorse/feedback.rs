@@ -145,13 +145,8 @@ pub(super) async fn delete(context: RequestContext) -> Answer {
 pub(super) async fn of_user(context: RequestContext) -> Answer {
     let user = context.path("user")?;
     let wanted = expression(&context)?;
-    let rows = context.block(move |_, index| {
-        let kind = wanted.as_ref().map(|wanted| wanted.kind.as_str());
-        let mut rows = index.tenant.feedback_of_user(&user, kind)?;
-        rows.retain(|row| holds(wanted.as_ref(), row));
-        Ok(rows)
-    });
-    Ok(HttpResponse::Ok().json(visible(rows.await?)))
+    let rows = context.block(move |_, index| rows_of_user(index, &user, wanted.as_ref()));
+    Ok(HttpResponse::Ok().json(rows.await?))
 }
 
 /// What was done with an item, in all ways or as an expression says.
@@ -167,13 +162,26 @@ pub(super) async fn of_item(context: RequestContext) -> Answer {
     Ok(HttpResponse::Ok().json(visible(rows.await?)))
 }
 
-fn expression(context: &RequestContext) -> Result<Option<Expression>, Refused> {
+/// The expression of the path, such as `read>=3`, where the route has one.
+pub(super) fn expression(context: &RequestContext) -> Result<Option<Expression>, Refused> {
     let kind = context.optional("kind")?;
     kind.map(|kind| kind.parse().map_err(Refused::invalid)).transpose()
 }
 
 fn holds(wanted: Option<&Expression>, row: &Feedback) -> bool {
     wanted.is_none_or(|wanted| wanted.holds(&row.feedback_type, row.value))
+}
+
+/// What `user` did until now, in all ways or as `wanted` says.
+pub(super) fn rows_of_user(
+    index: &TenantIndex,
+    user: &str,
+    wanted: Option<&Expression>,
+) -> Result<Vec<Feedback>, Refused> {
+    let kind = wanted.map(|wanted| wanted.kind.as_str());
+    let mut rows = index.tenant.feedback_of_user(user, kind)?;
+    rows.retain(|row| holds(wanted, row));
+    Ok(visible(rows))
 }
 
 /// The rows whose time has come.

@@ -1,8 +1,6 @@
 //! Lists that are not made for one user.
 
-use std::{sync::Arc, time::SystemTime};
-
-use actix_web::http::header;
+use std::sync::Arc;
 
 use super::{
     context::RequestContext,
@@ -27,12 +25,7 @@ pub(super) async fn everybody(context: RequestContext) -> Answer {
 }
 
 async fn of_everybody(context: RequestContext, name: &str) -> Answer {
-    let mut reply = scores(list_of_everybody(&context, name).await?)?;
-    let now = header::HttpDate::from(SystemTime::now().max(SystemTime::UNIX_EPOCH)).to_string();
-    if let Ok(now) = header::HeaderValue::from_str(&now) {
-        reply.headers_mut().insert(header::LAST_MODIFIED, now);
-    }
-    Ok(reply)
+    scores(list_of_everybody(&context, name).await?)
 }
 
 /// The list for everybody that is called `name`.

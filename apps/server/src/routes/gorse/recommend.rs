@@ -8,9 +8,11 @@ use super::{
     context::RequestContext,
     feedback,
     record::Record,
-    reply::{Answer, Refused, Score, scores},
+    reply::{Answer, Refused, Score, modified_now, scores},
 };
-use crate::recommend::{Audience, Because, List, ListRequest, Place, Recommender, Scored, Why};
+use crate::recommend::{
+    Audience, Because, Fallback, List, ListRequest, Place, Recommender, Scored, Why,
+};
 
 /// Says in which group a user is.
 const GROUP: HeaderName = HeaderName::from_static("x-recommend-group");
@@ -69,6 +71,7 @@ pub(super) async fn recommend(context: RequestContext) -> Answer {
     let list = list(&context, Audience::User(user.clone()), most).await?;
     write_back(&context, user, &list.items).await?;
     let mut reply = HttpResponse::Ok();
+    reply.insert_header(modified_now());
     if let Ok(group) = actix_web::http::header::HeaderValue::from_str(&list.group) {
         reply.insert_header((GROUP, group));
     }
@@ -90,8 +93,16 @@ struct OfUser {
     items: Vec<Score>,
 }
 
-/// Recommends to each user that the body names, with the parameters of a single list.
+/// Recommends to each user that the body names, with the parameters of a single list but for explanations and what is
+/// written back.
 pub(super) async fn many(context: RequestContext, payload: web::Payload) -> Answer {
+    for name in ["explain", "write-back-type", "write-back-delay"] {
+        if context.params.get(name).is_some() {
+            return Err(Refused::invalid(format!(
+                "`{name}` is for single lists; ask for them with `GET /api/recommend/USER`"
+            )));
+        }
+    }
     let body = context.body(payload).await?;
     let users: Vec<String> = serde_json::from_slice(&body).map_err(|error| {
         Refused::invalid(format!("the body must be a list of identifiers of users: {error}"))
@@ -121,9 +132,19 @@ pub(super) async fn list_of(
     context: &RequestContext,
     recommender: Option<String>,
 ) -> Result<Vec<Scored>, Refused> {
-    let audience = Audience::User(context.path("user")?);
+    let user = context.path("user")?;
     let recommender = recommender.as_deref().or(context.params.get("recommender"));
-    Ok(list_by(context, audience, usize::MAX, recommender).await?.items)
+    let settings = &context.service.settings;
+    // What is no recommender of whole lists may be one that fills them.
+    let fallback = recommender.filter(|name| Recommender::parse(name).is_none());
+    if let Some(fallback) = fallback.and_then(|name| Fallback::parse(name, settings)) {
+        let (filter, place) = (context.filter()?, context.place()?);
+        let list = context.block(move |service, index| {
+            Ok(service.by_fallback(index, &fallback, (&user, &filter), place)?)
+        });
+        return list.await;
+    }
+    Ok(list_by(context, Audience::User(user), usize::MAX, recommender).await?.items)
 }
 
 /// Recommends to somebody of whom only the body is known.

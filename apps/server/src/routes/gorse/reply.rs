@@ -1,8 +1,13 @@
 //! Answers as Gorse gives them: JSON when all is well, the bare reason when it is not.
 
+use std::time::SystemTime;
+
 use actix_web::{
     HttpResponse, ResponseError,
-    http::{StatusCode, header::ContentType},
+    http::{
+        StatusCode,
+        header::{ContentType, HeaderName, HeaderValue, HttpDate, LAST_MODIFIED},
+    },
 };
 use dragoman_store::Error as StoreError;
 use serde::Serialize;
@@ -49,7 +54,16 @@ pub(super) fn success(rows: usize) -> Answer {
 /// `[{"Id":…,"Score":…},…]`
 pub(super) fn scores(list: Vec<Scored>) -> Answer {
     let list: Vec<Score> = list.into_iter().map(Score::from).collect();
-    Ok(HttpResponse::Ok().json(list))
+    let mut reply = HttpResponse::Ok();
+    reply.insert_header(modified_now());
+    Ok(reply.json(list))
+}
+
+/// When a list was made, which is now.
+pub(super) fn modified_now() -> (HeaderName, HeaderValue) {
+    let now = HttpDate::from(SystemTime::now().max(SystemTime::UNIX_EPOCH)).to_string();
+    let now = HeaderValue::from_str(&now).expect("a date is plain text");
+    (LAST_MODIFIED, now)
 }
 
 impl Refused {
@@ -61,6 +75,16 @@ impl Refused {
     /// 404: what the call is about is not there.
     pub(super) fn not_found(reason: impl std::fmt::Display) -> Self {
         Self { status: StatusCode::NOT_FOUND, reason: reason.to_string() }
+    }
+
+    /// 501: Gorse does this, and this server does not.
+    pub(super) fn unsupported(reason: impl std::fmt::Display) -> Self {
+        Self { status: StatusCode::NOT_IMPLEMENTED, reason: reason.to_string() }
+    }
+
+    /// 503: it may work a little later.
+    pub(super) fn unavailable(reason: impl std::fmt::Display) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, reason: reason.to_string() }
     }
 
     /// 500, where upstream answers so and clients may rely on it.

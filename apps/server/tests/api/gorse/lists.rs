@@ -105,6 +105,11 @@ async fn lists_of_many_users_are_made_in_one_call() -> Result<()> {
     assert_eq!(status, 200, "{lists}");
     assert_eq!((&lists[0]["UserId"], ids_of(&lists[0])), (&json!("u"), vec!["b".to_owned()]));
     assert_eq!((&lists[1]["UserId"], ids_of(&lists[1]).len()), (&json!("nobody"), 2));
+    for parameter in ["explain=true", "write-back-type=seen", "write-back-delay=1m"] {
+        let request = app.post(&format!("/api/recommend?{parameter}")).json(&json!(["u"]));
+        let (status, reason) = text(request).await?;
+        assert!(status == 400 && reason.contains("single lists"), "{parameter}: {status} {reason}");
+    }
     for body in [json!({}), json!([1]), json!(vec!["u"; 1001])] {
         assert_eq!(text(app.post("/api/recommend").json(&body)).await?.0, 400);
     }

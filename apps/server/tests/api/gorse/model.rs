@@ -165,6 +165,18 @@ async fn new_items_reach_the_model_without_a_restart() -> Result<()> {
 }
 
 #[actix_web::test]
+async fn who_asks_for_the_model_waits_until_it_knows_the_first_items() -> Result<()> {
+    let (dir, items) = (tempfile::tempdir()?, ["a", "b", "c"]);
+    let handle = RecommenderHandle::new(Arc::new(NextLetter::new(&items)));
+    let store = Store::open(dir.path())?;
+    let app = TestApp::of(ServerConfig::default(), Tagger::default(), handle, (store, dir))?;
+    app.stock(&items.map(|id| (id, &[] as &[&str]))).await?;
+    let why = app.fetch("/api/recommend/u?recommender=model&explain=true").await?;
+    assert_eq!(why["Blend"][0]["Name"], "letters", "{why}");
+    Ok(())
+}
+
+#[actix_web::test]
 async fn another_model_takes_over_without_a_restart() -> Result<()> {
     let app = app(NextLetter::new(&["a", "b", "c", "d", "e"])).await?;
     app.read("u", &["a"]).await?;

@@ -142,6 +142,9 @@ async fn groups_are_compared_in_the_metrics() -> Result<()> {
     let group = reply.headers().get("X-Recommend-Group").and_then(|group| group.to_str().ok());
     assert_eq!(group, Some("old"));
     assert_eq!(reply.json::<Value>().await?, json!(["b", "a"]));
+    // A list that another recommender was asked for is none of the group's.
+    assert_eq!(app.fetch("/api/recommend/u?recommender=popular&n=1").await?, json!(["b"]));
+    app.fetch("/api/recommend/stranger?recommender=popular").await?;
     app.read("u", &["b"]).await?;
     app.read("stranger", &["b"]).await?;
     let metrics = text(app.get("/metrics")).await?.1;

@@ -209,6 +209,9 @@ async fn settings_that_make_no_sense_are_refused() -> Result<()> {
         ("external_recommenders = [\"shop=http://127.0.0.1:1/\"]", "{user}"),
         ("recommend_groups = [\"a=external/shop\"]", "external_recommenders"),
         ("external_timeout = 0.0", "external_timeout"),
+        ("leaderboards = [\"popular = len(feedback)\"]", "`popular` is the name of another list"),
+        ("leaderboards = [\"a = 1\", \"a = 2\"]", "two called `a`"),
+        ("fallback = [\"weekly\"]", "there is no `weekly`"),
         ("reranker_url = \"http://127.0.0.1:1\"", "reranker_model"),
         (
             "reranker_url = \"http://127.0.0.1:1\"\nreranker_model = \"m\"\nreranker_query = \"{% if %}\"",
