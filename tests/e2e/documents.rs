@@ -85,6 +85,17 @@ fn links_lead_to_files() -> Result<()> {
 }
 
 #[test]
+fn the_settings_are_described_with_every_variable_of_the_server() -> Result<()> {
+    let text = fs_err::read_to_string(root().join("docs/settings.md"))?;
+    let printed = Dragoman::new(["serve", "--print-config"])?.stdout()?;
+    let help = Dragoman::new(["serve", "--help"])?.stdout()?;
+    for found in Regex::new("DRAGOMAN_[A-Z_]+")?.find_iter(&(printed + &help)) {
+        ensure!(text.contains(&format!("| `{}` |", found.as_str())), "no {}", found.as_str());
+    }
+    Ok(())
+}
+
+#[test]
 fn commands_and_their_options_exist() -> Result<()> {
     let mut help = HashMap::new();
     let mut checked = 0;

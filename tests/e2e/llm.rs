@@ -86,6 +86,9 @@ async fn a_language_model_that_fails_is_named_and_incomplete_flags_are_refused()
 
     let error = Dragoman::new(["serve", "--llm", "http://127.0.0.1:9/v1"])?.failure()?;
     assert!(error.contains("--llm-model") && error.contains("--llm-pairs"), "{error}");
+    let flags = ["serve", "--llm", "x", "--llm-model", "m", "--llm-pairs", "en-ja"];
+    let error = Dragoman::new(flags)?.failure()?;
+    assert!(error.contains("write it as `http://127.0.0.1:11434/v1`"), "{error}");
     let flags = ["serve", "--llm", "http://x/v1", "--llm-model", "m", "--llm-pairs", "english"];
     let error = Dragoman::new(flags)?.failure()?;
     assert!(error.contains("is no pair of languages; write it as `en-ja`"), "{error}");

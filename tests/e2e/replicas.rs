@@ -235,6 +235,8 @@ async fn without_its_database_a_server_translates() -> Result<()> {
     let before = app.translate(text, "en", "de").await?;
     server.crash()?;
     health_within(&app, 503, Duration::from_secs(5)).await?;
+    let live = app.get("/health/live").send().await?.status();
+    ensure!(live == 200, "a restart mends no database, and /health/live is {live}");
     let started = Instant::now();
     ensure!(app.translate(text, "en", "de").await? == before, "without the database");
     ensure!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());

@@ -108,8 +108,12 @@ async fn a_second_server_on_the_same_store_or_port_is_told_why_not() -> Result<(
 #[tokio::test]
 async fn settings_that_make_no_sense_are_named() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    for (name, value) in [("LT_PORT", "http"), ("DRAGOMAN_QUEUE_SIZE", "0"), ("LT_CHAR_LIMIT", "x")]
-    {
+    for (name, value) in [
+        ("LT_PORT", "http"),
+        ("DRAGOMAN_QUEUE_SIZE", "0"),
+        ("LT_CHAR_LIMIT", "x"),
+        ("DRAGOMAN_API_KEYS_REMOTE", "notaurl"),
+    ] {
         let error = Options::default().env(name, value).command(folder.path())?.failure()?;
         let field = name.split_once('_').map(|(_, field)| field.to_lowercase());
         let named = error.contains(name) || field.is_some_and(|field| error.contains(&field));
@@ -184,7 +188,9 @@ async fn a_compose_file_of_libretranslate_carries_over() -> Result<()> {
         .env("LT_LOAD_ONLY", "en,de")
         .env("LT_UPDATE_MODELS", "true")
         .env("LT_DISABLE_WEB_UI", "true")
-        .env("LT_METRICS_AUTH_TOKEN", "token");
+        .env("LT_METRICS_AUTH_TOKEN", "token")
+        .arg("--char-limit")
+        .arg("-1");
     let app = TestApp::start(options).await?;
     assert!(app.url.ends_with("/tools"), "{}", app.url);
     assert_eq!(app.translate("Good morning.", "en", "de").await?, "Guten Morgen.");

@@ -22,8 +22,10 @@ pub enum Error {
     Digest { address: String, sha256: String },
 
     /// The cache is not to be written to.
-    #[error("the cache of models: {0}")]
-    Cache(#[from] std::io::Error),
+    #[error(
+        "the cache of models: {0}; `--model-cache DIR` or `DRAGOMAN_MODEL_CACHE` names another folder"
+    )]
+    Cache(std::io::Error),
 
     /// What came is no model.
     #[error("{path}: {source}", path = path.display())]
@@ -32,6 +34,13 @@ pub enum Error {
 
 /// `std::result::Result` with this crate's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<std::io::Error> for Error {
+    /// The message holds the whole cause: as its source, it would be printed twice.
+    fn from(error: std::io::Error) -> Self {
+        Self::Cache(error)
+    }
+}
 
 impl Error {
     /// Says what `error` means for the object at `address`, and what helps.
@@ -90,5 +99,18 @@ pub(crate) fn credentials(address: &str) -> &'static str {
              asks without credentials"
         }
         _ => "is the address right, and does its server answer?",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_told_once_and_with_what_names_another() {
+        let cause = std::io::Error::other("failed to create directory `/x`: read-only");
+        let text = format!("{:#}", anyhow::Error::from(Error::from(cause)));
+        assert_eq!(text.matches("read-only").count(), 1, "{text}");
+        assert!(text.contains("`--model-cache DIR`"), "{text}");
     }
 }

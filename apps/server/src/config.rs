@@ -18,10 +18,11 @@ use toml::{Table, Value};
 
 use crate::{Error, Result};
 
+pub(crate) use gorse::RESERVED;
 pub use monitoring::{MonitoringConfig, TracesSampler};
 pub use sections::{
     DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, PagesConfig, QueueConfig,
-    RecommendationConfig, TranslationConfig,
+    RecommendationConfig, RetrainingConfig, TranslationConfig,
 };
 
 /// Settings of a server; every field has a default.
@@ -44,6 +45,8 @@ pub struct ServerConfig {
     pub keys: KeysConfig,
     /// The Gorse-compatible API and how its lists are made.
     pub recommendation: RecommendationConfig,
+    /// When the model that recommends is trained again.
+    pub training: RetrainingConfig,
     /// What an operator can read.
     pub monitoring: MonitoringConfig,
     /// The web pages.
@@ -114,6 +117,14 @@ impl ServerConfig {
         if self.prefix().contains(['{', '}', '?', '#']) {
             return Err(format!("`url_prefix` must be a plain path, not `{}`", http.url_prefix));
         }
+        for (name, address, example) in [
+            ("api_keys_remote", &keys.api_keys_remote, "https://keys.example/check"),
+            ("reranker_url", &recommendation.reranker_url, "http://127.0.0.1:11434/v1"),
+        ] {
+            if let Some(address) = address {
+                read::check_address(name, address, example)?;
+            }
+        }
         self.monitoring.check()?;
         if let Some(pattern) = &keys.require_api_key_origin {
             let parsed = regex::Regex::new(pattern);
@@ -174,6 +185,15 @@ mod tests {
     }
 
     #[test]
+    fn a_section_says_when_the_model_is_trained_again() -> anyhow::Result<()> {
+        let config = load("[training]\nevery = \"1d\"\nconfig = \"shop.toml\"")?;
+        assert_eq!(config.training.retrain_every.as_deref(), Some("1d"));
+        assert_eq!(config, load("retrain_every = \"1d\"\nretrain_config = \"shop.toml\"")?);
+        assert!(load("[training]\noften = \"1d\"").is_err());
+        Ok(())
+    }
+
+    #[test]
     fn a_negative_limit_is_none() -> anyhow::Result<()> {
         let config = load("char_limit = 10\nreq_limit = -1\nalternatives_limit = -1")?;
         assert_eq!(config.translation.char_limit, Some(10));
@@ -191,6 +211,8 @@ mod tests {
             ("url_prefix = \"a{b}\"", "url_prefix"),
             ("require_api_key_origin = \"(\"", "require_api_key_origin"),
             ("req_limit = 5000000000", "req_limit"),
+            ("api_keys_remote = 'notaurl'", "`https://keys.example/check`, not `notaurl`"),
+            ("reranker_url = 'http://'", "reranker_url"),
         ] {
             let error = load(text).expect_err(text).to_string();
             assert!(error.contains(name), "{error}");

@@ -55,7 +55,8 @@ mod app;
 pub use app::{Models, check, run};
 pub use config::{
     DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, MonitoringConfig, PagesConfig,
-    QueueConfig, RecommendationConfig, ServerConfig, TracesSampler, TranslationConfig,
+    QueueConfig, RecommendationConfig, RetrainingConfig, ServerConfig, TracesSampler,
+    TranslationConfig,
 };
 pub use error::{Error, Result};
 pub use model::{Loaded, ModelHandle};

@@ -115,10 +115,20 @@ async fn a_server_trains_its_model_again_by_itself() -> Result<()> {
             .arg("--retrain-config")
             .arg(&config)
     };
+    let section = dir.path().join("settings.toml");
+    fs_err::write(&section, "[training]\nevery = '1d'")?;
+    let half = Options { store: Some(store.clone()), ..Options::default() };
+    let half = half.arg("--model").arg(&model).arg("--config").arg(section.to_string_lossy());
+    let refused = half.env("DRAGOMAN_ADMIN_KEY", "let me in").command(dir.path())?.failure()?;
+    ensure!(refused.contains("retrain_config"), "{refused}");
     let refused = options().command(dir.path())?.failure()?;
     ensure!(refused.contains("DRAGOMAN_ADMIN_KEY"), "{refused}");
     let app = TestApp::start(options().env("DRAGOMAN_ADMIN_KEY", "let me in")).await?;
     app.until_logged("trained again").await?;
+    app.until_logged("NDCG@10").await?; // of a model that took the place, and of one that is worse
+    let tasks: Value = app.get("/api/dashboard/tasks").send().await?.json().await?;
+    let ended = tasks.as_array().into_iter().flatten().find(|task| task["Status"] != "Running");
+    ensure!(ended.is_some_and(|task| task["Name"] == "train recommendation"), "{tasks}");
     let list: Value = app.get("/api/recommend/u0000?n=3").send().await?.json().await?;
     assert_eq!(list.as_array().map(Vec::len), Some(3));
     Ok(())

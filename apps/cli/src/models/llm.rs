@@ -11,7 +11,8 @@ use dragoman_llm::{Endpoint, LlmTranslator, Pair};
 pub(crate) struct LlmArgs {
     /// Address of an API like OpenAI's whose language model translates the pairs of `--llm-pairs`, such as
     /// `http://127.0.0.1:11434/v1` for Ollama
-    #[arg(long, value_name = "URL", env = "DRAGOMAN_LLM", requires_all = ["llm_model", "llm_pairs"])]
+    #[arg(long, value_name = "URL", env = "DRAGOMAN_LLM", requires_all = ["llm_model", "llm_pairs"],
+        value_parser = address)]
     llm: Option<String>,
 
     /// Name of the model there, such as `qwen3:8b`
@@ -54,5 +55,28 @@ impl LlmArgs {
             timeout: Duration::from_secs(self.llm_timeout.into()),
         };
         Some(Arc::new(LlmTranslator::new(endpoint, self.llm_pairs.clone())))
+    }
+}
+
+/// An address of HTTP: anything else would start, and then fail each call.
+fn address(text: &str) -> Result<String, String> {
+    let uri = text.parse::<ureq::http::Uri>().ok();
+    match uri.as_ref().and_then(|uri| uri.scheme_str()) {
+        Some("http" | "https") => Ok(text.to_owned()),
+        _ => Err("it is no address; write it as `http://127.0.0.1:11434/v1`".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["x", "localhost:11434/v1", "ftp://host/v1", "http://", ""] {
+            let error = address(text).expect_err(text);
+            assert!(error.contains("`http://127.0.0.1:11434/v1`"), "{error}");
+        }
+        assert_eq!(address("https://host/v1").as_deref(), Ok("https://host/v1"));
     }
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::read::check_address;
+
 /// Where a collector takes traces, below the address that `OTEL_EXPORTER_OTLP_ENDPOINT` names.
 const TRACES: &str = "/v1/traces";
 
@@ -99,13 +101,8 @@ impl MonitoringConfig {
     /// Says which field makes no sense.
     pub(super) fn check(&self) -> Result<(), String> {
         if let Some(endpoint) = &self.traces_endpoint {
-            let uri = endpoint.parse::<ureq::http::Uri>().ok();
-            let scheme = uri.as_ref().and_then(|uri| uri.scheme_str());
-            if !matches!(scheme, Some("http" | "https")) {
-                return Err(format!(
-                    "`traces_endpoint` must be an address such as `http://127.0.0.1:4318{TRACES}`, not `{endpoint}`"
-                ));
-            }
+            let example = format!("http://127.0.0.1:4318{TRACES}");
+            check_address("traces_endpoint", endpoint, &example)?;
         }
         if !is_share(&self.traces_sampler_arg) {
             let share = self.traces_sampler_arg;

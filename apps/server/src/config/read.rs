@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::print::without_secrets;
+
 /// A number, or none when it is negative.
 pub(super) fn limit<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
     deserializer: D,
@@ -14,6 +16,17 @@ pub(super) fn limit<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
             .map(Some)
             .map_err(|_| de::Error::custom(format!("{number} is too large"))),
     }
+}
+
+/// Refuses `text` as the value of the field `name` unless it is an address of HTTP, such as `example`.
+pub(super) fn check_address(name: &str, text: &str, example: &str) -> Result<(), String> {
+    let uri = text.parse::<ureq::http::Uri>().ok();
+    let scheme = uri.as_ref().and_then(|uri| uri.scheme_str());
+    if matches!(scheme, Some("http" | "https")) {
+        return Ok(());
+    }
+    let text = without_secrets(text);
+    Err(format!("`{name}` must be an address such as `{example}`, not `{text}`"))
 }
 
 /// A list, or a string of words between commas.

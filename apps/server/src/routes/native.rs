@@ -22,6 +22,7 @@ pub(super) use reply::{method_not_allowed, not_found};
 pub(super) fn configure(services: &mut web::ServiceConfig, config: &ServerConfig) {
     services
         .service(get("/health", health::health))
+        .service(get("/health/live", health::live))
         .service(get("/spec", spec::spec))
         .service(get("/experts", experts::experts))
         .service(post("/documents", documents::create))

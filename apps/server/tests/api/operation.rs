@@ -40,6 +40,7 @@ async fn every_reply_may_be_read_by_other_pages() -> Result<()> {
 async fn health_is_ok() -> Result<()> {
     let app = TestApp::start()?;
     assert_eq!(answer(app.get("/health")).await?, (200, json!({ "status": "ok" })));
+    assert_eq!(answer(app.get("/health/live")).await?, (200, json!({ "status": "ok" })));
     app.handle.refuse("experts/domain.it: is not the file");
     let (status, health) = answer(app.get("/health")).await?;
     assert_eq!((status, &health["status"]), (200, &json!("ok")), "the old model serves");
@@ -112,6 +113,7 @@ async fn the_specification_describes_every_endpoint() -> Result<()> {
         ("/languages", "get"),
         ("/frontend/settings", "get"),
         ("/health", "get"),
+        ("/health/live", "get"),
         ("/spec", "get"),
         ("/experts", "get"),
         ("/metrics", "get"),

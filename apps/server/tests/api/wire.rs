@@ -85,6 +85,7 @@ async fn whatever_can_be_got_has_a_head() -> Result<()> {
         "/recommend",
         "/static/base.css",
         "/health",
+        "/health/live",
         "/languages",
         "/spec",
         "/frontend/settings",

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
 /// Each flag and the variable that says the same; `--host` and `--port` are ours as well.
-const FLAGS: [(&str, &str); 40] = [
+const FLAGS: [(&str, &str); 41] = [
     ("char-limit", "LT_CHAR_LIMIT"),
     ("req-limit", "LT_REQ_LIMIT"),
     ("req-limit-storage", "LT_REQ_LIMIT_STORAGE"),
@@ -29,6 +29,7 @@ const FLAGS: [(&str, &str); 40] = [
     ("require-api-key-origin", "LT_REQUIRE_API_KEY_ORIGIN"),
     ("require-api-key-secret", "LT_REQUIRE_API_KEY_SECRET"),
     ("require-api-key-fingerprint", "LT_REQUIRE_API_KEY_FINGERPRINT"),
+    ("hide-api", "LT_HIDE_API"),
     ("under-attack", "LT_UNDER_ATTACK"),
     ("shared-storage", "LT_SHARED_STORAGE"),
     ("secondary", "LT_SECONDARY"),
@@ -44,6 +45,26 @@ const FLAGS: [(&str, &str); 40] = [
     ("url-prefix", "LT_URL_PREFIX"),
     ("translation-cache", "LT_TRANSLATION_CACHE"),
     ("trust-forwarded-for", "LT_TRUST_FORWARDED_FOR"),
+];
+
+/// The flags that stand alone; all others need a value.
+const SWITCHES: [&str; 16] = [
+    "api-keys",
+    "debug",
+    "disable-files-translation",
+    "disable-web-ui",
+    "force-update-models",
+    "hide-api",
+    "metrics",
+    "require-api-key-fingerprint",
+    "require-api-key-secret",
+    "secondary",
+    "ssl",
+    "suggestions",
+    "translation-cache",
+    "trust-forwarded-for",
+    "under-attack",
+    "update-models",
 ];
 
 /// The flags that were given, as the variables that say the same.
@@ -65,11 +86,15 @@ impl FromArgMatches for UpstreamFlags {
 }
 
 impl Args for UpstreamFlags {
-    /// Each takes a value or none, which is a yes; several values are one list, as upstream writes it.
+    /// Of a flag that is repeated the last one counts, as upstream has it; a switch without a value is a yes.
     fn augment_args(command: Command) -> Command {
         FLAGS.iter().fold(command, |command, (flag, _)| {
-            let argument = Arg::new(flag).long(flag).num_args(0..=1).default_missing_value("true");
-            command.arg(argument.hide(true))
+            let argument = Arg::new(flag).long(flag).overrides_with(flag).hide(true);
+            command.arg(match SWITCHES.contains(flag) {
+                true => argument.num_args(0..=1).default_missing_value("true"),
+                // -1 is no limit.
+                false => argument.num_args(1).allow_negative_numbers(true),
+            })
         })
     }
 
@@ -82,23 +107,48 @@ impl Args for UpstreamFlags {
 mod tests {
     use super::*;
 
+    /// What the words behind `serve` set.
+    fn read(words: &[&str]) -> Result<Vec<(String, String)>, Error> {
+        let command = UpstreamFlags::augment_args(Command::new("serve"));
+        let matches = command.try_get_matches_from(["serve"].iter().chain(words))?;
+        Ok(UpstreamFlags::from_arg_matches(&matches)?.0)
+    }
+
+    fn set(variable: &str, value: &str) -> (String, String) {
+        (variable.into(), value.into())
+    }
+
     #[test]
     fn flags_are_read_with_and_without_a_value() -> anyhow::Result<()> {
-        let words =
-            ["serve", "--char-limit", "500", "--api-keys", "--load-only", "en,de", "--debug"];
-        let command = UpstreamFlags::augment_args(Command::new("serve"));
-        let UpstreamFlags(given) =
-            UpstreamFlags::from_arg_matches(&command.try_get_matches_from(words)?)?;
-        let given: Vec<(&str, &str)> =
-            given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let words = ["--char-limit", "500", "--api-keys", "--load-only", "en,de", "--debug"];
         let expected = [
-            ("LT_CHAR_LIMIT", "500"),
-            ("LT_DEBUG", "true"),
-            ("LT_API_KEYS", "true"),
-            ("LT_LOAD_ONLY", "en,de"),
+            set("LT_CHAR_LIMIT", "500"),
+            set("LT_DEBUG", "true"),
+            set("LT_API_KEYS", "true"),
+            set("LT_LOAD_ONLY", "en,de"),
         ];
-        assert_eq!(given, expected);
+        assert_eq!(read(&words)?, expected);
         Ok(())
+    }
+
+    #[test]
+    fn a_negative_number_is_a_value_and_the_last_of_two_flags_counts() -> anyhow::Result<()> {
+        let words = ["--char-limit", "-1", "--threads", "-1", "--hide-api"];
+        let expected =
+            [set("LT_CHAR_LIMIT", "-1"), set("LT_HIDE_API", "true"), set("LT_THREADS", "-1")];
+        assert_eq!(read(&words)?, expected);
+        let repeated = ["--load-only", "en", "--debug", "--load-only", "de", "--debug"];
+        assert_eq!(read(&repeated)?, [set("LT_DEBUG", "true"), set("LT_LOAD_ONLY", "de")]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_flag_that_needs_a_value_is_refused_without_one() {
+        for (flag, _) in FLAGS.iter().filter(|(flag, _)| !SWITCHES.contains(flag)) {
+            let flag = format!("--{flag}");
+            let error = read(&[flag.as_str(), "--debug"]).expect_err(&flag).to_string();
+            assert!(error.contains("a value is required") && error.contains(&flag), "{error}");
+        }
     }
 
     #[test]
@@ -106,5 +156,17 @@ mod tests {
         for (flag, variable) in FLAGS {
             assert_eq!(format!("LT_{}", flag.replace('-', "_").to_uppercase()), variable);
         }
+        for switch in SWITCHES {
+            assert!(FLAGS.iter().any(|(flag, _)| *flag == switch), "{switch}");
+        }
+    }
+
+    #[test]
+    fn the_server_knows_every_flag() -> anyhow::Result<()> {
+        let variables = FLAGS.map(|(_, variable)| set(variable, ""));
+        let warnings = dragoman_server::ServerConfig::default().apply_env(variables, [])?;
+        let unknown: Vec<_> = warnings.iter().filter(|text| text.contains("no setting")).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        Ok(())
     }
 }
