@@ -52,7 +52,7 @@ pub(super) async fn tasks(context: RequestContext) -> Answer {
 pub(super) async fn external(context: RequestContext) -> Answer {
     let externals = &context.service.settings.externals;
     if context.params.get("script").is_some() {
-        return Err(Refused::unsupported(
+        return Err(Refused::not_found(
             "scripts in JavaScript are not run; name an address that answers with items in \
              `external_recommenders`, and ask with `name=NAME`",
         ));
@@ -84,7 +84,7 @@ pub(super) async fn external(context: RequestContext) -> Answer {
 
 /// Says why there is no schema of the settings.
 pub(super) async fn schema(_context: RequestContext) -> Answer {
-    Err(Refused::unsupported(
+    Err(Refused::not_found(
         "the settings are not those of Gorse, so there is no schema of them; \
          `dragoman serve --print-config` lists them",
     ))
@@ -92,7 +92,7 @@ pub(super) async fn schema(_context: RequestContext) -> Answer {
 
 /// Says why the settings are not changed here.
 pub(super) async fn change_config(_context: RequestContext) -> Answer {
-    Err(Refused::unsupported(
+    Err(Refused::only_read(
         "the settings are read at the start; change the file that `--config` or `--gorse-config` \
          names, and start the server again",
     ))
@@ -100,7 +100,7 @@ pub(super) async fn change_config(_context: RequestContext) -> Answer {
 
 /// Says why no prompt is shown.
 pub(super) async fn prompt(_context: RequestContext) -> Answer {
-    Err(Refused::unsupported(
+    Err(Refused::not_found(
         "the language model is asked with each list, and its prompts are not shown; \
          `reranker_query` and `reranker_document` are their templates",
     ))

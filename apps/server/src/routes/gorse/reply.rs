@@ -6,7 +6,9 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{ContentType, HeaderName, HeaderValue, HttpDate, LAST_MODIFIED},
+        header::{
+            ALLOW, ContentType, HeaderName, HeaderValue, HttpDate, LAST_MODIFIED, RETRY_AFTER,
+        },
     },
 };
 use dragoman_store::Error as StoreError;
@@ -77,9 +79,9 @@ impl Refused {
         Self { status: StatusCode::NOT_FOUND, reason: reason.to_string() }
     }
 
-    /// 501: Gorse does this, and this server does not.
-    pub(super) fn unsupported(reason: impl std::fmt::Display) -> Self {
-        Self { status: StatusCode::NOT_IMPLEMENTED, reason: reason.to_string() }
+    /// 405: it is read here and not changed.
+    pub(super) fn only_read(reason: impl std::fmt::Display) -> Self {
+        Self { status: StatusCode::METHOD_NOT_ALLOWED, reason: reason.to_string() }
     }
 
     /// 503: it may work a little later.
@@ -100,9 +102,11 @@ impl ResponseError for Refused {
 
     fn error_response(&self) -> HttpResponse {
         let mut reply = HttpResponse::build(self.status);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            reply.insert_header((actix_web::http::header::RETRY_AFTER, "1"));
-        }
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => reply.insert_header((RETRY_AFTER, "1")),
+            StatusCode::METHOD_NOT_ALLOWED => reply.insert_header((ALLOW, "GET")),
+            _ => &mut reply,
+        };
         reply.content_type(ContentType::plaintext()).body(self.reason.clone())
     }
 }
