@@ -10,6 +10,7 @@
 //! | [`pieces`] | finds what is not prose |
 //! | [`document`] | the trait that each format implements |
 //! | `carry` | takes a sentence through the model and verifies what comes back |
+//! | `letters` | letters, their scripts, and the languages written in them |
 //! | [`terms`] | glossaries: terms in a text, and their uses in a translation |
 //! | `glossed` | takes a sentence through the model so that it uses its terms |
 //! | [`plain`], [`html`], [`xml`] | the formats |
@@ -37,6 +38,7 @@
 //! assert_eq!(session.finish(0).texts[0], "Guten Morgen.\r\n\r\n- Danke!\n");
 //! ```
 
+mod letters;
 pub mod terms;
 pub mod options;
 pub mod split;

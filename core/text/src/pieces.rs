@@ -21,9 +21,11 @@ mod scripts;
 use std::ops::Range;
 
 pub(crate) use numbers::value;
-pub(crate) use scripts::{has_unspaced, is_letter, is_unspaced, may_write};
 
-use crate::sentence::Role;
+use crate::{
+    letters::{has_own, has_unspaced},
+    sentence::Role,
+};
 
 /// What a piece is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -155,7 +157,7 @@ fn is_plain(text: &str, language: &str) -> bool {
         '’' | '‘' | '“' | '”' | '„' | '«' | '»' | '–' | '¿' | '¡' => true,
         _ => c.is_ascii_alphabetic() || scripts::is_western(c),
     };
-    !scripts::has_own(language)
+    !has_own(language)
         && text.chars().all(is_common)
         && !text.contains("   ")
         && !has_inner_capital(text)

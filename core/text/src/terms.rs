@@ -12,7 +12,7 @@ use std::{collections::HashMap, ops::Range};
 
 pub use self::words::has_stemmer;
 use self::words::{Words, words};
-use crate::pieces::has_unspaced;
+use crate::letters::has_unspaced;
 
 /// Words of a term at most that are looked for.
 const MAX_WORDS: usize = 12;

@@ -1,6 +1,6 @@
 //! Words for numbers, which a translation may write in digits.
 
-use crate::pieces::has_unspaced;
+use crate::letters::has_unspaced;
 
 /// Whether a translation of `text` from one language into another may have digits that it has not:
 /// Japanese writes April as `4月` and a cat as `1匹`, so there any may.

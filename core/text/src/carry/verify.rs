@@ -7,7 +7,8 @@ use super::{
     part::Context,
 };
 use crate::{
-    pieces::{self, Carry, Kind, is_letter, is_unspaced, may_write, value},
+    letters::{is_letter, is_unspaced, may_write},
+    pieces::{self, Carry, Kind, value},
     sentence::Role,
 };
 

@@ -3,12 +3,13 @@
 use std::sync::LazyLock;
 
 use super::{
-    Kind, is_letter,
+    Kind,
     table::{
         Form::{Cut, Figure, Noun, Point, Sign},
         Table, before, behind, compile, pattern, when,
     },
 };
+use crate::letters::is_letter;
 
 pub(super) static TABLE: Table = Table(LazyLock::new(|| {
     compile(vec![

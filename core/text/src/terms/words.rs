@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-use crate::pieces::is_unspaced;
+use crate::letters::is_unspaced;
 
 /// Letters of a word at least that counts as a part of a compound.
 const MIN_PART: usize = 5;
