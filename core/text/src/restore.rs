@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::letters::{Script, script};
+
 /// Final marks that a translation shares with its source, each in the writing of its language.
 const FINAL: [char; 20] = [
     '!', '?', '.', ',', ';', '。', '！', '？', '；', '，', '、', '؟', '؛', '،', '۔', '।', '።', '։',
@@ -151,6 +153,9 @@ fn copy_final(source: &str, translation: &str, target: &str) -> String {
     if let Some(text) = copy_run(source, translation) {
         return text;
     }
+    // A question ends in `;` in Greek.
+    let is_greek = source.chars().rev().find_map(script) == Some(Script::Greek);
+    let wanted = if wanted == ';' && is_greek { '?' } else { wanted };
     let is_ellipsis = translation.ends_with("..") || found == '…' || wanted == '…';
     let is_question = found == ';' && language(target) == "el";
     let same = narrow(wanted) == if is_question { '?' } else { narrow(found) };
@@ -305,6 +310,7 @@ mod tests {
             ("Where is it?", "أين هو", "ar", "أين هو؟"),
             ("Where is it?", "Πού είναι;", "el", "Πού είναι;"),
             ("Where is it?", "Πού είναι.", "el", "Πού είναι;"),
+            ("Πού είναι;", "Where is it?", "en", "Where is it?"),
             ("She works here.", "เธอทำงานที่นี่", "th", "เธอทำงานที่นี่"),
             ("It is done.", "ہو گیا", "ur", "ہو گیا۔"),
             ("What?!", "ماذا؟!", "ar", "ماذا؟!"),

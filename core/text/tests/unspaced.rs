@@ -27,6 +27,7 @@ fn right_answers_are_kept_as_they_are() {
         ("It rained in April.", "ja", "4月に雨が降った。"),
         ("A cat sleeps.", "ja", "1匹の猫が寝ている。"),
         ("My computer has a hard disk.", "ja", "私のPCにはHDDがあります。"),
+        ("We meet at the coffee house.", "ja", "私たちはCaféで会います。"),
         ("He lives in the United States.", "ja", "彼はUSAに住んでいます。"),
         ("\u{201c}The Castle\u{201d} is a book.", "ja", "『城』は本です。"),
         ("The artificial intelligence is good.", "zh", "AI很好。"),

@@ -7,7 +7,7 @@ use super::{
     part::Context,
 };
 use crate::{
-    letters::{is_letter, is_unspaced, may_write},
+    letters::{Script, has_own, is_letter, is_unspaced, may_write, script},
     pieces::{self, Carry, Kind, value},
     sentence::Role,
 };
@@ -245,8 +245,11 @@ fn invented(source: &str, target: &str, context: &Context<'_>) -> Vec<std::ops::
             }
             Kind::Identifier => !text.contains(['_', ':', '(', '/']),
             Kind::Invisible => text.chars().all(|c| mask::number(c).is_some()),
-            // Acronyms and names, as in `AI很好`; letters of other scripts are refused before.
-            Kind::Script => text.chars().all(|c| c.is_ascii() || mask::number(c).is_some()),
+            // Acronyms and names, as in `AI很好`.
+            Kind::Script => {
+                let is_latin = |c| matches!(script(c), None | Some(Script::Latin));
+                has_own(&context.options.target) && text.chars().all(is_latin)
+            }
             _ => false,
         };
         !is_prose && !source.contains(text)
