@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`metrics`], [`lists`] | what is measured of a list, and of all lists together |
+//! | `lines` | files with a line for each user |
 //! | [`trial`] | users at a moment and what they did then: a cut in time, or the last event |
 //! | [`ranking`] | lists from a scorer or a model |
 //! | [`ials`], [`baselines`], [`blend`] | what every model stands beside, chosen on validation |
@@ -16,6 +17,7 @@
 
 pub mod metrics;
 pub mod lists;
+mod lines;
 pub mod trial;
 pub mod ranking;
 pub mod ials;

@@ -10,8 +10,9 @@ use dragoman_core::recommend::{
     popularity::{Popularity, Window},
     segments::Segment,
 };
-use dragoman_data::interactions::{Format, Interactions, describe::POPULARITY_DAYS, split::Split};
+use dragoman_data::interactions::{Interactions, describe::POPULARITY_DAYS, split::Split};
 
+use super::lines;
 use crate::{Error, Result};
 
 /// The group of all users who had done something before.
@@ -84,7 +85,8 @@ impl Trial {
         targets: &Path,
         keeps_seen: bool,
     ) -> Result<Self> {
-        let (before, after) = (lines(histories)?, lines(targets)?);
+        lines::check(histories, targets)?;
+        let (before, after) = (lines::read(histories)?, lines::read(targets)?);
         let index: HashMap<&str, u32> =
             train.items.iter().zip(0..).map(|(item, index)| (item.id.as_str(), index)).collect();
         let lookup = |id: &String| index.get(id.as_str()).copied();
@@ -268,16 +270,6 @@ fn order() -> Vec<String> {
 fn distinct(events: &[Event]) -> Vec<u32> {
     let mut met = std::collections::HashSet::new();
     events.iter().map(|event| event.item).filter(|&item| met.insert(item)).collect()
-}
-
-/// Identifiers of items by the number of their line.
-fn lines(path: &Path) -> Result<BTreeMap<u64, Vec<String>>> {
-    let (log, _) = Interactions::load_as(Format::Lines, path)?;
-    let id = |event: &Event| log.items[event.item as usize].id.clone();
-    let numbered = log.users.iter().zip(&log.histories).filter_map(|(user, history)| {
-        Some((user.id.parse().ok()?, history.iter().map(id).collect()))
-    });
-    Ok(numbered.collect())
 }
 
 #[cfg(test)]

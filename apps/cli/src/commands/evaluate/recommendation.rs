@@ -1,7 +1,6 @@
 //! `dragoman evaluate recommendation`
 
 use std::{
-    io::BufRead,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,7 +13,7 @@ use dragoman_core::{
 };
 use dragoman_data::{
     corpus::Faults,
-    interactions::{ColumnNames, Interactions, open},
+    interactions::{ColumnNames, Interactions},
 };
 use dragoman_training::metrics::significance::Bootstrap;
 use dragoman_training::recommendation::{
@@ -217,7 +216,6 @@ impl Recommendation {
             (None, Some((_, model))) => catalogue(model.items()),
             (None, None) => bail!("name a model with `--model DIR`, or a log with `--data PATH`"),
         };
-        check_lines(histories, targets)?;
         let trial = Trial::of_lines(train, histories, targets, self.keep_seen)?;
         Ok(evaluate_trial(trial, log, options, models, say)?)
     }
@@ -234,46 +232,6 @@ impl Recommendation {
         }
         Ok(())
     }
-}
-
-/// Refuses histories and targets of different length, whose lines would belong to other users. Empty lines at
-/// the end do no harm.
-fn check_lines(histories: &Path, targets: &Path) -> anyhow::Result<()> {
-    if histories.is_dir() || targets.is_dir() {
-        return Ok(());
-    }
-    let (before, after) = (count_lines(histories)?, count_lines(targets)?);
-    if before.filled > after.all || after.filled > before.all {
-        bail!(
-            "`{}` has {} lines and `{}` has {}; write the same users in both, one a line, with an empty line \
-             for a user without a history",
-            histories.display(),
-            before.all,
-            targets.display(),
-            after.all
-        );
-    }
-    Ok(())
-}
-
-/// Lines of a file, and those up to the last that is not empty.
-struct Lines {
-    all: usize,
-    filled: usize,
-}
-
-fn count_lines(path: &Path) -> anyhow::Result<Lines> {
-    let mut lines = Lines { all: 0, filled: 0 };
-    let mut reader = open(path)?;
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        lines.all += 1;
-        if !line.trim_ascii().is_empty() {
-            lines.filled = lines.all;
-        }
-        line.clear();
-    }
-    Ok(lines)
 }
 
 fn load(path: &Path, columns: Option<&ColumnNames>) -> anyhow::Result<Interactions> {
@@ -296,25 +254,4 @@ fn catalogue(ids: &[String]) -> Interactions {
 
 fn say(choice: &str) {
     tracing::info!("{choice}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn histories_and_targets_are_of_the_same_length() -> anyhow::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let [histories, targets] = ["h.txt", "t.txt"].map(|name| folder.path().join(name));
-        fs_err::write(&targets, "b\n")?;
-        fs_err::write(&histories, "a\nb\nc\n")?;
-        let error = check_lines(&histories, &targets).expect_err("3 users and 1").to_string();
-        assert!(error.contains("h.txt` has 3 lines") && error.contains("t.txt` has 1"), "{error}");
-        assert!(check_lines(&targets, &histories).is_err());
-        fs_err::write(&targets, "b\nc\nd")?;
-        check_lines(&histories, &targets)?;
-        // The last user has no history.
-        fs_err::write(&histories, "a\n\n\n\n")?;
-        check_lines(&histories, &targets)
-    }
 }
