@@ -12,7 +12,7 @@ use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 const FRACTION: f64 = 40.0;
 
 /// How much less neighbours of an item count for each time that it was liked: the exponent that the validation windows of
-/// three logs prefer (docs/recommendation.md).
+/// three logs prefer (docs/recommendation-speed.md).
 const DAMPING: f32 = -0.3;
 
 /// The most popular items whose popularity is compared with how often they were liked at all.
