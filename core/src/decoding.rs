@@ -2,6 +2,7 @@
 
 pub mod model;
 pub mod bias;
+pub mod hints;
 pub mod search;
 
 pub use model::{Decoder, Encoded, EncoderDecoder, Output};

@@ -17,6 +17,7 @@ mod grow;
 mod join;
 mod prune;
 mod quality;
+mod lexicon;
 mod recommender;
 mod retrieval;
 mod save;

@@ -66,6 +66,7 @@ pub mod config;
 pub mod retrieval;
 pub mod vocabulary;
 pub mod decoding;
+pub mod lexicon;
 pub mod layers;
 pub mod models;
 pub mod detector;

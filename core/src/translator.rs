@@ -15,13 +15,14 @@ use crate::{
     detector::DomainDetector,
     directory::{Files, Loaded},
     kernels::packed::Packing,
+    lexicon::Lexicon,
     memory::{ExpertMemory, MemoryStats},
     params::Prefetcher,
     quality::{Calibration, Signals},
     register::{ExpertEntry, Register, RowRoute, Step},
     retrieval::{Datastore, Retrieval, Section},
     translate::{Hypothesis, Translate, Translation, TranslationJob, Wanted},
-    vocabulary::{Frame, Side, Vocabulary},
+    vocabulary::{Frame, Side, Vocabulary, begins_word},
 };
 
 mod pieces;
@@ -71,6 +72,9 @@ pub struct Translator {
     detectors: Vec<DomainDetector>,
     retrieval: Retrieval,
     calibration: Option<Calibration>,
+    lexicon: Option<Lexicon>,
+    /// Whether each token begins a word, where there is a lexicon.
+    begins: Vec<bool>,
     bytes: u64,
 }
 
@@ -102,8 +106,26 @@ impl Translator {
         let retrieval = files.retrieval(&register)?;
         let translator = Self::new(model, register, vocabulary, options)?;
         let calibration = files.calibration(translator.register())?;
+        let lexicon = files.lexicon(translator.register())?;
         let memory = Some(memory);
-        Ok(Self { memory, prefetcher, detectors, retrieval, calibration, bytes, ..translator })
+        let translator =
+            Self { memory, prefetcher, detectors, retrieval, calibration, bytes, ..translator };
+        Ok(match lexicon {
+            Some(lexicon) => translator.with_lexicon(lexicon),
+            None => translator,
+        })
+    }
+
+    /// The same with a lexicon in place of its own.
+    pub fn with_lexicon(self, lexicon: Lexicon) -> Self {
+        let tokens = 0..self.vocabulary.size() as u32;
+        let begins = tokens.map(|id| begins_word(&*self.vocabulary, id)).collect();
+        Self { lexicon: Some(lexicon), begins, ..self }
+    }
+
+    /// The lexicon, if there is one.
+    pub fn lexicon(&self) -> Option<&Lexicon> {
+        self.lexicon.as_ref()
     }
 
     /// Puts a translator together; the weights of `model` lie on the CPU.
@@ -133,6 +155,8 @@ impl Translator {
             detectors,
             retrieval,
             calibration: None,
+            lexicon: None,
+            begins: Vec::new(),
             bytes,
         })
     }

@@ -110,6 +110,13 @@ pub trait Vocabulary: Debug + Send + Sync {
     }
 }
 
+/// Whether the token `id` begins a word, or is none of a word.
+pub fn begins_word(vocabulary: &dyn Vocabulary, id: u32) -> bool {
+    let token = vocabulary.token(Side::Target, id).unwrap_or_default();
+    // The marks of SentencePiece and of byte-level BPE for a space.
+    token.chars().next().is_none_or(|first| matches!(first, '▁' | 'Ġ') || !first.is_alphanumeric())
+}
+
 /// Ours: the tag of the target's language before both sides, `</s>` behind the source.
 impl Vocabulary for Tokenizer {
     fn placeholders(&self) -> usize {

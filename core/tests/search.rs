@@ -9,6 +9,7 @@ use dragoman_core::{
     decoding::{
         Decoder, Encoded, EncoderDecoder, Output,
         bias::Bias,
+        hints::{Hint, Hints},
         search::{Guidance, Hypothesis, SearchConfig, Sentences, search, search_with},
     },
     kernels::matmul::Precision,
@@ -132,7 +133,7 @@ fn a_term_is_used_and_its_probability_is_that_of_the_model() -> Result<()> {
     let found = search_with(
         &TABLE,
         both,
-        Guidance { biases: &biases, retrieval: None },
+        Guidance { biases: &biases, ..Guidance::default() },
         &config,
         &context,
     )?;
@@ -143,6 +144,29 @@ fn a_term_is_used_and_its_probability_is_that_of_the_model() -> Result<()> {
     let place = best.tokens.windows(2).position(|two| two == [3, 1]).expect("it is met");
     assert!((best.log_probs[place + 1] - 0.1f32.ln()).abs() < 1e-5, "{best:?}");
     assert!(!bias.is_met(&plain[0][0].tokens));
+    Ok(())
+}
+
+#[test]
+fn a_lexicon_raises_its_tokens_and_changes_no_bit_of_a_neighbour() -> Result<()> {
+    let context = Context::inference(Precision::F32);
+    let encoded = TABLE.encode(&[1, 2], &Ragged::contiguous(&[1, 1]), &[0.into(); 2], &context)?;
+    let starts = [vec![4], vec![4]];
+    let outputs = all(END);
+    let sentences = Sentences { routes: &[0.into(); 2], starts: &starts, outputs: &outputs };
+    let hint = |token: u32| Hint { forms: vec![(vec![token], 4f32.ln())] };
+    let hints = [Some(Hints { words: vec![hint(3)] }), None];
+    let guidance = Guidance { hints: &hints, begins: &[true; TOKENS], ..Guidance::default() };
+    for beam_size in [1, 2] {
+        let config = SearchConfig { beam_size, ..SearchConfig::greedy() };
+        let found = search_with(&TABLE, (&encoded, &sentences), guidance, &config, &context)?;
+        let plain = search(&TABLE, &encoded, &sentences, &config, &context)?;
+        assert_eq!(found[1], plain[1]);
+        let best = &found[0][0];
+        assert_eq!((best.tokens[0], plain[0][0].tokens[0]), (3, 1));
+        // 0.2 becomes 0.8 of 1.6.
+        assert!((best.log_probs[0] - 0.5f32.ln()).abs() < 1e-5, "{best:?}");
+    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@
 //! | [`tasks`] | what can be trained |
 //! | [`experts`] | experts that come to a finished model |
 //! | [`calibrate`] | fits a model's estimate of quality |
+//! | [`lexicon`] | counts what words become |
 //!
 //! Everything random is a function of the seed and the step, and a checkpoint holds all the rest:
 //! a run that was stopped and goes on equals one that was not, bit for bit.
@@ -50,6 +51,7 @@ pub mod recommendation;
 pub mod tasks;
 pub mod experts;
 pub mod calibrate;
+pub mod lexicon;
 
 pub use error::{Error, Result};
 pub use tasks::translation;

@@ -15,6 +15,7 @@ use self::{
 };
 use super::{
     bias::Bias,
+    hints::Hints,
     model::{Decoder, Encoded, EncoderDecoder},
 };
 use crate::{
@@ -80,6 +81,10 @@ pub struct Guidance<'a> {
     pub biases: &'a [Option<&'a Bias>],
     /// What votes at every token of the rows that ask for it.
     pub retrieval: Option<&'a Retrieval>,
+    /// What a lexicon says of each sentence; empty where there is none.
+    pub hints: &'a [Option<Hints>],
+    /// Whether each token begins a word; needed with hints.
+    pub begins: &'a [bool],
 }
 
 /// What a sentence may become.
@@ -227,6 +232,7 @@ impl Pass<'_> {
         let outputs = sentences.outputs;
         let rows = LogitRows { width, first_output: outputs.first as usize };
         let wanted = self.wanted(live);
+        let favoured = self.favoured(live);
         let found = self.look_up(&routes, &output.hidden)?;
         let mut likeliest = None;
         let mut mixtures = Vec::new();
@@ -234,6 +240,7 @@ impl Pass<'_> {
             let mut best = Likeliest::of(logits, rows, outputs, config);
             let view = Logits { logits, rows };
             mixtures = best.mix(&found, view);
+            best.favour(&favoured, &mixtures, view);
             if !wanted.is_empty() {
                 best.want(&wanted, &mixtures, view);
             }
@@ -264,6 +271,19 @@ impl Pass<'_> {
     /// The terms of a sentence, if it is to use any.
     fn bias(&self, sentence: usize) -> Option<&Bias> {
         self.guidance.biases.get(sentence).copied().flatten()
+    }
+
+    /// The tokens that a lexicon favours next in each live hypothesis; nothing at all where no sentence
+    /// has hints.
+    fn favoured(&self, live: &[Live]) -> Vec<Vec<(u32, f32)>> {
+        let Guidance { hints, begins, .. } = self.guidance;
+        let of = |live: &Live| hints.get(live.sentence).and_then(Option::as_ref);
+        if live.iter().all(|live| of(live).is_none()) {
+            return Vec::new();
+        }
+        let after =
+            |live: &Live| of(live).map(|hints| hints.after(&live.hypothesis.tokens, begins));
+        live.iter().map(|live| after(live).unwrap_or_default()).collect()
     }
 
     /// The tokens of terms that each live hypothesis may have next; nothing at all where no sentence

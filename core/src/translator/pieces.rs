@@ -7,6 +7,7 @@ use crate::vocabulary::Side;
 pub(super) struct Piece {
     pub(super) task: usize,
     pub(super) ids: Vec<u32>,
+    pub(super) text: String,
 }
 
 impl Translator {
@@ -28,7 +29,8 @@ impl Translator {
         let middle = if ids.len() > limit { middle(text) } else { None };
         let Some(middle) = middle else {
             // A single character of more tokens than fit is cut within.
-            pieces.extend(ids.chunks(limit).map(|ids| Piece { task, ids: ids.to_vec() }));
+            let piece = |ids: &[u32]| Piece { task, ids: ids.to_vec(), text: text.into() };
+            pieces.extend(ids.chunks(limit).map(piece));
             return;
         };
         let (first, second) = text.split_at(middle);

@@ -8,6 +8,7 @@ use crate::{
     context::Context,
     decoding::{
         bias::Bias,
+        hints::Hints,
         search::{Guidance, Hypothesis, SearchConfig, Sentences, TokenVisits, search_with},
     },
     memory::ExpertMemory,
@@ -32,6 +33,12 @@ impl Translator {
     pub(super) fn most_shards(&self) -> usize {
         let is_limited = self.memory.as_ref().is_some_and(ExpertMemory::is_limited);
         if self.model.mixes_sentences() || is_limited { 1 } else { rayon::current_num_threads() }
+    }
+
+    /// What the lexicon says of a piece.
+    fn hints(&self, piece: &Piece, tasks: &[LegTask<'_>]) -> Option<Hints> {
+        let (lexicon, task) = (self.lexicon.as_ref()?, &tasks[piece.task]);
+        lexicon.hints(&task.name, &piece.text, &*self.vocabulary)
     }
 
     /// Hypotheses of every piece, and where its source tokens went.
@@ -73,7 +80,10 @@ impl Translator {
         let biases: Vec<Option<&Bias>> =
             pieces.iter().map(|piece| tasks[piece.task].bias.as_ref()).collect();
         let encoded_sentences = (&encoded, &sentences);
-        let guidance = Guidance { biases: &biases, retrieval: Some(&self.retrieval) };
+        let hints: Vec<Option<Hints>> =
+            pieces.iter().map(|piece| self.hints(piece, tasks)).collect();
+        let (retrieval, begins) = (Some(&self.retrieval), &self.begins[..]);
+        let guidance = Guidance { biases: &biases, retrieval, hints: &hints, begins };
         let decoding =
             debug_span!("decode", dragoman.beam = beam_size as i64, dragoman.tokens = Empty)
                 .entered();

@@ -4,6 +4,7 @@ mod calibrate;
 mod check;
 mod get;
 mod import;
+mod lexicon;
 mod merge;
 mod prune;
 mod public;
@@ -43,6 +44,7 @@ enum What {
     Get(get::Get),
     Check(check::Check),
     Calibrate(calibrate::Calibrate),
+    Lexicon(lexicon::Lexicon),
     Upcycle(upcycle::Upcycle),
     Merge(merge::Merge),
     Prune(prune::Prune),
@@ -93,6 +95,7 @@ impl Model {
             What::Get(command) => command.run(),
             What::Check(command) => command.run(),
             What::Calibrate(command) => command.run(),
+            What::Lexicon(command) => command.run(),
             What::Upcycle(command) => command.run(),
             What::Merge(command) => command.run(),
             What::Prune(command) => command.run(),

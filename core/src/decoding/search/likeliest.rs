@@ -1,5 +1,5 @@
-//! The likeliest next tokens of every row: of the model, mixed with what neighbours vote for, and with the
-//! tokens that are wanted among them.
+//! The likeliest next tokens of every row: of the model, mixed with what neighbours vote for, with the tokens
+//! that a lexicon favours raised, and with those that are wanted among them.
 
 use super::{SearchConfig, TokenVisits};
 use crate::{
@@ -81,6 +81,45 @@ impl Likeliest {
             }
         }
         mixtures
+    }
+
+    /// Raises the log-probabilities of the tokens that are favoured in each row by their bonus, and lowers
+    /// all others so that they are probabilities again. The order of the others stays, so the best are
+    /// among the best of before and what is favoured.
+    pub(super) fn favour(
+        &mut self,
+        favoured: &[Vec<(u32, f32)>],
+        mixtures: &[Option<Mixture>],
+        view: Logits<'_>,
+    ) {
+        let width = self.width;
+        for (row, favoured) in favoured.iter().enumerate().filter(|(_, tokens)| !tokens.is_empty())
+        {
+            let (of_model, mixture) =
+                (view.log_probs(row), mixtures.get(row).and_then(Option::as_ref));
+            let before = |token: u32| {
+                let log_prob = of_model(token);
+                mixture.map_or(log_prob, |mixture| mixture.log_prob(token, log_prob))
+            };
+            let places = row * width..(row + 1) * width;
+            let best = self.tokens[places.clone()].iter().zip(&self.log_probs[places.clone()]);
+            let mut all: Vec<(u32, f32)> =
+                best.map(|(token, log_prob)| (*token, *log_prob)).collect();
+            let mut more = 0.0f32;
+            for &(token, bonus) in favoured {
+                let log_prob = before(token);
+                more += log_prob.exp() * bonus.exp_m1();
+                match all.iter_mut().find(|(known, _)| *known == token) {
+                    Some((_, known)) => *known += bonus,
+                    None => all.push((token, log_prob + bonus)),
+                }
+            }
+            all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            for (place, (token, log_prob)) in places.zip(all) {
+                self.tokens[place] = token;
+                self.log_probs[place] = log_prob - more.ln_1p();
+            }
+        }
     }
 
     /// Puts in place of the last tokens of each row those that are wanted, whatever their probability.
