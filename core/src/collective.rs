@@ -28,7 +28,7 @@ pub use local::Local;
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 pub use owners::ExpertOwners;
-pub use ranks::{Purpose, Ranks, Traffic};
+pub use ranks::{Failure, Purpose, Ranks, Traffic};
 pub use threads::{Threads, threads};
 pub use tree::TreeSum;
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use dragoman_core::collective::Failure;
+
 /// An error of the training library.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are explained by the message they appear in")]
@@ -33,7 +35,11 @@ pub enum Error {
     )]
     Busy { path: PathBuf },
 
-    /// A rank failed, and with it the run.
+    /// Not every rank could begin. All of them return this.
+    #[error(transparent)]
+    Start(#[from] Failure),
+
+    /// A rank failed, and with it the run. The others do not know of it.
     #[error(
         "rank {rank} of {size} failed: {source}; start the same command again, on any number of \
          ranks, to go on from {last}"

@@ -67,18 +67,19 @@ pub fn train<T: Task>(task: &mut T, run: Run<'_>, control: &Control) -> Result<S
 /// [`train`] on all `ranks` together, each of which calls it with the same task and run.
 ///
 /// The micro-batches of a step are sharded over the ranks. The first rank decides what happens
-/// when, evaluates, and writes the run's folder, which all ranks read. A rank that fails returns the
-/// error, and should [end](Ranks::abort) the others, which wait for it.
+/// when, evaluates, and writes the run's folder, which all ranks read. A rank that fails alone returns
+/// [`Error::Rank`], and should [end](Ranks::abort) the others, which wait for it. Any other error is one that all
+/// ranks return.
 pub fn train_on<T: Task>(
     ranks: &Ranks,
     task: &mut T,
     run: Run<'_>,
     control: &Control,
 ) -> Result<Summary> {
-    fs::create_dir_all(run.dir)?;
-    let lock = ranks.is_first().then(|| lock(run.dir)).transpose();
-    let trainer = lock.and_then(|lock| Ok((Trainer::new(ranks, task, run)?, lock)));
-    let (mut trainer, _lock) = trainer.map_err(|error| of_rank(ranks, "where it stood", error))?;
+    let folder = fs::create_dir_all(run.dir).map_err(Error::from);
+    let lock = folder.and_then(|()| ranks.is_first().then(|| lock(run.dir)).transpose());
+    let _lock = ranks.on_all(lock)?;
+    let mut trainer = Trainer::new(ranks, task, run)?;
     let ended = trainer.run(control);
     trainer.progress.finish();
     let summary = ended.and_then(|ending| trainer.summarise(ending, control));
@@ -94,9 +95,11 @@ pub fn train_on<T: Task>(
 
 /// `error`, with the rank that failed where there are several.
 fn of_rank(ranks: &Ranks, last: &str, error: Error) -> Error {
-    match ranks.is_alone() {
-        true => error,
-        false => Error::Rank {
+    match error {
+        // All ranks see the same norms.
+        error @ Error::Diverged { .. } => error,
+        error if ranks.is_alone() => error,
+        error => Error::Rank {
             rank: ranks.rank(),
             size: ranks.size(),
             last: last.into(),

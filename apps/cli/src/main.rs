@@ -27,7 +27,9 @@ fn main() -> std::process::ExitCode {
             std::process::ExitCode::from(interrupt::EXIT_CODE)
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            if !error.is::<ranks::Printed>() {
+                eprintln!("error: {error:#}");
+            }
             std::process::ExitCode::FAILURE
         }
     }

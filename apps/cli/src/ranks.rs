@@ -1,6 +1,9 @@
 //! The ranks that train together: the processes that `mpirun` started, or this one alone.
 
+use std::fmt;
+
 use dragoman_core::collective::Ranks;
+use dragoman_training::Error;
 
 /// By which launchers of MPI tell a process how many there are.
 const SIZES: [&str; 2] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
@@ -54,11 +57,35 @@ fn join_others(size: usize) -> anyhow::Result<Ranks> {
     )
 }
 
-/// Ends all ranks after this one failed with `error`; alone, just returns it.
-pub(crate) fn fail(ranks: &Ranks, error: anyhow::Error) -> anyhow::Error {
-    if !ranks.is_alone() && !error.is::<crate::interrupt::Interrupted>() {
-        eprintln!("error: {error:#}");
-        ranks.abort();
+/// The error of a command after it was printed, by this rank or by the first of all.
+#[derive(Debug)]
+pub(crate) struct Printed;
+
+impl fmt::Display for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it was printed")
     }
-    error
+}
+
+impl std::error::Error for Printed {}
+
+/// Ends the command on all ranks after `error`; alone, just returns it.
+///
+/// An error of this rank ends the others, which would wait for it. One that all ranks have is printed once, by the
+/// first.
+pub(crate) fn fail(ranks: &Ranks, error: anyhow::Error) -> anyhow::Error {
+    if ranks.is_alone() || error.is::<crate::interrupt::Interrupted>() {
+        return error;
+    }
+    let is_own = matches!(error.downcast_ref(), Some(Error::Rank { .. }));
+    if is_own || ranks.is_first() {
+        eprintln!("error: {error:#}");
+    }
+    if is_own {
+        ranks.abort();
+    } else if let Err(gone) = ranks.wait_for_all() {
+        // `mpirun` ends all ranks when one ends with a failure, so the first has to be heard before.
+        return gone.into();
+    }
+    Printed.into()
 }

@@ -18,9 +18,7 @@ def translator(model):
 
 
 def translate(batch, model, source, target, column):
-    texts = [str(text) for text in batch[column] if text is not None]
-    translated = iter(translator(model).translate_batch(texts, source=source, target=target))
-    return {"translation": [None if text is None else next(translated) for text in batch[column]]}
+    return {"translation": translator(model).translate_batch(batch[column], source=source, target=target)}
 
 
 def absolute(path):

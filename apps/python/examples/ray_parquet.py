@@ -10,7 +10,6 @@ batch is translated anew.
 import argparse
 import os
 
-import pyarrow
 import ray
 
 from dragoman import Translator
@@ -23,11 +22,8 @@ class Translate:
 
     def __call__(self, batch):
         die_once()
-        column = batch[self.column].to_pylist()
-        texts = [str(text) for text in column if text is not None]
-        translated = iter(self.translator.translate_batch(texts, source=self.source, target=self.target))
-        translation = [None if text is None else next(translated) for text in column]
-        return batch.append_column("translation", pyarrow.array(translation, pyarrow.string()))
+        translation = self.translator.translate_batch(batch[self.column], source=self.source, target=self.target)
+        return batch.append_column("translation", translation)
 
 
 def die_once():

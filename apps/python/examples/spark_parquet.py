@@ -32,10 +32,7 @@ def main():
         translator = Translator(model, beam=1)
         for batch in batches:
             die_once()
-            is_null = batch[column].isna()
-            texts = [str(text) for text in batch[column][~is_null]]
-            translated = iter(translator.translate_batch(texts, source=source, target=target))
-            yield batch.assign(translation=[None if null else next(translated) for null in is_null])
+            yield batch.assign(translation=translator.translate_batch(batch[column], source=source, target=target))
 
     os.environ.setdefault("RAYON_NUM_THREADS", "1")  # of local workers; those of a cluster get it below
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers find the packages of this interpreter

@@ -2,6 +2,7 @@
 //!
 //! Every call lets go of the interpreter's lock while it computes, so threads of Python use all cores.
 
+mod columns;
 mod recommender;
 mod training;
 mod translator;

@@ -13,7 +13,10 @@ use dragoman_core::{
 };
 use pyo3::{prelude::*, types::PyDict};
 
-use crate::{raise, refuse_address};
+use crate::{
+    columns::{History, Texts},
+    raise, refuse_address,
+};
 
 /// A recommendation model.
 #[pyclass(frozen, module = "dragoman")]
@@ -44,17 +47,18 @@ impl Recommender {
         self.model.items().to_vec()
     }
 
-    #[pyo3(signature = (history, *, n = 10, labels = Vec::new(), now = None, keep_seen = false))]
+    #[pyo3(signature = (history, *, n = 10, labels = Texts::default(), now = None, keep_seen = false))]
     fn recommend(
         &self,
         py: Python<'_>,
-        history: Vec<(String, i64)>,
+        history: History,
         n: usize,
-        labels: Vec<String>,
+        labels: Texts,
         now: Option<i64>,
         keep_seen: bool,
     ) -> PyResult<Vec<(String, f32)>> {
         let mut events: Vec<Event> = history
+            .0
             .iter()
             .filter_map(|(item, time)| {
                 Some(Event { item: *self.index.get(item)?, kind: 0, value: 1.0, time: *time })
@@ -67,7 +71,8 @@ impl Recommender {
         });
         // Nothing is known here of what others do now.
         let popularity = vec![0.0; self.model.items().len()];
-        let query = Query { history: &events, labels: &labels, now, popularity: &popularity };
+        let query =
+            Query { history: &events, labels: &labels.present, now, popularity: &popularity };
         let ranking = py.detach(|| self.model.rank(&[query])).map_err(raise)?.swap_remove(0);
         let seen: HashSet<u32> = match keep_seen {
             true => HashSet::new(),

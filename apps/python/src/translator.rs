@@ -17,7 +17,7 @@ use dragoman_pipeline::{TextRequest, translate};
 use dragoman_text::{Format, Glossary};
 use pyo3::{prelude::*, types::PyDict};
 
-use crate::{raise, refuse_address};
+use crate::{columns::Texts, raise, refuse_address};
 
 /// A translation model.
 #[pyclass(frozen, module = "dragoman")]
@@ -102,18 +102,19 @@ impl Translator {
 
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[pyo3(signature = (texts, *, target, source = "auto".to_owned(), domain = None, format = "text".to_owned(), glossary = None))]
-    fn translate_batch(
+    fn translate_batch<'py>(
         &self,
-        py: Python<'_>,
-        texts: Vec<String>,
+        py: Python<'py>,
+        texts: Texts,
         target: String,
         source: String,
         domain: Option<String>,
         format: String,
         glossary: Option<HashMap<String, String>>,
-    ) -> PyResult<Vec<String>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let call = Call { source, target, domain, format, glossary };
-        py.detach(|| self.run(&texts, &call))
+        let translated = py.detach(|| self.run(&texts.present, &call))?;
+        texts.like(py, translated)
     }
 
     /// Other processes load the model again: its folder is pickled, not its weights.

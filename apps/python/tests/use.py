@@ -27,6 +27,35 @@ assert kept == "bob@example.org", kept
 word = translator.translate("The cat sleeps.", source="en", target="de", glossary={"cat": "Mieze"})
 assert "Mieze" in word, word
 
+
+
+class Column:
+    """Stands for a column of pandas, which has NaN in place of null."""
+
+    def __init__(self, *rows):
+        self.rows = list(rows)
+
+    def to_list(self):
+        return self.rows
+
+
+# What is null stays null, in lists and columns; `columns.py` has the real ones.
+nulls = [german[0], None, ""]
+assert translator.translate_batch(["The cat sleeps.", None, ""], source="en", target="de") == nulls
+assert translator.translate_batch(Column("The cat sleeps.", float("nan"), ""), source="en", target="de") == nulls
+assert translator.translate_batch((None,), target="de") == [None]
+for texts, words in [
+    ("The cat sleeps.", "`str` is not a list; give a list, a column of pyarrow"),
+    (Column("The cat sleeps.", 3), "row 1 is `int`: a text is `str`, or `None`"),
+    (iter(["The cat sleeps."]), "is not a list"),
+]:
+    try:
+        translator.translate_batch(texts, target="de")
+    except TypeError as error:
+        assert words in str(error), error
+    else:
+        raise AssertionError(words)
+
 for call, words in [
     (lambda: translator.translate("x", source="en", target="tlh"), "`tlh` is not one of the model's: "),
     (lambda: translator.translate("x", source="en", target="de", format="pdf"), "text, html or xml"),

@@ -40,6 +40,18 @@ pub struct Traffic {
     pub time: Duration,
 }
 
+/// What failed on some of the ranks, as all of them know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rank {rank} of {size} failed: {reason}")]
+pub struct Failure {
+    /// The first rank on which something failed.
+    pub rank: usize,
+    /// How many ranks there are.
+    pub size: usize,
+    /// What failed there.
+    pub reason: String,
+}
+
 impl Purpose {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Statistics, Self::Gradients, Self::Weights, Self::Tokens];
@@ -167,6 +179,27 @@ impl Ranks {
         Ok(())
     }
 
+    /// `result` where all ranks succeeded. Otherwise all of them fail: each with its own error if those say the
+    /// same, or else with the [`Failure`] of the first rank that failed.
+    pub fn on_all<T, E>(&self, result: Result<T, E>) -> Result<T, E>
+    where
+        E: fmt::Display + From<Failure> + From<Error>,
+    {
+        if self.is_alone() {
+            return result;
+        }
+        // A mark before the reason, because one may be empty. With `#`, anyhow says the whole chain.
+        let own = result.as_ref().err().map(|error| format!("!{error:#}")).unwrap_or_default();
+        let all = self.all_gather_bytes(Purpose::Statistics, own.as_bytes())?;
+        match all.iter().position(|said| !said.is_empty()) {
+            Some(rank) if all.iter().any(|said| *said != all[rank]) => {
+                let reason = String::from_utf8_lossy(&all[rank][1..]).into_owned();
+                Err(Failure { rank, size: self.size(), reason }.into())
+            }
+            _ => result,
+        }
+    }
+
     /// Waits for all ranks, without keeping a core busy.
     pub fn wait_for_all(&self) -> Result<()> {
         self.backend.wait_for_all()
@@ -207,6 +240,44 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::{super::threads, *};
+
+    #[derive(Debug, PartialEq, thiserror::Error)]
+    enum Trouble {
+        #[error("{0}")]
+        Own(&'static str),
+        #[error(transparent)]
+        Elsewhere(#[from] Failure),
+        #[error("{0}")]
+        Ranks(String),
+    }
+
+    impl From<Error> for Trouble {
+        fn from(error: Error) -> Self {
+            Self::Ranks(error.to_string())
+        }
+    }
+
+    #[test]
+    fn all_ranks_fail_if_one_does() {
+        let results = |own: fn(usize) -> Result<usize, Trouble>| -> Vec<_> {
+            std::thread::scope(|scope| {
+                let result = |backend| {
+                    let ranks = Ranks::new(backend);
+                    ranks.on_all(own(ranks.rank()))
+                };
+                let handles: Vec<_> =
+                    threads(3).into_iter().map(|rank| scope.spawn(move || result(rank))).collect();
+                handles.into_iter().map(|handle| handle.join().expect("no rank panics")).collect()
+            })
+        };
+        assert_eq!(results(Ok), [Ok(0), Ok(1), Ok(2)]);
+        let alike = results(|_| Err(Trouble::Own("no such file")));
+        assert!(alike.iter().all(|result| *result == Err(Trouble::Own("no such file"))));
+        for failed in results(|rank| if rank == 1 { Err(Trouble::Own("")) } else { Ok(rank) }) {
+            let error = failed.expect_err("rank 1 failed");
+            assert_eq!(error.to_string(), "rank 1 of 3 failed: ");
+        }
+    }
 
     #[test]
     fn a_sum_over_ranks_is_the_same_on_all_of_them() {

@@ -68,10 +68,13 @@ pub fn train_on(
     control: &Control,
 ) -> Result<Summary> {
     let invalid = |reason| Error::Config { path: paths.out.join("config.toml"), reason };
-    config.check().map_err(invalid)?;
-    fs_err::create_dir_all(&paths.out)?;
-    let mut task = TranslationTask::on_ranks(ranks, config, paths)?;
-    let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
+    let prepare = || -> Result<_> {
+        config.check().map_err(invalid)?;
+        fs_err::create_dir_all(&paths.out)?;
+        let settings = toml::to_string(config).map_err(|error| invalid(error.to_string()))?;
+        Ok((TranslationTask::on_ranks(ranks, config, paths)?, settings))
+    };
+    let (mut task, settings) = ranks.on_all(prepare())?;
     let run = Run {
         config: &config.run,
         dir: &paths.out,

@@ -18,14 +18,39 @@ use crate::{
     task::Task,
 };
 
+/// The folder of a run as it was found.
+struct Begun {
+    progress: Progress,
+    checkpoints: Checkpoints,
+    newest: Newest,
+}
+
+/// The newest checkpoint, if there is one.
+enum Newest {
+    /// The first rank has read it.
+    Here(Option<Checkpoint>),
+    /// The others read that of this step.
+    Step(u64),
+}
+
 impl<'a, T: Task> Trainer<'a, T> {
     /// Starts a run in its folder, or goes on with the one that is there.
     pub(super) fn new(ranks: &Ranks, task: &'a mut T, run: Run<'a>) -> Result<Self> {
-        let config = run.config;
         let progress = Progress::new(run.quiet || !ranks.is_first());
-        let checkpoints = Checkpoints::new(&run.dir.join("checkpoints"), config.checkpoints.keep);
-        let last = newest(ranks, &checkpoints, &progress)?;
+        let checkpoints =
+            Checkpoints::new(&run.dir.join("checkpoints"), run.config.checkpoints.keep);
+        let newest = newest(ranks, &checkpoints, &progress)?;
+        ranks.on_all(Self::go_on(ranks, task, run, Begun { progress, checkpoints, newest }))
+    }
 
+    /// What a rank does alone: the others are not asked for anything here.
+    fn go_on(ranks: &Ranks, task: &'a mut T, run: Run<'a>, begun: Begun) -> Result<Self> {
+        let Begun { progress, checkpoints, newest } = begun;
+        let config = run.config;
+        let last = match newest {
+            Newest::Here(checkpoint) => checkpoint,
+            Newest::Step(step) => Some(checkpoints.load(step)?),
+        };
         let gradients = Gradients::new(ranks, &run, task.params(), task.expert_owners())?;
         let mut optimizer = optimizer::new(config.optimizer, gradients.own(task.params()))?;
         let is_averaged = |param: &Param| ranks.is_first() || is_of_expert(task, param);
@@ -91,16 +116,12 @@ pub(super) fn lock(dir: &Path) -> Result<fs::File> {
 }
 
 /// The newest checkpoint that is whole, the same on all ranks.
-fn newest(
-    ranks: &Ranks,
-    checkpoints: &Checkpoints,
-    progress: &Progress,
-) -> Result<Option<Checkpoint>> {
-    if ranks.is_first() {
-        let last = checkpoints.latest(|message| progress.say(message))?;
-        agree(ranks, || last.as_ref().map(|checkpoint| checkpoint.state.step))?;
-        return Ok(last);
-    }
-    let step: Option<u64> = agree(ranks, || None)?;
-    step.map(|step| checkpoints.load(step)).transpose()
+fn newest(ranks: &Ranks, checkpoints: &Checkpoints, progress: &Progress) -> Result<Newest> {
+    let latest = || checkpoints.latest(|message| progress.say(message));
+    let last = ranks.on_all(if ranks.is_first() { latest() } else { Ok(None) })?;
+    let step = agree(ranks, || last.as_ref().map(|checkpoint| checkpoint.state.step))?;
+    Ok(match step.filter(|_| !ranks.is_first()) {
+        Some(step) => Newest::Step(step),
+        None => Newest::Here(last),
+    })
 }

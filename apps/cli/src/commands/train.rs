@@ -103,19 +103,27 @@ impl Train {
 
 impl Translation {
     fn run(self) -> anyhow::Result<()> {
-        let mut config = TrainConfig::load(&self.config)?;
-        config.device = self.device.unwrap_or(config.device);
-        config.start_from = self.start_from.or(config.start_from);
-        self.budget.apply(&mut config.run);
-        self.routing.apply(&mut config)?;
+        // Before anything that may fail: what fails on all ranks is said by one of them.
         let ranks = ranks::join()?;
-        let control = self.budget.control(&ranks)?;
+        self.train(&ranks).map_err(|error| ranks::fail(&ranks, error))
+    }
+
+    fn train(self, ranks: &Ranks) -> anyhow::Result<()> {
+        let (mut config, control) = ranks.on_all(self.prepare(ranks))?;
         let Self { corpus, dev, out, budget, .. } = self;
         let mut paths = RunPaths { corpus, dev, out, quiet: budget.quiet };
         use_held_out(&mut config.dev, &mut paths);
-        let summary = train_on(&ranks, &config, &paths, &control);
-        let summary = summary.map_err(|error| ranks::fail(&ranks, error.into()))?;
-        closing_words(&ranks, &summary)
+        closing_words(ranks, &train_on(ranks, &config, &paths, &control)?)
+    }
+
+    /// The settings with what was asked for in their place, and what ends the session.
+    fn prepare(&self, ranks: &Ranks) -> anyhow::Result<(TrainConfig, Control)> {
+        let mut config = TrainConfig::load(&self.config)?;
+        config.device = self.device.clone().unwrap_or(config.device);
+        config.start_from = self.start_from.clone().or(config.start_from);
+        self.budget.apply(&mut config.run);
+        self.routing.apply(&mut config)?;
+        Ok((config, self.budget.control(ranks)?))
     }
 }
 
@@ -130,7 +138,11 @@ impl Budget {
     fn control(&self, ranks: &Ranks) -> anyhow::Result<Control> {
         let mut control = Control::default();
         if let Some(minutes) = self.session_minutes {
-            control = control.with_time_limit(Duration::from_secs_f64(minutes * 60.0));
+            let limit = Duration::try_from_secs_f64(minutes * 60.0);
+            let limit = limit.with_context(|| {
+                format!("`--session-minutes {minutes}`; it must be a number from 0 on")
+            })?;
+            control = control.with_time_limit(limit);
         }
         listen_on(ranks, &control)?;
         Ok(control)

@@ -1,7 +1,33 @@
+from datetime import datetime
 from os import PathLike
-from typing import Literal, Mapping, Optional, Sequence, TypedDict, Union
+from typing import Any, Literal, Mapping, Optional, Protocol, Sequence, TypedDict, TypeVar, Union, overload
 
 __version__: str
+
+_Text = TypeVar("_Text", str, Optional[str])
+
+class _ArrowColumn(Protocol):
+    """`pyarrow.Array` or `pyarrow.ChunkedArray`."""
+
+    def to_pylist(self) -> list[Any]: ...
+
+_Arrow = TypeVar("_Arrow", bound=_ArrowColumn)
+
+class _ToList(Protocol):
+    """A column of pandas or polars."""
+
+    def to_list(self) -> list[Any]: ...
+
+class _NumpyColumn(Protocol):
+    def tolist(self) -> Any: ...
+
+class _PandasFrame(Protocol):
+    def itertuples(self, index: bool = ..., name: Optional[str] = ...) -> Any: ...
+
+class _PolarsFrame(Protocol):
+    def iter_rows(self) -> Any: ...
+
+_Time = Union[int, float, datetime]
 
 class DragomanError(ValueError):
     """A model, a language, a domain or an argument that cannot be used; the message says how to go on."""
@@ -49,17 +75,44 @@ class Translator:
     ) -> str:
         """Translates one text of any length; see `translate_batch`."""
 
+    @overload
     def translate_batch(
         self,
-        texts: Sequence[str],
+        texts: _Arrow,
         *,
         target: str,
         source: str = "auto",
         domain: Optional[str] = None,
         format: Literal["text", "html", "xml"] = "text",
         glossary: Optional[Mapping[str, str]] = None,
-    ) -> list[str]:
+    ) -> _Arrow: ...
+    @overload
+    def translate_batch(
+        self,
+        texts: Sequence[_Text],
+        *,
+        target: str,
+        source: str = "auto",
+        domain: Optional[str] = None,
+        format: Literal["text", "html", "xml"] = "text",
+        glossary: Optional[Mapping[str, str]] = None,
+    ) -> list[_Text]: ...
+    @overload
+    def translate_batch(
+        self,
+        texts: Union[_ToList, _NumpyColumn],
+        *,
+        target: str,
+        source: str = "auto",
+        domain: Optional[str] = None,
+        format: Literal["text", "html", "xml"] = "text",
+        glossary: Optional[Mapping[str, str]] = None,
+    ) -> list[Optional[str]]:
         """Translates texts, in their order and in the same batches.
+
+        `texts` is a list, or a column: an `Array` or `ChunkedArray` of pyarrow, a `Series` of pandas or polars, or
+        what else has `to_pylist`, `to_list` or `tolist`. What is null (`None`, and NaN or `NA` of pandas) stays null.
+        A column of pyarrow gives one of pyarrow, of strings; all else gives a list, in which null is `None`.
 
         What is not prose (markup, addresses, placeholders, code) comes back as it was. `source` "auto" guesses
         the language of each text. `domain` names a domain expert, "auto" takes the one that fits each text.
@@ -78,17 +131,27 @@ class Recommender:
 
     def recommend(
         self,
-        history: Sequence[tuple[str, int]],
+        history: Union[
+            Sequence[tuple[str, _Time]],
+            Sequence[Mapping[str, Any]],
+            _ArrowColumn,
+            _ToList,
+            _NumpyColumn,
+            _PandasFrame,
+            _PolarsFrame,
+        ],
         *,
         n: int = 10,
-        labels: Sequence[str] = (),
+        labels: Union[Sequence[str], _ArrowColumn, _ToList, _NumpyColumn] = (),
         now: Optional[int] = None,
         keep_seen: bool = False,
     ) -> list[tuple[str, float]]:
         """The `n` best items for a user with their scores, the best first.
 
-        `history` holds items with times in seconds since 1970; items that the model does not know are left
-        out, and items of the history are not recommended unless `keep_seen` is set.
+        `history` holds items with times, in seconds since 1970 or as `datetime` (in UTC, unless it has a zone): pairs,
+        or a table of pyarrow, pandas or polars with these two columns, in this order, or a column or cell of
+        pyarrow with such structs. Rows with a null and items that the model does not know are left out, and items
+        of the history are not recommended unless `keep_seen` is set.
         """
 
     def similar(self, item: str, *, n: int = 10) -> list[tuple[str, float]]:
