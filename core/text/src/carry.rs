@@ -7,6 +7,8 @@
 //! [`place`](place::place), else it cuts the sentence, too.
 
 mod answer;
+mod expand;
+mod localise;
 mod loops;
 mod mask;
 mod numerals;
@@ -14,9 +16,10 @@ mod part;
 mod place;
 mod verify;
 
-pub(crate) use self::part::Answer;
+pub(crate) use self::{loops::repeats, part::Answer};
 
 use self::{
+    localise::{Languages, Localised, localised},
     mask::word,
     part::{Context, Part},
     place::Spaces,
@@ -49,6 +52,7 @@ struct Word {
     span: usize,
     text: String,
     role: Role,
+    localised: Localised,
 }
 
 /// Markup, where it stands in the text of a part.
@@ -58,6 +62,8 @@ struct Mark {
     span: usize,
     role: Role,
     spaces: Spaces,
+    /// The letter that is the key of a label, when the mark says that: `E&xit`.
+    key: Option<char>,
 }
 
 impl Carrier {
@@ -65,6 +71,7 @@ impl Carrier {
     pub(crate) fn new(sentence: &Sentence, options: &Options) -> Self {
         let mut text = String::with_capacity(sentence.text.len());
         let (mut words, mut marks) = (Vec::new(), Vec::new());
+        let languages = Languages::new(&options.source, &options.target);
         let mut at = 0;
         for (span, found) in sentence.spans.iter().enumerate() {
             push_prose(&mut text, &sentence.text[at..found.at.start]);
@@ -72,12 +79,20 @@ impl Carrier {
             if found.role.is_word() {
                 let piece = sentence.text[found.at.clone()].to_owned();
                 text.push(word(words.len()));
-                words.push(Word { span, text: piece, role: found.role.clone() });
+                let around = [&sentence.text[..found.at.start], &sentence.text[at..]];
+                let localised = localised(&piece, &found.role, around, languages);
+                words.push(Word { span, text: piece, role: found.role.clone(), localised });
             } else {
                 let before = text.ends_with(' ');
                 let behind = sentence.text[at..].starts_with(char::is_whitespace);
-                let spaces = Spaces { before, behind: before && behind && !found.at.is_empty() };
-                marks.push(Mark { at: text.len(), span, role: found.role.clone(), spaces });
+                let is_key = matches!(&sentence.text[found.at.clone()], "&" | "_");
+                let key =
+                    sentence.text[at..].chars().next().filter(|c| is_key && c.is_alphabetic());
+                let spaces = match key {
+                    Some(_) => Spaces { before: false, behind: false },
+                    None => Spaces { before, behind: before && behind && !found.at.is_empty() },
+                };
+                marks.push(Mark { at: text.len(), span, role: found.role.clone(), spaces, key });
             }
         }
         push_prose(&mut text, &sentence.text[at..]);
@@ -143,7 +158,10 @@ impl Carrier {
             for (i, c) in text.char_indices() {
                 if let Some(number) = mask::number(c) {
                     push(&mut all, &text[at..i]);
-                    all.push(Item::Span(self.words[number].span));
+                    match &self.words[number].localised.written {
+                        Some(written) => push(&mut all, written),
+                        None => all.push(Item::Span(self.words[number].span)),
+                    }
                     at = i + c.len_utf8();
                 }
             }

@@ -4,12 +4,22 @@
 //! model that can is asked again, and searches for the best sentence that has the terms: so they
 //! stand in their place and their form. If the glossary is strict, or the model cannot do that, the
 //! term is carried around the model at last, as what is not prose, and its translation stands where
-//! it comes out.
+//! it comes out. A text that is a term and nothing else is not asked.
+//!
+//! Acronyms are looked for in the same way: one that the model lost is carried around it.
 
-use std::sync::Arc;
+mod alone;
+mod attempt;
 
+use std::{ops::Range, sync::Arc};
+
+use self::{
+    alone::Alone,
+    attempt::{Attempt, Written},
+};
 use crate::{
-    carry::{Answer, Carrier},
+    capitals,
+    carry::{Answer, Carrier, repeats},
     document::{Item, Rewritten},
     options::Options,
     sentence::{Role, Sentence, Span},
@@ -31,10 +41,13 @@ pub(crate) struct TermCarrier {
     sentence: Sentence,
     glossary: Option<Arc<Glossary>>,
     terms: Vec<FoundTerm>,
+    /// Acronyms, which a translation has, too.
+    acronyms: Vec<Range<usize>>,
+    /// What the sentence becomes when it is one term that no attempt uses.
+    alone: Option<Alone>,
     attempts: Vec<Attempt>,
     stage: Stage,
-    /// The attempt that the sentence is written by.
-    chosen: usize,
+    chosen: Chosen,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,26 +55,18 @@ enum Stage {
     Plain,
     Searched,
     Around,
+    Kept,
     Done,
 }
 
-/// A sentence, asked in one way.
-#[derive(Debug)]
-struct Attempt {
-    carrier: Carrier,
-    /// Whether the model is to search for the terms.
-    wants: bool,
-    /// What each span of the carrier's sentence is written as.
-    spans: Option<Vec<Written>>,
-}
-
-/// What stands in place of a span.
-#[derive(Debug, Clone)]
-enum Written {
-    /// The span of the document with this number.
-    Span(usize),
-    /// The translation of a term.
-    Term(String),
+/// What a sentence is written by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    Attempt(usize),
+    /// The term that the sentence is.
+    Term,
+    /// It stays as it is.
+    Source,
 }
 
 impl TermCarrier {
@@ -70,19 +75,28 @@ impl TermCarrier {
         let glossary = options.glossary.clone();
         let terms = glossary.as_ref().map(|glossary| free_terms(glossary, sentence));
         let terms = terms.unwrap_or_default();
-        let carrier = Carrier::new(sentence, options);
-        let stage = if terms.is_empty() { Stage::Done } else { Stage::Plain };
+        let alone = glossary.as_ref().and_then(|g| Alone::new(sentence, &terms, g));
+        let mut acronyms = free(capitals::acronyms(&sentence.text, &options.source), sentence);
+        acronyms.retain(|at| !terms.iter().any(|t| t.at.start < at.end && at.start < t.at.end));
+        let is_term = alone.as_ref().is_some_and(|alone| !alone.is_inflected);
+        let is_kept = terms.is_empty() && capitals::is_acronym_alone(sentence, &options.source);
+        let chosen = match (is_term, is_kept) {
+            (true, _) => Chosen::Term,
+            (false, true) => Chosen::Source,
+            (false, false) => Chosen::Attempt(0),
+        };
+        let is_known = chosen != Chosen::Attempt(0);
+        let is_simple = terms.is_empty() && acronyms.is_empty();
+        let carrier = || Attempt::new(Carrier::new(sentence, options), false);
         Self {
-            // A sentence without terms is not looked at again.
-            sentence: match terms.is_empty() {
-                true => Sentence { text: String::new(), spans: Vec::new() },
-                false => sentence.clone(),
-            },
+            sentence: sentence.clone(),
             glossary,
             terms,
-            attempts: vec![Attempt { carrier, wants: false, spans: None }],
-            stage,
-            chosen: 0,
+            acronyms,
+            alone,
+            attempts: if is_known { Vec::new() } else { vec![carrier()] },
+            stage: if is_known || is_simple { Stage::Done } else { Stage::Plain },
+            chosen,
         }
     }
 
@@ -125,31 +139,34 @@ impl TermCarrier {
 
     /// Judges the attempts that were answered, and makes the next ones.
     fn advance(&mut self, options: &Options) {
-        let Some(glossary) = self.glossary.clone() else { return self.stage = Stage::Done };
+        let last = self.attempts.len() - 1;
+        let chosen = match self.chosen {
+            Chosen::Attempt(chosen) => chosen,
+            Chosen::Term | Chosen::Source => return self.stage = Stage::Done,
+        };
         match self.stage {
-            Stage::Plain if self.missing(0, &glossary).is_empty() => self.stage = Stage::Done,
+            Stage::Plain if self.missing(0).is_empty() => self.keep_acronyms(options),
             Stage::Plain if options.prefers_terms => {
                 self.stage = Stage::Searched;
-                let carrier = Carrier::new(&self.sentence, options);
-                self.attempts.push(Attempt { carrier, wants: true, spans: None });
+                self.attempts.push(Attempt::new(Carrier::new(&self.sentence, options), true));
             }
-            Stage::Plain => self.go_around(options, &glossary),
             Stage::Searched => {
-                let missing = |attempt: usize| self.missing(attempt, &glossary).len();
-                if self.is_sane(1, &glossary) && missing(1) < missing(0) {
-                    self.chosen = 1;
+                if self.is_sane(last) && self.missing(last).len() < self.missing(chosen).len() {
+                    self.chosen = Chosen::Attempt(last);
                 }
-                let is_complete = self.missing(self.chosen, &glossary).is_empty();
-                match is_complete || !glossary.is_strict() {
-                    true => self.stage = Stage::Done,
-                    false => self.go_around(options, &glossary),
-                }
+                self.go_on(options);
             }
+            Stage::Plain => self.go_on(options),
             Stage::Around => {
-                let last = self.attempts.len() - 1;
-                let missing = |attempt: usize| self.missing(attempt, &glossary).len();
-                if missing(last) < missing(self.chosen) {
-                    self.chosen = last;
+                if self.missing(last).len() < self.missing(chosen).len() {
+                    self.chosen = Chosen::Attempt(last);
+                }
+                self.keep_acronyms(options);
+            }
+            Stage::Kept => {
+                let keeps_more = self.lost(last).len() < self.lost(chosen).len();
+                if keeps_more && self.missing(last).len() <= self.missing(chosen).len() {
+                    self.chosen = Chosen::Attempt(last);
                 }
                 self.stage = Stage::Done;
             }
@@ -157,28 +174,59 @@ impl TermCarrier {
         }
     }
 
-    /// Adds the attempt in which the terms that are still missing are no prose.
-    fn go_around(&mut self, options: &Options, glossary: &Glossary) {
-        self.stage = Stage::Around;
-        let missing = self.missing(self.chosen, glossary);
+    /// What comes behind the attempts in which the model has the terms.
+    fn go_on(&mut self, options: &Options) {
+        let Chosen::Attempt(chosen) = self.chosen else { return self.stage = Stage::Done };
+        let is_strict = self.glossary.as_ref().is_some_and(|glossary| glossary.is_strict());
+        let is_complete = self.missing(chosen).is_empty();
+        if !is_complete && self.alone.is_some() {
+            self.chosen = Chosen::Term;
+            self.stage = Stage::Done;
+        } else if is_complete || self.stage == Stage::Searched && !is_strict {
+            self.keep_acronyms(options);
+        } else {
+            let Some(glossary) = self.glossary.clone() else { return };
+            let around =
+                |term: &FoundTerm| (term.at.clone(), glossary.written(&self.sentence.text, term));
+            let around = self.missing(chosen).into_iter().map(around).collect();
+            self.stage = Stage::Around;
+            self.go_around(around, options);
+        }
+    }
+
+    /// Adds the attempt in which the acronyms that the chosen one lost are no prose, if there are any.
+    fn keep_acronyms(&mut self, options: &Options) {
+        let Chosen::Attempt(chosen) = self.chosen else { return self.stage = Stage::Done };
+        let lost = self.lost(chosen);
+        if lost.is_empty() {
+            return self.stage = Stage::Done;
+        }
+        let around = |at: &Range<usize>| (at.clone(), self.sentence.text[at.clone()].to_owned());
+        let around = lost.into_iter().map(around).collect();
+        self.stage = Stage::Kept;
+        self.go_around(around, options);
+    }
+
+    /// Adds the attempt in which these words are no prose, and become what stands beside them.
+    fn go_around(&mut self, words: Vec<(Range<usize>, String)>, options: &Options) {
+        let is_strict = self.glossary.as_ref().is_some_and(|glossary| glossary.is_strict());
         let mut spans: Vec<(Span, Written)> = Vec::new();
         for (number, span) in self.sentence.spans.iter().enumerate() {
             spans.push((span.clone(), Written::Span(number)));
         }
-        for term in missing {
-            let written = Written::Term(glossary.written(&self.sentence.text, term));
-            spans.push((Span { at: term.at.clone(), role: Role::Noun }, written));
+        for (at, text) in words {
+            spans.push((Span { at, role: Role::Noun }, Written::Term(text)));
         }
         // Markup stands before a word that begins where it stands, and behind one that ends there.
         spans.sort_by_key(|(span, _)| (span.at.start, span.at.end));
         let (spans, written) = spans.into_iter().unzip();
         let sentence = Sentence { text: self.sentence.text.clone(), spans };
-        let carrier = Carrier::new(&sentence, options);
-        self.attempts.push(Attempt { carrier, wants: false, spans: Some(written) });
+        self.attempts.push(Attempt::around(sentence, written, is_strict, options));
     }
 
     /// The terms that an attempt does not use as often as the sentence has them.
-    fn missing(&self, attempt: usize, glossary: &Glossary) -> Vec<&FoundTerm> {
+    fn missing(&self, attempt: usize) -> Vec<&FoundTerm> {
+        let Some(glossary) = &self.glossary else { return Vec::new() };
         let text = self.text(attempt);
         let mut left: Vec<(usize, usize)> = Vec::new();
         let mut missing = Vec::new();
@@ -196,13 +244,30 @@ impl TermCarrier {
         missing
     }
 
-    /// Whether an attempt did not run wild: it is not much longer than the plain one, and no term is
-    /// in it more often than in the sentence and in the plain one.
-    fn is_sane(&self, attempt: usize, glossary: &Glossary) -> bool {
+    /// The acronyms that an attempt does not hold as often as the sentence.
+    fn lost(&self, attempt: usize) -> Vec<&Range<usize>> {
+        let text = self.text(attempt);
+        let mut lost = Vec::new();
+        for (i, at) in self.acronyms.iter().enumerate() {
+            let acronym = &self.sentence.text[at.clone()];
+            let same = |at: &&Range<usize>| self.sentence.text[(*at).clone()] == *acronym;
+            let before = self.acronyms[..i].iter().filter(same).count();
+            if capitals::count(&text, acronym) <= before {
+                lost.push(at);
+            }
+        }
+        lost
+    }
+
+    /// Whether an attempt did not run wild: it is not much longer than the plain one, does not say the
+    /// same again and again, and no term is in it more often than in the sentence and in the plain one.
+    fn is_sane(&self, attempt: usize) -> bool {
+        let Some(glossary) = &self.glossary else { return true };
         let (text, plain) = (self.text(attempt), self.text(0));
         let words = |text: &str| text.split_whitespace().count();
         let added: usize = self.terms.iter().map(|t| words(glossary.translation(t.entry))).sum();
-        if words(&text) > words(&plain) + words(&plain) / 3 + added + 1 {
+        let is_long = words(&text) > words(&plain) + words(&plain) / 3 + added + 1;
+        if is_long || repeats(&self.sentence.text, &text) {
             return false;
         }
         self.terms.iter().all(|term| {
@@ -224,129 +289,49 @@ impl TermCarrier {
         items.into_iter().map(text).collect()
     }
 
+    /// The text of the sentence.
+    pub(crate) fn source(&self) -> &str {
+        &self.sentence.text
+    }
+
     /// The sentence by the hypothesis at `rank`, else by the best.
     pub(crate) fn rewritten(&self, rank: usize) -> Rewritten {
-        self.attempts[self.chosen].rewritten(rank)
+        match (self.chosen, &self.alone) {
+            (Chosen::Attempt(chosen), _) => self.attempts[chosen].rewritten(rank),
+            (Chosen::Term, Some(alone)) => alone.rewritten(),
+            (Chosen::Term | Chosen::Source, _) => Rewritten::Unchanged,
+        }
     }
 
     /// The numbers of the answers that the sentence is made of.
     pub(crate) fn used(&self) -> Vec<usize> {
-        self.attempts[self.chosen].carrier.used()
-    }
-}
-
-impl Attempt {
-    fn rewritten(&self, rank: usize) -> Rewritten {
-        let rewritten = self.carrier.rewritten(rank);
-        let (Some(spans), Rewritten::Items(items)) = (&self.spans, &rewritten) else {
-            return rewritten;
-        };
-        let item = |item: &Item| match item {
-            Item::Span(number) => match &spans[*number] {
-                Written::Span(span) => Item::Span(*span),
-                Written::Term(text) => Item::Prose(text.clone()),
-            },
-            prose => prose.clone(),
-        };
-        Rewritten::Items(items.iter().map(item).collect())
+        match self.chosen {
+            Chosen::Attempt(chosen) => self.attempts[chosen].carrier.used(),
+            Chosen::Term | Chosen::Source => Vec::new(),
+        }
     }
 }
 
 /// The terms of `sentence` that no span is in the way of.
 fn free_terms(glossary: &Glossary, sentence: &Sentence) -> Vec<FoundTerm> {
     let mut terms = glossary.find(&sentence.text);
-    terms.retain(|term| {
-        let reaches_in = |span: &Span| {
-            span.at.start < term.at.end && term.at.start < span.at.end
-                || span.at.is_empty() && term.at.start < span.at.start && span.at.end < term.at.end
-        };
-        !sentence.spans.iter().any(reaches_in)
-    });
+    terms.retain(|term| is_free(&term.at, sentence));
     terms
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Format, Session};
-
-    /// Translates by `model`, which is told the terms that it is to use.
-    fn translate(
-        text: &str,
-        entries: &[(&str, &str)],
-        (strict, prefers_terms): (bool, bool),
-        model: impl Fn(&Ask) -> String,
-    ) -> String {
-        let entries = entries.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
-        let glossary = Glossary::new(entries, "en", "de", strict);
-        let options = Options {
-            source: "en".into(),
-            target: "de".into(),
-            format: if text.contains('<') { Format::Html } else { Format::Text },
-            glossary: Some(Arc::new(glossary)),
-            prefers_terms,
-            ..Options::default()
-        };
-        let mut session = Session::new(text, &options);
-        for _ in 0..12 {
-            let asks = session.asks();
-            let answers: Vec<[String; 1]> = asks.iter().map(|ask| [model(ask)]).collect();
-            session.accept(&answers);
-        }
-        assert!(session.asks().is_empty(), "it comes to an end");
-        session.finish(0).texts.swap_remove(0)
-    }
-
-    /// Knows the word `Haus`, and another where it is to use it.
-    fn house(ask: &Ask) -> String {
-        let noun = ask.terms.first().map_or("Haus", |forms| forms[0].as_str());
-        let text = ask.text.replace("The house", &format!("Das {noun}"));
-        text.replace("is big", "ist groß").replace("The ", "Das ")
-    }
-
-    #[test]
-    fn a_term_that_the_model_knows_costs_nothing() {
-        let asked = std::cell::Cell::new(0);
-        let model = |ask: &Ask| {
-            asked.set(asked.get() + 1);
-            house(ask)
-        };
-        let text = translate("The house is big.", &[("house", "Haus")], (true, true), model);
-        assert_eq!((text.as_str(), asked.get()), ("Das Haus ist groß.", 1));
-    }
-
-    #[test]
-    fn a_term_is_searched_for_and_else_carried_if_it_must_be() {
-        let entries = [("house", "Gebäude")];
-        let text = translate("The house is big.", &entries, (false, true), house);
-        assert_eq!(text, "Das Gebäude ist groß.");
-        let deaf = |ask: &Ask| house(&Ask { text: ask.text.clone(), ..Ask::default() });
-        let text = translate("The house is big.", &entries, (false, true), deaf);
-        assert_eq!(text, "Das Haus ist groß.");
-        let text = translate("The house is big.", &entries, (true, true), deaf);
-        assert_eq!(text, "Das Gebäude ist groß.");
-        let text = translate("The house is big.", &entries, (false, false), house);
-        assert_eq!(text, "Das Gebäude ist groß.");
-    }
-
-    #[test]
-    fn an_answer_that_runs_wild_is_not_taken() {
-        let wild = |ask: &Ask| match ask.terms.len() {
-            0 => house(ask),
-            _ => "Das Gebäude am Gebäude ist ein Gebäude und groß.".into(),
-        };
-        let text = translate("The house is big.", &[("house", "Gebäude")], (false, true), wild);
-        assert_eq!(text, "Das Haus ist groß.");
-    }
-
-    #[test]
-    fn markup_and_what_is_not_translated_keep_their_places() {
-        let entries = [("house", "house"), ("big", "groß")];
-        let html = "<p>The <b>house</b> is big.</p>";
-        let text = translate(html, &entries, (true, false), house);
-        assert_eq!(text, "<p>Das <b>house</b> ist groß.</p>");
-        let deaf = |ask: &Ask| house(&Ask { text: ask.text.clone(), ..Ask::default() });
-        let text = translate("The house is big.", &entries, (true, true), deaf);
-        assert_eq!(text, "Das house ist groß.");
-    }
+/// Those of `places` that no span is in the way of.
+fn free(mut places: Vec<Range<usize>>, sentence: &Sentence) -> Vec<Range<usize>> {
+    places.retain(|at| is_free(at, sentence));
+    places
 }
+
+fn is_free(at: &Range<usize>, sentence: &Sentence) -> bool {
+    let reaches_in = |span: &Span| {
+        span.at.start < at.end && at.start < span.at.end
+            || span.at.is_empty() && at.start < span.at.start && span.at.end < at.end
+    };
+    !sentence.spans.iter().any(reaches_in)
+}
+
+#[cfg(test)]
+mod tests;

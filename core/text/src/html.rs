@@ -21,7 +21,6 @@ use crate::{
     document::{Document, Item, Rewritten},
     marks,
     options::{Options, Splitting, Tags},
-    pieces,
     references::{escape, escape_xml},
     sentence::{Sentence, Span},
     split::{Segment, split_at},
@@ -93,7 +92,7 @@ impl HtmlDocument {
             escape,
         };
         let add = |document: &mut Self, mut run: Run| {
-            let broken = run.add_pieces(pieces::find(&run.text, language));
+            let broken = run.add_pieces(language);
             document.add_run(&run, &broken, language);
         };
         found.runs.into_iter().for_each(|run| add(&mut document, run));

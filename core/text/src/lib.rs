@@ -8,12 +8,17 @@
 //! | [`restore`] | case and punctuation of the source, given to a translation |
 //! | [`sentence`] | a sentence, and what in it is not prose |
 //! | [`pieces`] | finds what is not prose |
+//! | [`marks`], [`glued`] | markup within a text; markup that touches a word |
 //! | [`document`] | the trait that each format implements |
 //! | `carry` | takes a sentence through the model and verifies what comes back |
 //! | `letters` | letters, their scripts, and the languages written in them |
+//! | `lexicon`, `capitals` | common words; words in capitals, and how the model is asked about them |
+//! | `quotes` | quotation marks of a translation, in the pairs of its source |
 //! | [`terms`] | glossaries: terms in a text, and their uses in a translation |
 //! | `glossed` | takes a sentence through the model so that it uses its terms |
-//! | [`plain`], [`html`], [`xml`] | the formats |
+//! | `passage` | a sentence, whole or in parts |
+//! | `alternatives` | other ways to say a text |
+//! | [`plain`], [`markdown`], [`html`], [`xml`] | the formats |
 //! | [`session`] | one document, round by round |
 //!
 //! It knows no model, no tensor and no HTTP: whoever has a model asks it for the
@@ -39,6 +44,9 @@
 //! ```
 
 mod letters;
+mod lexicon;
+mod capitals;
+mod quotes;
 pub mod terms;
 pub mod options;
 pub mod split;
@@ -47,12 +55,16 @@ mod references;
 pub mod sentence;
 pub mod pieces;
 pub mod marks;
+pub mod glued;
 pub mod document;
 mod carry;
 pub mod plain;
+pub mod markdown;
 pub mod html;
 pub mod xml;
 mod glossed;
+mod passage;
+mod alternatives;
 pub mod entries;
 pub mod session;
 

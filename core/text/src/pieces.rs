@@ -17,10 +17,17 @@ mod latex;
 mod subtitles;
 mod signs;
 mod scripts;
+mod alone;
+mod units;
+mod english;
+mod expressions;
+mod pairs;
+mod mnemonics;
 
 use std::ops::Range;
 
 pub(crate) use numbers::value;
+pub(crate) use pairs::AND_OR;
 
 use crate::{
     letters::{has_own, has_unspaced},
@@ -98,11 +105,14 @@ struct Text<'a> {
 static RECOGNISERS: &[&dyn Recogniser] = &[
     &code::Fences,
     &code::Spans,
+    &code::Indented,
+    &code::Values,
     &subtitles::LINES,
     &subtitles::INLINE,
     &icu::Messages,
     &placeholders::Sections,
     &placeholders::TABLE,
+    &markdown::Definitions,
     &markdown::Links,
     &markdown::TABLE,
     &markdown::Emphasis,
@@ -112,7 +122,12 @@ static RECOGNISERS: &[&dyn Recogniser] = &[
     &latex::TABLE,
     &web::TABLE,
     &files::TABLE,
+    &english::Numbers,
+    &units::Units,
     &numbers::TABLE,
+    &alone::Letters,
+    &expressions::TABLE,
+    &pairs::Pairs,
     &signs::TABLE,
 ];
 
@@ -129,8 +144,12 @@ pub fn find(text: &str, language: &str) -> Vec<Piece> {
     if is_plain(text, language) {
         return Vec::new();
     }
-    let spaced = has_unspaced(language).then(|| scripts::spaced(text));
-    let mut found = Vec::new();
+    let key = mnemonics::mark(text);
+    let spaced = match has_unspaced(language) {
+        true => Some(scripts::spaced(text)),
+        false => key.clone().map(|at| mnemonics::joined(text, at)),
+    };
+    let mut found: Vec<Piece> = key.map(mnemonics::piece).into_iter().collect();
     let seen = Text { text: spaced.as_deref().unwrap_or(text), language };
     for recogniser in RECOGNISERS {
         recogniser.find(&seen, &mut found);
@@ -164,6 +183,10 @@ fn is_plain(text: &str, language: &str) -> bool {
         && !text.lines().any(begins_with_mark)
         && !text.starts_with([':', '.', '-', '(', ';', '!'])
         && !text.as_bytes().windows(3).any(is_glued)
+        && !alone::has_lone(text)
+        && !units::has_symbol(text)
+        && !text.contains(": \"")
+        && !expressions::has_kebab(text)
 }
 
 /// Whether a capital stands within a word, as in `camelCase`.
@@ -212,6 +235,7 @@ fn widen(text: &str, pieces: &mut Vec<Piece>) {
         let floor = if i == 0 { 0 } else { pieces[i - 1].at.end };
         let ceiling = pieces.get(i + 1).map_or(text.len(), |next| next.at.start);
         let piece = &mut pieces[i];
+        let length = piece.at.len();
         let first = text[piece.at.clone()].chars().next();
         let last = text[piece.at.clone()].chars().next_back();
         let before = text[floor..piece.at.start].chars().rev().take_while(is_letter);
@@ -222,11 +246,11 @@ fn widen(text: &str, pieces: &mut Vec<Piece>) {
         if last != Some('\'') {
             piece.at.end += behind.map(char::len_utf8).sum::<usize>();
         }
-        if piece.carry == Carry::Inline(Role::Number) {
-            let grown = &text[piece.at.clone()];
-            if grown.chars().any(char::is_alphabetic) {
-                piece.carry = Carry::Inline(Role::Figure);
-            }
+        // With letters a number is a code; the symbol of its unit was found before.
+        let has_grown = text[piece.at.clone()].len() > length
+            && text[piece.at.clone()].chars().any(char::is_alphabetic);
+        if piece.carry == Carry::Inline(Role::Number) && has_grown {
+            piece.carry = Carry::Inline(Role::Figure);
         }
     }
     // Words that touch are one: no space tells them apart in a translation.

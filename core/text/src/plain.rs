@@ -7,7 +7,7 @@ use crate::{
     options::{Options, Splitting},
     pieces::{self, Carry, Kind, Piece},
     sentence::{Role, Sentence, Span, trimmed},
-    split::{Segment, has_letters, split_at},
+    split::{FILLER, Segment, has_letters, split_at},
 };
 
 /// A plain text, and the sentences in it.
@@ -90,6 +90,9 @@ impl PlainText {
     }
 }
 
+/// Bytes of a sign from which on its length does not count.
+const LONG_SIGN: usize = 40;
+
 /// The text of a block in which pieces do not look like ends of sentences: words are words, and
 /// markup is a closing quotation mark, which may stand behind a full stop.
 fn masked(block: &str, start: usize, pieces: &[Piece]) -> String {
@@ -97,15 +100,18 @@ fn masked(block: &str, start: usize, pieces: &[Piece]) -> String {
     for piece in pieces {
         masked.push_str(&block[masked.len()..piece.at.start - start]);
         let mask = match &piece.carry {
-            Carry::Inline(Role::Sign) => {
+            Carry::Inline(Role::Sign) if piece.at.len() < LONG_SIGN => {
                 masked.push_str(&block[piece.at.start - start..piece.at.end - start]);
                 continue;
             }
             Carry::Inline(role) if role.is_word() => 'x',
             Carry::Inline(Role::Open(_)) => '(',
+            Carry::Inline(Role::Sign) => '☺',
             _ => '"',
         };
-        masked.extend(std::iter::repeat_n(mask, piece.at.len()));
+        masked.push(mask);
+        let rest = if mask.is_ascii_lowercase() || !mask.is_ascii() { FILLER } else { mask };
+        masked.extend(std::iter::repeat_n(rest, piece.at.len() - mask.len_utf8()));
     }
     masked.push_str(&block[masked.len()..]);
     masked
@@ -177,5 +183,29 @@ impl Document for PlainText {
 
     fn has_alternatives(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_of_any_length_is_one_word() {
+        let url = format!("https://example.org/{}", "a/".repeat(900));
+        let text = format!("Please open {url} before noon.");
+        let sentences = PlainText::parse(&text, "en").sentences;
+        assert_eq!(sentences.len(), 1);
+        assert_eq!(sentences[0].text, text);
+        let signs = "😀".repeat(500);
+        for text in [format!("{signs} Hello!"), format!("Hello! {signs}"), format!("{signs}Hello!")]
+        {
+            let sentences = PlainText::parse(&text, "en").sentences;
+            assert_eq!(sentences.len(), 1, "{text}");
+            assert_eq!(sentences[0].text, "Hello!");
+        }
+        // Behind it, a sentence ends as always.
+        let text = format!("See {url}. Then go.");
+        assert_eq!(PlainText::parse(&text, "en").sentences.len(), 2);
     }
 }

@@ -4,9 +4,13 @@
 //! in capitals again. Where the target language has rules of its own, they win: German nouns keep
 //! their capitals although the source has none.
 
-use std::borrow::Cow;
+pub use crate::capitals::in_normal_case;
 
-use crate::letters::{Script, script};
+use crate::{
+    capitals::{capitalised, in_title_case, is_title, with_emphasis},
+    letters::{Script, script},
+    quotes::paired,
+};
 
 /// Final marks that a translation shares with its source, each in the writing of its language.
 const FINAL: [char; 20] = [
@@ -16,9 +20,6 @@ const FINAL: [char; 20] = [
 
 /// A one-word source shorter than this does not become a sentence, in characters.
 const SHORT_WORD: usize = 20;
-
-/// Letters of a single word in capitals at least, for which it is no acronym.
-const SHOUTED_WORD: usize = 5;
 
 /// Repairs `translation` into the language `target` of the sentence `source`, as users of
 /// LibreTranslate know it.
@@ -30,107 +31,10 @@ const SHOUTED_WORD: usize = 5;
 pub fn restore(source: &str, translation: &str, target: &str) -> String {
     let (source, translation) = (source.trim(), translation.trim());
     let once = without_stutter(source, translation);
-    let text = copy_case(source, &copy_final(source, once, target), target);
+    let once = without_weak_mark(source, &paired(source, once, target));
+    let text = copy_case(source, &copy_final(source, &once, target), target);
+    let text = with_emphasis(source, text);
     if text.trim().is_empty() { source.to_owned() } else { text }
-}
-
-/// `text`, written in `language`, as it would be within a text, if it is all in capitals or in title case;
-/// an acronym stays.
-pub fn in_normal_case<'a>(text: &'a str, language: &str) -> Cow<'a, str> {
-    let capitals = text.chars().filter(|c| c.is_uppercase()).count();
-    let is_shouted = capitals > 1
-        && !text.chars().any(char::is_lowercase)
-        && (capitals >= SHOUTED_WORD || text.trim().contains(char::is_whitespace));
-    if !is_shouted {
-        return match is_title(text) {
-            true => Cow::Owned(title_in_normal_case(text, language)),
-            false => Cow::Borrowed(text),
-        };
-    }
-    let mut normal = String::with_capacity(text.len());
-    let mut begins = true;
-    for word in text.split_inclusive(char::is_whitespace) {
-        let letters = word.chars().filter(|c| c.is_alphabetic()).count();
-        let is_pronoun = language == "en" && letters == 1 && word.starts_with('I')
-            || language == "en" && word.starts_with("I'");
-        for (i, c) in word.char_indices() {
-            match c.is_alphabetic() {
-                true if begins || is_pronoun && i == 0 => normal.push(c),
-                true => normal.extend(c.to_lowercase()),
-                false => normal.push(c),
-            }
-            begins &= !c.is_alphabetic();
-        }
-        begins |= word.trim_end().ends_with(['.', '!', '?', ':']);
-    }
-    Cow::Owned(normal)
-}
-
-/// Words that have a capital within a text only where all words have one: a name of several words has
-/// none of them.
-const SMALL_IN_TITLES: &[&str] = &[
-    "a", "an", "and", "are", "at", "by", "for", "from", "how", "in", "is", "it", "my", "of", "on",
-    "or", "our", "the", "their", "this", "to", "was", "what", "with", "you", "your", "au", "dans",
-    "de", "des", "du", "en", "est", "et", "la", "le", "les", "pour", "sur", "un", "une", "con",
-    "del", "el", "las", "los", "para", "por", "una", "y", "das", "dem", "den", "der", "die", "ein",
-    "eine", "für", "im", "ist", "mit", "und", "von", "zu", "zur", "een", "het", "met", "op", "van",
-    "voor",
-];
-
-/// Whether every word of `text` begins with a capital, small words too.
-fn is_title(text: &str) -> bool {
-    let mut words = text.split_whitespace().filter(|word| word.contains(char::is_alphabetic));
-    let is_capital = |word: &str| {
-        let mut letters = word.chars().filter(|c| c.is_alphabetic());
-        letters.next().is_some_and(char::is_uppercase) && letters.all(|c| !c.is_uppercase())
-    };
-    if !words.next().is_some_and(is_capital) {
-        return false;
-    }
-    let (mut count, mut small) = (1, 0);
-    for word in words {
-        if !is_capital(word) {
-            return false;
-        }
-        count += 1;
-        small += usize::from(is_small(word));
-    }
-    count > 2 && small > 0
-}
-
-fn is_small(word: &str) -> bool {
-    let bare = word.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
-    SMALL_IN_TITLES.contains(&bare.as_str())
-}
-
-/// A title with small letters behind its first word; in German nouns cannot be distinguished from other
-/// words, so only small words change.
-fn title_in_normal_case(text: &str, language: &str) -> String {
-    let mut normal = String::with_capacity(text.len());
-    let mut begins = true;
-    for word in text.split_inclusive(char::is_whitespace) {
-        match begins || language == "de" && !is_small(word) {
-            true => normal.push_str(word),
-            false => normal.push_str(&word.to_lowercase()),
-        }
-        begins &= !word.contains(char::is_alphabetic);
-        begins |= word.trim_end().ends_with(['.', '!', '?', ':']);
-    }
-    normal
-}
-
-/// `text` with a capital at each word, as English titles have.
-fn in_title_case(text: &str) -> String {
-    let mut title = String::with_capacity(text.len());
-    for word in text.split_inclusive(char::is_whitespace) {
-        let at = word.find(char::is_alphabetic).unwrap_or(0);
-        let (before, rest) = word.split_at(at);
-        let mut letters = rest.chars();
-        title.push_str(before);
-        title.extend(letters.next().into_iter().flat_map(char::to_uppercase));
-        title.push_str(letters.as_str());
-    }
-    title
 }
 
 fn without_stutter<'a>(source: &str, translation: &'a str) -> &'a str {
@@ -143,6 +47,23 @@ fn without_stutter<'a>(source: &str, translation: &'a str) -> &'a str {
     match translation.split_whitespace().next() {
         Some(first) if repeats => first,
         _ => translation,
+    }
+}
+
+/// `translation` without a comma before its full stop, and without an opening `¿` or `¡` where the source
+/// neither asks nor cries.
+fn without_weak_mark(source: &str, translation: &str) -> String {
+    let is_loud = source.contains(['?', '!', '¿', '¡', '？', '！', ';', '؟']);
+    let text = match is_loud {
+        true => translation.to_owned(),
+        false => translation.replace(['¿', '¡'], ""),
+    };
+    let bare = text.trim_end_matches(['.', '!', '?']);
+    let weak = bare.trim_end_matches([',', ';', ':']);
+    let is_weak = weak.len() < bare.len() && bare.len() < text.len();
+    match is_weak && !source.trim_end_matches(['.', '!', '?']).ends_with([',', ';', ':']) {
+        true => format!("{weak}{}", &text[bare.len()..]),
+        false => text,
     }
 }
 
@@ -249,6 +170,15 @@ fn copy_case(source: &str, translation: &str, target: &str) -> String {
     let (Some(wanted), Some(first)) = (source.chars().next(), translation.chars().next()) else {
         return translation.to_owned();
     };
+    // A single word behind a mark was asked in small letters, as one without it.
+    if !wanted.is_alphabetic() && !source.trim().contains(char::is_whitespace) {
+        let has_capital =
+            source.chars().find(|c| c.is_alphabetic()).is_some_and(char::is_uppercase);
+        let Some(at) = translation.find(char::is_alphabetic).filter(|_| has_capital) else {
+            return translation.to_owned();
+        };
+        return format!("{}{}", &translation[..at], capitalised(&translation[at..]));
+    }
     let rest = &translation[first.len_utf8()..];
     if wanted.is_uppercase() {
         first.to_uppercase().chain(rest.chars()).collect()
@@ -333,12 +263,24 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_before_a_full_stop_goes_and_so_does_what_nobody_asks() {
+        assert_eq!(restore("Hello.", "Hallo,.", "de"), "Hallo.");
+        assert_eq!(restore("Yes.", "Ja,", "de"), "Ja.");
+        assert_eq!(restore("Door", "¿Puerta", "es"), "Puerta");
+        assert_eq!(restore("Where?", "¿Dónde?", "es"), "¿Dónde?");
+        assert_eq!(restore("Wait,...", "Warte,...", "de"), "Warte,...");
+    }
+
+    #[test]
     fn case_is_that_of_the_source() {
         assert_eq!(restore("THE END", "das Ende", "fr"), "DAS ENDE");
         assert_eq!(restore("the end", "Das ende", "fr"), "das ende");
         assert_eq!(restore("The end Is near", "das Ende ist nah", "fr"), "Das Ende ist nah");
         assert_eq!(restore("I", "ich", "fr"), "Ich");
         assert_eq!(restore("字", "Zeichen", "fr"), "Zeichen");
+        assert_eq!(restore("(House)", "(maison)", "fr"), "(Maison)");
+        assert_eq!(restore("(The house)", "(la maison)", "fr"), "(la maison)");
+        assert_eq!(restore("5.000", "cinq", "fr"), "cinq");
     }
 
     #[test]
@@ -348,17 +290,6 @@ mod tests {
         assert_eq!(restore("my house", "Mein Haus", "de"), "mein Haus");
         assert_eq!(restore("island", "Ada", "tr"), "ada");
         assert_eq!(restore("OUR ISLAND", "Bizim adamız", "tr"), "BİZİM ADAMIZ");
-    }
-
-    #[test]
-    fn capitals_are_translated_in_normal_case() {
-        let normal = |text| in_normal_case(text, "en").into_owned();
-        assert_eq!(normal("THE HOUSE IS RED. I LIKE IT!"), "The house is red. I like it!");
-        assert_eq!(normal("I'M HERE AND I WAIT"), "I'm here and I wait");
-        assert_eq!(normal("WARNING"), "Warning");
-        for text in ["NATO", "A", "The USA", "usa", "字"] {
-            assert_eq!(normal(text), text);
-        }
     }
 
     #[test]

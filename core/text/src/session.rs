@@ -1,11 +1,13 @@
 //! Takes a document through a model, round by round.
 
 use crate::{
+    alternatives::is_worth,
     carry::Answer,
     document::{Document, Rewritten},
-    glossed::{Ask, TermCarrier},
+    glossed::Ask,
     html::HtmlDocument,
     options::{Format, Options},
+    passage::Passage,
     plain::PlainText,
     sentence::Sentence,
     split::has_letters,
@@ -19,7 +21,7 @@ use crate::{
 /// of each round.
 pub struct Session {
     document: Box<dyn Document>,
-    carriers: Vec<TermCarrier>,
+    passages: Vec<Passage>,
     options: Options,
     /// Segments that were asked in earlier rounds.
     asked: usize,
@@ -51,26 +53,26 @@ impl Session {
 
     /// Starts with a document of any format.
     pub fn of(document: Box<dyn Document>, options: &Options) -> Self {
-        let carriers = document.sentences().iter().map(|s| TermCarrier::new(s, options)).collect();
-        Self { document, carriers, options: options.clone(), asked: 0 }
+        let passages = document.sentences().iter().map(|s| Passage::new(s, options)).collect();
+        Self { document, passages, options: options.clone(), asked: 0 }
     }
 
     /// Starts with sentences of a document that is elsewhere: [`rewritten`](Self::rewritten) says
     /// what became of them.
     pub fn of_sentences(sentences: &[Sentence], options: &Options) -> Self {
-        let carriers = sentences.iter().map(|s| TermCarrier::new(s, options)).collect();
+        let passages = sentences.iter().map(|s| Passage::new(s, options)).collect();
         let document = Box::new(Kept(String::new()));
-        Self { document, carriers, options: options.clone(), asked: 0 }
+        Self { document, passages, options: options.clone(), asked: 0 }
     }
 
     /// What became of each sentence by the best hypotheses.
     pub fn rewritten(&self) -> Vec<Rewritten> {
-        self.carriers.iter().map(|carrier| carrier.rewritten(0)).collect()
+        self.passages.iter().map(|passage| passage.rewritten(0)).collect()
     }
 
     /// Whether the document has nothing to translate.
     pub fn is_empty(&self) -> bool {
-        self.carriers.is_empty()
+        self.passages.is_empty()
     }
 
     /// What to ask the model next; empty when the document can be written.
@@ -83,8 +85,8 @@ impl Session {
     /// As [`segments`](Self::segments), with the terms that each is to use.
     pub fn asks(&self) -> Vec<Ask> {
         let mut asks = Vec::new();
-        for carrier in &self.carriers {
-            carrier.ask(&self.options, &mut asks);
+        for passage in &self.passages {
+            passage.ask(&self.options, &mut asks);
         }
         asks
     }
@@ -100,8 +102,8 @@ impl Session {
             let (i, answer) = numbered.next().expect("an answer for every segment");
             Answer { number: first + i, hypotheses: answer.as_ref() }
         };
-        for carrier in &mut self.carriers {
-            carrier.accept(&self.options, &mut next);
+        for passage in &mut self.passages {
+            passage.accept(&self.options, &mut next);
         }
         self.asked += answers.len();
     }
@@ -110,25 +112,25 @@ impl Session {
     pub fn finish(self, alternatives: usize) -> Finished {
         let write = |rank: usize| {
             let sentences: Vec<Rewritten> =
-                self.carriers.iter().map(|carrier| carrier.rewritten(rank)).collect();
+                self.passages.iter().map(|passage| passage.rewritten(rank)).collect();
             self.document.write(&sentences.iter().collect::<Vec<_>>())
         };
         let mut texts = vec![write(0)];
         let alternatives = if self.document.has_alternatives() { alternatives } else { 0 };
         for rank in 1..=alternatives {
             let other = write(rank);
-            if !texts.contains(&other) {
+            if is_worth(&other, &texts) {
                 texts.push(other);
             }
         }
-        let used = self.carriers.iter().flat_map(TermCarrier::used).collect();
+        let used = self.passages.iter().flat_map(Passage::used).collect();
         Finished { texts, used }
     }
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("sentences", &self.carriers.len()).finish_non_exhaustive()
+        f.debug_struct("Session").field("sentences", &self.passages.len()).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,10 @@ use crate::options::Splitting;
 /// The longest sentence that [`split`] returns, in characters.
 pub const MAX_SENTENCE_CHARS: usize = 400;
 
+/// Stands, in a text to split, for all but the first byte of a word whose length does not count: an
+/// address of a thousand letters is one word to a model.
+pub(crate) const FILLER: char = '\u{7f}';
+
 /// A piece of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Segment<'a> {
@@ -160,6 +164,10 @@ mod tests {
             ("de", &["Das gilt z. B. Am Montag nicht.", "Am 3. Oktober ist frei."]),
             ("de", &["Das war 1999.", "Danach kam Prof. Dr. Müller."]),
             ("fr", &["Prenez p. ex. Paris.", "Mme. Dupont et M. Martin viennent."]),
+            ("es", &["EE. UU. firmó el acuerdo.", "Viaja a EE. UU. en mayo."]),
+            ("en", &["At 9 a.m. we start.", "On 3.4. we meet."]),
+            ("nl", &["Bijv. appels.", "Kom a.u.b. binnen."]),
+            ("de", &["Im 19. Jh. war das so."]),
             ("es", &["La Sra. Pérez llegó.", "El Sr. Gómez también."]),
             ("nl", &["Dhr. De Vries belde.", "Mevr. Jansen niet."]),
             ("it", &["Il sig. Rossi parte.", "Anche la dott. Bianchi."]),

@@ -113,6 +113,11 @@ impl Glossary {
         self.strict
     }
 
+    /// The term of an entry.
+    pub fn source(&self, entry: usize) -> &str {
+        &self.entries[entry].source
+    }
+
     /// The translation of an entry.
     pub fn translation(&self, entry: usize) -> &str {
         &self.entries[entry].target
@@ -194,17 +199,27 @@ impl Glossary {
     }
 
     /// The translation of `term` as it stands at the place of `found` in `text`: at the beginning of
-    /// a sentence with a capital, if the term has one there.
+    /// a sentence with a capital, and all in capitals, if the term is so there.
     pub fn written(&self, text: &str, found: &FoundTerm) -> String {
-        let target = &self.entries[found.entry].target;
+        let Entry { source, target, .. } = &self.entries[found.entry];
+        let term = &text[found.at.clone()];
+        if is_shouted(term) && !is_shouted(source) && !self.is_kept(found.entry) {
+            return target.to_uppercase();
+        }
         let is_first = !text[..found.at.start].contains(char::is_alphanumeric);
-        let has_capital = text[found.at.clone()].starts_with(char::is_uppercase);
-        let term_has = self.entries[found.entry].source.starts_with(char::is_uppercase);
+        let has_capital = term.starts_with(char::is_uppercase);
+        let term_has = source.starts_with(char::is_uppercase);
         match is_first && has_capital && !term_has {
             true => forms::capitalised(target),
             false => target.clone(),
         }
     }
+}
+
+/// Whether `term` has several letters, all of them capitals.
+fn is_shouted(term: &str) -> bool {
+    let capitals = term.chars().filter(|c| c.is_uppercase()).count();
+    capitals > 1 && !term.contains(char::is_lowercase)
 }
 
 /// Whether a term has capitals behind its first letter, as acronyms have, or is too short to be
@@ -280,5 +295,7 @@ mod tests {
         let written: Vec<String> =
             french.find(text).iter().map(|term| french.written(text, term)).collect();
         assert_eq!(written, ["Maison", "maison"]);
+        let text = "THE HOUSE";
+        assert_eq!(french.written(text, &french.find(text)[0]), "MAISON");
     }
 }

@@ -18,7 +18,7 @@ const PIECES: &[&str] = &[
     "DE89 3704 0044 0532 0130 00",
     "978-3-16-148410-0",
     "+49 30 901820",
-    "2,200,112",
+    "2,243",
     "$49.99",
     "1.299,00 €",
     "2024-03-05",
@@ -250,7 +250,7 @@ fn a_number_may_be_written_as_the_target_language_writes_it() {
         let mut session = Session::new(source, &options);
         assert_eq!(session.segments(), [source]);
         session.accept(&[[answer.to_owned()]]);
-        assert!(session.segments().is_empty());
+        assert_eq!(session.segments(), [""; 0]);
         assert_eq!(session.finish(0).texts, [answer]);
     }
 }

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
+use crate::letters::is_unspaced;
+
 /// Letters from which on a source is long enough to compare its length with that of its translation,
 /// where both have an alphabet.
 const LONG_LETTERS: usize = 100;
 
 /// Whether the target says the same again and again, more often than the source.
-pub(super) fn repeats(source: &str, target: &str) -> bool {
+pub(crate) fn repeats(source: &str, target: &str) -> bool {
     longest_loop(target) > longest_loop(source).max(2)
+        || stutters(source, target)
         || longest_run(target) > longest_run(source).max(3)
         || most_frequent(target) > most_frequent(source).max(2)
 }
@@ -29,6 +32,31 @@ fn most_frequent(text: &str) -> usize {
         let count = counts.entry(four).or_default();
         *count += 1;
         most = most.max(*count);
+    }
+    most
+}
+
+/// Whether a word of the target says a syllable again and again, as in `Openfenfenfen`.
+pub(super) fn stutters(source: &str, target: &str) -> bool {
+    let longest = |text: &str| text.split(|c: char| !c.is_alphabetic()).map(stutter).max();
+    longest(target) > longest(source).max(Some(2))
+}
+
+/// How many times in a row two to six letters repeat in a word.
+fn stutter(word: &str) -> usize {
+    let letters: Vec<char> = word.chars().collect();
+    let mut most = 1;
+    if letters.iter().any(|c| is_unspaced(*c)) {
+        return most; // these are several words
+    }
+    for length in 2..=6.min(letters.len() / 2) {
+        let mut same = 0;
+        for i in length..letters.len() {
+            let is_run = letters[i] == letters[i - 1] && letters[i] == letters[i + 1 - length];
+            let repeats = letters[i] == letters[i - length] && !is_run;
+            same = if repeats { same + 1 } else { 0 };
+            most = most.max(1 + same / length);
+        }
     }
     most
 }
@@ -98,6 +126,12 @@ mod tests {
         assert!(repeats("a house", "das Haus das Haus das Haus"));
         assert!(!repeats("no no no", "nein nein nein"));
         assert!(repeats("https", "httttttps"));
+        assert!(repeats("open", "Openfenfenfenfen"));
+        for word in ["Barbara", "bananas", "Mississippi", "anstandslos", "nonononsense"] {
+            assert_eq!(repeats("no", word), word.contains("nononon"), "{word}");
+        }
+        assert!(!repeats("Hahaha!", "Hahaha!"));
+        assert!(!stutters("Ha!", "哈哈哈哈哈哈"));
         let loop_with_others =
             "for it was said that he was old, for it was said that he is, for it was said that";
         assert!(repeats("he was said to be old", loop_with_others));

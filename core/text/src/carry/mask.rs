@@ -87,7 +87,8 @@ pub(super) fn spell(
     let mut used = 0u32;
     let spelled = |&word: &usize| {
         if is_plain(&word) {
-            return Some(Spelled { word, text: words[word].text.clone(), is_plain: true });
+            let text = words[word].localised.seen.as_ref().unwrap_or(&words[word].text);
+            return Some(Spelled { word, text: text.clone(), is_plain: true });
         }
         let text = match tokens {
             true => char::from_u32(PLACEHOLDER as u32 + used)?.to_string(),
@@ -120,6 +121,7 @@ mod tests {
             span,
             text: (*text).to_owned(),
             role: role.clone(),
+            localised: crate::carry::Localised::default(),
         };
         texts.iter().enumerate().map(word).collect()
     }

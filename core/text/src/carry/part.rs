@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::{
     MAX_DEPTH, MAX_NODES, Mark, Word,
-    answer::{spaced_as, without_references},
+    answer::{spaced_as, with_capital, without_references},
+    expand::expanded,
+    localise::settled,
     mask::{self, Form},
     place::{self, Node, Tags},
     verify::{Failure, unmask},
@@ -145,6 +147,7 @@ impl Part {
     fn spelled(&self, text: &str, form: Form, context: &Context<'_>) -> String {
         let words = mask::spell(form, &self.source, context.words, context.options);
         let source = restore::in_normal_case(text, &context.options.source);
+        let source = expanded(&source, &context.options.source);
         mask::write(&source, &words.unwrap_or_default())
     }
 
@@ -184,10 +187,13 @@ impl Part {
         let words = mask::spell(form, &self.source, context.words, context.options);
         let words = words.unwrap_or_default();
         let number = answer.number;
+        let is_sentence = self.cuts == 0;
         let read = |source: &str, answer: &str| {
             let target =
                 unmask(source, &without_references(source, answer, context), &words, context)?;
-            Ok(spaced_as(source, restore(source, &target, &context.options.target)))
+            let target = settled(source, target, context)?;
+            let target = restore(source, &target, &context.options.target);
+            Ok(spaced_as(source, if is_sentence { with_capital(source, target) } else { target }))
         };
         let target = match read(&self.source, answer.best()) {
             Ok(target) => target,
@@ -360,7 +366,7 @@ impl Part {
                     let nodes = &mut levels.last_mut()?.1;
                     // Markup that stands together stays together.
                     if !nodes.last_mut().is_some_and(|last| last.joins(mark.at, mark.span)) {
-                        nodes.push(Node::point(mark.at, mark.span, mark.spaces));
+                        nodes.push(Node::point(mark.at, mark.span, mark.spaces, mark.key));
                         count += 1;
                     }
                 }

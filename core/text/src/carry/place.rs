@@ -38,7 +38,7 @@ enum Kind {
     /// Two tags, and which translated fragment tells their place.
     Element { open: usize, close: usize, fragment: Option<usize> },
     /// Markup between words.
-    Point { spans: Vec<usize>, spaces: Spaces },
+    Point { spans: Vec<usize>, spaces: Spaces, key: Option<char> },
 }
 
 /// The white space around markup that stands between words.
@@ -62,8 +62,8 @@ impl Node {
     }
 
     /// Markup without text.
-    pub(super) fn point(at: usize, span: usize, spaces: Spaces) -> Self {
-        let kind = Kind::Point { spans: vec![span], spaces };
+    pub(super) fn point(at: usize, span: usize, spaces: Spaces, key: Option<char>) -> Self {
+        let kind = Kind::Point { spans: vec![span], spaces, key };
         Self { range: at..at, kind, children: Vec::new() }
     }
 
@@ -134,7 +134,7 @@ impl Placer<'_> {
             at = place.end.max(at);
             skipped = 0;
             match &node.kind {
-                Kind::Point { spans, spaces } => {
+                Kind::Point { spans, spaces, .. } => {
                     let is_apart = self.target[..at].ends_with(char::is_whitespace);
                     if spaces.before && !is_apart && at > 0 {
                         let has_space = self.target[at..within.end].starts_with(' ');
@@ -165,6 +165,10 @@ impl Placer<'_> {
         // Where it stood, from 0 to 1, and how many bytes from the beginning that is here.
         let middle = (node.range.start + node.range.end) as f32 / 2.0 - of.start as f32;
         let position = middle / of.len().max(1) as f32;
+        if let Kind::Point { key: Some(key), .. } = node.kind {
+            let at = self.key(key, within)?;
+            return Some(at..at);
+        }
         if text.is_empty() {
             let at = self.gap(position, within);
             return Some(at..at);
@@ -210,6 +214,17 @@ impl Placer<'_> {
         };
         let best = |count| places(count).max_by(|a, b| score(a).total_cmp(&score(b)));
         (1..=most).rev().find_map(best)
+    }
+
+    /// Where the key of a label belongs: before its letter, best at the beginning of a word, else before
+    /// the first letter.
+    fn key(&self, key: char, within: &Range<usize>) -> Option<usize> {
+        let text = &self.target[within.clone()];
+        let is_key = |c: char| c.to_lowercase().eq(key.to_lowercase());
+        let starts = self.words.iter().map(|word| word.start).filter(|at| within.contains(at));
+        let mut starts = starts.filter(|at| self.target[*at..].starts_with(is_key));
+        let found = starts.next().or_else(|| text.find(is_key).map(|at| within.start + at));
+        found.or_else(|| text.find(char::is_alphabetic).map(|at| within.start + at))
     }
 
     /// The beginning or end of a word that is nearest to `position`.

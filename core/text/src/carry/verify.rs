@@ -1,7 +1,7 @@
 //! Whether an answer holds what it must, and nothing that it must not.
 
 use super::{
-    loops::{loses_end, repeats, squeezed},
+    loops::{loses_end, repeats, squeezed, stutters},
     mask::{self, Spelled},
     numerals,
     part::Context,
@@ -275,6 +275,10 @@ pub(super) fn cleaned(source: &str, answer: &str, context: &Context<'_>) -> Opti
     }
     if !numerals::may_appear(source, &context.options.source, &context.options.target) {
         text.retain(|c| !c.is_numeric());
+    }
+    // Of a word that loops nothing is right.
+    if !source.trim().contains(char::is_whitespace) && stutters(source, &text) {
+        return None;
     }
     let text = squeezed(source, &text);
     let is_good = explains(source, &text, context) && text.chars().any(char::is_alphabetic);

@@ -8,8 +8,7 @@ use super::{
     tokens::{Token, TokenKind},
 };
 use crate::{
-    marks,
-    pieces::Piece,
+    glued, marks,
     references::{Part, parts, unescape},
     sentence::Role,
     split::has_letters,
@@ -84,13 +83,21 @@ impl Run {
 
     /// Takes in what is not prose in the text; returns where such a piece has markup inside that
     /// does not end in it.
-    pub(crate) fn add_pieces(&mut self, pieces: Vec<Piece>) -> Vec<Range<usize>> {
+    pub(crate) fn add_pieces(&mut self, language: &str) -> Vec<Range<usize>> {
         let marks = mem::take(&mut self.marks);
-        let make = |role, at: Range<usize>, is_cut| {
-            let raw = self.raw(&at);
+        let make = |role, at: Range<usize>, is_cut, covered: &[Mark]| {
+            let mut raw = match at.is_empty() {
+                true => self.raw(&(at.start..at.start + 1)),
+                false => self.raw(&at),
+            };
+            if let (Some(first), Some(last)) = (covered.first(), covered.last()) {
+                raw = raw.start.min(first.raw.start)..raw.end.max(last.raw.end);
+            }
+            // A mark without text is none in the document either.
+            raw.end = if at.is_empty() { raw.start } else { raw.end };
             Mark { role, at, raw, is_cut }
         };
-        let marked = marks::with_pieces(marks, pieces, make);
+        let marked = glued::marked(&self.text, language, marks, &[], make);
         self.marks = marked.marks;
         marked.broken
     }

@@ -1,4 +1,8 @@
-//! Code in back quotes: fences over lines, and spans within one.
+//! Code in back quotes, fences over lines and spans within one; indented code, and quoted values.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::Regex;
 
 use super::{Carry, Kind, Piece, Recogniser, Text};
 use crate::sentence::Role;
@@ -93,6 +97,87 @@ fn spans(line: &str, start: usize, pieces: &mut Vec<Piece>) {
     }
 }
 
+/// Blocks of a Markdown text that are indented by four spaces behind a blank line, outside of lists.
+pub(super) struct Indented;
+
+/// What tells that a text is Markdown: a heading, a fence, a link.
+static MARKDOWN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^#{1,6} \S|^(?:```|~~~)|\]\(\S+\)|^\[[^\]\n]+\]: \S").expect("it is valid")
+});
+
+static LIST: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\s*(?:[-*+]|\d{1,4}[.)])\s").expect("it is valid"));
+
+impl Recogniser for Indented {
+    fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
+        let is_code = |line: &str| line.starts_with("    ") || line.starts_with('\t');
+        if !text.text.lines().any(is_code) || !MARKDOWN.is_match(text.text) {
+            return;
+        }
+        // Whether a list goes on: it does until a line stands at the margin again.
+        let (mut in_list, mut was_blank) = (false, true);
+        let mut block: Option<Range<usize>> = None;
+        let mut at = 0;
+        for line in text.text.split_inclusive('\n').chain(["."]) {
+            let start = at;
+            at += line.len();
+            if line.trim().is_empty() {
+                was_blank = true;
+                continue;
+            }
+            match &mut block {
+                Some(block) if is_code(line) => block.end = at,
+                _ => {
+                    if let Some(block) = block.take().filter(|at| !is_prose(&text.text[at.clone()]))
+                    {
+                        pieces.push(Piece { at: block, kind: Kind::Code, carry: Carry::Cut });
+                    }
+                    if is_code(line) && was_blank && !in_list {
+                        block = Some(start..at);
+                    } else if LIST.is_match(line) {
+                        in_list = true;
+                    } else if !line.starts_with([' ', '\t']) {
+                        in_list = false;
+                    }
+                }
+            }
+            was_blank = false;
+        }
+    }
+}
+
+/// Whether all lines of a block read like sentences, as an indented paragraph does.
+fn is_prose(block: &str) -> bool {
+    let lines = block.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_sentence = |line: &str| {
+        line.contains(' ')
+            && !line.contains(['=', '{', '}', '<', '>', '$', '|', '`', '\\', ';', '_', '/'])
+            && (line.starts_with(char::is_uppercase) || line.ends_with(['.', '!', '?', ':', ',']))
+    };
+    let mut lines = lines.map(is_sentence);
+    lines.all(|is_sentence| is_sentence)
+}
+
+/// Quoted values of YAML and JSON on lines of their own: their quotes are no quotation marks.
+pub(super) struct Values;
+
+static VALUE: LazyLock<Regex> = LazyLock::new(|| {
+    let regex = r#"(?m)^[ \t]*(?:- )?(?:[a-z][A-Za-z0-9_.-]*|"[A-Za-z_][\w.-]*"):[ \t]{1,4}"(?P<v>(?:[^"\\\n]|\\.)+)",?[ \t\r]*$"#;
+    Regex::new(regex).expect("it is valid")
+});
+
+impl Recogniser for Values {
+    fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
+        for found in VALUE.captures_iter(text.text) {
+            let Some(value) = found.name("v") else { continue };
+            let whole = found.get_match().range();
+            for at in [whole.start..value.start(), value.end()..whole.end] {
+                pieces.push(Piece { at, kind: Kind::Code, carry: Carry::Cut });
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::find;
@@ -107,5 +192,26 @@ mod tests {
         assert_eq!(pieces("Text\n```sh\nls -a\n```\nMore"), ["```sh\nls -a\n```\n"]);
         assert_eq!(pieces("Text\n~~~\nls"), ["~~~\nls"]);
         assert_eq!(pieces("---\ntitle: A\n---\nText"), ["---\ntitle: A\n---\n"]);
+    }
+
+    #[test]
+    fn indented_blocks_of_markdown_are_code() {
+        let text = "# Setup\n\nRun this:\n\n    npm install\n    npm start\n\nThen go.";
+        assert_eq!(pieces(text), ["# ", "    npm install\n    npm start\n"]);
+        for prose in [
+            "Dear Sir,\n\n    npm install\n",
+            "# Title\n\n    It was a dark night.\n\nEnd",
+            "# Title\n\n- item\n\n    more of it here\n",
+        ] {
+            assert!(!pieces(prose).iter().any(|piece| piece.len() > 6), "{prose}");
+        }
+    }
+
+    #[test]
+    fn quotes_of_values_are_kept() {
+        assert_eq!(pieces("greeting: \"Good morning\""), ["greeting: \"", "\""]);
+        assert_eq!(pieces("  \"title\": \"The house\",\n"), ["  \"title\": \"", "\","]);
+        assert!(pieces("She said: \"Good morning\"").is_empty());
+        assert!(pieces("Anna: \"Good morning\"").is_empty());
     }
 }

@@ -165,6 +165,22 @@ mod tests {
     }
 
     #[test]
+    fn arguments_with_a_type_are_kept_whole() {
+        for argument in [
+            "{n, number}",
+            "{d, date, short}",
+            "{t, time, ::jmm}",
+            "{n, spellout}",
+            "{0, ordinal}",
+            "{n, duration}",
+            "{price,number,::currency/USD}",
+        ] {
+            assert_eq!(pieces(&format!("You see {argument} here.")), [argument]);
+        }
+        assert_eq!(pieces("{so they say, number by number}"), ["{", "}"]);
+    }
+
+    #[test]
     fn what_is_not_closed_is_no_message() {
         assert!(!pieces("{n, plural, one {a").iter().any(|piece| piece.contains("plural, one {")));
     }

@@ -39,6 +39,28 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
     ])
 }));
 
+/// Definitions of links with a title: `[guide]: https://example.org "The guide"`. Its quotes belong to the
+/// definition.
+pub(super) struct Definitions;
+
+static DEFINITION: LazyLock<Regex> = LazyLock::new(|| {
+    let regex = r#"(?m)^ {0,3}\[[^\[\]\n^][^\[\]\n]*\]:[ \t]+[^\s\n]+[ \t]+(?:"(?P<a>[^"\n]+)"|'(?P<b>[^'\n]+)'|\((?P<c>[^()\n]+)\))[ \t\r]*$"#;
+    Regex::new(regex).expect("it is valid")
+});
+
+impl Recogniser for Definitions {
+    fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
+        for found in DEFINITION.captures_iter(text.text) {
+            let title = ["a", "b", "c"].into_iter().find_map(|name| found.name(name));
+            let Some(title) = title else { continue };
+            let whole = found.get_match().range();
+            for at in [whole.start..title.start(), title.end()..whole.end] {
+                pieces.push(Piece { at, kind: Kind::Markdown, carry: Carry::Cut });
+            }
+        }
+    }
+}
+
 /// Links: their text is prose, their target is not.
 pub(super) struct Links;
 
@@ -166,5 +188,9 @@ mod tests {
         assert_eq!(pieces("a) One"), ["a) "]);
         assert_eq!(pieces("| One | two |"), ["|", "|", "|"]);
         assert_eq!(pieces("See the note[^1] there"), ["[^1]"]);
+        assert_eq!(
+            pieces("[guide]: https://example.org \"The guide\"\nText"),
+            ["[guide]: https://example.org \"", "\""]
+        );
     }
 }

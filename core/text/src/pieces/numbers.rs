@@ -66,6 +66,15 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             Noun,
             r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)?\b|\b\d{4}-W?\d{2}\b|\b\d{4}/\d{2}/\d{2}\b",
         ),
+        // The 3.4. on which one meets
+        when(Kind::Date, Noun, r"\b(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.", |text, at| {
+            let is_free =
+                !before(text, at.start).is_some_and(|c| c.is_alphanumeric() || ".,-/".contains(c));
+            let goes_on = text[at.end..]
+                .strip_prefix(' ')
+                .is_some_and(|rest| rest.starts_with(char::is_lowercase));
+            (is_free && goes_on).then_some(at)
+        }),
         pattern(Kind::Date, Noun, r"\b\d{1,2}([./-])\d{1,2}[./-](?:\d{4}|\d{2})\b"),
         when(
             Kind::Date,
@@ -73,7 +82,9 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             r"\b\d{1,2}[:.]\d{2}[ \u{a0}]?(?:[AaPp]\.[Mm]\.|[AaPp][Mm]\b)|\b\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6})?)?\b",
             |text, at| {
                 let touches = |c: char| matches!(c, ':' | '.' | '-') || c.is_alphanumeric();
-                (!before(text, at.start).is_some_and(touches)).then_some(at)
+                let end =
+                    at.end - usize::from(text[at.clone()].ends_with('.') && ends(text, at.end));
+                (!before(text, at.start).is_some_and(touches)).then_some(at.start..end)
             },
         ),
         pattern(Kind::Date, Figure, r"\b\d{1,2}h\d{2}\b|\b(?:19|20)\d{2}[-–/](?:19|20)?\d{2}\b"),
@@ -113,11 +124,17 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
         when(
             Kind::Number,
             Number,
-            r"\d(?:[\d.,'’]*\d)?|\d{1,3}(?:[ \u{a0}\u{202f}]\d{3}){1,8}\b",
+            r"[−-]?\d(?:[\d.,'’]*\d)?|\d{1,3}(?:[ \u{a0}\u{202f}]\d{3}){1,8}\b",
             whole,
         ),
     ])
 }));
+
+/// Whether a sentence ends at `at`, so that the stop of `p.m.` before it is that of the sentence, too.
+pub(super) fn ends(text: &str, at: usize) -> bool {
+    let rest = text[at..].trim_start();
+    rest.is_empty() || rest.len() < text.len() - at && rest.starts_with(char::is_uppercase)
+}
 
 /// Without the groups at its end that are the beginning of what follows.
 fn shortened(text: &str, mut at: Range<usize>) -> Option<Range<usize>> {
@@ -145,10 +162,12 @@ fn goes_on(text: &str, end: usize) -> bool {
 /// Without a mark at the end; not a part of a longer word with a sign.
 fn whole(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     let start = at.start + text[at.clone()].len()
-        - text[at.clone()].trim_start_matches(['-', ' ', '\u{a0}']).len();
-    let begins = text[at.start..].starts_with('-')
-        && before(text, at.start).is_none_or(|c| c.is_whitespace() || c == '(');
-    let start = if begins && text[at.start + 1..].starts_with(|c: char| c.is_ascii_digit()) {
+        - text[at.clone()].trim_start_matches(['-', '−', ' ', '\u{a0}']).len();
+    let sign = text[at.clone()].chars().next().filter(|c| matches!(c, '-' | '−'));
+    let behind_sign = at.start + sign.map_or(0, char::len_utf8);
+    let begins =
+        sign.is_some() && before(text, at.start).is_none_or(|c| c.is_whitespace() || c == '(');
+    let start = if begins && text[behind_sign..].starts_with(|c: char| c.is_ascii_digit()) {
         at.start
     } else {
         start
@@ -158,7 +177,18 @@ fn whole(text: &str, at: Range<usize>) -> Option<Range<usize>> {
 
 /// The value of a number, however its thousands and decimals are separated; `None` when that is
 /// unclear.
+///
+/// The sign and the unit do not count.
 pub(crate) fn value(number: &str) -> Option<String> {
+    let number = number.trim_start_matches(['-', '−', '±', '≈', '≤', '≥', ' ', '\u{a0}']);
+    let is_inner = |c: char| {
+        c.is_ascii_digit() || matches!(c, '.' | ',' | '\'' | '’' | ' ' | '\u{a0}' | '\u{202f}')
+    };
+    let end = number.find(|c| !is_inner(c)).unwrap_or(number.len());
+    if number[end..].contains(|c: char| c.is_numeric()) {
+        return None;
+    }
+    let number = number[..end].trim_end();
     let is_separator = |c: char| matches!(c, '.' | ',' | '\'' | '’' | ' ' | '\u{a0}' | '\u{202f}');
     let groups: Vec<&str> = number.split(is_separator).collect();
     if groups.iter().any(|group| group.is_empty() || !group.bytes().all(|b| b.is_ascii_digit())) {
@@ -215,6 +245,12 @@ mod tests {
             ("1,234.56", "1,23456"),
         ] {
             assert_ne!(value(a), value(b), "{a} {b}");
+        }
+        for (a, b) in [("2.5 kg", "2,5"), ("-3.5", "3,5"), ("21st", "21")] {
+            assert_eq!(value(a), value(b), "{a} {b}");
+        }
+        for text in ["", "kg", "3:30 pm", "5–10 kg", "1.2,3,4"] {
+            assert_eq!(value(text), None, "{text}");
         }
     }
 }

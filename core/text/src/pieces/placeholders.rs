@@ -67,12 +67,18 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
                     .then_some(at)
             },
         ),
+        // ICU: {n, number}, {day, date, ::yMMMd}; quotes are within the style.
+        pattern(
+            Kind::Icu,
+            Noun,
+            r"\{\s{0,4}[\w.$-]+\s{0,4},\s{0,4}(?:number|date|time|spellout|ordinal|duration|list|unit|currency|scientific|percent)\s{0,4}(?:,[^{}\n]*)?\}",
+        ),
         when(Kind::Placeholder, Noun, r"\{[^{}\n]*\}", |text, at| {
             let inside = &text[at.start + 1..at.end - 1];
             (!is_prose(inside)).then_some(at)
         }),
         // :name, and :smile:
-        when(Kind::Placeholder, Noun, r":[A-Za-z_][A-Za-z0-9_+-]*:?", |text, at| {
+        when(Kind::Placeholder, Noun, r":[A-Za-z_][A-Za-z0-9_+-]*:?|:[+-][0-9]:", |text, at| {
             let starts = before(text, at.start).is_none_or(|c| {
                 c.is_whitespace()
                     || matches!(c, '(' | '[' | '"' | '\'' | '/' | '“' | '„' | '«' | ':')
@@ -83,7 +89,7 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
         pattern(
             Kind::Placeholder,
             Noun,
-            r"\[X\d{1,4}X\]|__\d{1,4}__|<<[A-Za-z_][\w .-]*>>|\[%[A-Za-z0-9_-]+%?\]|@@[A-Za-z0-9_]+@@|##[A-Za-z0-9_]+##|~[A-Z0-9_]{2,40}~|@:[\w.]+",
+            r"\[[a-z][\w-]*(?::[\w-]+){1,4}\]|\[X\d{1,4}X\]|__\d{1,4}__|<<[A-Za-z_][\w .-]*>>|\[%[A-Za-z0-9_-]+%?\]|@@[A-Za-z0-9_]+@@|##[A-Za-z0-9_]+##|~[A-Z0-9_]{2,40}~|@:[\w.]+",
         ),
         // Escapes of string files and terminals
         pattern(Kind::Escape, Cut, r"(?:\\[nNrht])+"),

@@ -2,7 +2,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::MAX_SENTENCE_CHARS;
+use super::{FILLER, MAX_SENTENCE_CHARS};
 
 /// How far the search for a sentence's end looks ahead, in characters.
 const WINDOW_CHARS: usize = 5 * MAX_SENTENCE_CHARS;
@@ -77,7 +77,13 @@ fn goes_on(before: &str, is_first: bool, after: &str, language: &str) -> bool {
         let opens_list = is_first && head.is_empty();
         return language == "de" && !opens_list;
     }
+    // EE. UU., FF. AA.: the first half of a plural in Spanish
+    let is_first_half = language == "es" && is_doubled(word) && {
+        let next: String = after.chars().take_while(|c| c.is_alphabetic()).collect();
+        is_doubled(&next) && after[next.len()..].starts_with('.')
+    };
     is_letter(word)
+        || is_first_half
         || word.contains('.') && word.split('.').all(is_letter)
         || NEVER_LAST.contains(&lower.as_str())
         || BEFORE_NUMBER.contains(&lower.as_str()) && after.starts_with(|c: char| c.is_numeric())
@@ -88,6 +94,13 @@ fn goes_on(before: &str, is_first: bool, after: &str, language: &str) -> bool {
 fn is_letter(word: &str) -> bool {
     let mut chars = word.chars();
     chars.next().is_some_and(char::is_alphabetic) && chars.next().is_none()
+}
+
+/// Whether `word` is a capital written twice.
+fn is_doubled(word: &str) -> bool {
+    let mut chars = word.chars();
+    let (first, second) = (chars.next(), chars.next());
+    first == second && first.is_some_and(char::is_uppercase) && chars.next().is_none()
 }
 
 /// Abbreviations that another word always follows, alike in many languages.
@@ -168,10 +181,12 @@ fn last_space(text: &str) -> Option<usize> {
 ///
 /// The last grapheme of a cut text may be a part of one.
 fn last_grapheme(text: &str) -> Option<usize> {
-    text.grapheme_indices(true).next_back().map(|(at, _)| at).filter(|&at| at > 0)
+    let is_own = |(_, grapheme): &(usize, &str)| !grapheme.starts_with(FILLER);
+    text.grapheme_indices(true).rev().find(is_own).map(|(at, _)| at).filter(|&at| at > 0)
 }
 
-/// Byte offset behind the first `count` characters of `text`.
+/// Byte offset behind the first `count` characters of `text` that count.
 fn chars_end(text: &str, count: usize) -> usize {
-    text.char_indices().nth(count).map_or(text.len(), |(at, _)| at)
+    let own = text.char_indices().filter(|(_, c)| *c != FILLER);
+    own.skip(count).map(|(at, _)| at).next().unwrap_or(text.len())
 }

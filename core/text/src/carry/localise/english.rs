@@ -1,0 +1,239 @@
+//! Numbers that English writes with letters, in other languages; and ordinals in English.
+
+use super::{Languages, Localised};
+use crate::carry::{mask, part::Context};
+use crate::sentence::Role;
+
+/// Months of English, and of the languages that are written here.
+const MONTHS: &[&str] = &[
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+    "gennaio",
+    "febbraio",
+    "aprile",
+    "maggio",
+    "giugno",
+    "luglio",
+    "settembre",
+    "ottobre",
+    "dicembre",
+    "januari",
+    "februari",
+    "maart",
+    "mei",
+    "juni",
+    "juli",
+    "augustus",
+    "oktober",
+    "janeiro",
+    "fevereiro",
+    "março",
+    "maio",
+    "junho",
+    "julho",
+    "setembro",
+    "outubro",
+    "novembro",
+    "dezembro",
+];
+
+/// Words before an ordinal.
+const ARTICLES: &[&str] = &[
+    "the", "this", "that", "his", "her", "our", "their", "my", "your", "every", "each", "le", "la",
+    "les", "du", "au", "el", "los", "las", "del", "al", "il", "i", "o", "a", "do", "da", "no",
+    "na", "de", "het", "een",
+];
+
+/// What an English number with letters, between `before` and `behind`, is in `target`; `None` for all
+/// others.
+pub(super) fn localised(
+    text: &str,
+    [before, behind]: [&str; 2],
+    target: &str,
+) -> Option<Localised> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, letters) = text.split_at(end);
+    match letters {
+        "st" | "nd" | "rd" | "th" => Some(ordinal(digits, [before, behind], target)),
+        "s" if digits.len() == 4 => Some(decade(digits, target)),
+        _ => clock(text, target),
+    }
+}
+
+fn ordinal(digits: &str, [before, behind]: [&str; 2], target: &str) -> Localised {
+    let first_word = |text: &str| {
+        text.split(|c: char| !c.is_alphabetic()).find(|w| !w.is_empty()).map(str::to_lowercase)
+    };
+    let last_word =
+        before.trim_end().rsplit(|c: char| !c.is_alphabetic()).next().map(str::to_lowercase);
+    let next = behind.trim_start();
+    let next = next.strip_prefix("of ").unwrap_or(next);
+    let is_month = |word: Option<String>| word.is_some_and(|word| MONTHS.contains(&word.as_str()));
+    let is_date =
+        is_month(last_word) || next.starts_with(char::is_uppercase) && is_month(first_word(next));
+    let masculine = |mark: &str| format!("{digits}{mark}");
+    let written = match target {
+        "de" => masculine("."),
+        "fr" if digits == "1" => "1er".to_owned(),
+        "fr" | "es" | "it" | "nl" | "pt" if is_date => digits.to_owned(),
+        "fr" | "nl" => masculine("e"),
+        "es" | "pt" => masculine(".º"),
+        "it" => masculine("º"),
+        _ => return Localised::default(),
+    };
+    let marks =
+        [".", "er", "re", "ère", "e", "ème", "nd", "nde", ".º", ".ª", "º", "ª", "ste", "de", ""];
+    // A number alone is one in a date.
+    let marks = marks.into_iter().filter(|mark| !mark.is_empty() || is_date);
+    Localised { written: Some(written), seen: None, variants: marks.map(masculine).collect() }
+}
+
+fn decade(digits: &str, target: &str) -> Localised {
+    let written = match target {
+        "de" => format!("{digits}er"),
+        "fr" => format!("années {digits}"),
+        "es" => format!("años {digits}"),
+        "it" => format!("anni {digits}"),
+        "pt" => format!("anos {digits}"),
+        "nl" => format!("jaren {digits}"),
+        _ => return Localised::default(),
+    };
+    let variants = vec![format!("{digits}ern"), format!("années {}", &digits[2..])];
+    Localised { written: Some(written), seen: None, variants }
+}
+
+/// A time of a clock with twelve hours.
+fn clock(text: &str, target: &str) -> Option<Localised> {
+    let compact: String =
+        text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
+    let number = compact.trim_end_matches(['a', 'p', 'm', '.']);
+    let is_afternoon = compact[number.len()..].starts_with('p');
+    if !compact[number.len()..].contains('m') {
+        return None;
+    }
+    let (hours, minutes) = number.split_once([':', '.']).unwrap_or((number, "00"));
+    let hours: u32 = hours.parse().ok().filter(|hours| (1..=12).contains(hours))?;
+    let is_known = matches!(target, "de" | "fr" | "es" | "it" | "nl" | "pt");
+    if !is_known || minutes.len() != 2 || !minutes.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(Localised::default());
+    }
+    let hours = hours % 12 + if is_afternoon { 12 } else { 0 };
+    let written = Some(format!("{hours}:{minutes}"));
+    Some(Localised { seen: written.clone(), written, variants: Vec::new() })
+}
+
+/// `target` with ordinals of German, which end in a full stop, as its language writes them.
+pub(super) fn ordinals(source: &str, target: String, context: &Context<'_>) -> String {
+    let Languages { source: from, target: into } =
+        Languages::new(&context.options.source, &context.options.target);
+    if from != "de" || into == "de" {
+        return target;
+    }
+    let mut text = target;
+    for c in source.chars() {
+        let Some(word) = mask::number(c).and_then(|number| context.words.get(number)) else {
+            continue;
+        };
+        let is_short = word.text.len() < 3 && word.text.bytes().all(|b| b.is_ascii_digit());
+        if word.role != Role::Number || !is_short || !source.contains(&format!("{c}. ")) {
+            continue;
+        }
+        let Some(at) = text.find(&format!("{c}. ")) else { continue };
+        let stop = at + c.len_utf8();
+        let next: String = text[stop + 2..].chars().take_while(|c| c.is_alphabetic()).collect();
+        let before = text[..at].trim_end().rsplit(' ').next().unwrap_or_default().to_lowercase();
+        let suffix = match into {
+            _ if next.is_empty() => continue,
+            _ if MONTHS.contains(&next.to_lowercase().as_str()) => "",
+            _ if !ARTICLES.contains(&before.as_str()) => continue,
+            "en" => english_suffix(&word.text),
+            "fr" | "nl" if word.text != "1" || into == "nl" => "e",
+            "fr" => "er",
+            "es" | "pt" => ".º",
+            "it" => "º",
+            _ => continue,
+        };
+        text.replace_range(stop..=stop, suffix);
+    }
+    text
+}
+
+fn english_suffix(digits: &str) -> &'static str {
+    match digits {
+        "11" | "12" | "13" => "th",
+        _ if digits.ends_with('1') => "st",
+        _ if digits.ends_with('2') => "nd",
+        _ if digits.ends_with('3') => "rd",
+        _ => "th",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str, around: [&str; 2], target: &str) -> Option<String> {
+        localised(text, around, target).and_then(|localised| localised.written)
+    }
+
+    #[test]
+    fn ordinals_decades_and_times_are_those_of_the_target() {
+        for (text, target, wanted) in [
+            ("1st", "de", "1."),
+            ("1st", "fr", "1er"),
+            ("21st", "fr", "21e"),
+            ("2nd", "es", "2.º"),
+            ("1st", "it", "1º"),
+            ("1st", "nl", "1e"),
+            ("1990s", "de", "1990er"),
+            ("1990s", "fr", "années 1990"),
+            ("3:30 p.m", "de", "15:30"),
+            ("6pm", "fr", "18:00"),
+            ("12 a.m.", "es", "0:00"),
+            ("12pm", "it", "12:00"),
+        ] {
+            assert_eq!(written(text, ["", ""], target).as_deref(), Some(wanted), "{text} {target}");
+        }
+        assert_eq!(written("12th", ["on March ", ""], "es").as_deref(), Some("12"));
+        assert_eq!(written("12th", ["the ", " of March"], "fr").as_deref(), Some("12"));
+        assert_eq!(written("12th", ["the ", " man"], "fr").as_deref(), Some("12e"));
+        for (text, target) in [("1st", "ja"), ("2.5", "de"), ("5 kg", "de"), ("13 pm", "de")] {
+            assert_eq!(written(text, ["", ""], target), None, "{text}");
+        }
+        assert_eq!(["1", "2", "3", "11", "22"].map(english_suffix), ["st", "nd", "rd", "th", "nd"]);
+    }
+}
