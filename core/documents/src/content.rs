@@ -18,8 +18,10 @@ pub(crate) enum Container {
 pub(crate) enum Text {
     /// Of blocks.
     Blocks(Part),
-    /// Without markup, but for that of Markdown.
+    /// Without markup.
     Plain(String),
+    /// Markdown.
+    Markdown(String),
     /// HTML.
     Html(String),
 }
@@ -29,7 +31,7 @@ impl Text {
     pub(crate) fn chars(&self) -> usize {
         match self {
             Self::Blocks(part) => part.blocks.iter().map(|b| b.text.chars().count()).sum(),
-            Self::Plain(text) => text.chars().count(),
+            Self::Plain(text) | Self::Markdown(text) => text.chars().count(),
             Self::Html(text) => html::visible_text(text).chars().count(),
         }
     }

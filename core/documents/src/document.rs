@@ -9,7 +9,7 @@ use crate::{
     formats,
     package::Package,
     part::Part,
-    pdf,
+    pdf, signature,
     xml::Xml,
 };
 
@@ -24,8 +24,8 @@ pub struct Document {
     texts: Vec<(String, Text)>,
     /// The language to translate into.
     target: String,
-    /// Whether its texts say what language they are in.
-    names_its_language: bool,
+    /// What kind of document it is.
+    kind: Kind,
 }
 
 impl Document {
@@ -44,23 +44,21 @@ impl Document {
         if bytes.len() > limits.unpacked {
             return Err(Error::TooLarge { what: "bytes", limit: limits.unpacked });
         }
+        signature::check(kind, &bytes)?;
         let document = match kind {
             Kind::Pdf => {
                 let output = settings.output.unwrap_or(Kind::Docx);
                 let bytes = pdf::converted(bytes, output, limits)?;
                 return Self::read_kind(output, bytes, settings);
             }
-            Kind::Docx => Self::package("Word", formats::docx::read, bytes, settings),
-            Kind::Pptx => Self::package("PowerPoint", formats::pptx::read, bytes, settings),
-            Kind::Xlsx => Self::package("Excel", formats::xlsx::read, bytes, settings),
-            Kind::OpenDocument => {
-                Self::package("OpenDocument", formats::odf::read, bytes, settings)
-            }
-            Kind::Epub => Self::package("EPUB", formats::epub::read, bytes, settings),
+            Kind::Docx => Self::package(kind, formats::docx::read, bytes, settings),
+            Kind::Pptx => Self::package(kind, formats::pptx::read, bytes, settings),
+            Kind::Xlsx => Self::package(kind, formats::xlsx::read, bytes, settings),
+            Kind::OpenDocument => Self::package(kind, formats::odf::read, bytes, settings),
+            Kind::Epub => Self::package(kind, formats::epub::read, bytes, settings),
             _ => Self::file(kind, &bytes, settings),
         }?;
-        let names_its_language = matches!(kind, Kind::Html | Kind::Epub);
-        let document = Self { target: settings.target.clone(), names_its_language, ..document };
+        let document = Self { target: settings.target.clone(), kind, ..document };
         let chars: usize = document.texts.iter().map(|(_, text)| text.chars()).sum();
         match chars > limits.chars {
             true => Err(Error::TooLarge { what: "characters of text", limit: limits.chars }),
@@ -69,30 +67,32 @@ impl Document {
     }
 
     fn of(container: Container, texts: Vec<(String, Text)>) -> Self {
-        Self { container, texts, target: String::new(), names_its_language: false }
+        Self { container, texts, target: String::new(), kind: Kind::Text }
     }
 
     fn package(
-        format: &'static str,
+        kind: Kind,
         read: fn(&Package) -> Result<formats::Members>,
         bytes: Vec<u8>,
         settings: &Settings,
     ) -> Result<Self> {
-        let package = Package::open(bytes, format, &settings.limits)?;
+        let package = Package::open(bytes, kind.name(), &settings.limits)?;
+        signature::check_package(kind, &package)?;
         let members = read(&package)?;
         if members.is_empty() {
-            return Err(Error::broken(format, "there is no document in its package"));
+            return Err(Error::broken(kind.name(), "there is no document in its package"));
         }
         let texts = members.into_iter().map(|(name, part)| (name, Text::Blocks(part))).collect();
         Ok(Self::of(Container::Package(package), texts))
     }
 
     fn file(kind: Kind, bytes: &[u8], settings: &Settings) -> Result<Self> {
-        let (source, charset) = decode(bytes, kind.name())?;
+        let (source, charset) = decode(kind, bytes)?;
         let blocks =
             |read: fn(&str, &Settings) -> Result<Part>| read(&source, settings).map(Text::Blocks);
         let text = match kind {
-            Kind::Text | Kind::Markdown => Text::Plain(source),
+            Kind::Text => Text::Plain(source),
+            Kind::Markdown => Text::Markdown(source),
             Kind::Html => Text::Html(source),
             Kind::SubRip | Kind::WebVtt => blocks(formats::subtitles::read)?,
             Kind::Ass => blocks(formats::subtitles::read_ass)?,
@@ -134,7 +134,9 @@ impl Document {
                         }
                     }
                 }
-                Text::Plain(text) => sample.extend(text.chars().take(SAMPLE)),
+                Text::Plain(text) | Text::Markdown(text) => {
+                    sample.extend(text.chars().take(SAMPLE))
+                }
                 Text::Html(text) => sample.extend(html::visible_text(text).chars().take(SAMPLE)),
             }
         }
@@ -148,8 +150,7 @@ impl Document {
 
     /// Finds the sentences of the document, which is in `language`. CPU-bound.
     pub fn segment(self, language: &str) -> Segmented {
-        let target = (self.target.as_str(), self.names_its_language);
-        Segmented::new(self.container, self.texts, language, target)
+        Segmented::new(self.container, self.texts, language, (&self.target, self.kind))
     }
 }
 

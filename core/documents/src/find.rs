@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use dragoman_text::{
     Role, Sentence, Span,
+    glued::{self, Script},
     marks::{self, Marked},
-    pieces,
     split::{Segment, split},
 };
 
@@ -36,9 +36,9 @@ pub(crate) enum SpanSource {
     EndFormat,
 }
 
-/// The sentences of `block`, written in `language`.
-pub(crate) fn find(block: &Block, language: &str) -> Vec<Found> {
-    let Marked { marks, broken } = marked(block, language);
+/// The sentences of `block`, written in `language`; `scripts` says of each format how it is set.
+pub(crate) fn find(block: &Block, scripts: &[Script], language: &str) -> Vec<Found> {
+    let Marked { marks, broken } = marked(block, scripts, language);
     let finder = Finder { block, marks };
     let mut found = Vec::new();
     let mut start = 0;
@@ -54,8 +54,8 @@ pub(crate) fn find(block: &Block, language: &str) -> Vec<Found> {
 }
 
 /// All of `block` as if it were one sentence, if there is something to translate.
-pub(crate) fn whole(block: &Block, language: &str) -> Option<Found> {
-    let Marked { marks, broken } = marked(block, language);
+pub(crate) fn whole(block: &Block, scripts: &[Script], language: &str) -> Option<Found> {
+    let Marked { marks, broken } = marked(block, scripts, language);
     match broken.is_empty() {
         true => Finder { block, marks }.sentence(0..block.text.len()),
         false => None,
@@ -63,12 +63,36 @@ pub(crate) fn whole(block: &Block, language: &str) -> Option<Found> {
 }
 
 /// The markup of `block`, with what is not prose in its text.
-fn marked(block: &Block, language: &str) -> Marked<Mark> {
-    let make = |role, at: Range<usize>, is_cut| {
-        let atoms = block.atoms_at(&at);
+fn marked(block: &Block, scripts: &[Script], language: &str) -> Marked<Mark> {
+    let make = |role, at: Range<usize>, is_cut, covered: &[Mark]| {
+        let mut atoms = match at.is_empty() {
+            true => block.atoms_at(&(at.start..at.start + 1)),
+            false => block.atoms_at(&at),
+        };
+        if let (Some(first), Some(last)) = (covered.first(), covered.last()) {
+            atoms = atoms.start.min(first.atoms.start)..atoms.end.max(last.atoms.end);
+        }
+        // A mark without text is none in the source either.
+        atoms.end = if at.is_empty() { atoms.start } else { atoms.end };
         Mark { role, at, atoms, is_cut }
     };
-    marks::with_pieces(block.marks.clone(), pieces::find(&block.text, language), make)
+    let scripts = set_apart(block, scripts);
+    glued::marked(&block.text, language, block.marks.clone(), &scripts, make)
+}
+
+/// The stretches of `block` that their format sets above or below the line.
+fn set_apart(block: &Block, scripts: &[Script]) -> Vec<(Range<usize>, Script)> {
+    let mut found: Vec<(Range<usize>, Script)> = Vec::new();
+    for atom in &block.atoms {
+        let AtomKind::Text(format) = atom.kind else { continue };
+        let script = scripts.get(format).copied().unwrap_or(Script::None);
+        match found.last_mut() {
+            _ if script == Script::None => {}
+            Some((at, last)) if *last == script && at.end == atom.at.start => at.end = atom.at.end,
+            _ => found.push((atom.at.clone(), script)),
+        }
+    }
+    found
 }
 
 impl marks::Mark for Mark {

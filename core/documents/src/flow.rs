@@ -20,12 +20,26 @@ pub(crate) struct Grammar {
     /// Reads an escape of the format's own at the beginning of a text: what it stands for, and its
     /// bytes.
     pub(crate) unescape: fn(&str) -> Option<(String, usize)>,
+    /// How text is written within a section of characters, and its escapes there.
+    pub(crate) escape_section: fn(&str) -> String,
+    pub(crate) unescape_section: fn(&str) -> Option<(String, usize)>,
+    /// Whether a word may be an element without text, which stands for a value.
+    pub(crate) has_values: bool,
 }
 
 impl Grammar {
     /// One without escapes of its own.
     pub(crate) const fn new(element: fn(&Xml<'_>, usize) -> Element, collapse: bool) -> Self {
-        Self { element, collapse, escape: crate::xml::escape, unescape: |_| None }
+        let (escape, unescape) = (crate::xml::escape, |_: &str| None);
+        Self {
+            element,
+            collapse,
+            escape,
+            unescape,
+            escape_section,
+            unescape_section: unescape,
+            has_values: false,
+        }
     }
 }
 
@@ -38,6 +52,10 @@ pub(crate) enum Element {
     Inline,
     /// Kept; within a paragraph, its text is a word that stays.
     Word,
+    /// Kept; markup around words begins here, which an element of the same number ends.
+    Begin,
+    /// The end of such markup.
+    End,
     /// Kept; within a paragraph it stands between words. There may be paragraphs in it.
     Point,
     /// No sentence reaches over it.
@@ -91,9 +109,29 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn block(&mut self, number: usize) {
+        if let Some(section) = self.section(number) {
+            let (escape, unescape) = (self.grammar.escape_section, self.grammar.unescape_section);
+            let mut builder = Builder::new(self.xml.source, escape, false);
+            builder.escaped(section, unescape);
+            return self.blocks.extend(builder.finish());
+        }
         let mut builder = self.builder();
         self.inline(self.xml.inside(number), &mut builder);
         self.blocks.extend(builder.finish());
+    }
+
+    /// The characters of an element that holds one section of characters and nothing else: in it, markup
+    /// is text.
+    fn section(&self, number: usize) -> Option<std::ops::Range<usize>> {
+        let xml = self.xml;
+        let is_blank = |child: &usize| {
+            xml.tokens[*child].kind == TokenKind::Text && xml.token_text(*child).trim().is_empty()
+        };
+        let mut children = xml.children(xml.inside(number));
+        children.retain(|child| !is_blank(child));
+        let [child] = children[..] else { return None };
+        let raw = &xml.tokens[child].raw;
+        (xml.tokens[child].kind == TokenKind::CData).then(|| raw.start + 9..raw.end - 3)
     }
 
     /// Adds tokens to a block.
@@ -133,6 +171,8 @@ impl<'a> Walk<'_, 'a> {
             Element::Spaces(count) => builder.text(&" ".repeat(count.min(1000)), raw, 0),
             Element::Point => self.point(number, builder),
             Element::Word => self.word(number, builder),
+            Element::Begin => builder.mark(Role::Open(self.pair(number)), raw, None),
+            Element::End => builder.mark(Role::Close(self.pair(number)), raw, None),
             Element::Other => {
                 let before = self.blocks.len();
                 self.structure(xml.inside(number));
@@ -149,12 +189,47 @@ impl<'a> Walk<'_, 'a> {
         builder.mark(dragoman_text::Role::Point, self.xml.element(number), None);
     }
 
+    /// What the two halves of a pair have in common.
+    fn pair(&self, number: usize) -> String {
+        let names = ["startRef", "rid", "i", "id"];
+        let number = names.iter().find_map(|name| self.xml.attribute(number, name));
+        let number = number.unwrap_or_default();
+        let number = number
+            .strip_prefix("START_")
+            .or_else(|| number.strip_prefix("CLOSE_"))
+            .unwrap_or(&number);
+        format!("pair {number}")
+    }
+
     fn word(&self, number: usize, builder: &mut Builder<'a>) {
-        let text = self.xml.text(self.xml.inside(number));
+        let text = original(self.xml, number);
+        let text = match text.trim() {
+            // A value that is put in here: the model has to see that something stands here.
+            "" if self.grammar.has_values => format!("<{}>", self.xml.local(number)),
+            text => text.to_owned(),
+        };
         let raw = self.xml.element(number);
         match text.chars().count() > MAX_WORD {
             true => builder.cut("\n", raw, None),
-            false => builder.seen(text.trim(), raw, None),
+            false => builder.seen(&text, raw, None),
         }
+    }
+}
+
+/// Writes `text` within a section of characters, which it does not end.
+pub(crate) fn escape_section(text: &str) -> String {
+    text.replace("]]>", "]] >")
+}
+
+/// Attributes that say what an element stands for, as it is written or shown.
+const ORIGINALS: &[&str] = &["equiv-text", "disp", "equiv"];
+
+/// What the element stands for: what is in it, or what it says of that.
+pub(crate) fn original(xml: &Xml<'_>, number: usize) -> String {
+    let inside = xml.text(xml.inside(number));
+    let said = || ORIGINALS.iter().find_map(|name| xml.attribute(number, name));
+    match inside.trim() {
+        "" => said().unwrap_or_default().trim().to_owned(),
+        inside => inside.to_owned(),
     }
 }

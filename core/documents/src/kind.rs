@@ -128,6 +128,30 @@ impl Kind {
     }
 }
 
+/// The kind of the translation of the document called `name`, if its own file is to be called `out`.
+///
+/// # Errors
+/// Fails when what is called so is of another format. A template, and a document with macros, is of one kind
+/// with a plain document, and yet no program opens it under the other name.
+pub fn output_kind(name: &str, out: Option<&str>) -> Result<Kind> {
+    let kind = Kind::of(name)?;
+    let ending = |name: &str| Some(name.rsplit_once('.')?.1.to_ascii_lowercase());
+    let Some(wanted) = out.and_then(ending) else { return kind.output(None) };
+    let output = kind.output(Some(&wanted))?;
+    let own = ending(name).filter(|_| output == kind).unwrap_or(output.ending().into());
+    let is_strict = matches!(
+        output,
+        Kind::Docx | Kind::Pptx | Kind::Xlsx | Kind::OpenDocument | Kind::FlatOpenDocument
+    );
+    match is_strict && own != wanted {
+        true => {
+            let reason = format!("a document of `.{own}` cannot be written as `{wanted}`");
+            Err(Error::Settings(reason))
+        }
+        false => Ok(output),
+    }
+}
+
 /// The name of the translation of the document called `name`, which is of the kind `output`:
 /// `report.de.docx` of `report.docx`.
 pub fn output_name(name: &str, target: &str, output: Kind) -> String {
@@ -159,6 +183,22 @@ mod tests {
             (Kind::Docx, Kind::Html)
         );
         assert_eq!(output_name("a.pdf", "de", Kind::Docx), "a.de.docx");
+        assert_eq!(output_kind("a.docx", None)?, Kind::Docx);
+        for (name, out) in
+            [("a.Docx", "b.docx"), ("a.md", "b.markdown"), ("a.pdf", "x.htm"), ("a.odt", "b")]
+        {
+            assert!(output_kind(name, Some(out)).is_ok(), "{name} as {out}");
+        }
+        for (name, out) in [
+            ("a.docx", "b.pdf"),
+            ("a.docx", "b.dotx"),
+            ("a.odt", "b.ods"),
+            ("a.pdf", "b.docm"),
+            ("a.txt", "b.xyz"),
+        ] {
+            let error = output_kind(name, Some(out)).expect_err("it is refused").to_string();
+            assert!(error.contains("cannot be written as"), "{error}");
+        }
         Ok(())
     }
 }

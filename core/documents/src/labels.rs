@@ -1,15 +1,28 @@
-//! What a document says of its own language: `lang` and `xml:lang` of the first element, and
-//! `dc:language`.
+//! What a document says of its own language: `lang` and `xml:lang` of the first element and
+//! `dc:language`, `@@locale` of ARB, and `Language` of Gettext.
 
 use std::ops::Range;
 
-/// `text`, a file of HTML or XML, with `target` in place of what names the language `source` there;
-/// nothing where it does not say what language it is in.
-pub(crate) fn relabelled(text: &str, source: &str, target: &str) -> Option<String> {
+use crate::Kind;
+
+/// `text`, of a document of `kind`, with the second of the languages in place of what names the first
+/// there; nothing where it does not say what language it is in.
+pub(crate) fn relabelled(kind: Kind, text: &str, (source, target): (&str, &str)) -> Option<String> {
     let base = |code: &str| code.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
-    let mut places = of_tag(text, first_tag(text)?);
-    places.extend(of_element(text, "dc:language"));
-    places.retain(|at| !target.is_empty() && base(&text[at.clone()]) == base(source));
+    let mut places = match kind {
+        Kind::Html | Kind::Epub => {
+            let mut places = of_tag(text, first_tag(text)?);
+            places.extend(of_element(text, "dc:language"));
+            places
+        }
+        Kind::Json => of_arb(text).into_iter().collect(),
+        Kind::Gettext => of_messages(text).into_iter().collect(),
+        _ => return None,
+    };
+    // A file of messages without a language is of the one that it gets.
+    let is_own =
+        |code: &str| base(code) == base(source) || code.is_empty() && kind == Kind::Gettext;
+    places.retain(|at| !target.is_empty() && is_own(&text[at.clone()]));
     if places.is_empty() {
         return None;
     }
@@ -78,6 +91,29 @@ fn of_tag(text: &str, tag: Range<usize>) -> Vec<Range<usize>> {
     places
 }
 
+/// The language of a file of ARB.
+fn of_arb(text: &str) -> Option<Range<usize>> {
+    const KEY: &str = "\"@@locale\"";
+    let behind = text.find(KEY)? + KEY.len();
+    let value = text[behind..].trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let start = text.len() - value.len();
+    Some(start..start + value.find('"')?)
+}
+
+/// The language in the head of a file of messages, which is the message of the empty one.
+fn of_messages(text: &str) -> Option<Range<usize>> {
+    const FIELD: &str = "\"Language:";
+    let message = text.find("\nmsgid \"").map(|at| at + 1).filter(|_| !text.starts_with("msgid"));
+    let start = message.unwrap_or(0);
+    let head = text[start..].strip_prefix("msgid \"\"")?.trim_start().strip_prefix("msgstr")?;
+    let offset = text.len() - head.len();
+    let head = &head[..head.find("\nmsgid").unwrap_or(head.len())];
+    let value = offset + head.find(FIELD)? + FIELD.len();
+    let start = value + text[value..].len() - text[value..].trim_start_matches(' ').len();
+    let end = start + text[start..].find(['\\', '"'])?;
+    Some(start..end.max(start))
+}
+
 /// The text of the first element called `name`.
 fn of_element(text: &str, name: &str) -> Option<Range<usize>> {
     let tag = text.find(&format!("<{name}"))?;
@@ -96,10 +132,32 @@ mod tests {
     fn only_the_first_element_and_the_metadata_are_about_the_document() {
         let html = "<!-- <a lang='en'> --><!doctype html>\n<html class=\"x > y\" LANG = 'en-GB' xml:lang=\"en\"><p lang=\"en\">";
         let german = html.replace("'en-GB'", "'de'").replace("xml:lang=\"en\"", "xml:lang=\"de\"");
-        assert_eq!(relabelled(html, "en", "de"), Some(german));
-        assert_eq!(relabelled(html, "fr", "de"), None);
-        assert_eq!(relabelled("no markup <", "en", "de"), None);
+        assert_eq!(relabelled(Kind::Html, html, ("en", "de")), Some(german));
+        assert_eq!(relabelled(Kind::Html, html, ("fr", "de")), None);
+        assert_eq!(relabelled(Kind::Html, "no markup <", ("en", "de")), None);
         let package = "<package><dc:language id=\"l\"> en-US </dc:language></package>";
-        assert_eq!(relabelled(package, "en", "pt-BR"), Some(package.replace("en-US", "pt-BR")));
+        assert_eq!(
+            relabelled(Kind::Epub, package, ("en", "pt-BR")),
+            Some(package.replace("en-US", "pt-BR"))
+        );
+    }
+
+    #[test]
+    fn files_of_messages_say_their_language_in_their_heads() {
+        let arb = "{\"@@locale\": \"en_US\", \"a\": \"x\"}";
+        let expected = arb.replace("en_US", "de");
+        assert_eq!(relabelled(Kind::Json, arb, ("en", "de")), Some(expected));
+        assert_eq!(relabelled(Kind::Json, "{\"locale\": \"en\"}", ("en", "de")), None);
+        let po = |language: &str| {
+            format!(
+                "# c\nmsgid \"\"\nmsgstr \"\"\n\"A: b\\n\"\n\"Language: {language}\\n\"\n\nmsgid \"Language: en\"\nmsgstr \"\"\n"
+            )
+        };
+        for language in ["en", "en_GB", ""] {
+            assert_eq!(relabelled(Kind::Gettext, &po(language), ("en", "de")), Some(po("de")));
+        }
+        assert_eq!(relabelled(Kind::Gettext, &po("fr"), ("en", "de")), None);
+        let without = "msgid \"a\"\nmsgstr \"\"\n\"Language: en\"\n";
+        assert_eq!(relabelled(Kind::Gettext, without, ("en", "de")), None);
     }
 }

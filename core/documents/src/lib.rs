@@ -17,6 +17,7 @@
 //! | `pdf` | the text of a PDF as a document of Word or HTML |
 //! | `labels` | what a document says of its own language |
 //! | `content` | the texts of a document |
+//! | `signature` | files that are not what their names say |
 //! | `recall` | a translation that people accepted, in place of a sentence |
 //! | [`segmented`] | a document with its sentences, and the same in another language |
 //! | [`document`] | a document as it is read |
@@ -61,12 +62,13 @@ mod formats;
 mod pdf;
 mod labels;
 mod content;
+mod signature;
 mod recall;
 pub mod segmented;
 pub mod document;
 
 pub use document::Document;
 pub use error::{Error, Result};
-pub use kind::{Kind, output_name};
+pub use kind::{Kind, output_kind, output_name};
 pub use segmented::Segmented;
 pub use settings::{Limits, Settings};

@@ -1,5 +1,7 @@
 //! A text of a document: the whole file, or a member of its package.
 
+use dragoman_text::glued::Script;
+
 use crate::{
     block::Block,
     find::{Found, find},
@@ -36,6 +38,30 @@ impl Default for Markup {
     }
 }
 
+impl Markup {
+    /// How each format is set.
+    pub(crate) fn scripts(&self) -> Vec<Script> {
+        self.formats.iter().map(RunFormat::script).collect()
+    }
+}
+
+impl RunFormat {
+    /// How its text is set: as Word and Excel say it, or as PowerPoint does.
+    fn script(&self) -> Script {
+        let value = |name: &str| Some(self.begin.split_once(name)?.1.split('"').nth(1)?.to_owned());
+        let value = value("vertAlign").or_else(|| value("baseline=")).unwrap_or_default();
+        match value.as_str() {
+            "superscript" => Script::Super,
+            "subscript" => Script::Sub,
+            value => match value.trim_end_matches('%').parse::<f64>() {
+                Ok(shift) if shift > 0.0 => Script::Super,
+                Ok(shift) if shift < 0.0 => Script::Sub,
+                _ => Script::None,
+            },
+        }
+    }
+}
+
 impl Part {
     /// A text without runs.
     pub(crate) fn new(source: &str, blocks: Vec<Block>) -> Self {
@@ -44,6 +70,7 @@ impl Part {
 
     /// The sentences of each block.
     pub(crate) fn find(&self, language: &str) -> Vec<Vec<Found>> {
-        self.blocks.iter().map(|block| find(block, language)).collect()
+        let scripts = self.markup.scripts();
+        self.blocks.iter().map(|block| find(block, &scripts, language)).collect()
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Grammar {
     pub(crate) paragraph_settings: &'static str,
     /// Settings of a run that do not change how it looks: elements, and attributes.
     pub(crate) ignored: &'static [&'static str],
+    /// Nobody looks into these.
+    pub(crate) skipped: &'static [&'static str],
     /// Whether the text element says that its spaces count.
     pub(crate) says_preserve: bool,
 }
@@ -82,9 +84,10 @@ impl<'a> Walk<'_, 'a> {
             if !self.xml.begins(number) {
                 continue;
             }
-            match self.grammar.paragraphs.contains(&self.xml.local(number)) {
-                true => self.paragraph(number),
-                false => self.structure(self.xml.inside(number)),
+            match self.xml.local(number) {
+                local if self.grammar.paragraphs.contains(&local) => self.paragraph(number),
+                local if self.grammar.skipped.contains(&local) => {}
+                _ => self.structure(self.xml.inside(number)),
             }
         }
     }
@@ -131,7 +134,7 @@ impl<'a> Walk<'_, 'a> {
             let element = xml.element(number);
             match xml.local(number) {
                 "r" => self.run(number, paragraph),
-                "t" => {
+                "t" | "v" => {
                     let markup = self.text_markup(xml.name(number));
                     let format = self.format(xml.name(number).to_owned(), markup);
                     self.text(number, format, paragraph);

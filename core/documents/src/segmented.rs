@@ -1,9 +1,11 @@
 //! A document with its sentences, and the same document in another language.
 
-use dragoman_text::{Rewritten, Sentence, html::HtmlDocument, plain::PlainText};
+use dragoman_text::{
+    Rewritten, Sentence, html::HtmlDocument, markdown::Markdown, plain::PlainText,
+};
 
 use crate::{
-    Result,
+    Kind, Result,
     content::{Container, Text},
     find::{Found, whole},
     labels::relabelled,
@@ -20,8 +22,8 @@ pub struct Segmented {
     language: String,
     /// The language to translate into.
     target: String,
-    /// Whether its texts say what language they are in.
-    names_its_language: bool,
+    /// What kind of document it is.
+    kind: Kind,
     /// The sentences that are not known yet.
     open: Vec<Sentence>,
     /// What became of each sentence; nothing of those that are open.
@@ -48,7 +50,7 @@ impl Segmented {
         container: Container,
         texts: Vec<(String, Text)>,
         language: &str,
-        (target, names_its_language): (&str, bool),
+        (target, kind): (&str, Kind),
     ) -> Self {
         let whole = |document| SegmentedText::Whole(document);
         let segment = |text| match text {
@@ -58,6 +60,7 @@ impl Segmented {
                 SegmentedText::Blocks(Blocks { part, found, confirmed })
             }
             Text::Plain(text) => whole(Box::new(PlainText::parse(&text, language))),
+            Text::Markdown(text) => whole(Box::new(Markdown::parse(&text, language))),
             Text::Html(text) => whole(Box::new(HtmlDocument::parse(&text, language, true))),
         };
         let texts: Vec<(String, SegmentedText)> =
@@ -68,7 +71,7 @@ impl Segmented {
             .collect();
         let known = vec![None; open.len()];
         let (language, target) = (language.to_owned(), target.to_owned());
-        Self { container, texts, language, target, names_its_language, open, known }
+        Self { container, texts, language, target, kind, open, known }
     }
 
     /// The sentences to translate, in the order of the document.
@@ -140,8 +143,9 @@ impl Segmented {
             let (own, others) = rest.split_at(text.sentences().count());
             rest = others;
             let mut text = text.write(own);
-            if is_changed && self.names_its_language {
-                text = relabelled(&text, &self.language, &self.target).unwrap_or(text);
+            if is_changed {
+                let languages = (self.language.as_str(), self.target.as_str());
+                text = relabelled(self.kind, &text, languages).unwrap_or(text);
             }
             written.push((name.as_str(), text));
         }
@@ -191,8 +195,9 @@ impl Blocks {
         recall: &mut impl FnMut(&Sentence) -> Result<Option<Rewritten>, E>,
     ) -> Result<Vec<Option<Rewritten>>, E> {
         let mut known = Vec::new();
+        let scripts = self.part.markup.scripts();
         for (number, block) in self.part.blocks.iter().enumerate() {
-            let whole = whole(block, language);
+            let whole = whole(block, &scripts, language);
             let found = whole.as_ref().map(|whole| recall(&whole.sentence)).transpose()?.flatten();
             if let (Some(whole), Some(found)) = (whole, found) {
                 self.found[number] = vec![whole];

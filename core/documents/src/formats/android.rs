@@ -7,7 +7,15 @@ use crate::{
     xml::Xml,
 };
 
-const GRAMMAR: Grammar = Grammar { element, collapse: true, escape, unescape };
+const GRAMMAR: Grammar = Grammar {
+    element,
+    collapse: true,
+    escape,
+    unescape,
+    escape_section,
+    unescape_section,
+    has_values: true,
+};
 
 /// The strings that may be translated.
 pub(crate) fn read(source: &str, settings: &Settings) -> Result<Part> {
@@ -52,9 +60,21 @@ fn unescape(text: &str) -> Option<(String, usize)> {
     }
 }
 
+/// As [`unescape`]; quotation marks are those of tags of HTML.
+fn unescape_section(text: &str) -> Option<(String, usize)> {
+    if text.starts_with('"') { None } else { unescape(text) }
+}
+
 fn escape(text: &str) -> String {
-    let escaped = crate::xml::escape(text);
-    let escaped = escaped.replace('\\', "\\\\").replace('\'', "\\'").replace('"', "\\\"");
+    escape_backslashes(&crate::xml::escape(text))
+}
+
+fn escape_section(text: &str) -> String {
+    escape_backslashes(&flow::escape_section(text))
+}
+
+fn escape_backslashes(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('\'', "\\'").replace('"', "\\\"");
     let escaped = escaped.replace('\n', "\\n").replace('\t', "\\t");
     match escaped.starts_with(['@', '?']) {
         true => format!("\\{escaped}"),

@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::{Members, read_members};
 use crate::{
     Error, Result,
-    block::{Block, Builder},
+    block::Block,
     flow::{self, Element, Grammar},
     package::Package,
     part::Part,
-    xml::{Xml, unescape},
+    xml::Xml,
 };
 
 const GRAMMAR: Grammar = Grammar::new(element, true);
@@ -61,20 +61,10 @@ fn attributes(xml: &Xml<'_>, tokens: Range<usize>, blocks: &mut Vec<Block>) {
             continue;
         }
         for at in PROSE.iter().filter_map(|name| xml.attribute_at(number, name)) {
-            let mut builder = Builder::new(xml.source, escape, false);
-            builder.escaped(at, |text| {
-                let end = text.find(';').filter(|end| text.starts_with('&') && *end < 12)?;
-                Some((unescape(&text[..=end]).into_owned(), end + 1))
-            });
-            blocks.extend(builder.finish());
+            blocks.extend(super::attribute(xml.source, at));
         }
         attributes(xml, xml.inside(number), blocks);
     }
-}
-
-/// Writes the value of an attribute.
-fn escape(text: &str) -> String {
-    crate::xml::escape(text).replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// Whether an element is not to be translated.

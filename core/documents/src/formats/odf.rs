@@ -1,8 +1,13 @@
 //! OpenDocument: texts, presentations and tables of LibreOffice.
 
+use std::{borrow::Cow, collections::HashMap};
+
+use dragoman_text::Role;
+
 use super::{Members, read_members};
 use crate::{
     Error, Result,
+    block::Block,
     flow::{self, Element, Grammar},
     package::Package,
     part::Part,
@@ -28,7 +33,50 @@ pub(crate) fn read(package: &Package) -> Result<Members> {
 
 /// The text of one XML file.
 pub(crate) fn part(xml: &Xml<'_>) -> Part {
-    Part::new(xml.source, flow::blocks(xml, GRAMMAR))
+    let mut part = Part::new(xml.source, flow::blocks(xml, GRAMMAR));
+    part.blocks.extend(values(xml));
+    part.blocks.sort_by_key(|block| block.edits.first().map(|edit| edit.at.start));
+    let scripts = scripts(xml);
+    if !scripts.is_empty() {
+        part.blocks.iter_mut().for_each(|block| name_scripts(block, xml.source, &scripts));
+    }
+    part
+}
+
+/// The styles that set text above or below the line, each with the name of HTML for it.
+fn scripts<'a>(xml: &Xml<'a>) -> HashMap<Cow<'a, str>, &'static str> {
+    let mut scripts = HashMap::new();
+    for number in 0..xml.tokens.len() {
+        if !xml.begins(number) || xml.name(number) != "style:style" {
+            continue;
+        }
+        let properties = xml.named(number, "text-properties");
+        let position = properties.first().and_then(|&at| xml.attribute(at, "style:text-position"));
+        let script = match position.as_deref().and_then(|value| value.split(' ').next()) {
+            Some("super") => "sup",
+            Some("sub") => "sub",
+            Some(shift) if shift.starts_with('-') => "sub",
+            Some(shift) if shift.ends_with('%') && !shift.starts_with('0') => "sup",
+            _ => continue,
+        };
+        scripts.extend(xml.attribute(number, "style:name").map(|name| (name, script)));
+    }
+    scripts
+}
+
+/// Calls spans in `block` that are set above or below the line what HTML calls them.
+fn name_scripts(block: &mut Block, source: &str, scripts: &HashMap<Cow<'_, str>, &'static str>) {
+    let partners = dragoman_text::sentence::partners(block.marks.len(), |i| &block.marks[i].role);
+    for (i, partner) in partners.into_iter().enumerate() {
+        let Some(j) = partner.filter(|&j| j > i) else { continue };
+        let tag = &source[block.atoms[block.marks[i].atoms.start].raw.clone()];
+        let style =
+            tag.split_once("text:style-name=").and_then(|(_, rest)| rest.split(['"', '\'']).nth(1));
+        if let Some(script) = style.and_then(|style| scripts.get(style)) {
+            block.marks[i].role = Role::Open((*script).to_owned());
+            block.marks[j].role = Role::Close((*script).to_owned());
+        }
+    }
 }
 
 fn element(xml: &Xml<'_>, number: usize) -> Element {
@@ -45,6 +93,19 @@ fn element(xml: &Xml<'_>, number: usize) -> Element {
         "table:table-cell" if is_computed(xml, number) => Element::Skip,
         _ => Element::Other,
     }
+}
+
+/// The texts that cells say in an attribute, too: programs read that, and not what stands in the cell.
+fn values(xml: &Xml<'_>) -> Vec<Block> {
+    let is_cell = |&number: &usize| {
+        let names = ["table:table-cell", "table:covered-table-cell"];
+        xml.begins(number) && names.contains(&xml.name(number)) && !is_computed(xml, number)
+    };
+    let values = (0..xml.tokens.len()).filter(is_cell);
+    values
+        .filter_map(|number| xml.attribute_at(number, "office:string-value"))
+        .filter_map(|at| super::attribute(xml.source, at))
+        .collect()
 }
 
 /// Whether a cell holds a number, a date or the result of a formula.

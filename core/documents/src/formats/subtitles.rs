@@ -5,6 +5,7 @@
 
 mod ass;
 mod cues;
+mod line;
 
 use std::ops::Range;
 
@@ -71,7 +72,7 @@ fn add_cue(source: &str, cue: &Cue, end: &'static str, blocks: &mut Vec<Block>) 
             if number > 0 {
                 builder.text(" ", lines[first + number - 1].end..line.start, 0);
             }
-            builder.plain(line.clone(), 0);
+            line::add(source, line.clone(), &mut builder);
         }
         if let Some(mut block) = builder.finish() {
             block.finish = Finish::Lines(last - first, end);

@@ -1,5 +1,6 @@
 //! TMX: units that have no variant in the target language get one.
 
+use super::inline::inline;
 use crate::{
     Error, Result, Settings,
     block::Edit,
@@ -8,7 +9,7 @@ use crate::{
     xml::{TokenKind, Xml},
 };
 
-const GRAMMAR: Grammar = Grammar::new(element, false);
+const GRAMMAR: Grammar = Grammar { has_values: true, ..Grammar::new(element, false) };
 
 /// The segments without a translation into the target language.
 pub(crate) fn read(source: &str, settings: &Settings) -> Result<Part> {
@@ -75,11 +76,9 @@ fn is_language(code: &str, other: &str) -> bool {
 }
 
 fn element(xml: &Xml<'_>, number: usize) -> Element {
-    let text = xml.text(xml.inside(number));
-    let text = text.trim();
     match xml.local(number) {
         "hi" => Element::Inline,
-        "ph" if !text.is_empty() && !text.starts_with(['<', '\\']) => Element::Word,
+        "ph" | "bpt" | "ept" => inline(xml, number),
         _ => Element::Point,
     }
 }

@@ -1,5 +1,6 @@
 //! XLIFF 1.2 and 2.0: segments that have no translation get one; what a model says is marked for review.
 
+use super::inline::inline;
 use crate::{
     Result, Settings,
     block::{Block, Edit, When},
@@ -8,7 +9,7 @@ use crate::{
     xml::{TokenKind, Xml},
 };
 
-const GRAMMAR: Grammar = Grammar::new(element, false);
+const GRAMMAR: Grammar = Grammar { has_values: true, ..Grammar::new(element, false) };
 
 /// The segments without a translation.
 pub(crate) fn read(source: &str, settings: &Settings) -> Result<Part> {
@@ -52,12 +53,27 @@ impl Walk<'_, '_> {
 
     /// Prepares to say in a tag what the language of the translations is, if it does not yet.
     fn name_language(&mut self, number: usize, beside: &str, name: &str) {
-        let has = |name| self.xml.attribute(number, name).is_some();
-        if has(beside) {
-            let at = self.xml.attribute_at(number, beside).map_or(0, |at| at.end + 1);
-            let edit = || Edit::literal(at..at, format!(" {name}=\"{}\"", self.target));
-            self.language = (!has(name) && !self.target.is_empty()).then(edit);
+        if let Some(at) = self.xml.attribute_at(number, beside) {
+            let at = at.end + 1;
+            let add = || Edit::literal(at..at, format!(" {name}=\"{}\"", self.target));
+            self.language = match self.xml.attribute_at(number, name) {
+                _ if self.target.is_empty() => None,
+                None => Some(add()),
+                // A file that somebody began to translate into another language stays one of it.
+                Some(at) if !is_same(&self.xml.source[at.clone()], self.target) => {
+                    (!self.has_targets(number)).then(|| Edit::literal(at, self.target))
+                }
+                Some(_) => None,
+            };
         }
+    }
+
+    /// Whether a translation stands in the element `number`.
+    fn has_targets(&self, number: usize) -> bool {
+        let xml = self.xml;
+        let is_target = |child: &usize| xml.begins(*child) && xml.local(*child) == "target";
+        let mut targets = xml.inside(number).filter(is_target);
+        targets.any(|target| !xml.text(xml.inside(target)).trim().is_empty())
     }
 
     fn unit(&mut self, number: usize) {
@@ -151,6 +167,12 @@ impl State {
     }
 }
 
+/// Whether two codes name the same language.
+fn is_same(code: &str, other: &str) -> bool {
+    let base = |code: &str| code.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+    base(code) == base(other)
+}
+
 /// The white space before an element.
 fn indentation<'a>(xml: &Xml<'a>, number: usize) -> &'a str {
     let before = number.checked_sub(1).map(|before| &xml.tokens[before]);
@@ -165,14 +187,7 @@ fn element(xml: &Xml<'_>, number: usize) -> Element {
             Element::Word
         }
         "g" | "pc" | "mrk" => Element::Inline,
-        "ph" | "it" | "bpt" | "ept" | "x" if stands_for_a_word(xml, number) => Element::Word,
+        "ph" | "it" | "bpt" | "ept" | "x" | "sc" | "ec" => inline(xml, number),
         _ => Element::Point,
     }
-}
-
-/// Whether a placeholder stands for a value in the sentence, not for a tag.
-fn stands_for_a_word(xml: &Xml<'_>, number: usize) -> bool {
-    let text = xml.text(xml.inside(number));
-    let text = text.trim();
-    !text.is_empty() && !text.starts_with(['<', '\\'])
 }

@@ -27,6 +27,7 @@ pub(crate) fn read(source: &str, _: &Settings) -> Result<Part> {
             Event::Scalar(value, style, _, tag) => {
                 let raw = position(span.start.index())..position(span.end.index());
                 if !is_key && tag.is_none() {
+                    let raw = without_anchor(source, raw);
                     blocks.extend(scalar(source, raw, &value, style));
                 }
             }
@@ -52,6 +53,15 @@ pub(crate) fn read(source: &str, _: &Settings) -> Result<Part> {
 /// For each character of `source` its first byte.
 fn byte_positions(source: &str) -> Vec<usize> {
     source.char_indices().map(|(at, _)| at).collect()
+}
+
+/// The bytes of a scalar without the anchor before it.
+fn without_anchor(source: &str, raw: Range<usize>) -> Range<usize> {
+    let text = source.get(raw.clone()).unwrap_or_default();
+    let Some(anchored) = text.strip_prefix('&') else { return raw };
+    let end = anchored.find(char::is_whitespace).unwrap_or(anchored.len());
+    let behind = anchored[end..].trim_start();
+    raw.end - behind.len()..raw.end
 }
 
 fn scalar(source: &str, raw: Range<usize>, value: &str, style: ScalarStyle) -> Option<Block> {
@@ -83,7 +93,7 @@ fn scalar(source: &str, raw: Range<usize>, value: &str, style: ScalarStyle) -> O
         ScalarStyle::DoubleQuoted => {
             let inside = quoted(text, raw.start, '"')?;
             let mut builder = Builder::new(source, super::json::escape, false);
-            builder.escaped(inside, |text| unescape(text).or_else(|| folded(text)));
+            add_double_quoted(source, inside, &mut builder);
             (builder.text_so_far() == value).then(|| builder.finish())?
         }
         ScalarStyle::Literal | ScalarStyle::Folded => lines(source, raw, value, style),
@@ -108,17 +118,50 @@ fn folded(text: &str) -> Option<(String, usize)> {
     Some((if ends == 1 { " ".into() } else { "\n".repeat(ends.saturating_sub(1)) }, length))
 }
 
+/// Adds what stands in double quotation marks; a backslash at the end of a line joins it with the next.
+fn add_double_quoted(source: &str, inside: Range<usize>, builder: &mut Builder<'_>) {
+    let read = |text: &str| unescape(text).or_else(|| folded(text));
+    let (mut start, mut at) = (inside.start, inside.start);
+    while let Some(found) = source[at..inside.end].find('\\') {
+        at += found;
+        let rest = &source[at + 1..inside.end];
+        if rest.starts_with(['\n', '\r']) {
+            builder.escaped(start..at, read);
+            start = inside.end - rest.trim_start().len();
+            builder.hidden(at..start);
+            at = start;
+        } else {
+            at += 1 + rest.chars().next().map_or(0, char::len_utf8);
+        }
+    }
+    builder.escaped(start..inside.end, read);
+}
+
 fn unescape(text: &str) -> Option<(String, usize)> {
     let rest = text.strip_prefix('\\')?;
-    match rest.chars().next()? {
-        'x' => {
-            let code = u32::from_str_radix(rest.get(1..3)?, 16).ok()?;
-            Some((char::from_u32(code)?.into(), 4))
-        }
-        ' ' => Some((" ".into(), 2)),
-        '_' => Some(("\u{a0}".into(), 2)),
-        _ => super::json::unescape(text),
+    let c = rest.chars().next()?;
+    let digits = match c {
+        'x' => 2,
+        'U' => 8,
+        _ => 0,
+    };
+    if digits > 0 {
+        let code = u32::from_str_radix(rest.get(1..1 + digits)?, 16).ok()?;
+        return Some((char::from_u32(code)?.into(), 2 + digits));
     }
+    let read = match c {
+        ' ' | '\t' => c,
+        '_' => '\u{a0}',
+        'N' => '\u{85}',
+        'L' => '\u{2028}',
+        'P' => '\u{2029}',
+        'e' => '\u{1b}',
+        'a' => '\u{7}',
+        'v' => '\u{b}',
+        '0' => '\0',
+        _ => return super::json::unescape(text),
+    };
+    Some((read.into(), 2))
 }
 
 /// A scalar of whole lines, which an indicator such as `|` begins.
@@ -130,29 +173,44 @@ fn lines(source: &str, raw: Range<usize>, value: &str, style: ScalarStyle) -> Op
     at = source[..at].rfind('\n').map_or(0, |end| end + 1);
     let content = &source[at..raw.end];
     let first = content.lines().find(|line| !line.trim().is_empty())?;
-    let indent = first.len() - first.trim_start_matches(' ').len();
+    // What is indented further than the header says has blanks at its beginning.
+    let own = value.lines().find(|line| !line.trim().is_empty()).map_or(0, indent);
+    let indented = indent(first).checked_sub(own)?;
     let mut builder = Builder::new(source, str::to_owned, false);
-    let mut expected = String::new();
-    let mut end_before: Option<Range<usize>> = None;
+    // Where the last line with words ended, whether it stands further in, and empty lines since.
+    let mut before: Option<(usize, bool, usize)> = None;
     for line in content.split_inclusive('\n') {
         let body = line.trim_end_matches(['\n', '\r']);
-        let skip = indent.min(body.len() - body.trim_start_matches(' ').len());
-        if let Some(end) = end_before.take() {
-            let joins = style == ScalarStyle::Folded
-                && !body.trim().is_empty()
-                && !expected.ends_with('\n')
-                && !body[skip..].starts_with(' ');
-            let between = if joins { " " } else { "\n" };
-            builder.text(between, end.start..at + skip, 0);
-            expected.push_str(between);
-        }
-        builder.plain(at + skip..at + body.len(), 0);
-        expected.push_str(&body[skip..]);
-        end_before = Some(at + body.len()..at + line.len());
+        let skip = indented.min(indent(body));
+        let start = at;
         at += line.len();
+        let is_further = body[skip..].starts_with([' ', '\t']);
+        if body[skip..].is_empty() {
+            before = before.map(|(end, further, empty)| (end, further, empty + 1));
+            if before.is_none() {
+                builder.text("\n", start..at, 0);
+            }
+            continue;
+        }
+        if let Some((end, was_further, empty)) = before {
+            let is_folded = style == ScalarStyle::Folded && !was_further && !is_further;
+            let between = match (is_folded, empty) {
+                (true, 0) => " ".to_owned(),
+                (true, empty) => "\n".repeat(empty),
+                (false, empty) => "\n".repeat(empty + 1),
+            };
+            builder.text(&between, end..start + skip, 0);
+        }
+        builder.plain(start + skip..start + body.len(), 0);
+        before = Some((start + body.len(), is_further, 0));
     }
-    let is_it = expected.trim_end() == value.trim_end();
+    let is_it = builder.text_so_far().trim_end() == value.trim_end();
     is_it.then(|| builder.finish())?
+}
+
+/// The spaces that a line begins with.
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
 }
 
 /// A plain scalar where YAML takes it for that text, else a quoted one.

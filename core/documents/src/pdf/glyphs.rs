@@ -21,7 +21,7 @@ use hayro_interpret::{
 use super::FORMAT;
 use crate::{Error, Limits, Result};
 
-/// A letter, or a few that are drawn as one. Points, from the top left corner of the page.
+/// A letter, or a few that are drawn as one. Points, from the top left corner of its sheet.
 #[derive(Debug, Clone)]
 pub(super) struct Glyph {
     pub(super) text: String,
@@ -37,10 +37,40 @@ pub(super) struct Glyph {
 /// What stands on a page.
 #[derive(Debug, Default)]
 pub(super) struct Page {
-    pub(super) height: f32,
-    pub(super) glyphs: Vec<Glyph>,
+    /// The letters that are upright, and those that are turned to the left, to the right, and around.
+    pub(super) sheets: [Sheet; 4],
     /// Letters of which nobody knows what they are.
     pub(super) unknown: usize,
+    /// Whether there are pictures or drawings.
+    pub(super) is_drawn_on: bool,
+}
+
+/// The letters of a page that are turned alike, as one sees them who turns the page so that they are upright.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Sheet {
+    pub(super) height: f32,
+    pub(super) glyphs: Vec<Glyph>,
+}
+
+impl Page {
+    /// An empty page, and how each of its sheets is turned.
+    fn new(width: f32, height: f32) -> (Self, [Affine; 4]) {
+        let sheet = |height| Sheet { height, glyphs: Vec::new() };
+        let sheets = [sheet(height), sheet(width), sheet(width), sheet(height)];
+        let (width, height) = (f64::from(width), f64::from(height));
+        let turns = [
+            Affine::IDENTITY,
+            Affine::new([0.0, 1.0, -1.0, 0.0, height, 0.0]),
+            Affine::new([0.0, -1.0, 1.0, 0.0, 0.0, width]),
+            Affine::new([-1.0, 0.0, 0.0, -1.0, width, height]),
+        ];
+        (Self { sheets, ..Self::default() }, turns)
+    }
+
+    /// Letters on it.
+    pub(super) fn letters(&self) -> usize {
+        self.sheets.iter().map(|sheet| sheet.glyphs.len()).sum()
+    }
 }
 
 /// Why a page was not read to its end.
@@ -73,6 +103,9 @@ fn read_pages(bytes: Vec<u8>, limits: &Limits) -> Result<Vec<Page>> {
     if !bytes[start..].starts_with(b"%PDF") {
         return Err(Error::broken(FORMAT, "it does not begin as one"));
     }
+    if is_cut_off(&bytes) {
+        return Err(Error::broken(FORMAT, "it is cut off: the end of the file is missing"));
+    }
     let pdf = Pdf::new(bytes).map_err(|error| match error {
         LoadPdfError::Decryption(_) => Error::Encrypted { format: FORMAT },
         LoadPdfError::Invalid => Error::broken(FORMAT, "it is damaged"),
@@ -91,8 +124,8 @@ fn read_pages(bytes: Vec<u8>, limits: &Limits) -> Result<Vec<Page>> {
         let to_page = page.initial_transform(true).to_kurbo();
         let settings = InterpreterSettings::default();
         let mut context = Context::new(to_page, bounds, &cache, pdf.xref(), settings);
-        let mut reader =
-            Reader { page: Page { height, ..Page::default() }, bounds, deadline, left };
+        let (page_read, turns) = Page::new(width, height);
+        let mut reader = Reader { page: page_read, turns, bounds, deadline, left };
         interpret_page(page, &mut context, &mut reader);
         left = reader.left;
         read.push(reader.page);
@@ -100,9 +133,20 @@ fn read_pages(bytes: Vec<u8>, limits: &Limits) -> Result<Vec<Page>> {
     Ok(read)
 }
 
+/// Whether an object is the last thing in a file: what says where the objects are comes behind them all.
+///
+/// Readers repair such a file, and leave out the pages that are missing.
+fn is_cut_off(bytes: &[u8]) -> bool {
+    let last = |word: &[u8]| bytes.windows(word.len()).rposition(|window| window == word);
+    let end = last(b"startxref").max(last(b"trailer")).max(last(b"%%EOF"));
+    end < last(b"endobj")
+}
+
 /// Takes the letters that are drawn.
 struct Reader {
     page: Page,
+    /// What each sheet of the page makes of a place on it.
+    turns: [Affine; 4],
     bounds: Rect,
     deadline: Instant,
     /// Letters that may still come.
@@ -129,19 +173,21 @@ impl Reader {
             Drawn::Outline(glyph) => glyph.advance_width(),
             Drawn::Type3(glyph) => glyph.advance_width(),
         };
-        let origin = transform * Point::ZERO;
-        let up = transform * Point::new(0.0, 1000.0) - origin;
-        let end = transform * Point::new(f64::from(advance.unwrap_or(500.0)), 0.0);
-        let size = up.hypot();
-        let is_upright = up.x.abs() < 0.3 * size && up.y < 0.0 && end.x > origin.x - 0.01;
-        if !is_upright || !(0.5..2000.0).contains(&size) || !self.bounds.contains(origin) {
-            return; // watermarks, and what is written along the margin
+        if !self.bounds.contains(transform * Point::ZERO) {
+            return; // nobody sees it
         }
+        let advance = f64::from(advance.unwrap_or(500.0));
+        let placed = |turn: &Affine| upright(*turn * transform, advance);
+        let Some((sheet, (origin, end, size))) =
+            self.turns.iter().enumerate().find_map(|(i, turn)| Some((i, placed(turn)?)))
+        else {
+            return; // watermarks, and what is mirrored
+        };
         match self.left.checked_sub(1) {
             Some(left) => self.left = left,
             None => resume_unwind(Box::new(Stop::Long)),
         }
-        self.page.glyphs.push(Glyph {
+        self.page.sheets[sheet].glyphs.push(Glyph {
             text: without_ligatures(&text),
             x: origin.x as f32,
             end: end.x as f32,
@@ -149,6 +195,16 @@ impl Reader {
             size: size as f32,
         });
     }
+}
+
+/// Where a letter begins and ends, and its size, if it is upright.
+fn upright(transform: Affine, advance: f64) -> Option<(Point, Point, f64)> {
+    let origin = transform * Point::ZERO;
+    let up = transform * Point::new(0.0, 1000.0) - origin;
+    let end = transform * Point::new(advance, 0.0);
+    let size = up.hypot();
+    let is_upright = up.x.abs() < 0.3 * size && up.y < 0.0 && end.x > origin.x - 0.01;
+    (is_upright && (0.5..2000.0).contains(&size)).then_some((origin, end, size))
 }
 
 /// `text` with letters in place of ligatures, and without what nobody sees.
@@ -172,6 +228,7 @@ fn without_ligatures(text: &str) -> String {
 
 impl Device<'_> for Reader {
     fn draw_path(&mut self, _: &BezPath, _: DrawProps<'_>, _: &DrawMode) {
+        self.page.is_drawn_on = true;
         self.check();
     }
 
@@ -191,6 +248,7 @@ impl Device<'_> for Reader {
     }
 
     fn draw_image(&mut self, _: Image<'_, '_>, _: ImageDrawProps<'_>) {
+        self.page.is_drawn_on = true;
         self.check();
     }
 

@@ -2,28 +2,65 @@
 
 use std::collections::HashMap;
 
-use super::glyphs::{Glyph, Page};
+use super::glyphs::{Glyph, Sheet};
 
 /// A gap that is a space, and one that two columns have between them, in sizes of the font.
 const SPACE: f32 = 0.17;
-const GAP: f32 = 1.5;
+pub(super) const GAP: f32 = 1.5;
+
+/// A gap that may be that between two columns which stand close together.
+const NARROW: f32 = 0.8;
 
 /// The share of a page, at its top and its bottom, in which running heads and page numbers stand.
 const MARGIN: f32 = 0.1;
 
 /// A piece of a line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Line {
     pub(super) text: String,
     pub(super) x: f32,
     pub(super) end: f32,
     pub(super) y: f32,
     pub(super) size: f32,
+    /// Its wide gaps, from the left.
+    pub(super) gaps: Vec<Inner>,
 }
 
-/// The lines of a page, from the top to the bottom, those of one height from the left.
-pub(super) fn of_page(page: &Page) -> Vec<Line> {
-    let mut glyphs: Vec<&Glyph> = page.glyphs.iter().collect();
+/// A wide gap within a line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inner {
+    pub(super) begin: f32,
+    pub(super) end: f32,
+    /// Words before it.
+    words: usize,
+}
+
+impl Line {
+    /// What stands before a gap of the line, and what stands behind it.
+    pub(super) fn split(&self, gap: Inner) -> (Self, Self) {
+        let words: Vec<&str> = self.text.split(' ').collect();
+        let (before, behind) = words.split_at(gap.words.min(words.len()));
+        let is_before = |other: &&Inner| other.end < gap.end;
+        let left = Self {
+            text: before.join(" "),
+            end: gap.begin,
+            gaps: self.gaps.iter().filter(is_before).copied().collect(),
+            ..self.clone()
+        };
+        let rest = self.gaps.iter().filter(|other| other.begin > gap.begin);
+        let right = Self {
+            text: behind.join(" "),
+            x: gap.end,
+            gaps: rest.map(|other| Inner { words: other.words - gap.words, ..*other }).collect(),
+            ..self.clone()
+        };
+        (left, right)
+    }
+}
+
+/// The lines of a sheet, from the top to the bottom, those of one height from the left.
+pub(super) fn of_sheet(sheet: &Sheet) -> Vec<Line> {
+    let mut glyphs: Vec<&Glyph> = sheet.glyphs.iter().collect();
     glyphs.sort_by(|a, b| a.y.total_cmp(&b.y));
     let mut rows: Vec<Vec<&Glyph>> = Vec::new();
     for glyph in glyphs {
@@ -76,7 +113,9 @@ fn line(mut piece: Vec<&Glyph>) -> Option<Line> {
         piece.reverse();
     }
     let mut text = String::new();
+    let mut gaps = Vec::new();
     let mut last: Option<&Glyph> = None;
+    let mut inked = x; // where the last letter ends that is no space
     for glyph in &piece {
         let gap = match last {
             Some(last) if is_reversed => last.x - glyph.end,
@@ -86,6 +125,12 @@ fn line(mut piece: Vec<&Glyph>) -> Option<Line> {
         if gap > SPACE * size && !text.ends_with(' ') && !glyph.text.starts_with(' ') {
             text.push(' ');
         }
+        let is_blank = glyph.text.trim().is_empty();
+        if !is_blank && !is_reversed && glyph.x - inked > NARROW * size {
+            let words = text.split_whitespace().count();
+            gaps.push(Inner { begin: inked, end: glyph.x, words });
+        }
+        inked = if is_blank { inked } else { glyph.end };
         text.push_str(&glyph.text);
         last = Some(glyph);
     }
@@ -95,7 +140,7 @@ fn line(mut piece: Vec<&Glyph>) -> Option<Line> {
     };
     let words: Vec<&str> = text.split_whitespace().collect();
     let end = piece.iter().map(|glyph| glyph.end).fold(x, f32::max);
-    (!words.is_empty()).then(|| Line { text: words.join(" "), x, end, y, size })
+    (!words.is_empty()).then(|| Line { text: words.join(" "), x, end, y, size, gaps })
 }
 
 /// Whether a letter is written from right to left.

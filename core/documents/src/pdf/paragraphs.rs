@@ -20,37 +20,62 @@ pub(super) struct Paragraph {
     pub(super) heading: u8,
 }
 
-/// The paragraphs of all pages, whose lines are in the order of reading.
-pub(super) fn of_pages(pages: Vec<Vec<Placed>>) -> Vec<Paragraph> {
+/// The lines of a page in the order of reading.
+#[derive(Debug)]
+pub(super) struct PageLines {
+    pub(super) lines: Vec<Placed>,
+    /// Whether they are turned, beside more text that is not: that goes on around them.
+    pub(super) is_aside: bool,
+}
+
+/// A line that was read, its page, and its paragraph.
+struct Last {
+    page: usize,
+    placed: Placed,
+    paragraph: usize,
+}
+
+/// The paragraphs of all pages.
+pub(super) fn of_pages(pages: Vec<PageLines>) -> Vec<Paragraph> {
     let words = words(&pages);
     let leading = usual_leading(&pages);
     let mut paragraphs: Vec<Paragraph> = Vec::new();
-    let mut last: Option<(usize, Placed)> = None;
-    for (page, lines) in pages.into_iter().enumerate() {
+    let (mut last_aside, mut last_of_body): (Option<Last>, Option<Last>) = (None, None);
+    for (page, PageLines { lines, is_aside }) in pages.into_iter().enumerate() {
+        let last = if is_aside { &mut last_aside } else { &mut last_of_body };
         for placed in lines {
-            let goes_on = last.as_ref().is_some_and(|(last_page, last)| {
-                let is_next = *last_page == page && last.line.y < placed.line.y;
-                goes_on(last, &placed, is_next.then_some(leading))
+            let open = last.as_ref().filter(|last| {
+                let is_next = last.page == page && is_below(&last.placed, &placed);
+                goes_on(&last.placed, &placed, is_next.then_some(leading))
             });
-            match paragraphs.last_mut().filter(|_| goes_on) {
-                Some(paragraph) => append(&mut paragraph.text, &placed.line.text, &words),
-                None => paragraphs.push(Paragraph {
-                    text: placed.line.text.clone(),
-                    size: placed.line.size,
-                    heading: 0,
-                }),
-            }
-            last = Some((page, placed));
+            let paragraph = match open.map(|last| last.paragraph) {
+                Some(open) => {
+                    append(&mut paragraphs[open].text, &placed.line.text, &words);
+                    open
+                }
+                None => {
+                    let Line { text, size, .. } = placed.line.clone();
+                    paragraphs.push(Paragraph { text, size, heading: 0 });
+                    paragraphs.len() - 1
+                }
+            };
+            *last = Some(Last { page, placed, paragraph });
         }
     }
     mark_headings(&mut paragraphs);
     paragraphs
 }
 
+/// Whether `next` stands below `last`, and not in the column beside it.
+fn is_below(last: &Placed, next: &Placed) -> bool {
+    let is_beside = last.column.1 <= next.column.0 || next.column.1 <= last.column.0;
+    last.line.y < next.line.y && !is_beside
+}
+
 /// The distance of lines that is most common, in sizes of their font.
-fn usual_leading(pages: &[Vec<Placed>]) -> f32 {
+fn usual_leading(pages: &[PageLines]) -> f32 {
     let mut counts: HashMap<i32, usize> = HashMap::new();
-    for pair in pages.iter().flat_map(|lines| lines.windows(2)) {
+    for pair in pages.iter().flat_map(|page| page.lines.windows(2)) {
         let (a, b) = (&pair[0].line, &pair[1].line);
         let distance = (b.y - a.y) / a.size.max(0.1);
         if pair[0].column == pair[1].column && (0.8..2.5).contains(&distance) {
@@ -123,8 +148,8 @@ fn append(text: &mut String, line: &str, words: &HashSet<String>) {
 }
 
 /// The words of all lines but those that a line end may part.
-fn words(pages: &[Vec<Placed>]) -> HashSet<String> {
-    let lines = pages.iter().flatten();
+fn words(pages: &[PageLines]) -> HashSet<String> {
+    let lines = pages.iter().flat_map(|page| &page.lines);
     let inner = |placed: &Placed| {
         let words: Vec<String> = placed.line.text.split_whitespace().map(bare).collect();
         words.get(1..words.len().saturating_sub(1)).unwrap_or_default().to_vec()
@@ -160,7 +185,7 @@ mod tests {
     use super::*;
 
     /// Lines of a column of 300 points, 12 apart.
-    fn page(lines: &[(&str, f32)]) -> Vec<Placed> {
+    fn page(lines: &[(&str, f32)]) -> PageLines {
         let line = |(number, (text, end)): (usize, &(&str, f32))| Placed {
             line: Line {
                 text: (*text).to_owned(),
@@ -168,13 +193,14 @@ mod tests {
                 end: *end,
                 y: 12.0 * number as f32,
                 size: 10.0,
+                ..Line::default()
             },
             column: (0.0, 300.0),
         };
-        lines.iter().enumerate().map(line).collect()
+        PageLines { lines: lines.iter().enumerate().map(line).collect(), is_aside: false }
     }
 
-    fn texts(pages: Vec<Vec<Placed>>) -> Vec<String> {
+    fn texts(pages: Vec<PageLines>) -> Vec<String> {
         of_pages(pages).into_iter().map(|paragraph| paragraph.text).collect()
     }
 
@@ -199,5 +225,16 @@ mod tests {
         let second = page(&[("on there.", 80.0), ("A third.", 80.0)]);
         let expected = ["One sentence here.", "Another that goes on there.", "A third."];
         assert_eq!(texts(vec![first, second]), expected);
+    }
+
+    #[test]
+    fn a_paragraph_goes_on_around_text_that_is_turned() {
+        let first = page(&[("One that goes", 300.0)]);
+        let aside = PageLines { is_aside: true, ..page(&[("From the margin", 300.0)]) };
+        let second = page(&[("on there.", 80.0)]);
+        assert_eq!(
+            texts(vec![first, aside, second]),
+            ["One that goes on there.", "From the margin"]
+        );
     }
 }

@@ -4,6 +4,7 @@ use dragoman_documents::{Document, Error, Kind, Limits, Settings};
 
 use super::{
     office::docx,
+    opendocument::odt,
     samples,
     zip::{zipped, zipped_bytes},
 };
@@ -83,6 +84,55 @@ fn encrypted_and_old_files_are_named() {
         }
     }
     assert!(matches!(error("a.docx", &zip, &Limits::default()), Error::Encrypted { .. }));
+}
+
+#[test]
+fn a_file_that_is_not_what_its_name_says_is_named() {
+    let (word, text) = (docx("<w:p/>"), odt("<text:p>One</text:p>"));
+    let without = |missing: &str| {
+        let members =
+            ["[Content_Types].xml", "word/document.xml", "word/header1.xml", "word/styles.xml"];
+        let members: Vec<_> = members
+            .into_iter()
+            .filter(|name| *name != missing)
+            .map(|name| (name, "<x/>"))
+            .collect();
+        zipped(&members)
+    };
+    for (name, bytes, reason) in [
+        ("a.odt", &word, "it is a document of Word; name it so, as `.docx`"),
+        ("a.xlsx", &word, "it is a document of Word"),
+        ("a.epub", &text, "it is a document of OpenDocument; name it so, as `.odt`"),
+        ("a.docx", &without("word/document.xml"), "`word/document.xml` is missing"),
+        ("a.docx", &without("[Content_Types].xml"), "`[Content_Types].xml` is missing"),
+        (
+            "a.odt",
+            &zipped(&[("mimetype", "x"), ("styles.xml", "<x/>")]),
+            "`content.xml` is missing",
+        ),
+        ("a.txt", &super::pdf::sample(), "it is a PDF"),
+        ("a.md", &word, "it is a package"),
+        ("a.properties", &b"{ \"a\": \"The house\" }".to_vec(), "it is JSON"),
+    ] {
+        let error = error(name, bytes, &Limits::default()).to_string();
+        assert!(error.contains(reason), "{name}: {error}");
+    }
+}
+
+#[test]
+fn the_document_may_have_another_name_in_its_package() {
+    let body = docx("<w:p><w:r><w:t>Good morning</w:t></w:r></w:p>");
+    let types = "<Types/>";
+    let package = zipped(&[
+        ("[Content_Types].xml", types),
+        (
+            "_rels/.rels",
+            "<Relationships><Relationship Id=\"a\" Type=\"http://x/officeDocument\" Target=\"/word/main.xml\"/></Relationships>",
+        ),
+        ("word/main.xml", &super::zip::member(&body, "word/document.xml")),
+        ("word/other.xml", "<w:p><w:r><w:t>Kept</w:t></w:r></w:p>"),
+    ]);
+    assert_eq!(super::asked("a.docx", &package), ["Good morning"]);
 }
 
 #[test]

@@ -41,3 +41,23 @@ fn a_book_says_its_new_language() {
     assert_eq!(member(&out, "OEBPS/content.opf"), expected);
     assert!(translated("a.epub", &book, str::to_owned).expect("it is a book") == book);
 }
+
+#[test]
+fn files_of_messages_say_their_new_language() {
+    let arb = "{\n  \"@@locale\": \"en\",\n  \"a\": \"Good day\"\n}\n";
+    assert_eq!(
+        text("a.arb", arb, shout),
+        arb.replace("\"en\"", "\"de\"").replace("Good day", "GOOD DAY")
+    );
+    assert_eq!(text("a.arb", arb, str::to_owned), arb);
+    let po = "msgid \"\"\nmsgstr \"\"\n\"Language: en\\n\"\n\nmsgid \"Good day\"\nmsgstr \"\"\n";
+    assert!(text("a.po", po, shout).contains("\"Language: de\\n\""));
+    let xliff = |target: &str| {
+        format!(
+            "<xliff version=\"1.2\"><file source-language=\"en\" target-language=\"fr\"><body><trans-unit id=\"1\"><source>Good day</source></trans-unit><trans-unit id=\"2\"><source>No</source>{target}</trans-unit></body></file></xliff>"
+        )
+    };
+    assert!(text("a.xlf", &xliff(""), shout).contains("target-language=\"de\""));
+    let begun = xliff("<target>Non</target>");
+    assert!(text("a.xlf", &begun, shout).contains("target-language=\"fr\""));
+}

@@ -3,6 +3,7 @@
 mod bad_files;
 mod labels;
 mod libreoffice;
+mod notes;
 mod office;
 mod opendocument;
 mod pdf;

@@ -16,14 +16,14 @@ pub(crate) fn docx(body: &str) -> Vec<u8> {
 }
 
 /// The body of the translation of a Word document by `model`.
-fn body(body: &str, model: impl FnMut(&str) -> String) -> String {
+pub(crate) fn body(body: &str, model: impl FnMut(&str) -> String) -> String {
     let package = translated("a.docx", &docx(body), model).expect("it can be read");
     let document = member(&package, "word/document.xml");
     let (_, body) = document.split_once("<w:body>").expect("a body");
     body.trim_end_matches("</w:body></w:document>").to_owned()
 }
 
-fn run(settings: &str, text: &str) -> String {
+pub(crate) fn run(settings: &str, text: &str) -> String {
     format!("<w:r>{settings}<w:t xml:space=\"preserve\">{text}</w:t></w:r>")
 }
 
@@ -149,6 +149,82 @@ fn slides_and_their_notes_are_translated() {
         "{slide}"
     );
     assert!(member(&out, "ppt/slideLayouts/slideLayout1.xml").contains("Click"));
+}
+
+#[test]
+fn a_cell_that_says_the_same_as_the_head_of_a_table_is_translated() {
+    let sheet = |word: &str, sum: &str| {
+        format!(
+            "<worksheet><sheetData><row r=\"1\"><c r=\"A1\" t=\"s\"><v>0</v></c><c r=\"B1\" t=\"inlineStr\"><is><t>Size &amp; age</t></is></c></row>\
+             <row r=\"2\">{word}<c r=\"B2\"><v>0</v></c></row><row r=\"3\">{sum}</row></sheetData></worksheet>"
+        )
+    };
+    let source = sheet(
+        "<c r=\"A2\" t=\"s\" s=\"3\"><v>0</v></c>",
+        "<c t=\"inlineStr\"><is><t>Size &amp; age</t></is></c>",
+    );
+    let other = "<worksheet><sheetData><row><c t=\"s\"><v>0</v></c><c t=\"s\"><v>1</v></c></row></sheetData></worksheet>";
+    let strings = "<sst><si><t>Name</t></si><si><t>Town</t></si></sst>";
+    let relations = "<Relationships><Relationship Id=\"r\" Type=\"http://x/relationships/table\" Target=\"../tables/table1.xml\"/></Relationships>";
+    let package = zipped(&[
+        ("[Content_Types].xml", "<Types/>"),
+        ("xl/sharedStrings.xml", strings),
+        ("xl/worksheets/sheet1.xml", &source),
+        ("xl/worksheets/_rels/sheet1.xml.rels", relations),
+        ("xl/worksheets/sheet2.xml", other),
+        (
+            "xl/tables/table1.xml",
+            "<table ref=\"A1:B2\"><tableColumn name=\"Name\"/><tableColumn name=\"Size &amp;amp; age\"/></table>",
+        ),
+    ]);
+    let out = translated("a.xlsx", &package, shout).expect("it can be read");
+    assert_eq!(
+        member(&out, "xl/sharedStrings.xml"),
+        "<sst><si><t>Name</t></si><si><t xml:space=\"preserve\">TOWN</t></si></sst>"
+    );
+    let cell = "<is><t xml:space=\"preserve\">NAME</t></is></c>";
+    let expected = sheet(
+        &format!("<c r=\"A2\" t=\"inlineStr\" s=\"3\">{cell}"),
+        "<c t=\"inlineStr\"><is><t xml:space=\"preserve\">SIZE &amp; AGE</t></is></c>",
+    );
+    assert_eq!(member(&out, "xl/worksheets/sheet1.xml"), expected);
+    let expected = other.replacen("\"s\"><v>0</v></c>", &format!("\"inlineStr\">{cell}"), 1);
+    assert_eq!(member(&out, "xl/worksheets/sheet2.xml"), expected);
+    assert!(translated("a.xlsx", &package, str::to_owned).expect("it can be read") == package);
+}
+
+#[test]
+fn labels_and_names_of_charts_are_translated_and_their_numbers_stay() {
+    let points = |cache: &str, points: &[&str]| {
+        let points: String =
+            points.iter().map(|text| format!("<c:pt idx=\"0\"><c:v>{text}</c:v></c:pt>")).collect();
+        format!("<c:{cache}><c:ptCount val=\"1\"/>{points}</c:{cache}>")
+    };
+    let chart = |title: &str, labels: &[&str]| {
+        format!(
+            "<c:chartSpace><c:title><a:p><a:r><a:t>{title}</a:t></a:r></a:p></c:title><c:cat><c:strRef><c:f>Sheet1!$A$2</c:f>{}</c:strRef></c:cat>\
+             <c:cat><c:multiLvlStrRef><c:multiLvlStrCache><c:lvl><c:pt idx=\"0\"><c:v>{}</c:v></c:pt></c:lvl></c:multiLvlStrCache></c:multiLvlStrRef></c:cat>\
+             <c:val><c:numRef>{}</c:numRef></c:val></c:chartSpace>",
+            points("strCache", labels),
+            labels[0],
+            points("numCache", &["General", "12.5"]),
+        )
+    };
+    let package = zipped(&[
+        ("[Content_Types].xml", "<Types/>"),
+        ("ppt/slides/slide1.xml", "<p:sld/>"),
+        ("ppt/charts/chart1.xml", &chart("Sales", &["North &amp; south", "2024"])),
+        (
+            "ppt/diagrams/data1.xml",
+            "<d:pt><d:t><a:p><a:r><a:t>First step</a:t></a:r></a:p></d:t></d:pt>",
+        ),
+    ]);
+    let out = translated("a.pptx", &package, shout).expect("it can be read");
+    assert_eq!(
+        member(&out, "ppt/charts/chart1.xml"),
+        chart("SALES", &["NORTH &amp; SOUTH", "2024"])
+    );
+    assert!(member(&out, "ppt/diagrams/data1.xml").contains(">FIRST STEP<"));
 }
 
 #[test]

@@ -54,6 +54,24 @@ fn cells_with_numbers_dates_and_formulas_stay() {
 }
 
 #[test]
+fn the_value_of_a_cell_is_translated_with_its_text() {
+    let cell = |value: &str, text: &str| {
+        format!(
+            "<table:table-cell office:value-type=\"string\" office:string-value=\"{value}\"><text:p>{text}</text:p></table:table-cell>\
+             <table:table-cell office:value-type=\"string\" office:string-value=\"Sum\" table:formula=\"x\"><text:p>Sum</text:p></table:table-cell>"
+        )
+    };
+    let out = translated(
+        "a.ods",
+        &odt(&cell("Salt &amp; &quot;sugar&quot;", "Salt &amp; \"sugar\"")),
+        shout,
+    );
+    let content = member(&out.expect("it can be read"), "content.xml");
+    let expected = cell("SALT &amp; &quot;SUGAR&quot;", "SALT &amp; \"SUGAR\"");
+    assert!(content.contains(&expected), "{content}");
+}
+
+#[test]
 fn an_encrypted_document_is_refused() {
     let package = zipped(&[
         ("mimetype", "x"),

@@ -127,6 +127,112 @@ fn ligatures_are_letters_and_rows_of_a_table_have_tabs() {
     );
 }
 
+/// The texts of a page of two columns, whose right one begins `lower` points below the left one.
+fn columns(lower: usize, heading: &str) -> Vec<String> {
+    let page =
+        [lines(40, 700, &LEFT), lines(320, 700 - lower, &RIGHT), heading.to_owned()].concat();
+    asked("a.pdf", &pdf(&[page]))
+}
+
+#[test]
+fn columns_need_not_share_their_base_lines() {
+    let expected = columns(0, "");
+    assert!(expected[4].ends_with("so very cold that people work in their coats."), "{expected:?}");
+    let heading = "BT /F 20 Tf 200 740 Td (Report of the year) Tj ET\n";
+    for lower in [1, 2, 3, 5, 6, 8, 11, 20, 35] {
+        assert_eq!(columns(lower, ""), expected, "{lower} points lower");
+        let mut headed = columns(lower, heading);
+        assert_eq!(headed.remove(0), "Report of the year");
+        assert_eq!(headed, expected, "{lower} points lower, below a heading");
+    }
+}
+
+#[test]
+fn columns_that_stand_close_are_two_and_wide_spaces_are_none() {
+    // Helvetica's letters of this line are 230 points wide at 10 points.
+    let row =
+        |name: char, number: usize| format!("{name} {number} Mmmmm mmmmm mmmmm mmmmm iiiii mmmm.");
+    let column = |name: char| (0..6).map(|number| row(name, number)).collect::<Vec<_>>();
+    let (left, right) = (column('a'), column('b'));
+    let drawn = |x: usize, column: &[String]| {
+        lines(x, 700, &column.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let expected = [left.clone(), right.clone()].concat();
+    for x in [286, 288, 292, 300] {
+        let page = drawn(40, &left) + &drawn(x, &right);
+        assert_eq!(asked("a.pdf", &pdf(&[page])), expected, "the right one begins at {x}");
+    }
+    // Words that stand far apart in some lines.
+    let mut page = drawn(40, &left);
+    for (number, x) in [(6, 290), (7, 286), (8, 301), (9, 288)] {
+        page += &lines(40, 700 - 12 * number, &[&row('c', number)]);
+        page += &lines(x, 700 - 12 * number, &["behind it"]);
+    }
+    let found = asked("a.pdf", &pdf(&[page]));
+    assert!(
+        found.contains(&"behind it c 7 Mmmmm mmmmm mmmmm mmmmm iiiii mmmm.".to_owned()),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn three_columns_are_read_one_after_the_other() {
+    let column = |name: char| -> Vec<String> {
+        (0..6).map(|line| format!("Column {name} line {line} is short.")).collect()
+    };
+    let all = [column('a'), column('b'), column('c')];
+    let draw = |(number, column): (usize, &Vec<String>)| {
+        let column: Vec<&str> = column.iter().map(String::as_str).collect();
+        lines(30 + 190 * number, 700 - 5 * number, &column)
+    };
+    let page: String = all.iter().enumerate().map(draw).collect();
+    assert_eq!(asked("a.pdf", &pdf(&[page])), all.concat());
+}
+
+#[test]
+fn a_page_that_is_turned_is_read_as_it_is_seen() {
+    let text = [LEFT, LEFT].concat().join(" ");
+    let long = &text[..140];
+    for (turn, matrix) in [
+        (90, "0 1 -1 0 600 0"),
+        (180, "-1 0 0 -1 600 800"),
+        (270, "0 -1 1 0 0 800"),
+        (0, "1 0 0 1 0 0"),
+    ] {
+        let width = if turn % 180 == 90 { 140 } else { 90 };
+        let program = format!("q {matrix} cm {} Q", lines(40, 500, &[&long[..width], "Goodbye."]));
+        let turned = pdf(&[program]);
+        let turned = String::from_utf8(turned).expect("it is text");
+        let turned = turned.replace("/MediaBox", &format!("/Rotate {turn}/MediaBox"));
+        let found = asked("a.pdf", turned.as_bytes()).join(" ");
+        assert!(
+            found.contains(long[..width].split(". ").next().unwrap_or(long)),
+            "{turn}: {found}"
+        );
+        assert!(found.ends_with("Goodbye."), "{turn}: {found}");
+    }
+}
+
+#[test]
+fn text_that_is_turned_on_its_page_is_read() {
+    let turned = |matrix: &str, text: &[&str]| format!("q {matrix} cm {} Q\n", lines(40, 40, text));
+    let first =
+        [lines(40, 700, &LEFT), turned("0 1 -1 0 100 300", &["Turned to the left."])].concat();
+    let second =
+        [lines(40, 700, &RIGHT), turned("0 -1 1 0 400 700", &["Turned to the right."])].concat();
+    let found = asked("a.pdf", &pdf(&[first, second])).join(" ");
+    assert!(found.contains("so very cold that people work in their coats."), "{found}");
+    assert!(
+        found.contains("Turned to the left.") && found.contains("Turned to the right."),
+        "{found}"
+    );
+    let table = turned("0 1 -1 0 300 100", &["A table on its side.", "It has two lines."]);
+    let found = asked("a.pdf", &pdf(&[table + &lines(40, 700, &["A note."])]));
+    assert_eq!(found, ["A table on its side.", "It has two lines.", "A note."]);
+    let slanted = turned("0.7 0.7 -0.7 0.7 300 100", &["DRAFT"]);
+    assert_eq!(asked("a.pdf", &pdf(&[slanted + &lines(40, 700, &["A note."])])), ["A note."]);
+}
+
 fn refused(bytes: &[u8], limits: Limits) -> Error {
     let settings = Settings { limits, ..Settings::default() };
     translated_with(&settings, "a.pdf", bytes, shout).expect_err("it is refused")
@@ -142,6 +248,20 @@ fn a_scan_is_refused_with_a_way_on() {
     let scan = pdf_with(&[page.clone(), page], &[picture], "/XObject<</I 100 0 R>>");
     let error = refused(&scan, Limits::default()).to_string();
     assert!(error.contains("pictures") && error.contains("ocrmypdf"), "{error}");
+}
+
+#[test]
+fn a_page_without_anything_and_a_file_without_its_end_are_said_to_be_so() {
+    let error = refused(&pdf(&["".into()]), Limits::default()).to_string();
+    assert!(
+        error.contains("there is no text on its pages") && !error.contains("pictures"),
+        "{error}"
+    );
+    let whole = sample();
+    for share in [40, 60, 80] {
+        let error = refused(&whole[..whole.len() * share / 100], Limits::default()).to_string();
+        assert!(error.contains("cut off"), "{share}%: {error}");
+    }
 }
 
 #[test]

@@ -101,6 +101,53 @@ fn strings_of_android_are_translated_where_they_may() {
 }
 
 #[test]
+fn values_of_yaml_are_found_in_every_style() {
+    for (source, expected) in [
+        (
+            "a: >\n  one two\n  three\n\n  four five\n\n\n  six\nb: 1\n",
+            "a: >\n  ONE TWO THREE\n\n  FOUR FIVE\n\n\n  SIX\nb: 1\n",
+        ),
+        ("a: >-\n  one two\n    more in\n  four\n", "a: >-\n  ONE TWO\n    MORE IN\n  FOUR\n"),
+        ("a: &x good day\nb: *x\n", "a: &x GOOD DAY\nb: *x\n"),
+        ("a: &x 'good day'\nb: &y \"good night\"\n", "a: &x 'GOOD DAY'\nb: &y \"GOOD NIGHT\"\n"),
+        ("a: &x |\n  good day\n", "a: &x |\n  GOOD DAY\n"),
+        ("a: \"good day \\x6eow\"\n", "a: \"GOOD DAY NOW\"\n"),
+        ("a: \"good day \\\n    and night\"\n", "a: \"GOOD DAY AND NIGHT\"\n"),
+        ("a: \"good day\\\n   \\ and night\"\n", "a: \"GOOD DAY AND NIGHT\"\n"),
+        ("a: |2\n    good day\n  now\n", "a: |2\n    GOOD DAY\n  NOW\n"),
+        ("a: |\n\n  good day\n\n  now\n", "a: |\n\n  GOOD DAY\n\n  NOW\n"),
+    ] {
+        assert_eq!(text("a.yaml", source, shout), expected);
+        assert_eq!(text("a.yaml", source, str::to_owned), source);
+    }
+    // What is no text stays: a key, an alias, a number with an anchor.
+    let source = "a: &x 5\nb: *x\n\"c\\x41\": &y true\n";
+    assert_eq!(text("a.yaml", source, shout), source);
+}
+
+#[test]
+fn sections_of_characters_stay_sections() {
+    let string = |text: &str| format!("<resources><string name=\"a\">{text}</string></resources>");
+    for (source, expected) in [
+        ("<![CDATA[Good <b>old</b> day]]>", "<![CDATA[GOOD <b>OLD</b> DAY]]>"),
+        (
+            "<![CDATA[Read <a href=\"https://a.org/x\">the page</a> & go]]>",
+            "<![CDATA[READ <a href=\"https://a.org/x\">THE PAGE</a> & GO]]>",
+        ),
+        ("\n <![CDATA[Don\\'t stop]]> ", "\n <![CDATA[DON\\'T STOP]]> "),
+        ("Good <![CDATA[day]]>", "GOOD DAY"),
+    ] {
+        assert_eq!(text("strings.xml", &string(source), shout), string(expected));
+        assert_eq!(text("strings.xml", &string(source), str::to_owned), string(source));
+    }
+    let resx = |text: &str| {
+        format!("<root><data name=\"a\"><value><![CDATA[{text}]]></value></data></root>")
+    };
+    let out = text("a.resx", &resx("very good & <b>new</b>"), shout);
+    assert_eq!(out, resx("VERY GOOD & <b>NEW</b>"));
+}
+
+#[test]
 fn resources_of_dotnet_without_a_type_are_translated() {
     let source = "<root><resheader name=\"v\"><value>text head</value></resheader><data name=\"a\" xml:space=\"preserve\"><value>Save {0} files</value><comment>not this</comment></data><data name=\"b\" type=\"System.Drawing\"><value>nor this</value></data></root>";
     assert_eq!(text("a.resx", source, shout), source.replace("Save {0} files", "SAVE {0} FILES"));

@@ -100,3 +100,28 @@ fn a_file_without_times_is_refused() {
     let error = super::translated("a.srt", b"Hello.", shout).expect_err("no times");
     assert!(error.to_string().contains("-->"), "{error}");
 }
+
+#[test]
+fn annotations_stay_behind_their_words_and_hard_spaces_are_spaces() {
+    let cue = |text: &str| format!("WEBVTT\n\n00:01.000 --> 00:02.000\n{text}\n");
+    let model = |text: &str| match text {
+        "we see the house there" => "dort ist das Haus zu sehen".to_owned(),
+        "house" => "Haus".to_owned(),
+        other => shout(other),
+    };
+    for (source, expected) in [
+        (
+            "we see the <ruby>house<rt>building</rt></ruby> there",
+            "dort ist das <ruby>Haus<rt>building</rt></ruby> zu sehen",
+        ),
+        (
+            "see <ruby>A<rt>a</rt>B<rt>b</rt></ruby> there",
+            "SEE <ruby>A<rt>a</rt>B<rt>b</rt></ruby> THERE",
+        ),
+        ("ten&nbsp;dogs sleep", "TEN DOGS SLEEP"),
+        ("<i>ten dogs</i> & <ruby>", "<i>TEN DOGS</i> & <ruby>"),
+    ] {
+        assert_eq!(text("a.vtt", &cue(source), model), cue(expected));
+        assert_eq!(text("a.vtt", &cue(source), str::to_owned), cue(source));
+    }
+}

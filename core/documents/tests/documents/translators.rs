@@ -60,3 +60,59 @@ fn units_of_a_memory_get_a_variant_in_the_language() {
     );
     assert_eq!(text("a.tmx", source, shout), expected);
 }
+
+/// The translation of a segment of XLIFF 1.2 by `model`.
+fn segment(source: &str, model: impl FnMut(&str) -> String) -> String {
+    let file = format!(
+        "<xliff version=\"1.2\"><file source-language=\"en\" target-language=\"de\" original=\"a\"><body><trans-unit id=\"1\"><source>{source}</source></trans-unit></body></file></xliff>"
+    );
+    let out = text("a.xlf", &file, model);
+    let (_, target) = out.split_once("needs-review-translation\">").expect("it has a target");
+    target.split("</target>").next().expect("it ends").to_owned()
+}
+
+#[test]
+fn elements_that_stand_for_values_are_words() {
+    for (source, expected) in [
+        ("You have <x id=\"1\"/> new messages", "MESSAGES NEW <x id=\"1\"/> HAVE YOU"),
+        ("You have <ph id=\"1\"/> new messages", "MESSAGES NEW <ph id=\"1\"/> HAVE YOU"),
+        (
+            "Hello <x id=\"INTERPOLATION\" equiv-text=\"{{ name }}\"/> there",
+            "THERE <x id=\"INTERPOLATION\" equiv-text=\"{{ name }}\"/> HELLO",
+        ),
+        (
+            "See <x id=\"START_LINK\"/>this<x id=\"CLOSE_LINK\"/> now",
+            "NOW <x id=\"START_LINK\"/>THIS<x id=\"CLOSE_LINK\"/> SEE",
+        ),
+        (
+            "See <bpt id=\"1\">&lt;b></bpt>this<ept id=\"1\">&lt;/b></ept> now",
+            "NOW <bpt id=\"1\">&lt;b></bpt>THIS<ept id=\"1\">&lt;/b></ept> SEE",
+        ),
+        ("One<x id=\"2\" ctype=\"lb\"/>two", "ONE<x id=\"2\" ctype=\"lb\"/>TWO"),
+    ] {
+        let model = |text: &str| super::reversed(&text.to_uppercase());
+        assert_eq!(segment(source, model), expected);
+    }
+}
+
+#[test]
+fn elements_that_stand_for_tags_are_between_words() {
+    for source in [
+        "Good <x id=\"y\"/>now",
+        "Good <x id=\"y\" ctype=\"image\"/> now",
+        "Good <ph id=\"y\">&lt;br/&gt;</ph> now",
+        "Good <x id=\"y\" equiv-text=\"&lt;br/&gt;\"/> now",
+        "Good <it id=\"y\" pos=\"open\">&lt;b&gt;</it> now",
+    ] {
+        let out = segment(source, |text| {
+            assert_eq!(text, "Good now");
+            "GUT JETZT".into()
+        });
+        assert!(out.contains("id=\"y\"") && out.contains("GUT") && out.contains("JETZT"), "{out}");
+    }
+    // Also in the second version, and without another half.
+    let source = "<xliff version=\"2.0\" srcLang=\"en\" trgLang=\"de\"><file id=\"f\"><unit id=\"1\"><segment><source>Take <sc id=\"1\"/>good care<ec startRef=\"1\"/> of <ph id=\"2\" disp=\"{0}\"/> now <sc id=\"9\"/></source></segment></unit></file></xliff>";
+    let out = text("a.xliff", source, shout);
+    let expected = "<target>TAKE <sc id=\"1\"/>GOOD CARE<ec startRef=\"1\"/> OF <ph id=\"2\" disp=\"{0}\"/> NOW <sc id=\"9\"/></target>";
+    assert!(out.contains(expected), "{out}");
+}

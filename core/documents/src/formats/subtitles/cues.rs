@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::starts_anew;
+use super::{line, starts_anew};
 use crate::block::{Block, Builder, Edit, EditText, When};
 
 /// Seconds between two cues of one sentence at most.
@@ -87,7 +87,7 @@ fn group(source: &str, members: &[&Speech<'_>], end: &'static str) -> Option<Blo
             if line > 0 {
                 builder.text(" ", speech.lines[line - 1].end..range.start, 0);
             }
-            builder.plain(range.clone(), 0);
+            line::add(source, range.clone(), &mut builder);
         }
         let at = speech.lines.first()?.start..speech.lines.last()?.end;
         let text = EditText::Part { number, lines: speech.lines.len(), end };
