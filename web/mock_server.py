@@ -11,6 +11,8 @@ words. A text that begins with one of these words makes trouble:
     !many ...   429, as the rate limit does
     !fail ...   500
     !html ...   an HTML page with status 200, as a proxy in between might send
+
+A text with Japanese letters is refused, as one in a language that the model does not know.
 """
 
 import argparse
@@ -50,6 +52,8 @@ refusals = {}
 
 
 def detect(text):
+    if re.search(r"[\u3040-\u30ff]", text):
+        return {"confidence": 100, "language": "ja"}
     for word in re.findall(r"\w+", text.lower()):
         if word in MARKS:
             return {"confidence": 87, "language": MARKS[word]}
@@ -218,6 +222,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self.reply(503, {"error": "the queue is full"}, Retry_After=3)
             del refusals[q]
         time.sleep(0.08)
+        found = None if many or source != "auto" else detect(q)
+        if found and found["language"] not in NAMES:
+            error = f"{found['language']} is not supported: the text seems to be in another language"
+            return self.reply(400, {"error": error, "detectedLanguage": found})
         rows = []
         for text in q if many else [q]:
             spoken = detect(text)["language"] if source == "auto" else source

@@ -5,14 +5,16 @@ import { recall } from "./storage.js";
 
 /** A request that brought no answer; the message says what happened and how to go on. */
 export class ApiError extends Error {
-  /** `kind` is one of offline, busy, limit, key, long, refused, failed, strange. */
-  constructor(kind, message, { retryAfter = null, reason = "" } = {}) {
+  /** `kind` is one of offline, busy, limit, key, long, language, refused, failed, strange. */
+  constructor(kind, message, { retryAfter = null, reason = "", detected = null } = {}) {
     super(message);
     this.kind = kind;
     /** Seconds after which the server wants to be asked again, where it said so. */
     this.retryAfter = retryAfter;
     /** The server's own words. */
     this.reason = reason;
+    /** The code of the language that the text seems to be in, where the server does not translate it. */
+    this.detected = detected;
   }
 }
 
@@ -115,7 +117,8 @@ function explain(reply, body) {
   const reason = typeof body?.error === "string" ? body.error : "";
   const quote = reason ? ` (${reason})` : "";
   const retryAfter = seconds(reply.headers.get("Retry-After"));
-  const error = (kind, message) => new ApiError(kind, message, { retryAfter, reason });
+  const detected = body?.detectedLanguage?.language ?? null;
+  const error = (kind, message) => new ApiError(kind, message, { retryAfter, reason, detected });
   if (reply.status === 503) return error("busy", t("The server is busy right now. Your text is kept."));
   if (reply.status === 429) {
     return error("limit", t("You asked more often than this server allows{quote}. Wait a moment, then try again.", { quote }));
@@ -127,7 +130,7 @@ function explain(reply, body) {
     return error("long", t("The text is longer than this server takes{quote}. Shorten it, or translate it in parts.", { quote }));
   }
   if (reply.status < 500) {
-    return error("refused", t("The server could not take this request{quote}. Change the text or the languages.", { quote }));
+    return error(detected ? "language" : "refused", t("The server could not take this request{quote}. Change the text or the languages.", { quote }));
   }
   return error("failed", t("The translation failed on the server. Try again; if it fails again, its log says why."));
 }

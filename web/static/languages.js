@@ -43,8 +43,8 @@ export class LanguageMenus extends EventTarget {
 
   /** The name of a language in that of the interface; where there is none, the server's name or the code. */
   name(code) {
-    const known = this.#find(code)?.name ?? code;
-    return language === "en" ? known : languageName(code) ?? known;
+    const known = this.#find(code)?.name;
+    return (language === "en" && known) || languageName(code) || (known ?? code);
   }
 
   /** Whether the server translates from `source` to `target`. */

@@ -5,13 +5,21 @@ import { t } from "./i18n.js";
 
 let timer = 0;
 
-/** Shows `text`; with `retry`, a button, and with `seconds`, a countdown that presses it. */
-export function showNotice(text, { retry = null, seconds = null } = {}) {
+/**
+ * Shows `text`; with `retry`, a button, and with `seconds`, a countdown that presses it; with `open`, a button that
+ * presses that one, which helps.
+ */
+export function showNotice(text, { retry = null, seconds = null, open = null } = {}) {
   hideNotice();
   const notice = byId("notice");
   const message = element("p", { textContent: text });
   notice.replaceChildren(message);
   notice.hidden = false;
+  if (open && !open.hidden) {
+    const button = element("button", { type: "button", className: "quiet", textContent: open.textContent.trim() });
+    button.addEventListener("click", () => open.click());
+    notice.append(button);
+  }
   if (!retry) return;
 
   const again = () => {

@@ -162,8 +162,10 @@ export class TranslatePane extends EventTarget {
     this.output.lang = request.target;
     this.say(reply.translatedText);
     this.#menus.showDetected(reply.detectedLanguage);
-    this.#showScore(reply.scores);
-    showQuality(reply.quality);
+    // What stays as it is is not translated well or badly.
+    const isSame = request.source === "auto" && reply.detectedLanguage?.language === request.target;
+    this.#showScore(isSame ? null : reply.scores);
+    showQuality(isSame ? null : reply.quality);
     this.dispatchEvent(new CustomEvent("translated", { detail: this.answered }));
   }
 
@@ -174,9 +176,16 @@ export class TranslatePane extends EventTarget {
     if (!patient) this.#clear(); // the right leaf would answer another text
     const retry = () => this.#ask();
     if (patient) showNotice(error.message, { retry, seconds: error.retryAfter ?? 2 });
-    else if (["refused", "long", "key"].includes(error.kind)) showNotice(error.message);
+    else if (error.kind === "language") showNotice(this.#otherLanguage(error.detected));
+    else if (error.kind === "key") showNotice(error.message, { open: byId("key-open") });
+    else if (["refused", "long"].includes(error.kind)) showNotice(error.message);
     else showNotice(error.message ?? String(error), { retry });
     if (error.kind === "refused") this.dispatchEvent(new Event("refused"));
+  }
+
+  #otherLanguage(code) {
+    const values = { language: this.#menus.name(code) };
+    return t("The text seems to be in {language}, which this server does not translate. If it is in another language, choose that one.", values);
   }
 
   #clear() {

@@ -32,3 +32,16 @@ impl LanguageDetector {
         match *self {}
     }
 }
+
+/// Why a text in `language` is not translated by a model that knows `known`.
+pub(crate) fn unknown(language: &str, known: &[String]) -> String {
+    #[cfg(feature = "detection")]
+    let name = dragoman_languages::name(language);
+    #[cfg(not(feature = "detection"))]
+    let name = language;
+    format!(
+        "this seems to be {name} (`{language}`), which this model does not know; it knows {}; `--from` \
+         names the language if it is one of these",
+        known.join(", ")
+    )
+}

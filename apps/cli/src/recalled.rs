@@ -1,9 +1,11 @@
 //! Translations that people accepted: of the memory in a store, or of a file.
 
+mod remembering;
+
 use std::{
-    cell::RefCell,
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 #[cfg(feature = "server")]
@@ -13,35 +15,40 @@ use dragoman_data::corpus::Corpus;
 #[cfg(feature = "server")]
 use dragoman_store::{MemoryOf, Store};
 
+pub(crate) use remembering::Remembering;
+
 /// Where translations are looked for.
 pub(crate) enum Recalled {
     /// The memory that all share, in a store.
     #[cfg(feature = "server")]
     Memory(Store),
     /// A file, and what was read of it for each pair of languages.
-    File(PathBuf, RefCell<HashMap<(String, String), HashMap<String, String>>>),
+    File(PathBuf, Mutex<HashMap<(String, String), HashMap<String, String>>>),
 }
 
 impl Recalled {
-    /// Opens `place`: a file, the folder of a store, or nothing for the store of the user.
-    pub(crate) fn open(place: &Path) -> anyhow::Result<Self> {
-        if place.is_file() {
-            return Ok(Self::File(place.to_owned(), RefCell::default()));
+    /// Opens `place`: a file, or the folder of a store; without one the store of the user.
+    pub(crate) fn open(place: Option<&Path>) -> anyhow::Result<Self> {
+        if let Some(file) = place.filter(|place| place.is_file()) {
+            return Ok(Self::File(file.to_owned(), Mutex::default()));
         }
         #[cfg(feature = "server")]
         return Self::of_store(place);
         #[cfg(not(feature = "server"))]
-        bail!("there is no file `{}`", place.display());
+        match place {
+            Some(place) => bail!("there is no file `{}`", place.display()),
+            None => bail!("this build has no store; name a file, as `--memory=FILE`"),
+        }
     }
 
     /// Opens the store in the folder `place`, or without a name that of the user.
     #[cfg(feature = "server")]
-    fn of_store(place: &Path) -> anyhow::Result<Self> {
-        let folder = match place.as_os_str().is_empty() {
-            true => {
+    fn of_store(place: Option<&Path>) -> anyhow::Result<Self> {
+        let folder = match place {
+            None => {
                 std::env::var_os("DRAGOMAN_STORE").map_or_else(default_store, |it| Ok(it.into()))?
             }
-            false => place.to_owned(),
+            Some(place) => place.to_owned(),
         };
         if !folder.is_dir() && !Store::is_address(&folder) {
             bail!(
@@ -73,7 +80,7 @@ impl Recalled {
                 Ok(store.recall_exact(of, text)?)
             }
             Self::File(file, read) => {
-                let mut read = read.borrow_mut();
+                let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
                 let pair = (source.to_owned(), target.to_owned());
                 if !read.contains_key(&pair) {
                     read.insert(pair.clone(), units(file, source, target)?);

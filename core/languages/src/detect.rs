@@ -1,14 +1,16 @@
 //! Guesses the language of a text, among all languages that are known here and not only those of the
-//! model: a text in Portuguese is not Spanish because the model knows no Portuguese, and a language that
-//! is added to the model changes no guess.
+//! model: a text in Portuguese is not Spanish because the model knows no Portuguese. Of a short text, which may
+//! be of several languages, those of the model are likelier.
 //!
 //! Letters decide between scripts. Within the Latin script lingua's models of fourteen languages, letters
 //! that few languages have and frequent words are counted together. What is not prose has no vote.
 
-mod guess;
 mod letters;
 mod prose;
+mod everyday;
+mod common;
 mod words;
+mod guess;
 
 use serde::Serialize;
 
@@ -46,14 +48,16 @@ impl LanguageDetector {
     /// Loads what guessing needs. Takes a moment, and blocks.
     pub fn warm(&self) {
         let started = std::time::Instant::now();
-        guess::guess("This sentence loads every table that longer texts need.");
+        guess::guess("This sentence loads every table that longer texts need.", |_| true);
         tracing::debug!(took = ?started.elapsed(), "language detection is ready");
     }
 
     /// Guesses the language of `text`, best first; at least one guess. A language of the model, which knows
     /// `known`, has the model's code.
     ///
-    /// A text without prose is English with confidence 0, as upstream has it. CPU-bound.
+    /// A language that the model does not know comes first only where it is likely: a doubtful text is
+    /// better translated from one that it may be in than not at all. A text without prose is English with
+    /// confidence 0, as upstream has it. CPU-bound.
     pub fn detect(&self, text: &str, known: &[String]) -> Vec<Detected> {
         let named = |(code, probability): (&'static str, f64)| {
             let confidence = (probability * 100.0).round();
@@ -61,21 +65,27 @@ impl LanguageDetector {
             (confidence > 0.0)
                 .then(|| Detected { confidence, language: codes::public(language).into() })
         };
-        let guesses: Vec<_> = guess::guess(beginning(text)).into_iter().filter_map(named).collect();
+        let is_known = |code: &str| codes::resolve(known, code).is_some();
+        let guesses = guess::guess(beginning(text), is_known);
+        let mut guesses: Vec<_> = guesses.into_iter().filter_map(named).collect();
+        let is_doubtful = guesses.first().is_some_and(|best| best.confidence < SURE);
+        let first_known = guesses.iter().position(|guess| is_known(&guess.language));
+        if is_doubtful {
+            guesses.drain(..first_known.unwrap_or(0));
+        }
         if guesses.is_empty() { vec![nothing()] } else { guesses }
     }
 
     /// The language to translate each of `texts` from, which came together: the best guess of each, where
-    /// a short one that is unsure is taken to be in the language of the others.
-    ///
-    /// A language that the model does not know is named when it is likely; else the best that it knows.
+    /// a short one that is unsure is taken to be in the language of the others. Of a text alone it is what
+    /// [`detect`](Self::detect) says first.
     pub fn detect_all(&self, texts: &[String], known: &[String]) -> Vec<Detected> {
         let guesses: Vec<Vec<Detected>> =
             texts.iter().map(|text| self.detect(text, known)).collect();
         let letters = |text: &String| text.chars().filter(|c| c.is_alphabetic()).count();
         let common = common_language(&guesses, texts.iter().map(letters));
         let of = |(text, guesses): (&String, Vec<Detected>)| {
-            let best = best(&guesses, known);
+            let best = guesses[0].clone();
             let Some(common) = &common else { return best };
             let is_unsure =
                 best.confidence > 0.0 && letters(text) < LONG && best.language != *common;
@@ -92,16 +102,6 @@ impl LanguageDetector {
 /// The guess for a text without prose.
 fn nothing() -> Detected {
     Detected { confidence: 0.0, language: "en".into() }
-}
-
-/// The best of `guesses`, or the best of those that the model knows, where nothing is sure.
-fn best(guesses: &[Detected], known: &[String]) -> Detected {
-    let best = &guesses[0];
-    let is_known = |guess: &&Detected| codes::resolve(known, &guess.language).is_some();
-    match best.confidence >= SURE || is_known(&best) {
-        true => best.clone(),
-        false => guesses.iter().find(is_known).unwrap_or(best).clone(),
-    }
 }
 
 /// The language that most letters of texts with sure guesses are in.
@@ -213,8 +213,30 @@ mod tests {
     #[test]
     fn a_language_that_is_added_changes_no_guess() {
         let more = ["de", "en", "es", "fr", "it", "nl", "pt", "tlh"];
-        for text in ["Hello", "Hallo", "casa", "Come posso arrivare alla stazione?", "Taxi"] {
-            assert_eq!(best(text, &["de", "en"]), best(text, &more), "{text}");
+        for text in ["Hello", "Danke", "Merci", "hond", "Come posso arrivare alla stazione?"] {
+            let (few, more) = (best(text, &["de", "en"]), best(text, &more));
+            assert_eq!(few.language, more.language, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_text_is_likelier_in_a_language_of_the_model() {
+        let of_model = best("kan", &["nl"]);
+        assert!(of_model.confidence > best("kan", &["de"]).confidence, "{of_model:?}");
+        for (text, expected) in
+            [("ja", "de"), ("bon", "fr"), ("Configurações", "pt"), ("Tot morgen", "nl")]
+        {
+            assert_eq!(best(text, &["de", "en", "es", "fr", "it", "nl", "pt"]).language, expected);
+        }
+    }
+
+    #[test]
+    fn a_text_alone_is_translated_from_what_is_detected() {
+        let known = known(KNOWN);
+        let detector = LanguageDetector::new();
+        for text in ["ja", "bon", "Taxi", "Hei", "non lo so", "Configurações", "12", "日本"] {
+            let first = detector.detect(text, &known).swap_remove(0);
+            assert_eq!(detector.detect_all(&[text.to_owned()], &known), [first], "{text}");
         }
     }
 

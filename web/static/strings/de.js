@@ -102,6 +102,7 @@ export default {
   "Two users side by side": "Zwei Nutzer nebeneinander",
   "The text is in {source}: it is translated into {target}": "Erkannte Sprache: {source}. Zielsprache jetzt: {target}",
   "Translate into {language}": "Zielsprache: {language}",
+  "The text seems to be in {language}, which this server does not translate. If it is in another language, choose that one.": "Der Text scheint in dieser Sprache zu sein: {language}. Dieser Server übersetzt sie nicht. Ist er in einer anderen Sprache, wählen Sie diese.",
   "The text seems to be in {language} already.": "Der Text ist anscheinend schon in dieser Sprache: {language}.",
   "Change the translation first": "Ändern Sie zuerst die Übersetzung",
   "Change it first": "Erst ändern",

@@ -102,6 +102,7 @@ export default {
   "Two users side by side": "Dos usuarios lado a lado",
   "The text is in {source}: it is translated into {target}": "Idioma del texto: {source}. Idioma de destino: {target}",
   "Translate into {language}": "Idioma de destino: {language}",
+  "The text seems to be in {language}, which this server does not translate. If it is in another language, choose that one.": "El texto parece estar en este idioma: {language}. Este servidor no lo traduce. Si está en otro idioma, elija ese.",
   "The text seems to be in {language} already.": "El texto ya parece estar en este idioma: {language}.",
   "Change the translation first": "Cambie primero la traducción",
   "Change it first": "Cámbiela antes",

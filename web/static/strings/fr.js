@@ -102,6 +102,7 @@ export default {
   "Two users side by side": "Deux utilisateurs côte à côte",
   "The text is in {source}: it is translated into {target}": "Langue du texte : {source}. Langue cible : {target}",
   "Translate into {language}": "Langue cible : {language}",
+  "The text seems to be in {language}, which this server does not translate. If it is in another language, choose that one.": "Le texte semble être dans cette langue : {language}. Ce serveur ne la traduit pas. S’il est dans une autre langue, choisissez-la.",
   "The text seems to be in {language} already.": "Le texte semble déjà être dans cette langue : {language}.",
   "Change the translation first": "Modifiez d’abord la traduction",
   "Change it first": "Modifiez d’abord",

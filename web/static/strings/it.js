@@ -102,6 +102,7 @@ export default {
   "Two users side by side": "Due utenti affiancati",
   "The text is in {source}: it is translated into {target}": "Lingua del testo: {source}. Lingua di arrivo: {target}",
   "Translate into {language}": "Lingua di arrivo: {language}",
+  "The text seems to be in {language}, which this server does not translate. If it is in another language, choose that one.": "Il testo sembra in questa lingua: {language}. Questo server non la traduce. Se è in un’altra lingua, scegliere quella.",
   "The text seems to be in {language} already.": "Il testo sembra già in questa lingua: {language}.",
   "Change the translation first": "Modificare prima la traduzione",
   "Change it first": "Modificare prima",

@@ -102,6 +102,7 @@ export default {
   "Two users side by side": "Twee gebruikers naast elkaar",
   "The text is in {source}: it is translated into {target}": "Taal van de tekst: {source}. Doeltaal nu: {target}",
   "Translate into {language}": "Doeltaal: {language}",
+  "The text seems to be in {language}, which this server does not translate. If it is in another language, choose that one.": "De tekst lijkt in deze taal te zijn: {language}. Deze server vertaalt die niet. Is hij in een andere taal, kies die dan.",
   "The text seems to be in {language} already.": "De tekst lijkt al in deze taal te zijn: {language}.",
   "Change the translation first": "Wijzig eerst de vertaling",
   "Change it first": "Eerst wijzigen",

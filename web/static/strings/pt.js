@@ -105,6 +105,7 @@ export default {
   "Two users side by side": "Dois utilizadores lado a lado",
   "The text is in {source}: it is translated into {target}": "Idioma do texto: {source}. Idioma de destino: {target}",
   "Translate into {language}": "Idioma de destino: {language}",
+  "The text seems to be in {language}, which this server does not translate. If it is in another language, choose that one.": "O texto parece estar neste idioma: {language}. Este servidor não o traduz. Se estiver noutro idioma, escolha esse.",
   "The text seems to be in {language} already.": "O texto já parece estar neste idioma: {language}.",
   "Change the translation first": "Altere primeiro a tradução",
   "Change it first": "Altere-a primeiro",

@@ -1,6 +1,7 @@
 //! `dragoman store`
 
 mod import;
+mod stdin;
 
 use std::{
     io::{self, BufWriter, Write},
@@ -38,12 +39,12 @@ enum What {
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
     },
-    /// Read what `export` wrote, users, items and feedback that Gorse exported, or a log of events;
-    /// what is there already stays once
+    /// Read what `export` wrote, users, items and feedback that Gorse exported or dumped, or a log of
+    /// events; what is there already stays once
     Import {
-        /// File of JSON Lines, perhaps packed as .gz or .zst, or `-` for the standard input; or a log
-        /// as `train recommendation` reads it: a table, events as JSON Lines, or a folder of such files, of
-        /// MovieLens or of RecBole
+        /// File of JSON Lines or of Gorse's `/api/dump`, perhaps packed as .gz or .zst; or a log as `train
+        /// recommendation` reads it: a table, events as JSON Lines, or a folder of such files, of MovieLens or
+        /// of RecBole. `-` is the standard input, which holds any of these but a folder
         file: PathBuf,
 
         /// Names of the columns of a table's events, such as `user=visitor,item=sku,time=seen_at`;
@@ -142,11 +143,11 @@ impl StoreCommand {
                 eprintln!("{counts}");
             }
             What::Import { file, columns, feedback_type, tenant } => {
-                let counts = if file.as_os_str() == "-" {
-                    store.import_alone(&tenant, io::stdin().lock())?
-                } else {
-                    let (columns, feedback_type) = (columns.as_ref(), feedback_type.as_str());
-                    Source { path: &file, columns, feedback_type }.import(&store, &tenant)?
+                let (columns, feedback_type) = (columns.as_ref(), feedback_type.as_str());
+                let source = Source { path: &file, columns, feedback_type };
+                let counts = match file.as_os_str() == "-" {
+                    true => stdin::import(io::stdin(), &source, &store, &tenant)?,
+                    false => source.import(&store, &tenant)?,
                 };
                 eprintln!("{counts}");
             }

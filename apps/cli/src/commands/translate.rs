@@ -17,7 +17,12 @@ use serde_json::json;
 
 #[cfg(feature = "server")]
 use crate::models::{Collection, CollectionArgs, translator_of};
-use crate::{detect::LanguageDetector, glossary_file, models::ModelArgs, recalled::Recalled};
+use crate::{
+    detect::{self, LanguageDetector},
+    glossary_file,
+    models::ModelArgs,
+    recalled::{Recalled, Remembering},
+};
 
 /// Lines that are translated together at most.
 const LINES: usize = 256;
@@ -70,10 +75,8 @@ pub(crate) struct Translate {
 
     /// Use what people translated before, for exactly the same texts and sentences: of the memory that
     /// `dragoman memory` handles, or of a file of TMX or TSV, or of another store
-    #[arg(
-        long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ""
-    )]
-    memory: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true)]
+    memory: Option<Option<PathBuf>>,
 
     /// Use each term of the glossary, whatever it costs
     #[arg(long, requires = "glossary")]
@@ -108,7 +111,8 @@ impl Translate {
         let detector = (self.from == "auto").then(LanguageDetector::new).transpose()?;
         let detector = detector.as_ref();
         let documents = files::among(&self.text)?;
-        let memory = self.memory.as_deref().map(Recalled::open).transpose()?;
+        let memory = self.memory.as_ref().map(|place| Recalled::open(place.as_deref()));
+        let memory = memory.transpose()?;
         let helpers = Helpers { translator, detector, memory: memory.as_ref() };
         if !documents.is_empty() {
             return self.translate_files(&documents, helpers);
@@ -191,21 +195,26 @@ impl Translate {
         let Helpers { translator, detector, memory } = helpers;
         let known = translator.languages();
         let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-        let languages: Vec<String> = texts
-            .iter()
-            .map(|text| match detector {
-                Some(detector) => {
-                    let guess = detector.detect(text, &known);
-                    // What is in no language of the model comes back as it is.
-                    if known.contains(&guess) { guess } else { self.to.clone() }
-                }
-                None => self.from.clone(),
-            })
-            .collect();
+        let mut languages = Vec::with_capacity(lines.len());
         let mut answers: Vec<Translated> = vec![Translated::default(); texts.len()];
+        for (line, answer) in lines.iter().zip(&mut answers) {
+            let language = match detector {
+                Some(detector) => detector.detect(&line.text, &known),
+                None => self.from.clone(),
+            };
+            if !known.contains(&language) {
+                line.refuse(&language, &known)?;
+                answer.texts.push(line.text.clone());
+            }
+            languages.push(language);
+        }
+        // What is remembered has no trace.
+        let memory = memory.filter(|_| !self.trace);
+        let remembering = memory.map(|memory| Remembering::new(translator, memory));
+        let translator = remembering.as_ref().map_or(translator, |model| model);
         if let Some(memory) = memory {
-            for (i, answer) in answers.iter_mut().enumerate() {
-                answer.texts.extend(memory.find(&languages[i], &self.to, texts[i])?);
+            for ((answer, language), text) in answers.iter_mut().zip(&languages).zip(&texts) {
+                answer.texts.extend(memory.find(language, &self.to, text)?);
             }
         }
         for language in &known {
@@ -291,6 +300,8 @@ struct Helpers<'a> {
 /// A line of the input, and what around its text comes back as it was.
 struct Line {
     text: String,
+    /// Its number in the standard input; none of a text that the command line names.
+    number: Option<usize>,
     /// A byte order mark before the text of a file.
     mark: &'static str,
     /// The end of the line.
@@ -300,7 +311,20 @@ struct Line {
 impl Line {
     /// A text that is a line by itself.
     fn of(text: String) -> Self {
-        Self { text, mark: "", end: "\n" }
+        Self { text, number: None, mark: "", end: "\n" }
+    }
+
+    /// Warns that this is in a language that the model does not know, and stays as it is.
+    ///
+    /// # Errors
+    /// Fails for a text that stands alone: to print it would look like a translation.
+    fn refuse(&self, language: &str, known: &[String]) -> anyhow::Result<()> {
+        let reason = detect::unknown(language, known);
+        match self.number {
+            Some(number) => eprintln!("warning: line {number} stays as it is: {reason}"),
+            None => bail!("{reason}"),
+        }
+        Ok(())
     }
 
     /// Reads line `number`; bytes that are no UTF-8 are replaced, with a warning.
@@ -327,7 +351,8 @@ impl Line {
                 "warning: line {number} is not UTF-8; what cannot be read becomes `\u{fffd}`"
             );
         }
-        Ok(Self { text: String::from_utf8_lossy(bytes).into_owned(), mark, end })
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        Ok(Self { text, number: Some(number), mark, end })
     }
 }
 

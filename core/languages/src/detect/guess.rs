@@ -4,10 +4,13 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use lingua::{Language, LanguageDetector, LanguageDetectorBuilder};
 
-use super::{letters, prose::prose, words};
+use super::{common, letters, prose::prose, words};
 
 /// Letters of a text, up to which it counts how frequent languages are.
 const SHORT: f64 = 12.0;
+
+/// How much likelier a short text is in a language that the server translates.
+const SERVED: f64 = 2.0;
 
 /// What a language has that its model says nothing of.
 const FLOOR: f64 = 0.003;
@@ -21,8 +24,9 @@ const PRIORS: &[(&str, f64)] =
 static LINGUA: LazyLock<LanguageDetector> =
     LazyLock::new(|| LanguageDetectorBuilder::from_all_languages().build());
 
-/// Codes of languages and how likely each is, the likeliest first; none for a text without prose.
-pub(super) fn guess(text: &str) -> Vec<(&'static str, f64)> {
+/// Codes of languages and how likely each is, the likeliest first; none for a text without prose. Of a
+/// short text those are likelier that the server translates.
+pub(super) fn guess(text: &str, is_served: impl Fn(&str) -> bool) -> Vec<(&'static str, f64)> {
     let prose = prose(text);
     if let Some((language, share)) = letters::of_script(&prose) {
         return vec![(language, share)];
@@ -41,9 +45,11 @@ pub(super) fn guess(text: &str) -> Vec<(&'static str, f64)> {
     let mut scores = by_letters(&latin, &words);
     for (language, score) in &mut scores {
         let prior = PRIORS.iter().find(|(known, _)| known == language).map_or(1.0, |(_, p)| *p);
+        let prior = if is_served(language) { prior * SERVED } else { prior };
         *score = (*score + FLOOR).ln() + prior.ln() * (SHORT / letters.max(1.0)).min(1.0);
     }
     words::count(words.iter().copied(), &mut scores);
+    common::count(&words, letters, &mut scores);
     let most = scores.values().copied().fold(f64::MIN, f64::max);
     let sum: f64 = scores.values().map(|score| (score - most).exp()).sum();
     let share = |(language, score): (&'static str, f64)| (language, (score - most).exp() / sum);

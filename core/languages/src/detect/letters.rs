@@ -208,7 +208,8 @@ const RARE: &[(&str, &[char])] = &[
 /// For each language with rare letters the share of `words`, in lower case, that have one of them.
 pub(super) fn rare(words: &[&str]) -> Vec<(&'static str, f64)> {
     let share = |letters: &[char]| {
-        let with = words.iter().filter(|word| word.contains(letters)).count();
+        // `õe` is Portuguese: `configurações`.
+        let with = words.iter().filter(|word| word.replace("õe", "").contains(letters)).count();
         with as f64 / words.len().max(1) as f64
     };
     RARE.iter().map(|(language, letters)| (*language, share(letters))).collect()

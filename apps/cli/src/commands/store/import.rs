@@ -86,10 +86,10 @@ impl Source<'_> {
         // A file under a name that no log has, such as a pipe, is read as rows, and only once.
         let is_readable = || self.path.is_file() && Format::detect(self.path).is_ok();
         Ok(!is_json_lines(self.path)
-            || (is_readable() && first_is_row(self.path)?.is_some_and(|is_row| !is_row)))
+            || (is_readable() && is_row_first(self.path)?.is_some_and(|is_row| !is_row)))
     }
 
-    fn import_events(&self, store: &Store, name: &str) -> anyhow::Result<Counts> {
+    pub(super) fn import_events(&self, store: &Store, name: &str) -> anyhow::Result<Counts> {
         let (mut bulk, columns) = (store.bulk()?, self.columns.cloned().unwrap_or_default());
         let tenant = bulk.tenant(name)?;
         let counts = import_log(&tenant, self.path, &columns, self.feedback_type)?;
@@ -125,7 +125,7 @@ fn is_feedback(file: &Path) -> bool {
 fn split_rows(files: &[PathBuf]) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let (mut rows, mut others) = (Vec::new(), Vec::new());
     for file in files {
-        let is_row = is_called_json(file) && first_is_row(file)? == Some(true);
+        let is_row = is_called_json(file) && is_row_first(file)? == Some(true);
         let list = if is_row { &mut rows } else { &mut others };
         list.push(file.clone());
     }
@@ -133,13 +133,16 @@ fn split_rows(files: &[PathBuf]) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)>
 }
 
 /// Whether the first JSON object of a file is a row; none where its first lines hold no object.
-fn first_is_row(path: &Path) -> anyhow::Result<Option<bool>> {
-    let mut reader = open(path)?;
+fn is_row_first(path: &Path) -> anyhow::Result<Option<bool>> {
+    first_is_row(open(path)?).with_context(|| format!("reading `{}`", path.display()))
+}
+
+/// The same of what `reader` gives.
+pub(super) fn first_is_row(mut reader: impl BufRead) -> io::Result<Option<bool>> {
     let mut line = Vec::new();
     for _ in 0..FIRST_LINES {
         line.clear();
-        let read = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
-        if read.with_context(|| format!("reading `{}`", path.display()))? == 0 {
+        if reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
             break;
         }
         if let Some(is_row) = Store::is_row(&line) {

@@ -6,11 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use dragoman_documents::{Document, Kind, Settings, output_name};
+use dragoman_documents::{Document, Kind, Settings, output_kind, output_name};
 use dragoman_pipeline::{TextRequest, translate_sentences};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Helpers, Translate};
+use crate::detect;
 
 /// The documents that `arguments` name; none when they are text.
 ///
@@ -28,6 +29,17 @@ pub(super) fn among(arguments: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     {
         bail!(
             "no file `{missing}`; to translate these words, add others, or send them to the standard input"
+        );
+    }
+    let is_folder = |name: &&String| {
+        let is_path = arguments.len() == 1 || name.contains(std::path::is_separator);
+        is_path && Path::new(name).is_dir()
+    };
+    if let Some(folder) = arguments.iter().find(is_folder) {
+        let path = folder.trim_end_matches(std::path::is_separator);
+        bail!(
+            "`{folder}` is a folder; name the documents in it, as `{path}/*.docx`, or send a text to the standard \
+             input"
         );
     }
     let is_other = |name: &&String| name.contains('.') && Path::new(name).is_file();
@@ -82,12 +94,24 @@ impl Translate {
             let place = match &self.out {
                 None => file.with_file_name(name),
                 Some(out) if out.is_dir() => out.join(name),
+                Some(out) if out.to_string_lossy().ends_with(std::path::is_separator) => {
+                    bail!("`--out {}`: there is no such folder; make it first", out.display())
+                }
                 Some(out) if files.len() == 1 => out.clone(),
                 Some(out) => {
                     bail!("`--out {}` is no folder, and there are several documents", out.display())
                 }
             };
-            if place == *file {
+            let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                bail!(
+                    "{}: there is no folder `{}`; make it first",
+                    place.display(),
+                    folder.display()
+                );
+            }
+            let is_same = || Some(place.canonicalize().ok()? == file.canonicalize().ok()?);
+            if is_same() == Some(true) {
                 bail!("{}: would replace the document itself", place.display());
             }
             if place.exists() && !self.overwrite {
@@ -122,7 +146,10 @@ impl Translate {
             Some(detector) => {
                 let known = translator.languages();
                 let guess = detector.detect(&document.sample(), &known);
-                if known.contains(&guess) { guess } else { self.to.clone() }
+                if !known.contains(&guess) {
+                    bail!("{}: {}", file.display(), detect::unknown(&guess, &known));
+                }
+                guess
             }
             None => self.from.clone(),
         };
@@ -153,13 +180,13 @@ impl Translate {
     }
 }
 
-/// The kind that the translation of the document called `name` is: its own, or for a PDF the one that
-/// `out` says if it is the name of a document.
+/// The kind that the translation of the document called `name` is: its own, or the one that `out` says if it
+/// is the name of a document.
 fn output_of(name: &str, out: Option<&Path>, count: usize) -> anyhow::Result<Kind> {
-    let kind = Kind::of(name)?;
-    let named = out.filter(|out| count == 1 && !out.is_dir() && kind == Kind::Pdf);
-    let ending = named.and_then(Path::extension).map(|ending| ending.to_string_lossy());
-    Ok(kind.output(ending.as_deref())?)
+    let named = out.filter(|out| count == 1 && !out.is_dir()).and_then(Path::file_name);
+    let named = named.map(|named| named.to_string_lossy());
+    let kind = output_kind(name, named.as_deref());
+    kind.with_context(|| out.map_or(name.to_owned(), |out| format!("`--out {}`", out.display())))
 }
 
 /// A bar that counts sentences, where somebody sees it.
