@@ -59,6 +59,26 @@ fn a_document_that_cannot_be_read_leaves_nothing_behind() -> Result<()> {
 }
 
 #[test]
+fn what_cannot_be_written_is_said_before_the_work() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    fs_err::write(folder.path().join("a.txt"), "The cat sleeps.\n")?;
+    fs_err::create_dir(folder.path().join("texts"))?;
+    for (args, reason) in [
+        (&["a.txt", "--out", "z.pdf"][..], "a document of `.txt` cannot be written as `pdf`"),
+        (&["a.txt", "--out", "missing/"], "there is no such folder"),
+        (&["a.txt", "--out", "missing/b.txt"], "there is no folder `missing`"),
+        (&["a.txt", "--out", "./a.txt", "--overwrite"], "would replace the document itself"),
+        (&["texts"], "`texts` is a folder; name the documents in it, as `texts/*.docx`"),
+        (&["./texts/", "a word"], "is a folder"),
+    ] {
+        let error = translate(args)?.current_dir(&folder).failure()?;
+        assert!(error.contains(reason), "{args:?}: {error}");
+    }
+    assert_eq!(fs_err::read_to_string(folder.path().join("a.txt"))?, "The cat sleeps.\n");
+    Ok(())
+}
+
+#[test]
 fn a_glossary_and_a_memory_are_used_for_documents() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let write = |name: &str, text: &str| fs_err::write(folder.path().join(name), text);

@@ -2,7 +2,7 @@
 
 #[allow(dead_code, reason = "the tests of the store ask for more")]
 #[path = "../../apps/store/tests/server/mod.rs"]
-mod server;
+pub(super) mod server;
 
 use std::{
     collections::HashSet,

@@ -1,10 +1,14 @@
 //! Who may ask, and how often: API keys, limits per key or address, bans of floods.
 
+mod host;
+mod remote;
+mod counted;
+mod allowances;
+mod counts;
+mod rate;
 mod flood;
 mod guesses;
-mod host;
-mod rate;
-mod remote;
+mod sharing;
 
 use actix_web::{HttpRequest, http::header};
 use dragoman_store::{DEFAULT_TENANT, KeyLimits, Store};
@@ -23,7 +27,6 @@ pub(crate) struct Access {
     store: Store,
     clients: Clients,
     rates: Rates,
-    suggestions: Rates,
     flood: Flood,
     guesses: Guesses,
     remote: Option<RemoteKeys>,
@@ -50,13 +53,18 @@ impl Access {
         let ServerConfig { http, translation, limits, keys, recommendation, monitoring, .. } =
             config;
         let origin = keys.require_api_key_origin.as_deref();
+        let rates = Rates::new(limits);
+        let flood = Flood::new(limits.req_flood_threshold);
+        let guesses = Guesses::new(limits.wrong_key_limit);
+        let mut tables = rates.tables();
+        tables.extend([flood.table(), guesses.table()]);
+        sharing::start(limits, &store, tables);
         Self {
             store,
             clients: Clients { trust_forwarded_for: http.trust_forwarded_for },
-            rates: Rates::new(limits),
-            suggestions: Rates::of_minute(limits.suggest_limit),
-            flood: Flood::new(limits.req_flood_threshold),
-            guesses: Guesses::new(limits.wrong_key_limit),
+            rates,
+            flood,
+            guesses,
             remote: keys.api_keys_remote.as_deref().map(RemoteKeys::new),
             require_key_origin: origin.and_then(|pattern| Regex::new(pattern).ok()),
             config: keys.clone(),
@@ -89,7 +97,7 @@ impl Access {
     /// Lets a suggestion in, before its body is read, or says why not.
     pub(crate) fn admit_suggestion(&self, request: &HttpRequest) -> Result<(), ServiceError> {
         let client = self.client(request)?;
-        self.suggestions.check_address(&client, 1).inspect_err(|_| self.flood.note(&client))
+        self.rates.check_suggestion(&client).inspect_err(|_| self.flood.note(&client))
     }
 
     /// Lets a request of recommendation for `tenant` in, or says why not.

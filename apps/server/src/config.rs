@@ -5,6 +5,7 @@
 
 mod environment;
 mod gorse;
+mod limits;
 mod monitoring;
 mod names;
 mod print;
@@ -19,10 +20,11 @@ use toml::{Table, Value};
 use crate::{Error, Result};
 
 pub(crate) use gorse::RESERVED;
+pub use limits::LimitsConfig;
 pub use monitoring::{MonitoringConfig, TracesSampler};
 pub use sections::{
-    DocumentsConfig, HttpConfig, KeysConfig, LimitsConfig, PagesConfig, QueueConfig,
-    RecommendationConfig, RetrainingConfig, TranslationConfig,
+    DocumentsConfig, HttpConfig, KeysConfig, PagesConfig, QueueConfig, RecommendationConfig,
+    RetrainingConfig, TranslationConfig,
 };
 
 /// Settings of a server; every field has a default.
@@ -79,7 +81,7 @@ impl ServerConfig {
 
     /// Says which field makes no sense.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let Self { http, translation, documents, queue, keys, recommendation, .. } = self;
+        let Self { http, translation, documents, queue, limits, keys, recommendation, .. } = self;
         for (name, size) in [
             ("client_timeout", http.client_timeout as usize),
             ("body_slots", http.body_slots),
@@ -125,6 +127,7 @@ impl ServerConfig {
                 read::check_address(name, address, example)?;
             }
         }
+        limits.check()?;
         self.monitoring.check()?;
         if let Some(pattern) = &keys.require_api_key_origin {
             let parsed = regex::Regex::new(pattern);
@@ -213,6 +216,8 @@ mod tests {
             ("req_limit = 5000000000", "req_limit"),
             ("api_keys_remote = 'notaurl'", "`https://keys.example/check`, not `notaurl`"),
             ("reranker_url = 'http://'", "reranker_url"),
+            ("limits_store = 'localhost:6379'", "`redis://127.0.0.1:6379`"),
+            ("limits_store = 'memcached://localhost'", "limits_store"),
         ] {
             let error = load(text).expect_err(text).to_string();
             assert!(error.contains(name), "{error}");

@@ -1,6 +1,7 @@
 //! Documents as jobs: read, translated a few sentences at a time, kept for a while, and forgotten.
 //!
-//! A job has a random name and no file: what it holds is in memory, within a budget. APIs
+//! A job has a random name and no file: what it holds is in memory, within a budget that results leave
+//! first. APIs
 //! [`start`](DocumentService::start) a job, look at its [`status`](DocumentService::status), take its
 //! [`result`](DocumentService::result), and [`remove`](DocumentService::remove) it, which also stops
 //! it.
@@ -153,9 +154,14 @@ impl DocumentService {
         self.job(id, secret).map(|job| job.status())
     }
 
-    /// What a job made, when it is done.
+    /// What a job made, when it is done. From then on it is among the first that make room for others.
     pub(crate) fn result(&self, id: Uuid, secret: Option<&str>) -> Option<Translated> {
-        self.job(id, secret)?.result()
+        self.job(id, secret)?.take()
+    }
+
+    /// The name of what a job made, when it is done.
+    pub(crate) fn result_name(&self, id: Uuid) -> Option<String> {
+        self.job(id, None)?.result_name()
     }
 
     fn job(&self, id: Uuid, secret: Option<&str>) -> Option<Arc<DocumentJob>> {
@@ -201,7 +207,7 @@ impl Work {
                 self.job.fail(ServiceError::Invalid(reason));
             }
         }
-        self.shelf.resize(&self.job);
+        self.shelf.resize(self.id, &self.job);
         tokio::time::sleep(Duration::from_secs(60 * self.config.document_keep)).await;
         self.shelf.remove(self.id);
     }

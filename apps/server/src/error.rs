@@ -4,6 +4,7 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header},
 };
+use dragoman_languages as languages;
 
 /// An error that keeps the server from running.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,17 @@ pub(crate) enum ServiceError {
     /// The model does not know a language.
     #[error("language `{0}` is not supported")]
     UnsupportedLanguage(String),
+    /// The text is in a language that the model does not know, as far as one can tell.
+    #[error(
+        "language `{language}` is not supported: the text seems to be in {name}; name its language if it is another",
+        name = languages::name(language)
+    )]
+    UnsupportedText {
+        /// Code of the language.
+        language: String,
+        /// How sure that is, in percent.
+        confidence: u8,
+    },
     /// Texts of a format are not translated.
     #[error("format `{0}` is not supported")]
     UnsupportedFormat(String),
@@ -84,6 +96,14 @@ pub(crate) enum ServiceError {
     /// The queue is full.
     #[error("the server is busy; try again in {RETRY_AFTER} second")]
     Busy,
+    /// There are too many jobs: how many, and after how many seconds another try is worth it.
+    #[error("{reason}; try again in about {seconds} s")]
+    Crowded {
+        /// Which jobs there are.
+        reason: String,
+        /// About how long the first of them will take.
+        seconds: u64,
+    },
     /// A server that this one asks does not answer as it should.
     #[error("{0}; try again later")]
     BadGateway(String),
@@ -113,6 +133,7 @@ impl ServiceError {
             | Self::Invalid(_)
             | Self::Malformed(_)
             | Self::UnsupportedLanguage(_)
+            | Self::UnsupportedText { .. }
             | Self::UnsupportedFormat(_)
             | Self::NoRoute { .. }
             | Self::KeyRequired(_) => StatusCode::BAD_REQUEST,
@@ -124,7 +145,7 @@ impl ServiceError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Slowdown(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Crowded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -136,6 +157,9 @@ impl ServiceError {
         match self {
             Self::Busy => {
                 answer.insert_header((header::RETRY_AFTER, RETRY_AFTER.to_string()));
+            }
+            Self::Crowded { seconds, .. } => {
+                answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
             Self::BadGateway(reason) => tracing::error!(reason, "another server failed"),
             Self::Internal(reason) => tracing::error!(reason, "a request failed"),
@@ -156,7 +180,8 @@ impl From<dragoman_store::Error> for ServiceError {
         match error {
             dragoman_store::Error::TooLarge { .. }
             | dragoman_store::Error::Invalid(_)
-            | dragoman_store::Error::Import { .. } => Self::invalid(error),
+            | dragoman_store::Error::Import { .. }
+            | dragoman_store::Error::Dump { .. } => Self::invalid(error),
             _ => Self::Internal(format!("Cannot write to the store: {error}")),
         }
     }

@@ -76,8 +76,13 @@ impl Fields {
         let mut fields = Self::default();
         fields.add_form(request.query_string().as_bytes())?;
         match kind.as_str() {
+            // As `curl -d '{...}'` sends it, which names no type.
+            "application/x-www-form-urlencoded" if Self::parse_json(&body).is_ok() => {
+                return Err(other_type(&kind));
+            }
             "application/x-www-form-urlencoded" => fields.add_form(&body)?,
             "multipart/form-data" => fields.add_multipart(request, body).await?,
+            _ if !body.is_empty() && fields.values.is_empty() => return Err(other_type(&kind)),
             _ => {}
         }
         Ok(fields)
@@ -210,6 +215,20 @@ impl Fields {
             false => drop(self.values.insert(name, Value::String(value))),
         }
     }
+}
+
+/// The error for a body that its header calls `kind`, which does not say how to read it.
+fn other_type(kind: &str) -> ServiceError {
+    let sent = match kind {
+        "" => "the body came without a Content-Type".to_owned(),
+        "application/x-www-form-urlencoded" => {
+            format!("the body is JSON, but its Content-Type is `{kind}`")
+        }
+        _ => format!("the Content-Type `{kind}` is not read"),
+    };
+    ServiceError::invalid(format_args!(
+        "{sent}; send JSON with `Content-Type: application/json`, or a form"
+    ))
 }
 
 /// The names of a list: a JSON array, fields of a form that share the name, or one text with commas

@@ -27,7 +27,7 @@ mod link;
 mod queue;
 mod tenant_index;
 mod content;
-mod label_popularity;
+mod label_lifts;
 mod live;
 mod score;
 mod fallback;

@@ -189,12 +189,13 @@ fn prepare(
             known,
         ),
     };
+    check_guesses(&guesses, known)?;
     let prepare = |(i, text): (usize, &String)| {
         let (source, detected) = match &order.source {
             Some(source) => (source.clone(), None),
             None => {
                 let best = guesses[i].clone();
-                // What is in no language of the model comes back as it is.
+                // Among others what is in no language of the model comes back as it is, with its language.
                 let source = languages::resolve(known, &best.language).unwrap_or(&order.target);
                 (source.to_owned(), Some(best))
             }
@@ -210,6 +211,20 @@ fn prepare(
         Ok(Prepared { source, detected, domains, guessed, session, answers, remembered, matches })
     };
     order.texts.iter().enumerate().map(prepare).collect()
+}
+
+/// Refuses texts of which none is in a language of the model: to send them back as they are would look
+/// like a translation. What has no language, such as a number, may come back so.
+pub(crate) fn check_guesses(guesses: &[Detected], known: &[String]) -> Result<(), ServiceError> {
+    let sure: Vec<_> = guesses.iter().filter(|guess| guess.confidence > 0.0).collect();
+    let is_known = |guess: &&Detected| languages::resolve(known, &guess.language).is_some();
+    match sure.first() {
+        Some(first) if !sure.iter().any(is_known) => Err(ServiceError::UnsupportedText {
+            language: first.language.clone(),
+            confidence: first.confidence as u8,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The error for a domain that no expert knows in this direction: names those that are known.

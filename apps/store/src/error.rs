@@ -40,8 +40,12 @@ pub enum Error {
     TooLarge { size: usize, limit: usize },
 
     /// Lines of an import are no rows; the others were kept.
-    #[error("line {line}: {reason}{}", more(*bad, kept))]
+    #[error("line {line}: {reason}{}", more("lines that are no rows", *bad, kept))]
     Import { line: usize, reason: String, bad: usize, kept: Box<crate::Counts> },
+
+    /// Rows of Gorse's own dump cannot be read, or it ends before its end; the others were kept.
+    #[error("row {row} of Gorse's dump: {reason}{}", more("rows", *bad, kept))]
+    Dump { row: usize, reason: String, bad: usize, kept: Box<crate::Counts> },
 
     /// A row makes no sense.
     #[error("{0}")]
@@ -70,11 +74,11 @@ pub enum Error {
 /// `std::result::Result` with this crate's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What became of the other lines of an import.
-fn more(bad: usize, kept: &crate::Counts) -> String {
+/// What became of the others of an import.
+fn more(what: &str, bad: usize, kept: &crate::Counts) -> String {
     let others = match bad {
         0 | 1 => String::new(),
-        bad => format!(" (and {} more lines that are no rows)", bad - 1),
+        bad => format!(" (and {} more {what})", bad - 1),
     };
     format!("{others}; {kept} were kept, and importing the file again doubles none of them")
 }

@@ -27,6 +27,7 @@
 //! ```
 
 mod error;
+mod limits;
 mod engine;
 mod clock;
 mod commit;
@@ -64,6 +65,7 @@ pub use engine::EngineKind;
 pub use error::{Error, Result};
 pub use glossaries::{Dictionary, NewDictionary, StoredGlossary};
 pub use keys::{ApiKey, KeyLimits, fingerprint};
+pub use limits::{LimitChange, LimitKind, LimitTotal};
 pub use memory::{MemoryMatch, MemoryOf, MemoryUnit};
 pub use migrate::Migrated;
 pub use recommend::{

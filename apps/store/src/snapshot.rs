@@ -1,5 +1,6 @@
 //! The store as JSON Lines, for backups and for other programs.
 
+mod gorse;
 mod import;
 mod words;
 

@@ -7,6 +7,8 @@
 mod server;
 #[path = "postgres/groups.rs"]
 mod groups;
+#[path = "postgres/limits.rs"]
+mod limits;
 #[path = "postgres/tls.rs"]
 mod tls;
 
@@ -187,7 +189,7 @@ fn tables_of_the_first_layout_are_brought_up_to_date() -> Result<()> {
         let (_, gone) = tenant.delete_feedback(None, "u1", "i2")?;
         ensure!(gone.is_empty());
     }
-    ensure!(server.sql("SELECT max(layout) FROM s0.dragoman_layout")? == "2");
+    ensure!(server.sql("SELECT max(layout) FROM s0.dragoman_layout")? == "3");
     Ok(())
 }
 

@@ -1,53 +1,42 @@
 //! Bans addresses that go on after being told to slow down.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+
+use dragoman_store::LimitKind;
+
+use super::{counted::Counted, counts::Counts};
 
 /// How long a violation is remembered after the last one.
 const MEMORY: Duration = Duration::from_secs(3600);
 
-/// Addresses remembered at most before those forgiven are removed.
-const MAX_ADDRESSES: usize = 10_000;
-
 /// Counts answers of 429 by address.
 pub(super) struct Flood {
     threshold: Option<u32>,
-    violations: Mutex<HashMap<String, (u32, Instant)>>,
+    violations: Arc<Counts>,
 }
 
 impl Flood {
     /// Bans at `threshold` violations; `None` never bans.
     pub(super) fn new(threshold: Option<u32>) -> Self {
-        Self { threshold, violations: Mutex::default() }
+        let violations = Arc::new(Counts::new("flood", LimitKind::SinceLast, MEMORY));
+        Self { threshold, violations }
     }
 
     /// Whether `address` violated limits too often.
     pub(super) fn is_banned(&self, address: &str) -> bool {
-        let Some(threshold) = self.threshold else { return false };
-        let violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
-        violations
-            .get(address)
-            .is_some_and(|(count, last)| *count >= threshold && last.elapsed() < MEMORY)
+        self.threshold.is_some_and(|threshold| self.violations.has_reached(address, threshold))
     }
 
     /// Notes a violation by `address`.
     pub(super) fn note(&self, address: &str) {
-        if self.threshold.is_none() {
-            return;
+        if self.threshold.is_some() {
+            self.violations.add(address);
         }
-        let mut violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
-        if violations.len() >= MAX_ADDRESSES {
-            violations.retain(|_, (_, last)| last.elapsed() < MEMORY);
-        }
-        if violations.len() >= MAX_ADDRESSES {
-            violations.clear(); // a flood from everywhere: better forget than grow
-        }
-        let (count, last) = violations.entry(address.to_owned()).or_insert((0, Instant::now()));
-        *count = if last.elapsed() < MEMORY { count.saturating_add(1) } else { 1 };
-        *last = Instant::now();
+    }
+
+    /// What servers can count together.
+    pub(super) fn table(&self) -> Arc<dyn Counted> {
+        Arc::<Counts>::clone(&self.violations)
     }
 }
 
@@ -65,15 +54,5 @@ mod tests {
         let never = Flood::new(None);
         never.note("a");
         assert!(!never.is_banned("a"));
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let flood = Flood::new(Some(1));
-        for i in 0..3 * MAX_ADDRESSES {
-            flood.note(&i.to_string());
-        }
-        let violations = flood.violations.lock().expect("no thread panicked");
-        assert!(violations.len() <= MAX_ADDRESSES);
     }
 }

@@ -1,61 +1,53 @@
 //! Limits of requests per time, by address or by key.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-
+use super::{allowances::Allowances, counted::Counted};
 use crate::{config::LimitsConfig, error::ServiceError};
 
-/// After so many checks, callers who have not come for long are forgotten.
-const CHECKS_BETWEEN_CLEANINGS: usize = 4096;
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// All limits of a server.
 pub(super) struct Rates {
     by_address: Vec<Window>,
-    /// By requests a minute: keys of the same limit share a table.
-    by_key: Mutex<HashMap<u32, Arc<Window>>>,
+    suggestions: Option<Window>,
+    by_key: Arc<Allowances>,
 }
 
 /// A number of requests in some time, for each caller.
 struct Window {
     limit: u32,
     unit: &'static str,
-    /// `None` when the limit is 0.
-    limiter: Option<DefaultKeyedRateLimiter<String>>,
-    checks: AtomicUsize,
+    allowances: Arc<Allowances>,
 }
 
 impl Rates {
     pub(super) fn new(config: &LimitsConfig) -> Self {
         let windows = [
-            (config.req_limit, "minute", 60),
-            (config.hourly_req_limit, "hour", 3600),
-            (config.daily_req_limit, "day", 86_400),
+            (config.req_limit, "minute", MINUTE),
+            (config.hourly_req_limit, "hour", 60 * MINUTE),
+            (config.daily_req_limit, "day", 24 * 60 * MINUTE),
         ];
-        let window = |(limit, unit, seconds)| Some(Window::new(limit?, unit, seconds));
-        Self {
-            by_address: windows.into_iter().filter_map(window).collect(),
-            by_key: Mutex::default(),
-        }
-    }
-
-    /// `limit` requests a minute from one address.
-    pub(super) fn of_minute(limit: Option<u32>) -> Self {
-        let limited = LimitsConfig { req_limit: limit, ..LimitsConfig::default() };
-        Self::new(&limited)
+        let by_address = windows.into_iter().filter_map(|(limit, unit, period)| {
+            Some(Window { limit: limit?, unit, allowances: Allowances::new(unit, period).into() })
+        });
+        let suggestions = config.suggest_limit.map(|limit| Window {
+            limit,
+            unit: "minute",
+            allowances: Allowances::new("suggestion", MINUTE).into(),
+        });
+        let by_key = Arc::new(Allowances::new("key", MINUTE));
+        Self { by_address: by_address.collect(), suggestions, by_key }
     }
 
     /// Counts `cost` requests by `address`.
     pub(super) fn check_address(&self, address: &str, cost: usize) -> Result<(), ServiceError> {
         self.by_address.iter().try_for_each(|window| window.check(address, cost))
+    }
+
+    /// Counts a suggestion by `address`.
+    pub(super) fn check_suggestion(&self, address: &str) -> Result<(), ServiceError> {
+        self.suggestions.as_ref().map_or(Ok(()), |window| window.check(address, 1))
     }
 
     /// Counts `cost` requests by `key`, which may send `limit` a minute.
@@ -65,37 +57,31 @@ impl Rates {
         limit: Option<u32>,
         cost: usize,
     ) -> Result<(), ServiceError> {
-        let Some(limit) = limit else { return Ok(()) };
-        let window = {
-            let mut windows = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || Arc::new(Window::new(limit, "minute", 60));
-            Arc::clone(windows.entry(limit).or_insert_with(new))
-        };
-        window.check(key, cost)
+        match limit {
+            Some(limit) if !self.by_key.check(key, limit, cost) => Err(slow_down(limit, "minute")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What servers can count together.
+    pub(super) fn tables(&self) -> Vec<Arc<dyn Counted>> {
+        let windows = self.by_address.iter().chain(&self.suggestions);
+        let allowances = windows.map(|window| &window.allowances).chain([&self.by_key]);
+        allowances.map(|allowances| Arc::<Allowances>::clone(allowances) as _).collect()
     }
 }
 
 impl Window {
-    fn new(limit: u32, unit: &'static str, seconds: u64) -> Self {
-        let quota = NonZeroU32::new(limit).and_then(|burst| {
-            Some(Quota::with_period(Duration::from_secs(seconds) / limit)?.allow_burst(burst))
-        });
-        Self { limit, unit, limiter: quota.map(RateLimiter::keyed), checks: AtomicUsize::new(0) }
-    }
-
     fn check(&self, caller: &str, cost: usize) -> Result<(), ServiceError> {
-        let slow_down = || ServiceError::Slowdown(format!("{} per 1 {}", self.limit, self.unit));
-        let limiter = self.limiter.as_ref().ok_or_else(slow_down)?;
-        let checks = self.checks.fetch_add(1, Ordering::Relaxed);
-        if checks.is_multiple_of(CHECKS_BETWEEN_CLEANINGS) {
-            limiter.retain_recent();
-        }
-        let cost = u32::try_from(cost).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        match limiter.check_key_n(&caller.to_owned(), cost) {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(slow_down()),
+        match self.allowances.check(caller, self.limit, cost) {
+            true => Ok(()),
+            false => Err(slow_down(self.limit, self.unit)),
         }
     }
+}
+
+fn slow_down(limit: u32, unit: &str) -> ServiceError {
+    ServiceError::Slowdown(format!("{limit} per 1 {unit}"))
 }
 
 #[cfg(test)]

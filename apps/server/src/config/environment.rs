@@ -17,6 +17,7 @@ const UPSTREAM: &[(&str, &str)] = &[
     ("HOURLY_REQ_LIMIT", "hourly_req_limit"),
     ("DAILY_REQ_LIMIT", "daily_req_limit"),
     ("REQ_FLOOD_THRESHOLD", "req_flood_threshold"),
+    ("REQ_LIMIT_STORAGE", "limits_store"),
     ("BATCH_LIMIT", "batch_limit"),
     ("ALTERNATIVES_LIMIT", "alternatives_limit"),
     ("API_KEYS", "api_keys"),
@@ -50,15 +51,17 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("HIDE_API", "the API has a page of its own; `DRAGOMAN_WEB_UI=false` switches all pages off"),
     ("HOURLY_REQ_LIMIT_DECAY", "`DRAGOMAN_DAILY_REQ_LIMIT` limits more than an hour"),
     ("REQ_FLOOD_VIOLATION", "`DRAGOMAN_REQ_FLOOD_THRESHOLD` alone decides on bans"),
-    ("REQ_LIMIT_STORAGE", IN_MEMORY),
     ("REQ_TIME_COST", "a request counts by its texts, however long it takes"),
     ("SECONDARY", "servers that share a store are all alike"),
-    ("SHARED_STORAGE", IN_MEMORY),
+    (
+        "SHARED_STORAGE",
+        "servers share what the store holds that `--store` names; `DRAGOMAN_LIMITS_STORE` says where \
+         they count requests",
+    ),
     ("SSL", "the server speaks HTTP; a proxy before it speaks TLS"),
     ("TRANSLATION_CACHE", "translations are always cached, in `DRAGOMAN_CACHE_BYTES` of memory"),
     ("UPDATE_MODELS", NO_DOWNLOAD),
 ];
-const IN_MEMORY: &str = "each server counts requests in its own memory";
 const NO_DOWNLOAD: &str = "`dragoman model get` downloads models, and so does `--get`";
 
 /// Those that ask callers for a key, in a way that this server does not have.
@@ -301,6 +304,7 @@ mod tests {
             ("LT_PORT", "8080"),
             ("LT_CHAR_LIMIT", "2000"),
             ("LT_REQ_LIMIT", "-1"),
+            ("LT_REQ_LIMIT_STORAGE", "redis://redis:6379"),
             ("LT_API_KEYS", "true"),
             ("LT_SUGGESTIONS", "False"),
             ("LT_LOAD_ONLY", "en,de, fr"),
@@ -316,6 +320,7 @@ mod tests {
             (config.http.port, config.translation.char_limit, config.limits.req_limit),
             (8080, Some(2000), None)
         );
+        assert_eq!(config.limits.limits_store.as_deref(), Some("redis://redis:6379"));
         assert!(config.keys.api_keys && !config.translation.suggestions && !config.pages.web_ui);
         assert!(!config.documents.files_translation);
         assert_eq!(config.translation.load_only, ["en", "de", "fr"]);

@@ -96,13 +96,19 @@ mod tests {
         config.recommendation.reranker_key = secret();
         config.monitoring.metrics_auth_token = secret();
         config.keys.api_keys_remote = Some("https://keeper:sesame@keys.example/check".into());
+        config.limits.limits_store = Some("redis://:sesame@limits.example:6379".into());
         config.monitoring.traces_endpoint = Some("http://ses:a@me@collector:4318/v1".into());
         config.recommendation.reranker_url = Some("https://sesame@llm.example/v1".into());
         config.recommendation.external_recommenders =
             vec!["near=http://near.example/{user}?n={n}&access_token=sesame".into()];
         let text = config.to_toml();
         assert!(!text.contains("sesame") && !text.contains("a@me"), "{text}");
-        for shown in ["***@keys.example/check", "***@collector:4318", "&access_token=***"] {
+        for shown in [
+            "***@keys.example/check",
+            "***@collector:4318",
+            "***@limits.example",
+            "&access_token=***",
+        ] {
             assert!(text.contains(shown), "no `{shown}` in {text}");
         }
         assert_eq!(ServerConfig::parse(&text)?, ServerConfig::default(), "{text}");

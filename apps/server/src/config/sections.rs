@@ -77,9 +77,10 @@ pub struct DocumentsConfig {
     pub document_time: u64,
     /// Minutes that a translated document is kept.
     pub document_keep: u64,
-    /// Documents that are kept, wait or are in work; one client may have a quarter of them.
+    /// Documents that wait or are in work; one client may have a quarter of them.
     pub document_jobs: usize,
-    /// Bytes of all these documents together; one client may have a quarter of them.
+    /// Bytes of all documents and results, of which the oldest make room for new ones; one client may have a
+    /// quarter.
     pub document_memory: usize,
     /// Documents in work at the same time.
     pub document_workers: usize,
@@ -105,30 +106,6 @@ pub struct QueueConfig {
     pub express: bool,
     /// Memory for translations of sentences seen before, in bytes; 0 for none.
     pub cache_bytes: usize,
-}
-
-/// How often a client may ask.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// Requests a minute from one address.
-    #[serde(deserialize_with = "limit")]
-    pub req_limit: Option<u32>,
-    /// Requests an hour from one address.
-    #[serde(deserialize_with = "limit")]
-    pub hourly_req_limit: Option<u32>,
-    /// Requests a day from one address.
-    #[serde(deserialize_with = "limit")]
-    pub daily_req_limit: Option<u32>,
-    /// Answers of 429 within an hour after which an address is banned for that hour.
-    #[serde(deserialize_with = "limit")]
-    pub req_flood_threshold: Option<u32>,
-    /// Suggestions a minute from one address.
-    #[serde(deserialize_with = "limit")]
-    pub suggest_limit: Option<u32>,
-    /// Wrong keys a minute from one address; more are answered 429.
-    #[serde(deserialize_with = "limit")]
-    pub wrong_key_limit: Option<u32>,
 }
 
 /// Who needs a key.
@@ -317,19 +294,6 @@ impl Default for QueueConfig {
             remote_workers: 8,
             express: true,
             cache_bytes: 32 << 20,
-        }
-    }
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            req_limit: None,
-            hourly_req_limit: None,
-            daily_req_limit: None,
-            req_flood_threshold: None,
-            suggest_limit: Some(30),
-            wrong_key_limit: Some(20),
         }
     }
 }

@@ -40,6 +40,10 @@ struct Inner {
     started: Option<Instant>,
     /// Bytes that the job holds.
     size: usize,
+    /// When it ended.
+    ended: Option<Instant>,
+    /// Whether its result was handed out.
+    is_fetched: bool,
     task: Option<AbortHandle>,
 }
 
@@ -54,6 +58,27 @@ pub(crate) enum State {
     Done,
     /// It came to nothing.
     Failed(ServiceError),
+}
+
+/// How much a job is needed, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// It failed, or its result was fetched.
+    Spent,
+    /// Its result was not fetched yet.
+    Kept,
+    /// It waits or is in work.
+    Open,
+}
+
+/// What a job takes up.
+#[derive(Debug, Clone)]
+pub(super) struct Holding {
+    pub(super) phase: Phase,
+    pub(super) bytes: usize,
+    pub(super) ended: Option<Instant>,
+    /// About how long it will take, if it is in work.
+    pub(super) left: Option<Duration>,
 }
 
 /// What can be said of a job.
@@ -85,6 +110,8 @@ impl DocumentJob {
             remembered: 0,
             started: None,
             size,
+            ended: None,
+            is_fetched: false,
             task: None,
         };
         Self {
@@ -142,6 +169,7 @@ impl DocumentJob {
         inner.size = result.bytes.len();
         inner.result = Some(result);
         inner.state = State::Done;
+        inner.ended = Some(Instant::now());
         drop(inner);
         self.ended.send_replace(true);
     }
@@ -149,7 +177,9 @@ impl DocumentJob {
     pub(super) fn fail(&self, error: ServiceError) {
         let mut inner = self.inner();
         inner.size = 0;
+        inner.result = None;
         inner.state = State::Failed(error);
+        inner.ended = Some(Instant::now());
         drop(inner);
         self.ended.send_replace(true);
     }
@@ -168,17 +198,29 @@ impl DocumentJob {
         let _ = ended.wait_for(|ended| *ended).await; // an error is an end, too
     }
 
-    pub(super) fn size(&self) -> usize {
-        self.inner().size
+    pub(super) fn holding(&self) -> Holding {
+        let inner = self.inner();
+        let phase = match inner.state {
+            State::Queued | State::Translating => Phase::Open,
+            State::Done if !inner.is_fetched => Phase::Kept,
+            State::Done | State::Failed(_) => Phase::Spent,
+        };
+        Holding { phase, bytes: inner.size, ended: inner.ended, left: self.left(&inner) }
+    }
+
+    /// About how long it will take, once some of it is done.
+    fn left(&self, inner: &Inner) -> Option<Duration> {
+        let done = self.done.load(Ordering::Relaxed);
+        let left = self.total.load(Ordering::Relaxed).saturating_sub(done);
+        let started = inner.started.filter(|_| done > 0)?;
+        Some(started.elapsed().mul_f64(left as f64 / done as f64))
     }
 
     pub(super) fn status(&self) -> DocumentStatus {
         let inner = self.inner();
         let done = self.done.load(Ordering::Relaxed);
         let total = self.total.load(Ordering::Relaxed);
-        let left = inner.started.filter(|_| done > 0).map(|started| {
-            started.elapsed().mul_f64(total.saturating_sub(done) as f64 / done as f64)
-        });
+        let left = self.left(&inner);
         DocumentStatus {
             name: self.name.clone(),
             state: inner.state.clone(),
@@ -191,7 +233,15 @@ impl DocumentJob {
         }
     }
 
-    pub(super) fn result(&self) -> Option<Translated> {
-        self.inner().result.clone()
+    /// Hands its result out.
+    pub(super) fn take(&self) -> Option<Translated> {
+        let mut inner = self.inner();
+        inner.is_fetched |= inner.result.is_some();
+        inner.result.clone()
+    }
+
+    /// The name of its result.
+    pub(super) fn result_name(&self) -> Option<String> {
+        self.inner().result.as_ref().map(|result| result.name.clone())
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! How much popularity counts depends on the log: where fashion changes, what is popular now says more than neighbours
 //! do; where it does not, neighbours have it in their counts already. For a user who liked little yet, popularity among
-//! the users who share labels stands in for it, as far as there are such labels.
+//! the users who share labels stands in for it, as far as there are such labels ([`LabelLifts`]).
 //!
 //! A list needs the score of every item only where it is put in another order afterwards. For the first
 //! places of a plain one it is enough to know what an item can score at most, which is cheap.
@@ -17,7 +17,7 @@ use super::{
     Settings, TenantIndex,
     content::Content,
     item_index::ItemIndex,
-    label_popularity::LabelPopularity,
+    label_lifts::LabelLifts,
     neighbours::Near,
     rank::{Candidate, Ordered},
 };
@@ -61,8 +61,10 @@ pub(super) struct LiveScores {
     scales: [f32; 2],
     /// The share of popularity.
     popularity: f32,
-    /// What users who share labels with the user add to items by their likes.
-    labelled: AHashMap<u32, f32>,
+    /// How much more users who share labels with the user like items.
+    lifts: LabelLifts,
+    /// What puts popularity times these on a scale up to one.
+    lift_scale: f32,
     /// The share of these labels; above 0 popularity alone speaks for an item, too.
     labels: f32,
 }
@@ -102,17 +104,18 @@ impl LiveScores {
             content,
             scales,
             popularity: share,
-            labelled: AHashMap::new(),
+            lifts: LabelLifts::default(),
+            lift_scale: 1.0,
             labels: 0.0,
         };
         if recent.len() < FEW
-            && let Some(estimate) = LabelPopularity::read(index, settings, labels, &catalogue)?
+            && let Some(lifts) = LabelLifts::read(index, settings, labels, &catalogue)?
         {
             let known = recent.len() as f32 / FEW as f32;
             scores.labels = LABELS * (1.0 - known);
-            let (labelled, prior) = estimate.scaled(popularity, scores.labels);
-            scores.labelled = labelled;
-            scores.popularity = known * share + prior;
+            scores.lift_scale = 1.0 / lifts.greatest(popularity);
+            scores.lifts = lifts;
+            scores.popularity = known * share;
         }
         Ok(scores)
     }
@@ -150,7 +153,7 @@ impl LiveScores {
     pub(super) fn of(&self, catalogue: &ItemIndex, number: u32) -> Option<f32> {
         let own = self.personal(catalogue, number);
         let relative = catalogue.popularity().relative_to_best()(number);
-        self.speaks_for(own, relative).then(|| self.with_popularity(own, relative))
+        self.speaks_for(own, relative).then(|| self.with_popularity(number, own, relative))
     }
 
     /// Whether an item has a score that has `own` beside its popularity: popularity alone makes nothing personal,
@@ -162,8 +165,7 @@ impl LiveScores {
     /// What speaks for an item beside its popularity.
     fn personal(&self, catalogue: &ItemIndex, number: u32) -> f32 {
         let together = self.together.get(&number).copied().unwrap_or(0.0);
-        let labelled = self.labelled.get(&number).copied().unwrap_or(0.0);
-        together * self.scales[0] + self.content.of(catalogue, number) * self.scales[1] + labelled
+        together * self.scales[0] + self.content.of(catalogue, number) * self.scales[1]
     }
 
     /// The items that pass and have a score; where only the best `most` count, perhaps not those behind them.
@@ -175,60 +177,61 @@ impl LiveScores {
     ) -> Vec<Candidate> {
         let relative = catalogue.popularity().relative_to_best();
         let mut best = Best::new(most);
-        let mut take = |number: u32, own: f32, relative: f32| {
-            let is_scored = self.speaks_for(own, relative) && best.takes(own + self.popularity);
+        let most_popular = (self.popularity + self.labels) * 1.0001; // what popularity adds at most, rounded up
+        let take = |best: &mut Best, number: u32, own: f32, relative: f32| {
+            let is_scored = self.speaks_for(own, relative) && best.takes(own + most_popular);
             if is_scored && passes(&number) {
-                best.add(number, self.with_popularity(own, relative));
+                best.add(number, self.with_popularity(number, own, relative));
             }
         };
-        // Those with neighbours score most, and then those that are popular: after them few others are worth a
-        // closer look.
+        // Those with neighbours score most, then those that users of the same labels prefer, and then those that are
+        // popular: after them few others are worth a closer look.
         for &number in self.together.keys() {
-            take(number, self.personal(catalogue, number), relative(number));
+            take(&mut best, number, self.personal(catalogue, number), relative(number));
         }
-        let is_together = |number: &u32| self.together.contains_key(number);
-        for &number in self.labelled.keys().filter(|number| !is_together(number)) {
-            take(number, self.personal(catalogue, number), relative(number));
+        let mut looked_at = AHashSet::new();
+        if self.labels > 0.0 {
+            looked_at
+                .extend(self.lifts.lifted().filter(|number| !self.together.contains_key(number)));
+            for &number in &looked_at {
+                take(&mut best, number, self.personal(catalogue, number), relative(number));
+            }
         }
-        let is_taken = |number: &u32| is_together(number) || self.labelled.contains_key(number);
-        let mut popular = AHashSet::new();
         let mut ceiling = 0.0f32; // popularity of what is not looked at yet
         if self.labels > 0.0 || !self.content.found.is_empty() {
-            // Where popularity alone makes a score, as many as count are looked at, and those equal to the last.
-            let least = if self.labels > 0.0 { most } else { 0 };
-            let (mut passing, mut last) = (0, f32::NAN);
-            for number in catalogue.popularity().ranked() {
+            for (place, number) in catalogue.popularity().ranked().enumerate() {
                 let relative = relative(number);
-                let alone = self.with_popularity(0.0, relative);
-                if popular.len() >= POPULAR && passing >= least && alone != last {
-                    ceiling = relative.exp();
+                // Where popularity alone makes a score, as many as count are looked at. No item that is left is lifted.
+                let alone = (self.popularity + self.labels * self.lift_scale) * relative.exp();
+                if place >= POPULAR && (self.labels == 0.0 || !best.takes(alone)) {
+                    ceiling = alone;
                     break;
                 }
-                popular.insert(number);
-                if least > 0 && passes(&number) {
-                    (passing, last) = (passing + 1, alone);
-                }
-                if !is_taken(&number) {
-                    take(number, self.personal(catalogue, number), relative);
+                if !self.together.contains_key(&number) && looked_at.insert(number) {
+                    take(&mut best, number, self.personal(catalogue, number), relative);
                 }
             }
         }
         for &(number, content) in &self.content.found {
             let own = content * self.scales[1]; // alone, or it was taken before
-            if best.takes(own + self.popularity * ceiling)
-                && !is_taken(&number)
-                && !popular.contains(&number)
+            if best.takes(own + ceiling)
+                && !self.together.contains_key(&number)
+                && !looked_at.contains(&number)
                 && passes(&number)
             {
-                best.add(number, self.with_popularity(own, relative(number)));
+                best.add(number, self.with_popularity(number, own, relative(number)));
             }
         }
         best.found
     }
 
-    /// A score of `own` for an item whose popularity relative to the best has the logarithm `relative`.
-    fn with_popularity(&self, own: f32, relative: f32) -> f32 {
-        own + self.popularity * relative.exp()
+    /// A score of `own` for the item `number`, whose popularity relative to the best has the logarithm `relative`.
+    fn with_popularity(&self, number: u32, own: f32, relative: f32) -> f32 {
+        let labels = match self.labels {
+            0.0 => 0.0,
+            share => share * self.lift_scale * self.lifts.of_item(number),
+        };
+        own + (self.popularity + labels) * relative.exp()
     }
 }
 
@@ -293,7 +296,7 @@ mod tests {
             content in prop::collection::vec(0u8..4, 40),
             popular in prop::collection::vec(0u8..5, 40),
             described in prop::collection::vec(0u32..40, 0..3),
-            labelled in prop::collection::vec((0u32..40, 0u8..4), 0..6),
+            lifts in prop::collection::vec((0u32..40, 1u8..9), 0..20),
             (most, hidden, popularity, labels) in (0usize..45, 0u32..5, 0f32..1.0, prop::sample::select(vec![0.0f32, 0.5])),
         ) {
             let mut catalogue = ItemIndex::new(1000.0);
@@ -303,13 +306,15 @@ mod tests {
                 let number = catalogue.put(&item);
                 (0..*times).for_each(|_| catalogue.touch(number, 1.0, 5000));
             }
+            let lifts = LabelLifts::from_factors(lifts.into_iter().map(|(number, lift)| (number, f32::from(lift) / 4.0)));
             let scores = LiveScores {
                 seeds: Vec::new(),
                 together: near.into_iter().map(|(number, score)| (number, f32::from(score))).collect(),
                 content: Content::new(&catalogue, &described),
                 scales: [0.3, 0.2],
                 popularity,
-                labelled: labelled.into_iter().map(|(number, score)| (number, labels * f32::from(score))).collect(),
+                lift_scale: 1.0 / lifts.greatest(catalogue.popularity()),
+                lifts,
                 labels,
             };
             let passes = |number: &u32| number % 5 != hidden;
@@ -346,7 +351,8 @@ mod tests {
             content,
             scales: [1.0, 1.0],
             popularity: 0.0,
-            labelled: AHashMap::new(),
+            lifts: LabelLifts::default(),
+            lift_scale: 1.0,
             labels: 0.0,
         };
         let second = catalogue.put(&item("second", &["known", "new"]));

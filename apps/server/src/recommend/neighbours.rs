@@ -47,9 +47,6 @@ const FOLLOWED: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 /// Labels whose users' likes are in memory at most.
 const LABELS: NonZeroUsize = NonZeroUsize::new(2_000).expect("not zero");
 
-/// Users of a label whose likes count.
-const LABELLED: usize = 100;
-
 /// Counters of changes; users and items that share one are forgotten together.
 const COUNTERS: usize = 1 << 16;
 
@@ -66,6 +63,16 @@ pub(crate) struct Neighbours {
     labels: Mutex<LruCache<String, Remembered<Liked>>>,
     /// How often a user, an item or the users of a label changed, by hash.
     changes: Box<[AtomicU32]>,
+}
+
+/// Some users whose likes are counted.
+pub(super) struct Sample<'a> {
+    /// What is remembered of them is called so, and forgotten under this name.
+    pub(super) name: &'a str,
+    /// How many of them count, of those who like anything.
+    pub(super) most: usize,
+    /// Gives so many of them, always the same first.
+    pub(super) users: &'a dyn Fn(usize) -> Vec<Arc<str>>,
 }
 
 /// Something that was computed, and the counters that it depends on as they were before.
@@ -148,32 +155,32 @@ impl Neighbours {
         Ok(ranked(counts, |count| count / (items.len() as f32).sqrt(), String::cmp))
     }
 
-    /// How often each item is among the latest that some users of `label` liked. `users` gives so many of them.
-    pub(crate) fn of_label(
+    /// How often each item is among the latest that the users of `sample` liked.
+    pub(super) fn of_sample(
         &self,
         tenant: &Tenant,
         settings: &Settings,
-        label: &str,
-        users: impl FnOnce(usize) -> Vec<Arc<str>>,
+        sample: &Sample<'_>,
         items: &ItemIndex,
     ) -> Result<Liked> {
-        if let Some(found) = self.current(&self.labels, label) {
+        if let Some(found) = self.current(&self.labels, sample.name) {
             return Ok(found);
         }
-        let mut counters = vec![self.counter(LABEL_SEED, label)];
+        let mut counters = vec![self.counter(LABEL_SEED, sample.name)];
         let mut tastes: Vec<Arc<Vec<u32>>> = Vec::new();
-        for user in users(LOOKED_AT * LABELLED) {
+        for user in (sample.users)(LOOKED_AT * sample.most) {
             counters.push(self.counter(USER_SEED, &user));
             let taste = self.taste(tenant, settings, &user, items)?;
             if !taste.is_empty() {
                 tastes.push(taste);
             }
-            if tastes.len() == LABELLED {
+            if tastes.len() == sample.most {
                 break;
             }
         }
         let liked = Arc::new(near::counted(tastes.iter().flat_map(|taste| taste.iter().copied())));
-        lock(&self.labels).put(label.into(), Remembered { value: Arc::clone(&liked), counters });
+        let remembered = Remembered { value: Arc::clone(&liked), counters };
+        lock(&self.labels).put(sample.name.into(), remembered);
         Ok(liked)
     }
 
@@ -195,9 +202,9 @@ impl Neighbours {
     }
 
     /// Forgets what depends on the users of `labels`, which are others now.
-    pub(crate) fn forget_labels(&self, labels: impl IntoIterator<Item = Arc<str>>) {
+    pub(crate) fn forget_labels<'a>(&self, labels: impl IntoIterator<Item = &'a str>) {
         for label in labels {
-            let (counter, _) = self.counter(LABEL_SEED, &label);
+            let (counter, _) = self.counter(LABEL_SEED, label);
             self.changes[counter as usize].fetch_add(1, Ordering::AcqRel);
         }
     }

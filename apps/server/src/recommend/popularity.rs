@@ -29,8 +29,8 @@ const MAX_WEIGHT: f64 = (1u64 << 32) as f64;
 pub(crate) struct Popularity {
     half_life: f64,
     sums: Vec<Sum>,
-    /// The sum of all items; its logarithm is made when it is asked for.
-    total: Sum,
+    /// Events of all items.
+    events: i64,
     ranked: BTreeSet<(Reverse<Ordered>, Arc<str>, u32)>,
 }
 
@@ -59,11 +59,6 @@ impl Default for Sum {
 
 impl Sum {
     fn add(&mut self, octave: i64, units: i128) {
-        self.add_units(octave, units);
-        self.log2 = self.log2();
-    }
-
-    fn add_units(&mut self, octave: i64, units: i128) {
         match self.octaves.binary_search_by(|(known, _)| octave.cmp(known)) {
             Ok(place) => {
                 self.octaves[place].1 += units;
@@ -73,6 +68,7 @@ impl Sum {
             }
             Err(place) => self.octaves.insert(place, (octave, units)),
         }
+        self.log2 = self.log2();
     }
 
     fn log2(&self) -> f64 {
@@ -106,8 +102,7 @@ impl Popularity {
         let size = weight.abs().min(MAX_WEIGHT) * (place - octave + FRACTION).exp2();
         let units = size.round().max(1.0) as i128;
         let units = if weight < 0.0 { -units } else { units };
-        self.total.add_units(octave as i64, units);
-        self.total.count += if weight < 0.0 { -1 } else { 1 };
+        self.events += if weight < 0.0 { -1 } else { 1 };
         let sum = &mut self.sums[number as usize];
         let old = sum.log2;
         sum.add(octave as i64, units);
@@ -120,10 +115,7 @@ impl Popularity {
     /// Forgets the item `number`.
     pub(crate) fn forget(&mut self, number: u32, id: &Arc<str>) {
         let old = std::mem::take(&mut self.sums[number as usize]);
-        for (octave, units) in old.octaves {
-            self.total.add_units(octave, -units);
-        }
-        self.total.count -= old.count;
+        self.events -= old.count;
         self.rank(number, id, (old.log2, f64::NEG_INFINITY));
     }
 
@@ -155,16 +147,7 @@ impl Popularity {
 
     /// How many events are counted.
     pub(crate) fn events(&self) -> u64 {
-        u64::try_from(self.total.count).unwrap_or(0)
-    }
-
-    /// The share that an item has in the popularity of all items, by its number. It does not change as time passes.
-    pub(crate) fn shares(&self) -> impl Fn(u32) -> f32 + '_ {
-        let total = self.total.log2();
-        move |number| match self.sums[number as usize].log2 {
-            f64::NEG_INFINITY => 0.0,
-            sum => (sum - total).exp2() as f32,
-        }
+        u64::try_from(self.events).unwrap_or(0)
     }
 
     /// What the votes of neighbours for the item `number` are multiplied by: they come more often for an item that many
@@ -281,12 +264,10 @@ mod tests {
                 fresh.add(number, &ids[number as usize], weight, time);
             }
             prop_assert_eq!(live.ranked().collect::<Vec<_>>(), fresh.ranked().collect::<Vec<_>>());
-            let sum: f32 = (0..4).map(fresh.shares()).sum();
-            prop_assert!(events.is_empty() || (sum - 1.0).abs() < 1e-5, "{sum}");
+            prop_assert_eq!(live.events(), events.len() as u64);
             for number in 0..4 {
                 let bits = |one: &Popularity| one.log_at(number, 2_000_000_000).to_bits();
                 prop_assert_eq!(bits(&live), bits(&fresh));
-                prop_assert_eq!(live.shares()(number), fresh.shares()(number));
             }
         }
     }

@@ -33,6 +33,8 @@ struct Known {
     labels: AHashMap<Arc<str>, Box<[Arc<str>]>>,
     /// The users of each label, by hash and identifier.
     users: AHashMap<Arc<str>, BTreeSet<(u64, Arc<str>)>>,
+    /// All of these users, by hash and identifier.
+    all: BTreeSet<(u64, Arc<str>)>,
     /// The greatest hash of a user that is kept.
     limit: u64,
     /// Users in memory at most.
@@ -44,6 +46,7 @@ impl Default for Known {
         Self {
             labels: AHashMap::default(),
             users: AHashMap::default(),
+            all: BTreeSet::new(),
             limit: u64::MAX,
             most: USERS,
         }
@@ -91,6 +94,12 @@ impl UserLabels {
         let users = known.users.get(label).into_iter().flatten();
         users.take(n).map(|(_, user)| Arc::clone(user)).collect()
     }
+
+    /// Some users who have any label, `n` at most, in the same order.
+    pub(crate) fn sample_all(&self, n: usize) -> Vec<Arc<str>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.all.iter().take(n).map(|(_, user)| Arc::clone(user)).collect()
+    }
 }
 
 /// The labels that count.
@@ -117,11 +126,12 @@ impl Known {
             own.push(label);
         }
         changed.extend(own.iter().cloned());
+        self.all.insert((at, Arc::clone(&user)));
         self.labels.insert(user, own.into());
         while self.labels.len() > self.most {
             self.limit /= 2;
-            let above = self.labels.keys().filter(|user| hash(SEED, user) > self.limit);
-            let above: Vec<Arc<str>> = above.cloned().collect();
+            let above = self.all.iter().rev().take_while(|(at, _)| *at > self.limit);
+            let above: Vec<Arc<str>> = above.map(|(_, user)| Arc::clone(user)).collect();
             changed.extend(above.iter().flat_map(|user| self.forget(user)));
         }
         changed
@@ -131,6 +141,7 @@ impl Known {
     fn forget(&mut self, user: &str) -> Vec<Arc<str>> {
         let Some((user, labels)) = self.labels.remove_entry(user) else { return Vec::new() };
         let place = (hash(SEED, &user), user);
+        self.all.remove(&place);
         for label in &labels {
             if let Some(users) = self.users.get_mut(label) {
                 users.remove(&place);
@@ -157,12 +168,14 @@ mod tests {
         assert_eq!(known.put("u", &texts(&["m", "tall"])).len(), 2);
         assert_eq!(known.put("u", &texts(&["m", "tall"])).len(), 0, "nothing changed");
         known.put("v", &texts(&["m"]));
-        assert_eq!(known.sample("m", 9).len(), 2);
+        assert_eq!((known.sample("m", 9).len(), known.sample_all(9).len()), (2, 2));
+        assert_eq!(known.sample("m", 1), known.sample_all(1), "in one order");
         let changed = known.put("u", &texts(&["f"]));
         assert_eq!(changed.iter().map(|label| &**label).collect::<Vec<_>>(), ["m", "tall", "f"]);
         assert_eq!(known.sample("m", 9), [Arc::from("v")]);
         known.put("u", &[]);
         assert!(known.sample("f", 9).is_empty() && known.sample("tall", 9).is_empty());
+        assert_eq!(known.sample_all(9), [Arc::from("v")]);
     }
 
     #[test]

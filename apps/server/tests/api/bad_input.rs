@@ -101,6 +101,28 @@ async fn bodies_that_cannot_be_read_are_refused() -> Result<()> {
 }
 
 #[actix_web::test]
+async fn json_of_another_type_is_said_to_be_that() -> Result<()> {
+    let app = TestApp::start()?;
+    let json = r#"{"q": "Good morning.", "source": "en", "target": "de"}"#;
+    for (kind, named) in [
+        (
+            "application/x-www-form-urlencoded",
+            "is JSON, but its Content-Type is `application/x-www",
+        ),
+        ("text/plain; charset=utf-8", "the Content-Type `text/plain` is not read"),
+    ] {
+        let request = app.post("/translate").header("Content-Type", kind).body(json);
+        let (status, reply) = answer(request).await?;
+        let error = reply["error"].as_str().unwrap_or_default();
+        assert!(status == 400 && error.contains(named), "{reply}");
+        assert!(error.contains("`Content-Type: application/json`"), "{reply}");
+    }
+    let (_, reply) = answer(app.post("/translate").body(json)).await?;
+    assert!(reply["error"].to_string().contains("without a Content-Type"), "{reply}");
+    Ok(())
+}
+
+#[actix_web::test]
 async fn a_body_above_the_limit_is_refused() -> Result<()> {
     let app = TestApp::configured(settings("body_limit = 1000")?)?;
     let body = json!({ "q": "x".repeat(1000), "source": "en", "target": "de" });

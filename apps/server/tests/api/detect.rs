@@ -59,8 +59,32 @@ async fn a_language_that_the_model_does_not_know_is_named_and_not_translated() -
         }
         let body = json!({ "q": text, "source": "auto", "target": "en" });
         let (status, reply) = app.json("/translate", &body).await?;
-        assert_eq!((status, &reply["translatedText"]), (200, &json!(text)), "{reply}");
+        let error = reply["error"].as_str().unwrap_or_default();
+        assert_eq!(status, 400, "{reply}");
+        assert!(error.starts_with(&format!("{language} is not supported: ")), "{reply}");
         assert_eq!(reply["detectedLanguage"]["language"], language, "{reply}");
+        let streamed = answer(app.post("/translate/stream").json(&body)).await?;
+        assert_eq!(streamed, (400, reply));
+
+        // Among others it does not keep them from their translations.
+        let body =
+            json!({ "q": [text, "The garden is closed."], "source": "auto", "target": "de" });
+        let (status, reply) = app.json("/translate", &body).await?;
+        assert_eq!((status, &reply["translatedText"][0]), (200, &json!(text)), "{reply}");
+        assert_eq!(reply["detectedLanguage"][0]["language"], language, "{reply}");
+        assert_ne!(reply["translatedText"][1], "The garden is closed.", "{reply}");
+    }
+    Ok(())
+}
+
+#[actix_web::test]
+async fn what_is_detected_is_what_is_translated_from() -> Result<()> {
+    let app = TestApp::start()?;
+    for text in ["ja", "bon", "Hallo", "Hund", "Tot morgen", "Come stai?", "Taxi", "Hei", "12"] {
+        let (_, guesses) = app.json("/detect", &json!({ "q": text })).await?;
+        let body = json!({ "q": text, "source": "auto", "target": "en" });
+        let (_, reply) = app.json("/translate", &body).await?;
+        assert_eq!(reply["detectedLanguage"], guesses[0], "{text}: {reply}");
     }
     Ok(())
 }

@@ -93,11 +93,14 @@ async fn what_cannot_be_translated_is_said_in_upstreams_words() -> Result<()> {
         (of(part()).text("target", "de"), "missing source parameter"),
         (of(part()).text("source", "en"), "missing target parameter"),
         (of(empty).text("source", "en").text("target", "de"), "empty file"),
-        (form("a.exe", JSON), "file format not supported"),
     ] {
         let (status, reply) = posted(&app, "/translate_file", form).await?;
         assert_eq!((status, &reply["error"]), (400, &json!(format!("Invalid request: {reason}"))));
     }
+    let (status, reply) = posted(&app, "/translate_file", form("a.exe", JSON)).await?;
+    let error = reply["error"].as_str().unwrap_or_default();
+    assert!(status == 400 && error.starts_with("Invalid request: file format not supported: "));
+    assert!(error.contains("`a.exe`") && error.contains("docx"), "{error}");
     let unknown = of(part()).text("source", "en").text("target", "tlh");
     let (status, reply) = posted(&app, "/translate_file", unknown).await?;
     assert_eq!((status, reply), (400, json!({ "error": "tlh is not supported" })));
@@ -164,19 +167,39 @@ async fn jobs_are_bounded_in_size_number_time_and_length() -> Result<()> {
     let (_, job) = posted(&app, "/documents", form("a.txt", "One.\nTwo.\nThree.\nFour.\n")).await?;
     let job = ended(&app, job["id"].as_str().context("a name")?).await?;
     assert!(job["error"].to_string().contains("4 sentences"), "{job}");
-    // One client has a quarter of four jobs, and that is taken.
-    let (status, reply) = posted(&app, "/documents", form("a.txt", "One.")).await?;
-    assert_eq!(status, 503, "{reply}");
-    let id = job["id"].as_str().context("a name")?;
-    app.client.delete(format!("{}/documents/{id}", app.url)).send().await?;
     let (_, job) = posted(&app, "/documents", form("a.txt", "word ".repeat(200))).await?;
     let job = ended(&app, job["id"].as_str().context("a name")?).await?;
     assert!(job["error"].to_string().contains("500 characters"), "{job}");
-    let id = job["id"].as_str().context("a name")?;
-    app.client.delete(format!("{}/documents/{id}", app.url)).send().await?;
     let (_, job) = posted(&app, "/documents", form("a.txt", "One.")).await?;
+    // One client has a quarter of four jobs, and that is taken until it ends.
+    let refused = app.post("/documents").multipart(form("a.txt", "One.")).send().await?;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "10");
+    let reason = refused.text().await?;
+    assert!(reason.contains("1 document of yours waits or is in work; try again in"), "{reason}");
     let job = ended(&app, job["id"].as_str().context("a name")?).await?;
     assert!(job["error"].to_string().contains("1 seconds"), "{job}");
+    Ok(())
+}
+
+#[actix_web::test]
+async fn results_that_are_kept_keep_nobody_out() -> Result<()> {
+    let limits = "document_jobs = 4\ndocument_memory = 4000\ndocument_limit = 1000";
+    let app = TestApp::with(settings(limits)?, Tagger::default())?;
+    let mut urls = Vec::new();
+    for number in 0..10 {
+        let (status, reply) = posted(&app, "/translate_file", form("a.json", JSON)).await?;
+        assert_eq!(status, 200, "{number}: {reply}");
+        urls.push(reply["translatedFileUrl"].as_str().context("an address")?.to_owned());
+    }
+    // There is room for one result of a client, which is the newest.
+    assert_eq!(app.client.get(&urls[9]).send().await?.status(), 200);
+    assert_eq!(app.client.get(&urls[8]).send().await?.status(), 404);
+    for _ in 0..3 {
+        let (status, job) = posted(&app, "/documents", form("a.docx", "no zip")).await?;
+        assert_eq!(status, 202, "a job that failed keeps nobody out: {job}");
+        ended(&app, job["id"].as_str().context("a name")?).await?;
+    }
     Ok(())
 }
 

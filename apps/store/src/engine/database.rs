@@ -20,7 +20,7 @@ use std::{
 use fs_err as fs;
 
 use super::{Change, Engine, EngineKind, Heard, mirror::Mirror, shared::Ending, shown, spans};
-use crate::{Error, Result};
+use crate::{Error, LimitChange, LimitTotal, Result};
 
 pub(crate) use self::tree::Tree;
 
@@ -105,6 +105,13 @@ impl Database {
         self.snapshot(|| {
             self.0.mirrors.values().try_for_each(|mirror| mirror.refresh(engine.as_ref(), shared))
         })
+    }
+
+    /// Adds what this process counted to what others did, where an engine is shared.
+    pub(crate) fn exchange_limits(&self, changes: &[LimitChange]) -> Result<Vec<LimitTotal>> {
+        let engine = self.engine()?;
+        let alone = || Error::Engine("no other server counts in a store that is not shared".into());
+        engine.shared().ok_or_else(alone)?.exchange_limits(changes)
     }
 
     /// Lets `work` read everything as of one moment, where an engine is shared.

@@ -16,6 +16,7 @@ mod log;
 mod transaction;
 mod group;
 mod pages;
+mod limits;
 
 use std::{
     collections::HashMap,
@@ -25,7 +26,7 @@ use std::{
 };
 
 use super::{Change, Changes, Engine, Heard, Rows, Shared};
-use crate::{Error, Result};
+use crate::{Error, LimitChange, LimitTotal, Result};
 
 pub(crate) use address::{is_address, refuse_others, shown};
 
@@ -227,6 +228,10 @@ impl Shared for Postgres {
 
     fn listen(&self, heard: Heard) {
         listen::start(&self.pool, self.origin, heard);
+    }
+
+    fn exchange_limits(&self, changes: &[LimitChange]) -> Result<Vec<LimitTotal>> {
+        limits::exchange(&self.pool, changes)
     }
 
     fn failure(&self) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use crate::Result;
+use crate::{LimitChange, LimitTotal, Result};
 
 /// How long a process may not have looked at what others changed, before it reads everything anew: the
 /// log of changes goes back farther.
@@ -37,6 +37,9 @@ pub(crate) trait Shared: fmt::Debug + Send + Sync {
     /// Calls `heard` with the name of each tree that another process changed, and without one whenever any
     /// of them may have been changed.
     fn listen(&self, heard: Heard);
+
+    /// Adds what this process counted, and returns what all processes counted together.
+    fn exchange_limits(&self, changes: &[LimitChange]) -> Result<Vec<LimitTotal>>;
 
     /// Why the engine could not be asked the last time; none if it could.
     fn failure(&self) -> Option<String>;

@@ -1,10 +1,10 @@
 //! Reads a snapshot, or the rows that Gorse exports.
 
-use std::io::BufRead;
+use std::io::{BufRead, Cursor, Read};
 
 use serde_json::{Map, Value};
 
-use super::{Counts, Of, Row};
+use super::{Counts, Of, Row, gorse};
 use crate::{
     Bulk, DEFAULT_TENANT, Error, Feedback, Item, Result, SCHEMA, Store, User,
     clock::is_plausible,
@@ -14,11 +14,18 @@ use crate::{
 /// What some editors write at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
+/// What packed files begin with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+const NO_TEXT: &str = "this is neither JSON Lines nor a dump of Gorse (`/api/dump`, whose first bytes are 255), and \
+                       nothing was imported; unpack it, or name a file that ends in `.gz` or `.zst` where it is packed";
+
 /// The longest line, in bytes.
 const MAX_LINE: u64 = 1 << 20;
 
 /// An import under way.
-struct Import<'a> {
+pub(super) struct Import<'a> {
     store: &'a Store,
     /// Where rows of tenants go, once there are many of them.
     bulk: Option<Bulk>,
@@ -27,6 +34,21 @@ struct Import<'a> {
     /// Rows of `tenant` that wait for others, and how many are changed as one.
     rows: Vec<Incoming>,
     batch_rows: usize,
+}
+
+/// The first line or row that could not be read, and why.
+pub(super) struct Failed {
+    place: usize,
+    reason: String,
+    /// How many there are.
+    bad: usize,
+}
+
+impl Failed {
+    /// Counts one more.
+    pub(super) fn note(failed: &mut Option<Self>, place: usize, reason: String) {
+        failed.get_or_insert(Self { place, reason, bad: 0 }).bad += 1;
+    }
 }
 
 /// What the `kind` of a row can be.
@@ -56,8 +78,14 @@ impl Store {
         })
     }
 
+    /// Whether `start`, eight bytes or more, begins the stream of Gorse's `/api/dump`.
+    pub fn is_dump(start: &[u8]) -> bool {
+        gorse::is_dump(start)
+    }
+
     /// Reads rows as [`export`](Self::export) writes them, or as Gorse does: a line with a
-    /// `FeedbackType` is feedback, one with an `ItemId` an item, one with a `UserId` a user.
+    /// `FeedbackType` is feedback, one with an `ItemId` an item, one with a `UserId` a user. The binary stream of
+    /// Gorse's `/api/dump` is known by its first bytes.
     ///
     /// A row that is there stays once. A line that is no row is left out: the error names the
     /// first, and says what was kept. On disk when this returns. Blocks.
@@ -91,25 +119,18 @@ impl Store {
             rows: Vec::new(),
             batch_rows: self.engine().import_rows(),
         };
-        let mut failed: Option<(usize, String)> = None;
-        let (mut number, mut bad) = (0, 0);
-        let mut line = Vec::new();
-        while read_line(&mut reader, &mut line)? {
-            number += 1;
-            match import.add(name, &line) {
-                Ok(()) => {}
-                Err(error @ (Error::Io(_) | Error::Invalid(_) | Error::TooLarge { .. })) => {
-                    bad += 1;
-                    failed.get_or_insert((number, error.to_string()));
-                }
-                Err(Error::Schema { found, .. }) => {
-                    failed = Some((number, unknown_layout(found)));
-                    bad += 1;
-                    break; // what its rows mean, nobody here knows
-                }
-                Err(error) => return Err(error),
-            }
+        let mut start = Vec::new();
+        reader.by_ref().take(gorse::NUMBER as u64).read_to_end(&mut start)?;
+        let is_dump = gorse::is_dump(&start);
+        if !is_dump && (start.contains(&0) || start.starts_with(&GZIP) || start.starts_with(&ZSTD))
+        {
+            return Err(Error::Invalid(NO_TEXT.into()));
         }
+        let reader = Cursor::new(start).chain(reader);
+        let failed = match is_dump {
+            true => import.take_dump(name, reader)?,
+            false => import.take_lines(name, reader)?,
+        };
         import.flush()?;
         if let Some(bulk) = import.bulk {
             bulk.finish()?;
@@ -118,22 +139,49 @@ impl Store {
         if self.is_shared() {
             self.count_tenant_keys()?;
         }
+        let kept = Box::new(import.counts);
         match failed {
-            None => Ok(import.counts),
-            Some((line, reason)) => {
-                Err(Error::Import { line, reason, bad, kept: Box::new(import.counts) })
-            }
+            None => Ok(*kept),
+            Some(Failed { place, reason, bad }) => Err(match is_dump {
+                true => Error::Dump { row: place, reason, bad, kept },
+                false => Error::Import { line: place, reason, bad, kept },
+            }),
         }
     }
 }
 
 impl Import<'_> {
-    /// Takes one line; `default` is the tenant of rows that name none.
-    fn add(&mut self, default: &str, line: &[u8]) -> Result<()> {
-        if line.trim_ascii().is_empty() {
-            return Ok(());
+    /// Takes a row a line; says which lines are none.
+    fn take_lines(&mut self, default: &str, mut reader: impl BufRead) -> Result<Option<Failed>> {
+        let mut failed = None;
+        let mut line = Vec::new();
+        for number in 1.. {
+            if !read_line(&mut reader, &mut line)? {
+                break;
+            }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match parse(&line).and_then(|row| self.take(default, row)) {
+                Ok(()) => {}
+                Err(error @ (Error::Io(_) | Error::Invalid(_) | Error::TooLarge { .. })) => {
+                    Failed::note(&mut failed, number, error.to_string());
+                }
+                Err(Error::Schema { found, .. }) => {
+                    // What its rows mean, nobody here knows: this is why the import ends.
+                    let bad = failed.map_or(0, |failed| failed.bad) + 1;
+                    let reason = unknown_layout(found);
+                    return Ok(Some(Failed { place: number, reason, bad }));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        match parse(line)? {
+        Ok(failed)
+    }
+
+    /// Takes one row; `default` is the tenant of rows that name none.
+    pub(super) fn take(&mut self, default: &str, row: Row) -> Result<()> {
+        match row {
             Row::Store { schema: 1..=SCHEMA } => Ok(()),
             Row::Store { schema } => Err(Error::Schema { path: Default::default(), found: schema }),
             Row::Suggestion(mut suggestion) => {
@@ -248,8 +296,6 @@ fn unknown_layout(found: u32) -> String {
 /// Reads the next line into `line`, without its end; what is over the limit is cut off, and then
 /// no row.
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool> {
-    use std::io::Read;
-
     line.clear();
     let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', line)?;
     if line.starts_with(BYTE_ORDER_MARK) {

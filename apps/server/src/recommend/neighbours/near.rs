@@ -75,7 +75,7 @@ pub(super) fn counted(numbers: impl Iterator<Item = u32>) -> Vec<(u32, u16)> {
             if counts[place] == 0 {
                 met.push(number);
             }
-            counts[place] += 1; // by at most 100 users
+            counts[place] += 1; // by at most 300 users
         }
         met.into_iter()
             .map(|number| (number, std::mem::take(&mut counts[number as usize])))

@@ -6,7 +6,18 @@ use dragoman_core::recommend::labels;
 use dragoman_store::{Result, User, UserPatch};
 
 use super::TenantIndex;
-use crate::recommend::{item_index::ItemIndex, neighbours::Liked, settings::Settings};
+use crate::recommend::{
+    item_index::ItemIndex,
+    neighbours::{Liked, Sample},
+    settings::Settings,
+};
+
+/// Users of a label whose likes count, and users with any labels whose likes these are compared with.
+const OF_LABEL: usize = 100;
+const OF_ALL: usize = 300;
+
+/// What the likes of users with any labels are remembered by.
+const EVERYBODY: &str = "\0";
 
 impl TenantIndex {
     /// Adds users or replaces them. Blocks.
@@ -39,7 +50,10 @@ impl TenantIndex {
     /// Notes the labels of `user` as they are stored. Other servers of a shared store change users too, and the log
     /// that lists follow does not name them: whoever reads a user notes its labels.
     pub(crate) fn note_labels(&self, user: &str, labels: &[String]) {
-        self.neighbours.forget_labels(self.user_labels.put(user, labels));
+        let changed = self.user_labels.put(user, labels);
+        if !changed.is_empty() {
+            self.neighbours.forget_labels(changed.iter().map(|label| &**label).chain([EVERYBODY]));
+        }
     }
 
     /// How many labels users have, each counted once.
@@ -48,13 +62,25 @@ impl TenantIndex {
     }
 
     /// How often each item is among the latest that users with `label` liked, a sample of them.
-    pub(crate) fn liked_by_label(
+    pub(in crate::recommend) fn liked_by_label(
         &self,
         settings: &Settings,
         label: &str,
         items: &ItemIndex,
     ) -> Result<Liked> {
         let users = |n| self.user_labels.sample(label, n);
-        self.neighbours.of_label(&self.tenant, settings, label, users, items)
+        let sample = Sample { name: label, most: OF_LABEL, users: &users };
+        self.neighbours.of_sample(&self.tenant, settings, &sample, items)
+    }
+
+    /// The same of users who have any labels.
+    pub(in crate::recommend) fn liked_by_labelled(
+        &self,
+        settings: &Settings,
+        items: &ItemIndex,
+    ) -> Result<Liked> {
+        let users = |n| self.user_labels.sample_all(n);
+        let sample = Sample { name: EVERYBODY, most: OF_ALL, users: &users };
+        self.neighbours.of_sample(&self.tenant, settings, &sample, items)
     }
 }

@@ -1,7 +1,7 @@
 //! `/dump`, `/restore` and `/purge`: a tenant as a whole.
 //!
-//! A dump is the JSON Lines of `dragoman store export`, not Gorse's binary stream, which holds the tables
-//! of its own databases.
+//! A dump is the JSON Lines of `dragoman store export`, which hold everything, or Gorse's binary stream for who asks for
+//! bytes: Gorse's own clients ask for nothing in particular, as those of the JSON Lines do.
 
 use std::{
     io::{BufReader, Write},
@@ -31,23 +31,66 @@ struct Purge {
     check_list: String,
 }
 
-/// Writes users, items and feedback, one row a line.
+/// How a dump is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Lines,
+    Gorse,
+}
+
+impl Format {
+    /// What the parameter `format` names, or else what the client accepts.
+    fn of(context: &RequestContext) -> Result<Self, Refused> {
+        match context.params.get("format") {
+            Some("gorse") => return Ok(Self::Gorse),
+            Some("jsonl") => return Ok(Self::Lines),
+            Some(other) => {
+                let reason = format!("`format` is `jsonl` or `gorse`, and not `{other}`");
+                return Err(Refused::invalid(reason));
+            }
+            None => {}
+        }
+        let accepted = context.request.headers().get_all(header::ACCEPT);
+        let mut accepted = accepted.filter_map(|value| value.to_str().ok());
+        match accepted.any(|value| value.contains("application/octet-stream")) {
+            true => Ok(Self::Gorse),
+            false => Ok(Self::Lines),
+        }
+    }
+
+    /// The type of the content, and the name of a file of it.
+    fn named(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Lines => ("application/jsonl", "attachment;filename=dump.jsonl"),
+            Self::Gorse => ("application/octet-stream", "attachment;filename=dump.bin"),
+        }
+    }
+}
+
+/// Writes users, items and feedback: one row a line, or as Gorse does.
 pub(super) async fn dump(context: RequestContext) -> Answer {
+    let format = Format::of(&context)?;
     let store = context.service.store().clone();
     let index = context.block(|_, index| Ok(Arc::clone(index))).await?;
     let transfers = data::<Transfers>(&context.request);
     let write = move |writer: &mut dyn Write| {
-        let written = store.export_one(index.tenant.name(), writer);
+        let name = index.tenant.name();
+        let written = match format {
+            Format::Lines => store.export_one(name, writer),
+            Format::Gorse => store.export_to_gorse(name, writer),
+        };
         written.map(drop)
     };
     let body = transfers.write(transfers.place(&context.request)?, write)?;
+    let (kind, file) = format.named();
     Ok(HttpResponse::Ok()
-        .content_type("application/jsonl")
-        .insert_header((header::CONTENT_DISPOSITION, "attachment;filename=dump.jsonl"))
+        .content_type(kind)
+        .insert_header((header::CONTENT_DISPOSITION, file))
+        .insert_header((header::VARY, "Accept"))
         .body(body))
 }
 
-/// Reads what [`dump`] wrote; what is there already stays, once.
+/// Reads what [`dump`] wrote, or Gorse's; what is there already stays, once.
 pub(super) async fn restore(context: RequestContext, payload: web::Payload) -> Answer {
     let store = context.service.store().clone();
     let index = context.block(|_, index| Ok(Arc::clone(index))).await?;

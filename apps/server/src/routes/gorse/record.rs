@@ -136,13 +136,22 @@ impl Record {
         value.map(read).transpose()
     }
 
+    /// A time as text that `parse` reads, or as a number: of seconds, or of a smaller unit where it has more
+    /// digits. Gorse takes text alone.
     fn time(
         &mut self,
         name: &str,
         parse: fn(&str) -> Result<Timestamp, dragoman_store::BadTime>,
     ) -> Result<Option<Timestamp>, Refused> {
-        let refuse = |error| Refused::invalid(format!("`{name}`: {error}"));
-        self.text(name)?.map(|text| parse(&text).map_err(refuse)).transpose()
+        let refuse = |error: String| Refused::invalid(format!("`{name}`: {error}"));
+        let read = |value: Value| match value {
+            Value::String(text) => parse(&text).map_err(|error| refuse(error.to_string())),
+            Value::Number(_) => {
+                serde_json::from_value(value).map_err(|error| refuse(error.to_string()))
+            }
+            other => Err(wrong(name, "a time, as a string or as a number", &other)),
+        };
+        self.take(name).map(read).transpose()
     }
 
     fn labels(&mut self) -> Result<Option<Value>, Refused> {
@@ -232,6 +241,30 @@ mod tests {
     }
 
     #[test]
+    fn times_are_text_or_numbers() -> Result<(), Refused> {
+        for (time, expected) in [
+            ("1700000000", "2023-11-14T22:13:20Z"),
+            ("1700000000.5", "2023-11-14T22:13:20.5Z"),
+            ("1700000000123", "2023-11-14T22:13:20.123Z"),
+            ("20240301", "2024-03-01T00:00:00Z"),
+            ("2014", "1970-01-01T00:33:34Z"),
+            ("-5", "1969-12-31T23:59:55Z"),
+            (r#""2014""#, "2014-01-01T00:00:00Z"),
+            (r#""1700000000""#, "2023-11-14T22:13:20Z"),
+            (r#""""#, "0001-01-01T00:00:00Z"),
+            ("null", "0001-01-01T00:00:00Z"),
+        ] {
+            let body = format!("{{\"ItemId\":\"a\",\"timestamp\":{time}}}");
+            let read = || Record::parse(body.as_bytes());
+            assert_eq!(read()?.item()?.timestamp.to_string(), expected, "{time}");
+            assert_eq!(read()?.feedback()?.timestamp.to_string(), expected, "{time}");
+        }
+        let patch = Record::parse(br#"{"Timestamp":1700000000}"#)?.item_patch()?;
+        assert_eq!(patch.timestamp, Some(Timestamp::from_seconds(1_700_000_000)));
+        Ok(())
+    }
+
+    #[test]
     fn a_list_has_a_limit_and_ends_at_the_first_bad_row() -> Result<(), Refused> {
         let parse = |body: &str, limit| Record::parse_rows(body.as_bytes(), limit, Record::user);
         assert_eq!(parse(r#"[{"UserId":"a"},{"UserId":"b"}]"#, 2)?.len(), 2);
@@ -265,6 +298,16 @@ mod tests {
         ] {
             let read = Record::parse(body.as_bytes()).and_then(Record::feedback);
             let error = read.expect_err(body).to_string();
+            assert!(error.contains(named), "{error}");
+        }
+        for (time, named) in [
+            ("20241301", "`Timestamp`: `20241301` is no time"),
+            ("12345678901234567890", "`Timestamp`"),
+            ("true", "`Timestamp` must be a time"),
+            ("[1700000000]", "`Timestamp` must be a time"),
+        ] {
+            let read = Record::parse(format!("{{\"Timestamp\":{time}}}").as_bytes());
+            let error = read.and_then(Record::item).expect_err(time).to_string();
             assert!(error.contains(named), "{error}");
         }
         let patch = Record::parse(br#"{"Timestamp":"2022-02-24"}"#).and_then(Record::item_patch);

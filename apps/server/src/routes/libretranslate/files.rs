@@ -49,8 +49,10 @@ pub(super) async fn translate_file(
     if file.name.is_empty() || file.bytes.is_empty() {
         return Err(ServiceError::invalid("empty file").into());
     }
-    if dragoman_documents::Kind::of(&file.name).is_err() {
-        return Err(ServiceError::invalid("file format not supported").into());
+    if let Err(error) = dragoman_documents::Kind::of(&file.name) {
+        return Err(
+            ServiceError::invalid(format_args!("file format not supported: {error}")).into()
+        );
     }
     let glossaries = names(&fields, "glossaries")?;
     let glossaries = call.service.glossaries(&caller, glossaries, fields.flag("strict")).await?;
@@ -76,7 +78,7 @@ pub(super) async fn translate_file(
         Some(State::Done) => waiting.is_done = true,
         _ => return Err(ServiceError::Internal("the server is stopping".into()).into()),
     }
-    let name = documents.result(id, None).map(|found| found.name).unwrap_or_default();
+    let name = documents.result_name(id).unwrap_or_default();
     let connection = call.request.connection_info().clone();
     let (scheme, host, prefix) = (connection.scheme(), connection.host(), config.prefix());
     let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
@@ -107,8 +109,9 @@ pub(super) async fn download_file(
     let path = request.match_info().query("name");
     let Some((id, name)) = path.split_once('.') else { return Ok(refused()) };
     let Ok(id) = Uuid::try_parse(id) else { return Ok(refused()) };
-    match documents.result(id, None) {
-        Some(found) if found.name == name => Ok(attachment(&found.name, found.bytes)),
-        _ => Ok(HttpResponse::NotFound().json(json!({ "error": "Not Found" }))),
+    let is_named = documents.result_name(id).is_some_and(|own| own == name);
+    match is_named.then(|| documents.result(id, None)).flatten() {
+        Some(found) => Ok(attachment(&found.name, found.bytes)),
+        None => Ok(HttpResponse::NotFound().json(json!({ "error": "Not Found" }))),
     }
 }

@@ -20,7 +20,11 @@ impl ResponseError for Refused {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.0.answer().json(json!({ "error": self.to_string() }))
+        let mut body = json!({ "error": self.to_string() });
+        if let ServiceError::UnsupportedText { language, confidence } = &self.0 {
+            body["detectedLanguage"] = json!({ "confidence": confidence, "language": language });
+        }
+        self.0.answer().json(body)
     }
 }
 
@@ -42,6 +46,12 @@ fn message(error: &ServiceError) -> String {
         ServiceError::Invalid(reason) => format!("Invalid request: {reason}"),
         ServiceError::Malformed(reason) => format!("Invalid JSON format: {reason}"),
         ServiceError::UnsupportedLanguage(code) => format!("{code} is not supported"),
+        ServiceError::UnsupportedText { language, .. } => {
+            let name = languages::name(language);
+            format!(
+                "{language} is not supported: the text seems to be in {name}; name its language if it is another"
+            )
+        }
         ServiceError::UnsupportedFormat(format) => format!("{format} format is not supported"),
         ServiceError::NoRoute { source_language, target } => {
             let (from, to) = (languages::name(source_language), languages::name(target));

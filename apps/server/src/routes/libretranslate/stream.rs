@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::ServiceError,
     service::{TranslationRequest, TranslationService, is_auto},
+    translate::check_guesses,
 };
 
 /// Sentences of a stream that are translated at the same time.
@@ -36,7 +37,13 @@ pub(super) async fn stream(call: Call, payload: web::Payload) -> Answer {
     if is_auto(&order.source)
         && let Some(best) = call.service.detect(text.clone()).await?.into_iter().next()
     {
-        order.source = best.language.clone();
+        let known = call.service.languages(&call.service.model());
+        check_guesses(std::slice::from_ref(&best), &known)?;
+        // A text without prose stays as it is, whatever the model knows.
+        order.source = match best.confidence > 0.0 {
+            true => best.language.clone(),
+            false => order.target.clone(),
+        };
         first = json!({ "detectedLanguage": DetectedLanguage::from(best) });
     }
     // What is wrong with the request is answered as such, and not in the stream.

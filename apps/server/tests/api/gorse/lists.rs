@@ -188,6 +188,64 @@ async fn a_tenant_is_dumped_purged_and_restored() -> Result<()> {
 }
 
 #[actix_web::test]
+async fn a_dump_of_gorse_is_written_and_read() -> Result<()> {
+    let app = TestApp::start()?;
+    app.stock(&[("a", &["x"]), ("b", &["x"])]).await?;
+    app.read("u", &["a"]).await?;
+    let lines = text(app.get("/api/dump")).await?.1;
+    let asked = app.get("/api/dump").header("Accept", "application/octet-stream").send().await?;
+    assert_eq!(asked.headers()["content-type"], "application/octet-stream");
+    let dump = asked.bytes().await?;
+    assert_eq!(app.get("/api/dump?format=gorse").send().await?.bytes().await?, dump);
+    assert_eq!(text(app.get("/api/dump?format=csv")).await?.0, 400);
+    // The mark of users, and a user who is called `u`.
+    let start = [[255; 8], [9, 0, 0, 0, 0, 0, 0, 0]].concat();
+    assert!(dump.starts_with(&start) && dump.ends_with(&[0; 8]), "{dump:?}");
+    assert_eq!(dump[16..25], *b"\x0a\x01u\x12\x04null");
+
+    let other = TestApp::start()?;
+    let (status, counts) = text(other.post("/api/restore").body(dump.clone())).await?;
+    assert!(status == 200 && counts.contains("\"items\":2"), "{counts}");
+    assert_eq!(text(other.get("/api/dump")).await?.1, lines);
+    assert_eq!(other.fetch("/api/recommend/u").await?, json!(["b"]), "what was read is out");
+    let (status, reason) =
+        text(other.post("/api/restore").body(dump.slice(..dump.len() - 9))).await?;
+    assert!(status == 400 && reason.contains("cut off") && reason.contains("2 items"), "{reason}");
+    Ok(())
+}
+
+#[actix_web::test]
+async fn times_may_be_numbers() -> Result<()> {
+    let app = TestApp::start()?;
+    let items = json!([{ "ItemId": "a", "Timestamp": 1_700_000_000 }, { "ItemId": "b", "Timestamp": 1_700_000_000_123_i64 }]);
+    assert_eq!(text(app.post("/api/items").json(&items)).await?.0, 200);
+    let row =
+        json!({ "FeedbackType": "read", "UserId": "u", "ItemId": "a", "Timestamp": 1_700_000_009 });
+    assert_eq!(text(app.post("/api/feedback").json(&json!([row]))).await?.0, 200);
+    let lines = format!("{}\n", json!({ "ItemId": "c", "Timestamp": 1_700_000_001 }));
+    assert_eq!(text(app.post("/api/bulk/items").body(lines)).await?.0, 200);
+    let line = json!({ "ItemId": "d", "Timestamp": 1_700_000_002 }).to_string();
+    assert_eq!(text(app.post("/api/restore").body(line)).await?.0, 200);
+    for (path, expected) in [
+        ("item/a", "2023-11-14T22:13:20Z"),
+        ("item/b", "2023-11-14T22:13:20.123Z"),
+        ("item/c", "2023-11-14T22:13:21Z"),
+        ("item/d", "2023-11-14T22:13:22Z"),
+        ("feedback/read/u/a", "2023-11-14T22:13:29Z"),
+    ] {
+        assert_eq!(app.fetch(&format!("/api/{path}")).await?["Timestamp"], expected, "{path}");
+    }
+    let patch = json!({ "Timestamp": 1_700_000_100 });
+    app.send("PATCH", "/api/item/a", &patch).await?;
+    assert_eq!(app.fetch("/api/item/a").await?["Timestamp"], "2023-11-14T22:15:00Z");
+    let (status, reason) =
+        text(app.post("/api/item").json(&json!({ "ItemId": "e", "Timestamp": 20_241_301 })))
+            .await?;
+    assert!(status == 400 && reason.contains("20241301"), "{reason}");
+    Ok(())
+}
+
+#[actix_web::test]
 async fn lists_keep_within_ranges_and_ages() -> Result<()> {
     let app = TestApp::configured(settings("item_ttl = 10000")?)?;
     let item = |id: &str, price: f64, time: &str| json!({ "ItemId": id, "Labels": { "price": price }, "Timestamp": time });

@@ -9,7 +9,8 @@ use super::address::said;
 const OLDEST: i32 = 120_000;
 
 /// A step for each layout, from none to the first, and so on.
-const STEPS: [&str; 2] = [include_str!("layout/1.sql"), include_str!("layout/2.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("layout/1.sql"), include_str!("layout/2.sql"), include_str!("layout/3.sql")];
 
 /// Key of the advisory lock that one migration at a time holds: the letters of "dragoman".
 const LOCK: i64 = i64::from_be_bytes(*b"dragoman");

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_postgres::{AsyncMessage, Config};
 
-use super::{Heard, Pool, tls::Connector};
+use super::{Heard, Pool, limits, tls::Connector};
 
 /// How long after a lost connection another one is made.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -124,7 +124,9 @@ async fn attend(
         }
         if pruned.elapsed() > PRUNE {
             pruned = Instant::now();
-            while client.execute(OLD, &[]).await? == 20_000 {}
+            for old in [OLD, limits::OLD] {
+                while client.execute(old, &[]).await? == 20_000 {}
+            }
         }
     }
     Ok(())
