@@ -13,6 +13,7 @@ mod folder;
 mod movielens;
 mod parquet;
 mod format;
+mod properties;
 mod reads;
 mod rows;
 mod sequences;
@@ -65,6 +66,13 @@ pub struct Interactions {
 /// Opens a file of lines, which may be packed as `.gz` or `.zst`.
 pub fn open(path: &Path) -> Result<Box<dyn std::io::BufRead + Send>> {
     Ok(crate::corpus::input::open(path)?.into_reader())
+}
+
+/// The same of a stream, whose first bytes say whether it is packed.
+pub fn open_stream(
+    reader: impl std::io::Read + Send + 'static,
+) -> Result<Box<dyn std::io::BufRead + Send>> {
+    Ok(crate::corpus::input::open_stream(reader)?.into_reader())
 }
 
 impl Interactions {

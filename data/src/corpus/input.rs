@@ -12,6 +12,10 @@ use crate::Result;
 
 /// Bytes of the longest line: a packed file of a few kilobytes may hold one that fills the memory.
 pub(super) const LONGEST_LINE: usize = 4 << 20;
+/// What packed files begin with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// Bytes that are looked at to tell UTF-16 without a byte order mark.
 const SNIFFED: usize = 64;
 
@@ -28,11 +32,27 @@ pub struct Input {
 pub fn open(path: &Path) -> Result<Input> {
     let file = fs_err::File::open(path)?;
     let packing = path.extension().and_then(|extension| extension.to_str());
-    let mut reader: Box<dyn Read + Send> = match packing {
+    Ok(decoded(match packing {
         Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
         Some("zst") => Box::new(zstd::Decoder::new(file)?),
         _ => Box::new(file),
-    };
+    }))
+}
+
+/// The same of what has no name: its first bytes say whether it is packed.
+pub(crate) fn open_stream(mut reader: impl Read + Send + 'static) -> Result<Input> {
+    let mut start = Vec::new();
+    reader.by_ref().take(GZIP.len().max(ZSTD.len()) as u64).read_to_end(&mut start)?;
+    let packing = (start.starts_with(&GZIP), start.starts_with(&ZSTD));
+    let reader = io::Cursor::new(start).chain(reader);
+    Ok(decoded(match packing {
+        (true, _) => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(reader))),
+        (_, true) => Box::new(zstd::Decoder::new(reader)?),
+        _ => Box::new(reader),
+    }))
+}
+
+fn decoded(mut reader: Box<dyn Read + Send>) -> Input {
     let mut start = Vec::new();
     // What cannot be read here cannot be read below either, where the error is reported.
     let _ = reader.by_ref().take(SNIFFED as u64).read_to_end(&mut start);
@@ -42,7 +62,7 @@ pub fn open(path: &Path) -> Result<Input> {
         .utf8_passthru(true)
         .strip_bom(true)
         .build(io::Cursor::new(start).chain(reader));
-    Ok(Input { reader: Box::new(BufReader::with_capacity(1 << 16, decoded)), number: 0 })
+    Input { reader: Box::new(BufReader::with_capacity(1 << 16, decoded)), number: 0 }
 }
 
 /// The byte order of UTF-16 without a mark: every other byte of Latin text is zero.

@@ -9,7 +9,7 @@ use std::{
 use ahash::AHashMap;
 use dragoman_core::recommend::{Event, Item};
 
-use super::{ColumnNames, Interactions, User};
+use super::{ColumnNames, Interactions, User, properties::Properties};
 use crate::{Error, Result, corpus::Faults, corpus::input};
 
 /// Bytes of the longest line.
@@ -22,6 +22,10 @@ pub(super) struct Builder {
     items: Numbers<Item>,
     kinds: Numbers<String>,
     histories: Vec<Vec<Event>>,
+    /// The time of the latest event; 0 without times.
+    latest: i64,
+    /// What is said of items at some time.
+    pub(super) properties: Properties,
     faults: Faults,
     /// Which column of events is what.
     pub(super) columns: ColumnNames,
@@ -152,6 +156,7 @@ impl Builder {
         let item =
             self.items.number(&row.item, || Item { id: row.item.clone(), ..Item::default() });
         self.histories.resize_with(self.users.things.len(), Vec::new);
+        self.latest = self.latest.max(row.time);
         let event = Event { item, kind, value: row.value, time: row.time };
         self.histories[user as usize].push(event);
         Ok(())
@@ -164,6 +169,25 @@ impl Builder {
         }
         let number = self.items.number(&item.id, Item::default);
         self.items.things[number as usize] = item;
+        Ok(())
+    }
+
+    /// Notes what a property of an item is from `time` on; nothing where that is later than all events, which must
+    /// have been read by then.
+    pub(super) fn property(
+        &mut self,
+        item: &str,
+        property: &str,
+        value: &str,
+        time: i64,
+    ) -> Result<(), String> {
+        if item.is_empty() || property.is_empty() {
+            return Err("the item or the property is empty".into());
+        }
+        let number = self.items.number(item, || Item { id: item.to_owned(), ..Item::default() });
+        if self.latest == 0 || time <= self.latest {
+            self.properties.note(number, property, value, time);
+        }
         Ok(())
     }
 
@@ -183,7 +207,7 @@ impl Builder {
     }
 
     /// The log, in its order; `path` is where it came from.
-    pub(super) fn finish(self, path: &Path) -> Result<(Interactions, Faults)> {
+    pub(super) fn finish(mut self, path: &Path) -> Result<(Interactions, Faults)> {
         if self.is_empty() {
             let first = self.faults.first.first();
             let reason = match first {
@@ -192,6 +216,7 @@ impl Builder {
             };
             return Err(Error::Interactions { path: PathBuf::from(path), reason });
         }
+        self.properties.describe(&mut self.items.things);
         let mut histories = self.histories;
         histories.resize_with(self.users.things.len(), Vec::new);
         let items = order(&self.items.things, |item| &item.id);

@@ -159,11 +159,12 @@ impl ColumnNames {
         )
     }
 
-    /// The titles of columns that say nothing of an event.
-    pub(super) fn unused(&self, titles: &[String]) -> Vec<String> {
-        let is_used =
-            |title: &&String| Role::ALL.into_iter().any(|role| self.is_named(title, role));
-        titles.iter().filter(|title| !is_used(title)).cloned().collect()
+    /// The titles of columns that say nothing of an event, but those at `kept`.
+    pub(super) fn unused(&self, titles: &[String], kept: &[usize]) -> Vec<String> {
+        let is_used = |title: &str| Role::ALL.into_iter().any(|role| self.is_named(title, role));
+        let titles = titles.iter().enumerate();
+        let unused = titles.filter(|(place, title)| !kept.contains(place) && !is_used(title));
+        unused.map(|(_, title)| title.clone()).collect()
     }
 }
 
@@ -204,6 +205,7 @@ mod tests {
         assert!(reason.contains("--columns user=shop_user_no"), "{reason}");
         assert!(!names.is_header(&titles("7,9,5.0,978300760")));
         assert!(!names.is_header(&titles("anna,tea,view")));
-        assert_eq!(names.unused(&line), ["shop_user_no"]);
+        assert_eq!(names.unused(&line, &[]), ["shop_user_no"]);
+        assert!(names.unused(&line, &[1]).is_empty());
     }
 }

@@ -8,6 +8,7 @@ use super::{
     amazon,
     build::{Builder, Row},
     columns::{ColumnNames, Role},
+    properties::OfEvents,
     rows::{self, Kind},
     table::Separator,
     things, time,
@@ -28,6 +29,7 @@ pub(super) struct Columns {
 /// the time. Ratings of Amazon may begin with the item.
 pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) -> Result<()> {
     let mut layout: Option<(Separator, Option<Columns>)> = None;
+    let mut of_items: Option<OfEvents> = None;
     // The first line of a table that is read by place, until the second shows that it is no header.
     let mut above: Option<Vec<String>> = None;
     let mut is_item_first = false;
@@ -35,8 +37,10 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
         let Some((separator, columns)) = &layout else {
             let separator = Separator::of(extension, line);
             let first = separator.split(line);
-            let columns =
-                builder.columns.is_header(&first).then(|| Columns::of(&first, &builder.columns));
+            let is_header = builder.columns.is_header(&first);
+            of_items = is_header.then(|| OfEvents::find(&first)).flatten();
+            let kept: Vec<usize> = of_items.iter().flat_map(OfEvents::places).collect();
+            let columns = is_header.then(|| Columns::of(&first, &builder.columns, &kept));
             let columns = columns.transpose();
             if let Err(reason) = &columns {
                 builder.refuse(reason); // no line after it can be understood
@@ -56,7 +60,13 @@ pub(super) fn read_table(path: &Path, extension: &str, builder: &mut Builder) ->
         };
         let fields = separator.split(line);
         match columns {
-            Some(columns) => builder.event(columns.row(&fields)?),
+            Some(columns) => {
+                let row = columns.row(&fields)?;
+                let Some(of_items) = of_items else { return builder.event(row) };
+                let (item, time) = (row.item.clone(), row.time);
+                builder.event(row)?;
+                of_items.note(&fields, (&item, time), builder)
+            }
             None => {
                 let titles = above.take().filter(|first| are_titles(first, &fields));
                 if let Some(titles) = titles {
@@ -75,8 +85,12 @@ fn are_titles(first: &[String], below: &[String]) -> bool {
 }
 
 impl Columns {
-    /// The columns of a header.
-    pub(super) fn of(titles: &[String], names: &ColumnNames) -> Result<Self, String> {
+    /// The columns of a header; those at `kept` say something of the items.
+    pub(super) fn of(
+        titles: &[String],
+        names: &ColumnNames,
+        kept: &[usize],
+    ) -> Result<Self, String> {
         let needed = |role| names.find(titles, role)?.ok_or_else(|| names.missing(titles, role));
         let columns = Self {
             user: needed(Role::User)?,
@@ -85,7 +99,7 @@ impl Columns {
             value: names.find(titles, Role::Value)?,
             time: names.find(titles, Role::Time)?,
         };
-        let unused = names.unused(titles);
+        let unused = names.unused(titles, kept);
         if !unused.is_empty() {
             let unused = unused.join(", ");
             tracing::warn!("columns that say nothing of an event are left out: {unused}");

@@ -6,7 +6,7 @@ use super::{
     build::Builder,
     events,
     format::Format,
-    movielens, parquet, sequences,
+    movielens, parquet, properties, sequences,
     things::{self, Things},
 };
 use crate::{Result, corpus::input};
@@ -26,6 +26,10 @@ pub(super) enum Part {
     OldThings(Things),
     /// The names of the genres of `u.item`, which is read with it.
     Genres,
+    /// `item_properties_part1.csv` of RetailRocket.
+    Properties,
+    /// `category_tree.csv` beside it.
+    Tree,
     Sequences,
     Lines,
 }
@@ -46,6 +50,8 @@ impl Part {
             (Self::OldThings(Things::Items), _) => movielens::read_items(path, builder),
             (Self::OldThings(Things::Users), _) => movielens::read_users(path, builder),
             (Self::Genres, _) => Ok(()),
+            (Self::Properties, _) => properties::read(path, builder),
+            (Self::Tree, _) => properties::read_tree(path, builder),
             (Self::Sequences, _) => sequences::read_users(path, builder),
             (Self::Lines, _) => sequences::read_lines(path, builder),
         }
@@ -78,6 +84,11 @@ fn part(format: Format, stem: &str, extension: &str) -> Option<Part> {
             Some(Part::Things(Things::Users))
         }
         (Format::MovieLens, "ratings", _) if is_table => Some(Part::Events),
+        (Format::Events, "category_tree", "csv") => Some(Part::Tree),
+        // Behind the events by name, which are read by then.
+        (Format::Events, stem, "csv") if stem.starts_with("item_properties") => {
+            Some(Part::Properties)
+        }
         (Format::Events, stem, _) if is_table && EVENTS.contains(&stem) => Some(Part::Events),
         (Format::RecBole, _, "inter") => Some(Part::Events),
         (Format::RecBole, _, "item") => Some(Part::Things(Things::Items)),
@@ -146,14 +157,16 @@ mod tests {
     #[test]
     fn files_beside_a_log_that_are_not_read_are_named() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        for name in ["events.csv", "items.csv", "category_tree.csv", "README", ".hidden"] {
+        for name in
+            ["events.csv", "items.csv", "category_tree.csv", "prices.csv", "README", ".hidden"]
+        {
             fs_err::write(folder.path().join(name), "")?;
         }
         fs_err::create_dir(folder.path().join("more"))?;
         let found = parts(Format::Events, folder.path())?;
         let read: Vec<Part> = found.iter().map(|(_, part)| *part).collect();
-        assert_eq!(read, [Part::Events, Part::Things(Things::Items)]);
-        assert_eq!(unread(folder.path(), &found)?, ["README", "category_tree.csv"]);
+        assert_eq!(read, [Part::Tree, Part::Events, Part::Things(Things::Items)]);
+        assert_eq!(unread(folder.path(), &found)?, ["README", "prices.csv"]);
         Ok(())
     }
 }

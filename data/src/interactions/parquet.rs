@@ -36,12 +36,12 @@ struct Column {
 /// Reads a table of events.
 pub(super) fn read_events(path: &Path, builder: &mut Builder) -> Result<()> {
     let names = builder.columns.clone();
-    let wanted = |titles: &[String]| Ok(Columns::of(titles, &names)?.places());
+    let wanted = |titles: &[String]| Ok(Columns::of(titles, &names, &[])?.places());
     let mut columns: Option<Columns> = None; // among those that are read
     each_row(path, builder, wanted, |builder, titles, mut fields| {
         let columns = match &mut columns {
             Some(columns) => columns,
-            none => none.insert(Columns::of(titles, &names)?),
+            none => none.insert(Columns::of(titles, &names, &[])?),
         };
         if let Some(value) = columns.value_of(&mut fields).filter(|value| value.is_empty()) {
             "1".clone_into(value);
