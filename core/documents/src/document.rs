@@ -135,7 +135,7 @@ impl Document {
                     }
                 }
                 Text::Plain(text) | Text::Markdown(text) => {
-                    sample.extend(text.chars().take(SAMPLE))
+                    sample.extend(text.chars().take(SAMPLE));
                 }
                 Text::Html(text) => sample.extend(html::visible_text(text).chars().take(SAMPLE)),
             }

@@ -134,7 +134,7 @@ fn is_reference(text: &str, at: &Range<usize>) -> bool {
     let before = text[..at.start].chars().next_back();
     let is_short = text[at.clone()].ends_with(']') && !text[at.clone()].ends_with("[]");
     let goes_on = text[at.end..].starts_with(['(', '[', ':']);
-    !matches!(before, Some(']' | '\\' | '[')) && !(is_short && goes_on)
+    !(matches!(before, Some(']' | '\\' | '[')) || is_short && goes_on)
 }
 
 /// References in their short forms, where their words still are their target.

@@ -180,7 +180,7 @@ impl OfEvents {
         for &(property, place) in &self.0 {
             match place.and_then(|place| fields.get(place)) {
                 Some(value) if !value.is_empty() => {
-                    builder.property(item, property, value, time)?
+                    builder.property(item, property, value, time)?;
                 }
                 _ => {}
             }

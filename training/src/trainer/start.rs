@@ -28,7 +28,7 @@ struct Begun {
 /// The newest checkpoint, if there is one.
 enum Newest {
     /// The first rank has read it.
-    Here(Option<Checkpoint>),
+    Here(Option<Box<Checkpoint>>),
     /// The others read that of this step.
     Step(u64),
 }
@@ -48,7 +48,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let Begun { progress, checkpoints, newest } = begun;
         let config = run.config;
         let last = match newest {
-            Newest::Here(checkpoint) => checkpoint,
+            Newest::Here(checkpoint) => checkpoint.map(|checkpoint| *checkpoint),
             Newest::Step(step) => Some(checkpoints.load(step)?),
         };
         let gradients = Gradients::new(ranks, &run, task.params(), task.expert_owners())?;
@@ -122,6 +122,6 @@ fn newest(ranks: &Ranks, checkpoints: &Checkpoints, progress: &Progress) -> Resu
     let step = agree(ranks, || last.as_ref().map(|checkpoint| checkpoint.state.step))?;
     Ok(match step.filter(|_| !ranks.is_first()) {
         Some(step) => Newest::Step(step),
-        None => Newest::Here(last),
+        None => Newest::Here(last.map(Box::new)),
     })
 }

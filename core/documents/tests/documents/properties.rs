@@ -196,7 +196,11 @@ fn written(name: &str, texts: &[String]) -> Vec<u8> {
                     xml(text)
                 ))
             );
-            return zipped(&[("[Content_Types].xml", "<T/>"), ("xl/sharedStrings.xml", &strings)]);
+            return zipped(&[
+                ("[Content_Types].xml", "<T/>"),
+                ("xl/workbook.xml", "<w/>"),
+                ("xl/sharedStrings.xml", &strings),
+            ]);
         }
         "a.pptx" => {
             let slide = format!(

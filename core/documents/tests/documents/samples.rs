@@ -21,7 +21,14 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
             ),
         ),
         ("a.pptx", zipped(&[("[Content_Types].xml", "<T/>"), ("ppt/slides/slide1.xml", slide)])),
-        ("a.xlsx", zipped(&[("[Content_Types].xml", "<T/>"), ("xl/sharedStrings.xml", strings)])),
+        (
+            "a.xlsx",
+            zipped(&[
+                ("[Content_Types].xml", "<T/>"),
+                ("xl/workbook.xml", "<w/>"),
+                ("xl/sharedStrings.xml", strings),
+            ]),
+        ),
         ("a.odt", odt("<text:p>Good <text:span>mor</text:span>ning.</text:p>")),
         (
             "a.ods",

@@ -58,7 +58,7 @@ fn is_name(text: &Text<'_>, at: &Range<usize>) -> bool {
     if before.trim().is_empty() && rest.trim().is_empty() {
         // The pronoun is looked up as a word; a lower-case letter may be one, too.
         let is_pronoun = language == "en" && letter == 'I';
-        return !is_pronoun && !(letter.is_lowercase() && is_word);
+        return !(is_pronoun || letter.is_lowercase() && is_word);
     }
     let ends = rest.trim().is_empty();
     // Initials and abbreviations

@@ -72,7 +72,7 @@ impl Recogniser for Pairs {
             let is_shouted = |word: &str| !word.contains(char::is_lowercase);
             let is_path = TECHNICAL.contains(&a.as_str()) || TECHNICAL.contains(&b.as_str());
             // TCP/IP is one name.
-            if !is_path && !(is_shouted(a.as_str()) && is_shouted(b.as_str())) {
+            if !(is_path || is_shouted(a.as_str()) && is_shouted(b.as_str())) {
                 pieces.push(Piece { at: stroke.range(), kind: Kind::Symbol, carry: Carry::Cut });
             }
         }

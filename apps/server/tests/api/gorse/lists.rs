@@ -191,7 +191,8 @@ async fn a_tenant_is_dumped_purged_and_restored() -> Result<()> {
 async fn a_dump_of_gorse_is_written_and_read() -> Result<()> {
     let app = TestApp::start()?;
     app.stock(&[("a", &["x"]), ("b", &["x"])]).await?;
-    app.read("u", &["a"]).await?;
+    let row = json!({ "FeedbackType": "read", "UserId": "u", "ItemId": "a", "Value": 2, "Timestamp": "2024-05-01" });
+    app.send("POST", "/api/feedback", &json!([row])).await?;
     let lines = text(app.get("/api/dump")).await?.1;
     let asked = app.get("/api/dump").header("Accept", "application/octet-stream").send().await?;
     assert_eq!(asked.headers()["content-type"], "application/octet-stream");
