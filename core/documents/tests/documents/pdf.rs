@@ -93,7 +93,7 @@ fn columns_are_read_in_order_and_parted_words_are_whole() {
         "Close the door.",
     ];
     let mut found = asked("a.pdf", &sample());
-    found.retain(|text| !text.starts_with("Page"));
+    found.retain(|text| !text.to_lowercase().starts_with("page"));
     assert_eq!(found, expected);
 }
 
@@ -153,7 +153,7 @@ fn columns_that_stand_close_are_two_and_wide_spaces_are_none() {
     let row =
         |name: char, number: usize| format!("{name} {number} Mmmmm mmmmm mmmmm mmmmm iiiii mmmm.");
     let column = |name: char| (0..6).map(|number| row(name, number)).collect::<Vec<_>>();
-    let (left, right) = (column('a'), column('b'));
+    let (left, right) = (column('A'), column('B'));
     let drawn = |x: usize, column: &[String]| {
         lines(x, 700, &column.iter().map(String::as_str).collect::<Vec<_>>())
     };
@@ -165,11 +165,11 @@ fn columns_that_stand_close_are_two_and_wide_spaces_are_none() {
     // Words that stand far apart in some lines.
     let mut page = drawn(40, &left);
     for (number, x) in [(6, 295), (7, 293), (8, 299), (9, 294)] {
-        page += &lines(40, 700 - 12 * number, &[&row('c', number)]);
+        page += &lines(40, 700 - 12 * number, &[&row('C', number)]);
         page += &lines(x, 700 - 12 * number, &["behind it stands more text"]);
     }
     let found = asked("a.pdf", &pdf(&[page])).join(" ");
-    assert!(found.contains("mmmm. behind it stands more text c 7 Mmmmm"), "{found}");
+    assert!(found.contains("mmmm. behind it stands more text C 7 Mmmmm"), "{found}");
 }
 
 #[test]
