@@ -68,7 +68,8 @@ async fn a_server_takes_up_an_expert_and_drops_no_request() -> Result<()> {
     assert_eq!(guessed["domain"]["name"], "house", "{guessed}");
     assert!(guessed["domain"]["confidence"].as_f64() > Some(50.0), "{guessed}");
     for (domain, target, known) in [("law", "de", "house"), ("house", "fr", "no domains")] {
-        let body = json!({ "q": "x", "source": "en", "target": target, "domain": domain });
+        let body =
+            json!({ "q": "Good morning.", "source": "en", "target": target, "domain": domain });
         let (status, reply) = app.json("/translate", &body).await?;
         let error = reply["error"].as_str().unwrap_or_default();
         assert!(status == 400 && error.contains(domain) && error.contains(known), "{reply}");
