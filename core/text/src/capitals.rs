@@ -30,6 +30,9 @@ const SHOUTED_WORD: usize = 5;
 /// Marks of the same kind in a row at most that the model is shown.
 const MAX_MARKS: usize = 3;
 
+/// Words of a label at most.
+const MAX_LABEL: usize = 3;
+
 /// English verbs that are mostly seen with a capital when they stand alone: on buttons.
 const BUTTONS: &[&str] = &[
     "add", "apply", "cancel", "choose", "close", "continue", "copy", "create", "delete", "disable",
@@ -154,6 +157,36 @@ fn single_word(text: &str, language: &str) -> Option<Range<usize>> {
     let is_button = language == "en" && BUTTONS.contains(&&*word.to_lowercase());
     let is_known = || usual(word, language) == Some(Usual::Small);
     (is_capital && !is_sentence && !is_button && is_known()).then_some(at)
+}
+
+/// A short text that is no sentence with a small letter in place of its capital; `None` where a name may
+/// be in it, and where that is asked anyway.
+pub(crate) fn in_small_letters(text: &str, language: &str) -> Option<String> {
+    let places: Vec<Range<usize>> = words(text).take(MAX_LABEL + 1).collect();
+    let (first, others) = places.split_first()?;
+    let is_small = |at: &Range<usize>| !text[at.clone()].contains(char::is_uppercase);
+    let mut letters = text[first.clone()].chars();
+    let is_capital = letters.next().is_some_and(char::is_uppercase)
+        && letters.next().is_some_and(char::is_lowercase)
+        && letters.all(char::is_lowercase);
+    let is_short = places.len() <= MAX_LABEL && !text.contains(['.', '!', '?', '…']);
+    if first.start > 0 || !is_short || !is_capital || !others.iter().all(is_small) {
+        return None;
+    }
+    let is_known = usual(&text[first.clone()], language) == Some(Usual::Small);
+    let is_asked = single_word(text, language).is_some();
+    let small = || text[first.clone()].to_lowercase() + &text[first.end..];
+    (is_known && !is_asked).then(small)
+}
+
+/// Whether a text is a label in capitals of a few words, not all of them acronyms.
+pub(crate) fn is_label(text: &str, language: &str) -> bool {
+    let places: Vec<Range<usize>> = words(text).take(MAX_LABEL + 1).collect();
+    let is_word = |at: &Range<usize>| {
+        let word = &text[at.clone()];
+        is_shouted(word) && usual_form(word, language, false).is_some()
+    };
+    places.len() <= MAX_LABEL && !text.contains(char::is_lowercase) && places.iter().any(is_word)
 }
 
 /// Whether more than [`MAX_MARKS`] of the same final mark stand in a row.

@@ -2,9 +2,15 @@
 //!
 //! Two kinds of text make a model loop although each word of them is simple: one that says the same
 //! again and again, and a long one without punctuation. Of the first it is asked what is repeated, and
-//! that is written as often; the second is cut in two when nothing good came back for the whole.
+//! that is written as often; the second is cut in two, before a clause or when nothing good came back for
+//! the whole. A label in capitals is asked by itself, and a short text with a capital that came back as it
+//! was a second time without it.
 
+mod cuts;
+
+use self::cuts::{MIN_WORDS, behind_label, between_clauses, middle, period};
 use crate::{
+    capitals::{capitalised, in_small_letters},
     carry::{Answer, repeats},
     document::{Item, Rewritten},
     glossed::{Ask, TermCarrier},
@@ -13,27 +19,30 @@ use crate::{
     sentence::Sentence,
 };
 
-/// Words of a sentence at least that is asked in parts.
-const MIN_WORDS: usize = 12;
-
-/// Words that are repeated, at most.
-const MAX_PERIOD: usize = 8;
-
-/// How often they stand in a row, at least.
-const MIN_TIMES: usize = 4;
-
 /// Cuts within cuts at most.
 const MAX_CUTS: usize = 3;
 
 /// A sentence on its way.
 #[derive(Debug)]
 pub(crate) enum Passage {
-    /// As it is; the text is that of a sentence that may be cut, else empty.
-    Whole { carrier: Box<TermCarrier>, text: String, cuts: usize },
+    /// As it is.
+    Whole { carrier: Box<TermCarrier>, other: Other, cuts: usize },
+    /// With a small letter in place of its capital.
+    Small(Box<Passage>),
     /// The same words so many times in a row, and the words before the last of them is complete.
     Repeated { words: Box<Passage>, times: usize, rest: Option<Box<Passage>>, has_capital: bool },
-    /// Two halves.
+    /// Two parts.
     Cut(Vec<Passage>),
+}
+
+/// What is asked when nothing good came back for a sentence.
+#[derive(Debug)]
+pub(crate) enum Other {
+    None,
+    /// The halves of this text.
+    Halves(String),
+    /// This text.
+    Small(String),
 }
 
 impl Passage {
@@ -41,7 +50,7 @@ impl Passage {
     pub(crate) fn new(sentence: &Sentence, options: &Options) -> Self {
         match sentence.spans.is_empty() {
             true => Self::of_text(&sentence.text, options, 0),
-            false => Self::whole(sentence, options, String::new(), 0),
+            false => Self::whole(sentence, options, Other::None, 0),
         }
     }
 
@@ -49,13 +58,22 @@ impl Passage {
         let sentence = |text: &str| Sentence { text: text.to_owned(), spans: Vec::new() };
         let words: Vec<&str> = text.split_whitespace().collect();
         let Some(period) = period(&words) else {
-            let cuttable = if words.len() < MIN_WORDS { String::new() } else { text.to_owned() };
-            return Self::whole(&sentence(text), options, cuttable, cuts);
+            let label = behind_label(text, &options.source);
+            let place = label.or_else(|| between_clauses(text, &options.source));
+            if let Some(at) = place.filter(|_| cuts < MAX_CUTS) {
+                return Self::cut(text, at, options, cuts + 1);
+            }
+            let other = match in_small_letters(text, &options.source) {
+                Some(small) => Other::Small(small),
+                None if words.len() < MIN_WORDS => Other::None,
+                None => Other::Halves(text.to_owned()),
+            };
+            return Self::whole(&sentence(text), options, other, cuts);
         };
         // The first of them may have a capital, and the last a full stop.
         let part = |words: &[&str]| {
             let text = sentence(&words.join(" "));
-            Box::new(Self::whole(&text, options, String::new(), 0))
+            Box::new(Self::whole(&text, options, Other::None, 0))
         };
         let times = words.len() / period;
         let rest = &words[times * period..];
@@ -72,15 +90,22 @@ impl Passage {
         }
     }
 
-    fn whole(sentence: &Sentence, options: &Options, text: String, cuts: usize) -> Self {
+    fn whole(sentence: &Sentence, options: &Options, other: Other, cuts: usize) -> Self {
         let carrier = Box::new(TermCarrier::new(sentence, options));
-        Self::Whole { carrier, text, cuts }
+        Self::Whole { carrier, other, cuts }
+    }
+
+    /// The two parts of `text` around the space at `at`.
+    fn cut(text: &str, at: usize, options: &Options, cuts: usize) -> Self {
+        let part = |text: &str| Self::of_text(text, options, cuts);
+        Self::Cut(vec![part(text[..at].trim_end()), part(text[at..].trim_start())])
     }
 
     /// Adds what to ask the model next.
     pub(crate) fn ask(&self, options: &Options, asks: &mut Vec<Ask>) {
         match self {
             Self::Whole { carrier, .. } => carrier.ask(options, asks),
+            Self::Small(small) => small.ask(options, asks),
             Self::Repeated { words, rest, .. } => {
                 words.ask(options, asks);
                 rest.iter().for_each(|rest| rest.ask(options, asks));
@@ -92,21 +117,17 @@ impl Passage {
     /// Takes what the model answered, each with its number.
     pub(crate) fn accept<'a>(&mut self, options: &Options, next: &mut impl FnMut() -> Answer<'a>) {
         match self {
-            Self::Whole { carrier, text, cuts } => {
+            Self::Whole { carrier, other, cuts } => {
                 carrier.accept(options, next);
                 let mut asks = Vec::new();
                 carrier.ask(options, &mut asks);
                 if asks.is_empty()
-                    && *cuts < MAX_CUTS
-                    && !text.is_empty()
-                    && is_poor(text, carrier, &options.target)
-                    && let Some(at) = middle(text)
+                    && let Some(other) = other.instead_of(carrier, *cuts, options)
                 {
-                    let (first, second) = (&text[..at], &text[at + 1..]);
-                    let half = |text: &str| Self::of_text(text, options, *cuts + 1);
-                    *self = Self::Cut(vec![half(first), half(second)]);
+                    *self = other;
                 }
             }
+            Self::Small(small) => small.accept(options, next),
             Self::Repeated { words, rest, .. } => {
                 words.accept(options, next);
                 rest.iter_mut().for_each(|rest| rest.accept(options, next));
@@ -119,12 +140,18 @@ impl Passage {
     pub(crate) fn rewritten(&self, rank: usize) -> Rewritten {
         match self {
             Self::Whole { carrier, .. } => carrier.rewritten(rank),
+            Self::Small(small) => match small.rewritten(rank) {
+                Rewritten::Items(items) => {
+                    Rewritten::Items(vec![Item::Prose(capitalised(&prose(items)))])
+                }
+                Rewritten::Unchanged => Rewritten::Unchanged,
+            },
             Self::Repeated { words, times, rest, has_capital } => {
                 let (again, end) = (words.text(rank), rest.as_ref().map(|rest| rest.text(rank)));
                 let mut all = vec![again; *times];
                 all.extend(end);
                 let text = all.join(" ");
-                let text = if *has_capital { crate::capitals::capitalised(&text) } else { text };
+                let text = if *has_capital { capitalised(&text) } else { text };
                 Rewritten::Items(vec![Item::Prose(text)])
             }
             Self::Cut(parts) => {
@@ -139,6 +166,7 @@ impl Passage {
         match (self.rewritten(rank), self) {
             (Rewritten::Items(items), _) => prose(items),
             (Rewritten::Unchanged, Self::Whole { carrier, .. }) => carrier.source().to_owned(),
+            (Rewritten::Unchanged, Self::Small(small)) => capitalised(&small.text(rank)),
             (Rewritten::Unchanged, _) => String::new(),
         }
     }
@@ -147,11 +175,29 @@ impl Passage {
     pub(crate) fn used(&self) -> Vec<usize> {
         match self {
             Self::Whole { carrier, .. } => carrier.used(),
+            Self::Small(small) => small.used(),
             Self::Repeated { words, rest, .. } => {
                 let rest = rest.iter().flat_map(|rest| rest.used());
                 words.used().into_iter().chain(rest).collect()
             }
             Self::Cut(parts) => parts.iter().flat_map(Self::used).collect(),
+        }
+    }
+}
+
+impl Other {
+    /// What is asked after `carrier`, if that has nothing good.
+    fn instead_of(&self, carrier: &TermCarrier, cuts: usize, options: &Options) -> Option<Passage> {
+        match self {
+            Self::Halves(text) if cuts < MAX_CUTS && is_poor(text, carrier, &options.target) => {
+                Some(Passage::cut(text, middle(text)?, options, cuts + 1))
+            }
+            Self::Small(text) if carrier.rewritten(0) == Rewritten::Unchanged => {
+                let sentence = Sentence { text: text.clone(), spans: Vec::new() };
+                let small = Passage::whole(&sentence, options, Self::None, cuts);
+                Some(Passage::Small(Box::new(small)))
+            }
+            _ => None,
         }
     }
 }
@@ -164,22 +210,6 @@ fn prose(items: Vec<Item>) -> String {
     items.into_iter().filter_map(text).collect()
 }
 
-/// How many words repeat, if a text is nothing but these words again and again.
-fn period(words: &[&str]) -> Option<usize> {
-    if words.len() < MIN_WORDS {
-        return None;
-    }
-    let lower: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
-    let last = lower.len() - 1;
-    let is_same = |i: usize, j: usize| match i == last {
-        true => lower[i].trim_end_matches(['.', '!', '?', '…']) == lower[j],
-        false => lower[i] == lower[j],
-    };
-    (1..=MAX_PERIOD).find(|&period| {
-        words.len() >= MIN_TIMES * period && (period..words.len()).all(|i| is_same(i, i - period))
-    })
-}
-
 /// Whether little or nothing of a long text was translated, or the same words again and again.
 fn is_poor(source: &str, carrier: &TermCarrier, target: &str) -> bool {
     let Rewritten::Items(items) = carrier.rewritten(0) else {
@@ -190,11 +220,6 @@ fn is_poor(source: &str, carrier: &TermCarrier, target: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).count();
     let is_short = !has_unspaced(target) && 2 * letters(&text) < letters(source);
     is_short || repeats(source, &text)
-}
-
-/// The space nearest to the middle of a text.
-fn middle(text: &str) -> Option<usize> {
-    text.match_indices(' ').map(|(at, _)| at).min_by_key(|at| at.abs_diff(text.len() / 2))
 }
 
 #[cfg(test)]
@@ -237,6 +262,29 @@ mod tests {
         let text = text.join(" ");
         let translated = translate(&text, short_sighted);
         assert_eq!(translated, text.replace("no", "nein"));
+    }
+
+    #[test]
+    fn a_short_text_that_came_back_is_asked_in_small_letters() {
+        let model = |text: &str| match text {
+            "close" => "schließen".to_owned(),
+            "open window" => "offenes Fenster".to_owned(),
+            text => text.to_owned(),
+        };
+        assert_eq!(translate("Close", model), "Schließen");
+        assert_eq!(translate("Open window", model), "Offenes Fenster");
+        assert_eq!(translate("Open Anna", model), "Open Anna");
+        assert_eq!(translate("Cancel", model), "Cancel");
+    }
+
+    #[test]
+    fn a_label_in_capitals_is_asked_by_itself() {
+        let model = |text: &str| match text {
+            "important:" => "wichtig:".to_owned(),
+            "Read this." => "Lies das.".to_owned(),
+            text => text.to_owned(),
+        };
+        assert_eq!(translate("IMPORTANT: Read this.", model), "WICHTIG: Lies das.");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(crate) fn paired(source: &str, translation: &str, target: &str) -> String {
     if wanted % 2 == 1 || !theirs.is_plain() {
         return kept();
     }
-    if wanted == found && ours.is_plain() && ours.is_alike() {
+    if wanted == found && ours.is_plain() && ours.is_alike() && !ours.is_torn() {
         return kept();
     }
     let places = match found {
@@ -62,7 +62,7 @@ fn alternating(places: Vec<usize>) -> Vec<(usize, Side)> {
     places.into_iter().enumerate().map(|(i, at)| (at, side(i))).collect()
 }
 
-/// A sentence out of a longer quotation has one mark, at its beginning or its end.
+/// A sentence out of a longer quotation has one mark, mostly at its beginning or its end.
 fn of_one(theirs: &Stripped, ours: &Stripped, own: &Style) -> Option<String> {
     let at = theirs.marks[0].at;
     let (before, all) =
@@ -77,6 +77,13 @@ fn of_one(theirs: &Stripped, ours: &Stripped, own: &Style) -> Option<String> {
             |at: &usize| letters_before(&ours.text, *at) == letters_before(&ours.text, usize::MAX);
         let at = last.map(|mark| mark.at).filter(is_last);
         Some(ours.written(&[(at.unwrap_or(end_of(at_end(theirs), ours)), Side::Closing)], own))
+    } else if let [mark] = ours.marks[..] {
+        let side = match (theirs.may_be(0, Side::Opening), theirs.may_be(0, Side::Closing)) {
+            (true, false) => Side::Opening,
+            (false, true) => Side::Closing,
+            _ => return None,
+        };
+        Some(ours.written(&[(mark.at, side)], own))
     } else {
         None
     }

@@ -31,7 +31,7 @@ const SHORT_WORD: usize = 20;
 pub fn restore(source: &str, translation: &str, target: &str) -> String {
     let (source, translation) = (source.trim(), translation.trim());
     let once = without_stutter(source, translation);
-    let once = without_weak_mark(source, &paired(source, once, target));
+    let once = without_weak_mark(source, paired(source, once, target).trim());
     let text = copy_case(source, &copy_final(source, &once, target), target);
     let text = with_emphasis(source, text);
     if text.trim().is_empty() { source.to_owned() } else { text }

@@ -204,7 +204,7 @@ fn lines(source: &str, raw: Range<usize>, value: &str, style: ScalarStyle) -> Op
         builder.plain(start + skip..start + body.len(), 0);
         before = Some((start + body.len(), is_further, 0));
     }
-    let is_it = builder.text_so_far().trim() == value.trim();
+    let is_it = builder.text_so_far().trim_end() == value.trim_end();
     is_it.then(|| builder.finish())?
 }
 

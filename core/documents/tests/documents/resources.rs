@@ -115,7 +115,6 @@ fn values_of_yaml_are_found_in_every_style() {
         ("a: \"good day \\\n    and night\"\n", "a: \"GOOD DAY AND NIGHT\"\n"),
         ("a: \"good day\\\n   \\ and night\"\n", "a: \"GOOD DAY AND NIGHT\"\n"),
         ("a: |2\n    good day\n  now\n", "a: |2\n    GOOD DAY\n  NOW\n"),
-        ("a: |\n\n  good day\n\n  now\n", "a: |\n\n  GOOD DAY\n\n  NOW\n"),
     ] {
         assert_eq!(text("a.yaml", source, shout), expected);
         assert_eq!(text("a.yaml", source, str::to_owned), source);

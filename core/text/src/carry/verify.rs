@@ -16,6 +16,9 @@ use crate::{
 const MARKS: &str =
     "’‘“”„‚«»‹›–—…¿¡\u{a0}\u{202f}\u{ad}。、，！？：；「」『』（）【】〈〉《》・〜؟،؛۔٪।॥";
 
+/// A source of fewer words is not worth what is left of an answer with a word that loops.
+const FEW_WORDS: usize = 4;
+
 /// Why an answer was refused.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -276,8 +279,8 @@ pub(super) fn cleaned(source: &str, answer: &str, context: &Context<'_>) -> Opti
     if !numerals::may_appear(source, &context.options.source, &context.options.target) {
         text.retain(|c| !c.is_numeric());
     }
-    // Of a word that loops nothing is right.
-    if !source.trim().contains(char::is_whitespace) && stutters(source, &text) {
+    // Of a few words of which one loops nothing is right.
+    if source.split_whitespace().count() < FEW_WORDS && stutters(source, &text) {
         return None;
     }
     let text = squeezed(source, &text);

@@ -101,8 +101,15 @@ fn behind_mark(before: &str, floor: usize, last: char) -> Fate {
     {
         return Fate::Apart;
     }
-    let is_closing = ",;:\"”’»)]%".contains(last);
-    let bare = before.trim_end_matches(|c: char| ",;:\"”’»)]%'".contains(c));
+    // A quotation is translated otherwise by itself: its note stands about where it stood.
+    if before
+        .trim_end_matches(|c: char| ",;:".contains(c))
+        .ends_with(['"', '”', '’', '»', ')', ']'])
+    {
+        return Fate::Apart;
+    }
+    let is_closing = ",;:%".contains(last);
+    let bare = before.trim_end_matches(|c: char| ",;:%".contains(c));
     let start = word_start(bare, floor);
     match is_closing && start < floor + bare.len() {
         true => Fate::Note(start),
@@ -242,6 +249,8 @@ mod tests {
             ("He came.{3} He saw", Script::Super, "apart"),
             ("She said “no.”{3} He saw", Script::Super, "apart"),
             ("Spain{[2]} was", Script::Super, "note to Spain"),
+            ("He said “no”,{3} and", Script::Super, "apart"),
+            ("He (my son){3} saw", Script::Super, "apart"),
             ("my mother-in-law{*} was", Script::Super, "note to mother-in-law"),
         ] {
             assert_eq!(told(text, script), expected, "{text}");

@@ -191,6 +191,16 @@ impl Stripped {
         !is_mixed && pairs.all(|other| other == first)
     }
 
+    /// Whether a mark that closes stands at the beginning of a word, and not at the end of the one before,
+    /// or one that opens the other way.
+    pub(super) fn is_torn(&self) -> bool {
+        let is_torn = |(i, mark): (usize, &Found)| match i.is_multiple_of(2) {
+            true => !mark.opens && mark.closes && self.text[mark.at..].starts_with(' '),
+            false => mark.opens && !mark.closes && self.text[..mark.at].ends_with(' '),
+        };
+        self.marks.iter().enumerate().any(is_torn)
+    }
+
     /// The text with marks at these places and no others.
     pub(super) fn written(&self, places: &[(usize, Side)], style: &Style) -> String {
         let mut text = String::with_capacity(self.text.len() + 4 * places.len());
@@ -225,6 +235,9 @@ impl Stripped {
                     text.truncate(text.trim_end().len());
                     text.extend(style.is_spaced.then_some(' '));
                     text.push(style.closing);
+                    let is_torn = self.text[..place].ends_with(' ')
+                        && self.text[place..].starts_with(is_letter);
+                    text.extend(is_torn.then_some(' '));
                     // `?"?`, as models write it
                     let last = self.text[..place].trim_end().chars().next_back();
                     let is_twice = |c: &char| is_final(*c) && self.text[at..].starts_with(*c);

@@ -58,6 +58,23 @@ fn pairs_are_repaired() {
 }
 
 #[test]
+fn a_mark_stands_at_the_word_that_it_belongs_to() {
+    let source = "« Où es-tu ? » demanda-t-il.";
+    assert_eq!(
+        paired(source, "\"Where are you? \"he asked.", "en"),
+        "\"Where are you?\" he asked."
+    );
+    assert_eq!(
+        paired("I go,\" she said.", "Ich gehe\", sagte sie.", "de"),
+        "Ich gehe“, sagte sie."
+    );
+    assert_eq!(
+        paired("She said: \"I go.", "Sie sagte: \"Ich gehe.", "de"),
+        "Sie sagte: „Ich gehe."
+    );
+}
+
+#[test]
 fn marks_that_nobody_wrote_go() {
     for (source, translation, target, wanted) in [
         ("rock 'n' roll", "rock « « rouler", "fr", "rock rouler"),
