@@ -79,6 +79,7 @@ impl Document {
         let package = Package::open(bytes, kind.name(), &settings.limits)?;
         signature::check_package(kind, &package)?;
         let members = read(&package)?;
+        package.check()?; // what is encrypted is no whole member either, and was found before
         if members.is_empty() {
             return Err(Error::broken(kind.name(), "there is no document in its package"));
         }

@@ -7,7 +7,7 @@ use std::{
     ops::Range,
 };
 
-use flate2::{Compression, Crc, read::DeflateDecoder, write::DeflateEncoder};
+use flate2::{Compression, Crc, CrcReader, read::DeflateDecoder, write::DeflateEncoder};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::{Error, Limits, Result};
@@ -164,6 +164,28 @@ impl Package {
             true => Ok(Some(content)),
             false => Err(damaged()),
         }
+    }
+
+    /// Refuses a package with a damaged member: whoever copies it would hand on a file that no program opens.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.members.iter().find(|member| !self.is_whole(member)) {
+            Some(Member { name, .. }) => {
+                Err(Error::broken(self.format, format_args!("`{name}` in it is damaged")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_whole(&self, member: &Member) -> bool {
+        let packed = self.bytes.get(member.data.clone()).unwrap_or_default();
+        let most = member.size as u64 + 1;
+        let unpacked: Box<dyn Read + '_> = match member.is_deflated {
+            true => Box::new(DeflateDecoder::new(packed)),
+            false => Box::new(packed),
+        };
+        let mut unpacked = CrcReader::new(unpacked.take(most));
+        let size = std::io::copy(&mut unpacked, &mut std::io::sink());
+        size.is_ok_and(|size| size == member.size as u64) && unpacked.crc().sum() == member.crc
     }
 
     /// The content of a member that must be there, as text.

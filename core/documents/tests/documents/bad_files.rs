@@ -6,7 +6,7 @@ use super::{
     office::docx,
     opendocument::odt,
     samples,
-    zip::{zipped, zipped_bytes},
+    zip::{member, zipped, zipped_bytes},
 };
 
 fn error(name: &str, bytes: &[u8], limits: &Limits) -> Error {
@@ -120,6 +120,20 @@ fn a_file_that_is_not_what_its_name_says_is_named() {
 }
 
 #[test]
+fn a_package_with_a_damaged_member_is_refused_though_nothing_is_read_in_it() {
+    let mut package = zipped(&[
+        ("[Content_Types].xml", "<Types/>"),
+        ("word/document.xml", "<w:p><w:r><w:t>Good morning</w:t></w:r></w:p>"),
+        ("word/styles.xml", "<w:styles/>"),
+    ]);
+    let limits = Limits::default();
+    let name = package.windows(15).position(|window| window == b"word/styles.xml");
+    package[name.expect("it is there") + 17] ^= 1;
+    let error = error("a.docx", &package, &limits).to_string();
+    assert!(error.contains("`word/styles.xml` in it is damaged"), "{error}");
+}
+
+#[test]
 fn the_document_may_have_another_name_in_its_package() {
     let body = docx("<w:p><w:r><w:t>Good morning</w:t></w:r></w:p>");
     let types = "<Types/>";
@@ -129,10 +143,12 @@ fn the_document_may_have_another_name_in_its_package() {
             "_rels/.rels",
             "<Relationships><Relationship Id=\"a\" Type=\"http://x/officeDocument\" Target=\"/word/main.xml\"/></Relationships>",
         ),
-        ("word/main.xml", &super::zip::member(&body, "word/document.xml")),
+        ("word/main.xml", &member(&body, "word/document.xml")),
         ("word/other.xml", "<w:p><w:r><w:t>Kept</w:t></w:r></w:p>"),
     ]);
-    assert_eq!(super::asked("a.docx", &package), ["Good morning"]);
+    let out = super::translated("a.docx", &package, super::shout).expect("it can be read");
+    assert!(member(&out, "word/main.xml").contains("GOOD MORNING"));
+    assert!(member(&out, "word/other.xml").contains("Kept"));
 }
 
 #[test]
