@@ -139,6 +139,10 @@ fn mistakes_are_named() -> Result<()> {
         (&["--to", "de", "--alternatives", "99", "x"], &["99"]),
         (&["--to", "de", "--domain", "law", "Good morning."], &["`law`"]),
         (&["--to", "de", "--no-such-flag"], &["--no-such-flag"]),
+        (
+            &["--to", "de", "Рынок находится за церковью."],
+            &["Russian (`ru`)", "de, en, fr", "--from"],
+        ),
     ] {
         let error = translate(args)?.failure()?;
         assert!(named.iter().all(|named| error.contains(named)), "{args:?}: {error}");

@@ -108,6 +108,10 @@ fn a_glossary_and_a_memory_are_used_for_documents() -> Result<()> {
     let written = fs_err::read_to_string(folder.path().join("b.de.txt"))?;
     assert_eq!(written, "Die Katze pennt. Guten Morgen.\n");
     assert_eq!(run(&["The cat sleeps.", "--memory=store"])?, "Die Katze pennt.\n");
+    let within = ["The cat sleeps. Good morning.", "--memory=units.tsv"];
+    assert_eq!(run(&within)?, "Die Katze pennt. Guten Morgen.\n");
+    let own = translate(&["The cat sleeps.", "--memory"])?.current_dir(&folder);
+    assert_eq!(own.env("DRAGOMAN_STORE", "store").stdout()?, "Die Katze pennt.\n");
     let error = translate(&["b.txt", "--memory=nowhere"])?.current_dir(&folder).failure()?;
     assert!(error.contains("no memory in `nowhere`"), "{error}");
     Ok(())

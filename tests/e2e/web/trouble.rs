@@ -103,3 +103,27 @@ async fn a_refusal_is_put_into_words() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn a_text_that_the_server_cannot_read_is_not_shown_as_a_translation() -> Result<()> {
+    let test = "a_text_that_the_server_cannot_read_is_not_shown_as_a_translation";
+    visit(test, Desktop, async |page| {
+        page.open("#auto/de/").await?;
+        page.eval("document.getElementById('source-text').value = '市場は教会の後ろにあります。'")
+            .await?;
+        page.write("source-text", " ").await?;
+        page.until("return !document.getElementById('notice').hidden").await?;
+        let notice = page.element("notice").await?.text().await?;
+        ensure!(notice.contains("seems to be in Japanese"), "the notice says {notice:?}");
+        let left = page.eval("return document.getElementById('translation').textContent").await?;
+        ensure!(left == json!(""), "the translation is {left}");
+        ensure!(!page.element("copy").await?.is_enabled().await?, "there is nothing to copy");
+        let height =
+            "const { top, bottom } = document.getElementById('notice').getBoundingClientRect();
+            return top >= 0 && bottom <= innerHeight";
+        page.tools.screen(360, false).await?;
+        ensure!(page.eval(height).await? == json!(true), "the notice is not on the screen");
+        Ok(())
+    })
+    .await
+}

@@ -78,7 +78,7 @@ async fn xml_keeps_its_tags() -> Result<()> {
 async fn sentences_are_split_as_asked() -> Result<()> {
     let app = TestApp::start()?;
     for (how, expected) in [
-        (json!("1"), vec!["One two.", "Three", "four."]),
+        (json!("1"), vec!["One two.", "three", "four."]), // a word alone is asked as it is written within a text
         (json!("nonewlines"), vec!["One two.", "Three four."]),
         (json!("0"), vec!["One two. Three", "four."]),
     ] {

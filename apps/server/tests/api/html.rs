@@ -30,8 +30,8 @@ async fn blocks_and_attributes_are_kept() -> Result<()> {
         ),
         ("Line one<br>Line two<br/>", "Line-de one-de<br>Line-de two-de<br/>"),
         (
-            "<table><tr><td>A</td><td>1</td></tr></table>",
-            "<table><tr><td>A-de</td><td>1</td></tr></table>",
+            "<table><tr><td>Tree</td><td>1</td></tr></table>",
+            "<table><tr><td>Tree-de</td><td>1</td></tr></table>",
         ),
         (
             "<!-- A comment --><p>Text</p><!-- End -->",
