@@ -30,6 +30,9 @@ const SHOUTED_WORD: usize = 5;
 /// Marks of the same kind in a row at most that the model is shown.
 const MAX_MARKS: usize = 3;
 
+/// Spans beside an acronym at most for which a sentence is looked at.
+const MAX_SPANS: usize = 16;
+
 /// Words of a label at most.
 const MAX_LABEL: usize = 3;
 
@@ -154,9 +157,13 @@ fn single_word(text: &str, language: &str) -> Option<Range<usize>> {
         && letters.next().is_some_and(char::is_lowercase)
         && letters.all(char::is_lowercase);
     let is_sentence = text[at.end..].contains(['.', '!', '?', '…']);
-    let is_button = language == "en" && BUTTONS.contains(&&*word.to_lowercase());
+    let is_button = is_button(word, language);
     let is_known = || usual(word, language) == Some(Usual::Small);
     (is_capital && !is_sentence && !is_button && is_known()).then_some(at)
+}
+
+fn is_button(word: &str, language: &str) -> bool {
+    language == "en" && BUTTONS.contains(&&*word.to_lowercase())
 }
 
 /// A short text that is no sentence with a small letter in place of its capital; `None` where a name may
@@ -165,10 +172,11 @@ pub(crate) fn in_small_letters(text: &str, language: &str) -> Option<String> {
     let places: Vec<Range<usize>> = words(text).take(MAX_LABEL + 1).collect();
     let (first, others) = places.split_first()?;
     let is_small = |at: &Range<usize>| !text[at.clone()].contains(char::is_uppercase);
-    let mut letters = text[first.clone()].chars();
+    let word = &text[first.clone()];
+    let is_button = is_shouted(word) && others.is_empty() && is_button(word, language);
+    let mut letters = word.chars();
     let is_capital = letters.next().is_some_and(char::is_uppercase)
-        && letters.next().is_some_and(char::is_lowercase)
-        && letters.all(char::is_lowercase);
+        && (is_button || letters.all(char::is_lowercase));
     let is_short = places.len() <= MAX_LABEL && !text.contains(['.', '!', '?', '…']);
     if first.start > 0 || !is_short || !is_capital || !others.iter().all(is_small) {
         return None;
@@ -229,6 +237,9 @@ pub(crate) fn acronyms(text: &str, language: &str) -> Vec<Range<usize>> {
 /// Whether `sentence` is an acronym, with marks around it at most: there is nothing to translate.
 pub(crate) fn is_acronym_alone(sentence: &Sentence, language: &str) -> bool {
     let text = &sentence.text;
+    if sentence.spans.len() > MAX_SPANS {
+        return false;
+    }
     let in_span = |at: &Range<usize>| {
         let holds = |role: &Role| role.is_word();
         sentence

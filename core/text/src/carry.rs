@@ -7,6 +7,7 @@
 //! [`place`](place::place), else it cuts the sentence, too.
 
 mod answer;
+mod clause;
 mod expand;
 mod localise;
 mod loops;

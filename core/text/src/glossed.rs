@@ -129,7 +129,8 @@ impl TermCarrier {
         }
     }
 
-    fn is_asking(&self, options: &Options) -> bool {
+    /// Whether there is anything left to ask.
+    pub(crate) fn is_asking(&self, options: &Options) -> bool {
         let mut segments = Vec::new();
         self.attempts.iter().any(|attempt| {
             attempt.carrier.ask(options, &mut segments);

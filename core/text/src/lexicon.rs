@@ -1,7 +1,7 @@
 //! Words that are common in a language, and how they are usually written.
 //!
 //! The lists in `lexicon/` are the words that stand in the sentences of `data/samples/vocabulary` six
-//! times or more, each in its most frequent form: those with a capital within sentences are names and
+//! times or more, each in its most frequent form, and greetings: those with a capital within sentences are names and
 //! German nouns. Other forms of a word are known by its stem.
 
 use std::{collections::HashSet, sync::OnceLock};

@@ -27,8 +27,8 @@ const MAX_CUTS: usize = 3;
 pub(crate) enum Passage {
     /// As it is.
     Whole { carrier: Box<TermCarrier>, other: Other, cuts: usize },
-    /// With a small letter in place of its capital.
-    Small(Box<Passage>),
+    /// With small letters in place of its capital, or of all of them.
+    Small { words: Box<Passage>, is_loud: bool },
     /// The same words so many times in a row, and the words before the last of them is complete.
     Repeated { words: Box<Passage>, times: usize, rest: Option<Box<Passage>>, has_capital: bool },
     /// Two parts.
@@ -105,7 +105,7 @@ impl Passage {
     pub(crate) fn ask(&self, options: &Options, asks: &mut Vec<Ask>) {
         match self {
             Self::Whole { carrier, .. } => carrier.ask(options, asks),
-            Self::Small(small) => small.ask(options, asks),
+            Self::Small { words, .. } => words.ask(options, asks),
             Self::Repeated { words, rest, .. } => {
                 words.ask(options, asks);
                 rest.iter().for_each(|rest| rest.ask(options, asks));
@@ -119,15 +119,14 @@ impl Passage {
         match self {
             Self::Whole { carrier, other, cuts } => {
                 carrier.accept(options, next);
-                let mut asks = Vec::new();
-                carrier.ask(options, &mut asks);
-                if asks.is_empty()
+                if !matches!(other, Other::None)
+                    && !carrier.is_asking(options)
                     && let Some(other) = other.instead_of(carrier, *cuts, options)
                 {
                     *self = other;
                 }
             }
-            Self::Small(small) => small.accept(options, next),
+            Self::Small { words, .. } => words.accept(options, next),
             Self::Repeated { words, rest, .. } => {
                 words.accept(options, next);
                 rest.iter_mut().for_each(|rest| rest.accept(options, next));
@@ -140,7 +139,10 @@ impl Passage {
     pub(crate) fn rewritten(&self, rank: usize) -> Rewritten {
         match self {
             Self::Whole { carrier, .. } => carrier.rewritten(rank),
-            Self::Small(small) => match small.rewritten(rank) {
+            Self::Small { words, is_loud } => match words.rewritten(rank) {
+                Rewritten::Items(items) if *is_loud => {
+                    Rewritten::Items(vec![Item::Prose(prose(items).to_uppercase())])
+                }
                 Rewritten::Items(items) => {
                     Rewritten::Items(vec![Item::Prose(capitalised(&prose(items)))])
                 }
@@ -166,7 +168,10 @@ impl Passage {
         match (self.rewritten(rank), self) {
             (Rewritten::Items(items), _) => prose(items),
             (Rewritten::Unchanged, Self::Whole { carrier, .. }) => carrier.source().to_owned(),
-            (Rewritten::Unchanged, Self::Small(small)) => capitalised(&small.text(rank)),
+            (Rewritten::Unchanged, Self::Small { words, is_loud: true }) => {
+                words.text(rank).to_uppercase()
+            }
+            (Rewritten::Unchanged, Self::Small { words, .. }) => capitalised(&words.text(rank)),
             (Rewritten::Unchanged, _) => String::new(),
         }
     }
@@ -175,7 +180,7 @@ impl Passage {
     pub(crate) fn used(&self) -> Vec<usize> {
         match self {
             Self::Whole { carrier, .. } => carrier.used(),
-            Self::Small(small) => small.used(),
+            Self::Small { words, .. } => words.used(),
             Self::Repeated { words, rest, .. } => {
                 let rest = rest.iter().flat_map(|rest| rest.used());
                 words.used().into_iter().chain(rest).collect()
@@ -195,7 +200,8 @@ impl Other {
             Self::Small(text) if carrier.rewritten(0) == Rewritten::Unchanged => {
                 let sentence = Sentence { text: text.clone(), spans: Vec::new() };
                 let small = Passage::whole(&sentence, options, Self::None, cuts);
-                Some(Passage::Small(Box::new(small)))
+                let is_loud = !carrier.source().contains(char::is_lowercase);
+                Some(Passage::Small { words: Box::new(small), is_loud })
             }
             _ => None,
         }
@@ -272,6 +278,7 @@ mod tests {
             text => text.to_owned(),
         };
         assert_eq!(translate("Close", model), "Schließen");
+        assert_eq!(translate("CLOSE", model), "SCHLIESSEN");
         assert_eq!(translate("Open window", model), "Offenes Fenster");
         assert_eq!(translate("Open Anna", model), "Open Anna");
         assert_eq!(translate("Cancel", model), "Cancel");

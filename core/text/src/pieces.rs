@@ -18,21 +18,21 @@ mod subtitles;
 mod signs;
 mod scripts;
 mod alone;
+mod common;
 mod units;
 mod english;
+mod german;
 mod expressions;
 mod pairs;
 mod mnemonics;
 
 use std::ops::Range;
 
+pub(crate) use german::is_month;
 pub(crate) use numbers::value;
 pub(crate) use pairs::AND_OR;
 
-use crate::{
-    letters::{has_own, has_unspaced},
-    sentence::Role,
-};
+use crate::{letters::has_unspaced, sentence::Role};
 
 /// What a piece is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -123,6 +123,7 @@ static RECOGNISERS: &[&dyn Recogniser] = &[
     &web::TABLE,
     &files::TABLE,
     &english::Numbers,
+    &german::Ordinals,
     &units::Units,
     &numbers::TABLE,
     &alone::Letters,
@@ -141,8 +142,8 @@ static RECOGNISERS: &[&dyn Recogniser] = &[
 /// assert_eq!(kinds, [(Kind::Email, "ada@example.org"), (Kind::Date, "14:30")]);
 /// ```
 pub fn find(text: &str, language: &str) -> Vec<Piece> {
-    if is_plain(text, language) {
-        return Vec::new();
+    if common::is_plain(text, language) {
+        return of_letters(text, language);
     }
     let key = mnemonics::mark(text);
     let spaced = match has_unspaced(language) {
@@ -156,6 +157,22 @@ pub fn find(text: &str, language: &str) -> Vec<Piece> {
     }
     let text = Text { text, language };
     scripts::Scripts.find(&text, &mut found);
+    let mut pieces = without_overlap(found);
+    widen(text.text, &mut pieces);
+    pair(&mut pieces);
+    pieces
+}
+
+/// The pieces of a text that is plain: letters that stand alone, and symbols of units.
+fn of_letters(text: &str, language: &str) -> Vec<Piece> {
+    let mut found = Vec::new();
+    alone::Letters.find(&Text { text, language }, &mut found);
+    units::symbols(text, &mut found);
+    without_overlap(found)
+}
+
+/// Of `found` the leftmost and longest, in their order.
+fn without_overlap(mut found: Vec<Piece>) -> Vec<Piece> {
     found.retain(|piece| !piece.at.is_empty());
     found.sort_by_key(|piece| (piece.at.start, usize::MAX - piece.at.end));
     let mut pieces: Vec<Piece> = Vec::with_capacity(found.len());
@@ -164,60 +181,7 @@ pub fn find(text: &str, language: &str) -> Vec<Piece> {
             pieces.push(piece);
         }
     }
-    widen(text.text, &mut pieces);
-    pair(&mut pieces);
     pieces
-}
-
-/// Whether there is nothing but letters and common punctuation, so that nobody need look closer.
-fn is_plain(text: &str, language: &str) -> bool {
-    let is_common = |c: char| match c {
-        ' ' | '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '"' | '-' | '(' | ')' | '\n' => true,
-        '’' | '‘' | '“' | '”' | '„' | '«' | '»' | '–' | '¿' | '¡' => true,
-        _ => c.is_ascii_alphabetic() || scripts::is_western(c),
-    };
-    !has_own(language)
-        && text.chars().all(is_common)
-        && !text.contains("   ")
-        && !has_inner_capital(text)
-        && !text.lines().any(begins_with_mark)
-        && !text.starts_with([':', '.', '-', '(', ';', '!'])
-        && !text.as_bytes().windows(3).any(is_glued)
-        && !alone::has_lone(text)
-        && !units::has_symbol(text)
-        && !text.contains(": \"")
-        && !expressions::has_kebab(text)
-}
-
-/// Whether a capital stands within a word, as in `camelCase`.
-fn has_inner_capital(text: &str) -> bool {
-    let mut before = ' ';
-    for c in text.chars() {
-        if c.is_uppercase() && before.is_lowercase() {
-            return true;
-        }
-        before = c;
-    }
-    false
-}
-
-/// Whether a line may begin a list: with a mark, or with one within its first characters.
-fn begins_with_mark(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with(['-', '–', '•'])
-        || line.bytes().take(5).any(|byte| matches!(byte, b')' | b'.'))
-}
-
-/// Whether a mark stands between letters as in `example.com`, or begins a word as in `:name` or `--all`.
-fn is_glued(window: &[u8]) -> bool {
-    let [before, mark, behind] = window else { return false };
-    match mark {
-        b'.' | b'!' => behind.is_ascii_alphabetic(),
-        b':' | b';' => *behind != b' ' && *behind != b'\n',
-        b'-' => !before.is_ascii_alphabetic() && *behind != b' ',
-        b'(' | b')' => !behind.is_ascii_alphabetic() && *behind != b' ' && *behind != b'\n',
-        _ => false,
-    }
 }
 
 /// Lets words that are not prose take in the letters that touch them, as in `{n}px`: a part of a word

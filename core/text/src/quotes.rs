@@ -19,7 +19,7 @@ const NEAR: f32 = 0.3;
 /// `translation` into `target` with the quotation marks that `source` has.
 pub(crate) fn paired(source: &str, translation: &str, target: &str) -> String {
     let kept = || translation.to_owned();
-    if translation == source {
+    if translation.to_lowercase() == source.to_lowercase() {
         return kept(); // not translated
     }
     let Some(own) = Style::of(source, target) else { return kept() };

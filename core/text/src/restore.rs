@@ -171,7 +171,9 @@ fn copy_case(source: &str, translation: &str, target: &str) -> String {
         return translation.to_owned();
     };
     // A single word behind a mark was asked in small letters, as one without it.
-    if !wanted.is_alphabetic() && !source.trim().contains(char::is_whitespace) {
+    let has_letters = |word: &&str| word.contains(char::is_alphanumeric);
+    let is_single = source.split_whitespace().filter(has_letters).count() == 1;
+    if !wanted.is_alphabetic() && is_single {
         let has_capital =
             source.chars().find(|c| c.is_alphabetic()).is_some_and(char::is_uppercase);
         let Some(at) = translation.find(char::is_alphabetic).filter(|_| has_capital) else {
@@ -279,6 +281,7 @@ mod tests {
         assert_eq!(restore("I", "ich", "fr"), "Ich");
         assert_eq!(restore("字", "Zeichen", "fr"), "Zeichen");
         assert_eq!(restore("(House)", "(maison)", "fr"), "(Maison)");
+        assert_eq!(restore("< House<", "< maison<", "fr"), "< Maison<");
         assert_eq!(restore("(The house)", "(la maison)", "fr"), "(la maison)");
         assert_eq!(restore("5.000", "cinq", "fr"), "cinq");
     }

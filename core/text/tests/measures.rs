@@ -11,9 +11,10 @@ fn translated(text: &str, [source, target]: [&str; 2], answers: &[(&str, &str)])
         if segments.is_empty() {
             break;
         }
-        println!("{segments:?}");
+        println!("asked {segments:?}");
         let answer = |segment: &String| {
-            let known = answers.iter().find(|(asked, _)| asked == segment);
+            let known =
+                answers.iter().find(|(asked, _)| asked.to_lowercase() == segment.to_lowercase());
             [known.map_or_else(|| segment.clone(), |(_, answer)| (*answer).to_owned())]
         };
         session.accept(&segments.iter().map(answer).collect::<Vec<_>>());
@@ -43,6 +44,13 @@ fn decimals_of_measures_are_those_of_the_target() {
     let both = "1,000,000 rows and 2.5 GB";
     let known = [(both, "1,000,000 filas y 2.5 GB")];
     assert_eq!(translated(both, ["en", "es"], &known), "1.000.000 filas y 2,5 GB");
+}
+
+#[test]
+fn a_number_beside_a_measure_is_one_of_its_own() {
+    let source = "It travels at 12.8 km or 8 miles.";
+    let known = [(source, "Es reist mit 12,8 km oder 8 Meilen.")];
+    assert_eq!(translated(source, ["en", "de"], &known), known[0].1);
 }
 
 #[test]
@@ -79,9 +87,10 @@ fn times_and_ordinals_are_written_as_the_target_does() {
     assert_eq!(translated("We end at 3:30 p.m.", ["en", "de"], &known), "Wir enden um 15:30.");
     let known = [
         ("The 21st century", "Das 21st Jahrhundert"),
-        ("Der 2. Weltkrieg", "The 2. World War"),
-        ("Am 12. März 2025 war es.", "On 12. March 2025 it was."),
-        ("Er ist 12. Sie ist 10.", "He is 12. She is 10."),
+        ("Der 2nd Weltkrieg", "The 2nd World War"),
+        ("Am 12 März 2025 war es.", "On 12. March 2025 it was."),
+        ("Er ist 12.", "He is 12."),
+        ("Sie ist 10.", "She is 10."),
     ];
     assert_eq!(translated("The 21st century", ["en", "de"], &known), "Das 21. Jahrhundert");
     assert_eq!(translated("Der 2. Weltkrieg", ["de", "en"], &known), "The 2nd World War");

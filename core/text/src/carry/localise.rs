@@ -4,6 +4,7 @@
 //! the source language does not write so (`3.14159` in Spanish, `15.30` in German) stays as it is.
 
 mod english;
+mod german;
 
 use super::{
     Word,
@@ -61,10 +62,51 @@ pub(super) fn localised(
     {
         return localised;
     }
+    if languages.source == "de"
+        && let Some(localised) = german::localised(text, behind, languages.target)
+    {
+        return localised;
+    }
+    if let Some(time) = hours(text, before).filter(|_| matches!(languages.source, "fr" | "pt")) {
+        let is_own = matches!(languages.target, "fr" | "pt");
+        return match is_own {
+            true => Localised::default(),
+            false => {
+                Localised { seen: Some(time.clone()), written: Some(time), ..Localised::default() }
+            }
+        };
+    }
     let has_unit = text.contains(|c: char| !is_inner(c));
     let separators = text.chars().filter(|c| is_inner(*c) && !c.is_ascii_digit()).count();
     let written = (has_unit || separators > 1).then(|| rewritten(text, languages)).flatten();
     Localised { written, ..Localised::default() }
+}
+
+/// The time that `text` is behind a word such as `à`: `17 h`, `9h`.
+fn hours(text: &str, before: &str) -> Option<String> {
+    const BEFORE: &[&str] = &[
+        "à",
+        "dès",
+        "vers",
+        "avant",
+        "après",
+        "entre",
+        "et",
+        "de",
+        "as",
+        "às",
+        "das",
+        "pelas",
+        "e",
+        "até",
+        "les",
+        "jusqu'à",
+        "jusqu’à",
+    ];
+    let digits = text.strip_suffix('h')?.trim_end_matches([' ', '\u{a0}', '\u{202f}']);
+    let hours: u32 = digits.parse().ok().filter(|hours| *hours <= 24 && digits.len() < 3)?;
+    let word = before.split_whitespace().next_back()?.to_lowercase();
+    BEFORE.contains(&word.as_str()).then(|| format!("{hours}:00"))
 }
 
 /// Whether a character may stand within a number.
@@ -154,7 +196,7 @@ pub(super) fn settled(
         }
     }
     if failure.words.is_empty() {
-        Ok(english::ordinals(source, text, context))
+        Ok(german::without_stops(source, text, context))
     } else {
         Err(failure)
     }
@@ -268,6 +310,10 @@ mod tests {
             assert_eq!(written(text, source, target).as_deref(), wanted, "{text}");
         }
         assert_eq!(written("und/oder", "de", "en").as_deref(), Some("and/or"));
+        assert_eq!(hours("17 h", "entre ").as_deref(), Some("17:00"));
+        assert_eq!(hours("9h", "aberto das ").as_deref(), Some("9:00"));
+        assert_eq!(hours("3 h", "pendant "), None);
+        assert_eq!(hours("30 h", "à "), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{
     MAX_DEPTH, MAX_NODES, Mark, Word,
     answer::{spaced_as, with_capital, without_references},
+    clause::middle_clause,
     expand::expanded,
     localise::settled,
     mask::{self, Form},
@@ -21,9 +22,6 @@ use crate::{
 
 /// Cuts within cuts at most; then the source stays.
 const MAX_CUTS: usize = 4;
-
-/// Bytes from which on a part is cut at a clause when the model loses its way in it.
-const LONG: usize = 120;
 
 /// What all parts of a sentence share.
 pub(super) struct Context<'a> {
@@ -193,7 +191,10 @@ impl Part {
                 unmask(source, &without_references(source, answer, context), &words, context)?;
             let target = settled(source, target, context)?;
             let target = restore(source, &target, &context.options.target);
-            Ok(spaced_as(source, if is_sentence { with_capital(source, target) } else { target }))
+            Ok(spaced_as(
+                source,
+                if is_sentence { with_capital(source, target, context) } else { target },
+            ))
         };
         let target = match read(&self.source, answer.best()) {
             Ok(target) => target,
@@ -238,19 +239,7 @@ impl Part {
 
     /// Cuts a long part in two at the clause mark nearest to its middle; `false` when there is none.
     fn cut_at_clause(&mut self) -> bool {
-        let length = self.source.len();
-        if length < LONG || self.cuts >= MAX_CUTS {
-            return false;
-        }
-        let is_mark =
-            |c: char| matches!(c, ',' | ';' | ':' | '–' | '—' | '，' | '；' | '：' | '、');
-        let behind = self.source.match_indices(is_mark).map(|(at, mark)| at + mark.len());
-        let is_end = |&at: &usize| {
-            let ends_word =
-                self.source[at..].starts_with(' ') || !self.source[..at].ends_with([',', ':']);
-            ends_word && 5 * at > length && 5 * at < 4 * length
-        };
-        let Some(at) = behind.filter(is_end).min_by_key(|&at| at.abs_diff(length / 2)) else {
+        let Some(at) = middle_clause(&self.source).filter(|_| self.cuts < MAX_CUTS) else {
             return false;
         };
         let mut bits = Vec::new();

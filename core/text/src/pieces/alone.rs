@@ -19,11 +19,6 @@ impl Recogniser for Letters {
     }
 }
 
-/// Whether a Latin letter stands alone in `text` that may be no word.
-pub(super) fn has_lone(text: &str) -> bool {
-    lone(text).next().is_some()
-}
-
 /// The capitals of `text`, and the letter that is all of it, that no letter, digit or joining mark touches.
 fn lone(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let touches = |c: char| {
@@ -65,10 +60,29 @@ fn is_name(text: &Text<'_>, at: &Range<usize>) -> bool {
     if rest.starts_with('.') && !rest[1..].trim().is_empty() || before.ends_with('.') {
         return false;
     }
-    // `M Dupont`, `O Lord`
+    // `a. C.`
+    let last_word = before.trim_end().rsplit(|c: char| c.is_whitespace()).next().unwrap_or("");
+    if last_word.ends_with('.') && last_word.chars().count() == 2 {
+        return false;
+    }
+    // `M Dupont`, `O Lord`, `O, that`, `A priori`
     let next_word = rest.trim_start().chars().next();
     let is_address = matches!((language, letter), ("fr", 'M') | (_, 'O'));
     if is_address && next_word.is_some_and(char::is_uppercase) {
+        return false;
+    }
+    let begins = !before.trim_end().ends_with(|c: char| c.is_alphanumeric() || c == ',');
+    let is_listed = rest.starts_with([':', ',', ')']) && letter == 'A';
+    if begins && !is_listed && !ends && matches!(letter, 'O' | 'A') {
+        return false;
+    }
+    // The tenth century, and rays that Germans name after their discoverer
+    let is_named = |words: &[&str], word: &str| words.contains(&word.to_lowercase().as_str());
+    let next = rest.trim_start().split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    if matches!(letter, 'I' | 'V' | 'X')
+        && (is_named(CENTURIES, last_word) || is_named(CENTURIES, next))
+        || letter == 'X' && is_named(RAYS, last_word)
+    {
         return false;
     }
     if !is_word {
@@ -91,6 +105,12 @@ fn is_name(text: &Text<'_>, at: &Range<usize>) -> bool {
         is_marked || rest.starts_with(' ') && next_word.is_some_and(char::is_lowercase);
     is_normal && is_followed
 }
+
+/// Words beside a Roman number.
+const CENTURIES: &[&str] = &["siglo", "siècle", "secolo", "século", "eeuw"];
+
+/// Words before an X that is not kept.
+const RAYS: &[&str] = &["rayons", "rayos", "raggi", "raios"];
 
 /// Letters that are words of a language.
 fn words(language: &str) -> &'static str {
@@ -159,6 +179,11 @@ mod tests {
             ("de", "Die U-Bahn und das T-Shirt."),
             ("fr", "M Dupont vient."),
             ("en", "O Lord, help us."),
+            ("de", "O nein, das ist es."),
+            ("de", "A priori ist das so."),
+            ("nl", "Waar is mijn bril? O, die ligt hier."),
+            ("es", "Llegó en el siglo X con los rayos X."),
+            ("es", "Fue en el siglo segundo a. C. y antes."),
             ("fr", "D'abord l'homme."),
         ] {
             assert!(pieces(text, language).is_empty(), "{text} {:?}", pieces(text, language));

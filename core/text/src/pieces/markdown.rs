@@ -19,7 +19,7 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
         pattern(
             Kind::Markdown,
             Cut,
-            r"(?m)^[ \t]*(?:(?:>[ \t]{0,4}){1,8}|#{1,6}[ \t]+|(?:[-*+•◦▪▫‣⁃∙·●○■□–—]|\(?\d{1,4}[.):]|\(?[a-zA-Z][.)]|\((?:[ivxlc]{1,6})\)|[ivx]{1,5}[.)])[ \t]+){1,4}(?:\[[ xX/-]\][ \t]+|\[![A-Za-z]+\][+-]?[ \t]*)?",
+            r"(?m)^[ \t]*(?:(?:>[ \t]{0,4}){1,8}|#{1,6}[ \t]+|(?:[-*+•◦▪▫‣⁃∙·●○■□–—]|\(?\d{1,4}[.):]|\(?[a-zA-LN-Z][.)]|\(?M\)|\((?:[ivxlc]{1,6})\)|[ivx]{1,5}[.)])[ \t]+){1,4}(?:\[[ xX/-]\][ \t]+|\[![A-Za-z]+\][+-]?[ \t]*)?",
         ),
         pattern(
             Kind::Markdown,
@@ -186,6 +186,7 @@ mod tests {
         );
         assert_eq!(pieces("> Never *ever* do it"), ["> ", "*", "*"]);
         assert_eq!(pieces("a) One"), ["a) "]);
+        assert!(pieces("M. Dupont vient.").is_empty());
         assert_eq!(pieces("| One | two |"), ["|", "|", "|"]);
         assert_eq!(pieces("See the note[^1] there"), ["[^1]"]);
         assert_eq!(

@@ -19,6 +19,9 @@ const SIGNS: &str = r"[kcdmµμn]?m[²³]|°[ \u{a0}]?[CFK]\b|[°‰]|[kM]?Ω";
 /// Symbols that may stand without a number.
 const SAFE: &str = r"[kcm]?m[²³]|[kMG]?Hz|[kMG]?Wh|[kMG]W|kV|mAh|mA|hPa|kPa|MPa|mbar|kJ|kcal|kg|mg|µg|μg|km/h|km|cm|mm|µm|μm|ml|mL|cl|dl|[kKMGT]i?B|[kMG]bit|Mbps|Gbps|dB|°[CFK]|m/s|lbs";
 
+/// Bytes of the longest symbol, in brackets.
+const MAX_SYMBOL: usize = 8;
+
 static MEASURE: LazyLock<Regex> = LazyLock::new(|| {
     let space = r"[ \u{a0}\u{202f}]";
     let plain = r"\d(?:[\d.,'’\u{a0}\u{202f}]{0,30}\d)?";
@@ -38,9 +41,18 @@ static ALONE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&regex).expect("it is valid")
 });
 
-/// Whether a symbol may stand in `text` without a number.
-pub(super) fn has_symbol(text: &str) -> bool {
-    (text.len() < 8 || text.contains('(')) && ALONE.is_match(text)
+/// Adds the symbols of `text` that stand without a number.
+pub(super) fn symbols(text: &str, pieces: &mut Vec<Piece>) {
+    if text.len() > MAX_SYMBOL && !text.contains(['(', '[']) {
+        return;
+    }
+    for found in ALONE.captures_iter(text) {
+        let symbol = ["w", "b", "l"].into_iter().find_map(|name| found.name(name));
+        if let Some(symbol) = symbol {
+            let carry = Carry::Inline(Role::Figure);
+            pieces.push(Piece { at: symbol.range(), kind: Kind::Identifier, carry });
+        }
+    }
 }
 
 /// Finds measures, and symbols that stand alone.
@@ -61,13 +73,7 @@ impl Recogniser for Units {
                 from = number.end();
             }
         }
-        for found in ALONE.captures_iter(text.text) {
-            let symbol = ["w", "b", "l"].into_iter().find_map(|name| found.name(name));
-            if let Some(symbol) = symbol {
-                let carry = Carry::Inline(Role::Figure);
-                pieces.push(Piece { at: symbol.range(), kind: Kind::Identifier, carry });
-            }
-        }
+        symbols(text.text, pieces);
     }
 }
 
@@ -97,6 +103,11 @@ fn is_unit(text: &Text<'_>, number: &str, at: Range<usize>) -> bool {
         || matches!(next, Some('/' | '-' | '.' | ':' | '+'))
             && chars.next().is_some_and(char::is_alphanumeric)
     {
+        return false;
+    }
+    // `C:\\Users`, `5 C:x`
+    let touches = |rest: &str| rest.starts_with(|c: char| !c.is_whitespace());
+    if rest.strip_prefix(':').is_some_and(touches) || rest.starts_with('\\') {
         return false;
     }
     let symbol = &text.text[at.clone()];

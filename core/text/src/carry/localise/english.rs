@@ -1,10 +1,8 @@
-//! Numbers that English writes with letters, in other languages; and ordinals in English.
+//! Numbers that English writes with letters, in other languages.
 
-use super::{Languages, Localised};
-use crate::carry::{mask, part::Context};
-use crate::sentence::Role;
+use super::Localised;
 
-/// Months of English, and of the languages that are written here.
+/// Months of English.
 const MONTHS: &[&str] = &[
     "january",
     "february",
@@ -18,64 +16,6 @@ const MONTHS: &[&str] = &[
     "october",
     "november",
     "december",
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-    "enero",
-    "febrero",
-    "marzo",
-    "abril",
-    "mayo",
-    "junio",
-    "julio",
-    "agosto",
-    "septiembre",
-    "octubre",
-    "noviembre",
-    "diciembre",
-    "gennaio",
-    "febbraio",
-    "aprile",
-    "maggio",
-    "giugno",
-    "luglio",
-    "settembre",
-    "ottobre",
-    "dicembre",
-    "januari",
-    "februari",
-    "maart",
-    "mei",
-    "juni",
-    "juli",
-    "augustus",
-    "oktober",
-    "janeiro",
-    "fevereiro",
-    "março",
-    "maio",
-    "junho",
-    "julho",
-    "setembro",
-    "outubro",
-    "novembro",
-    "dezembro",
-];
-
-/// Words before an ordinal.
-const ARTICLES: &[&str] = &[
-    "the", "this", "that", "his", "her", "our", "their", "my", "your", "every", "each", "le", "la",
-    "les", "du", "au", "el", "los", "las", "del", "al", "il", "i", "o", "a", "do", "da", "no",
-    "na", "de", "het", "een",
 ];
 
 /// What an English number with letters, between `before` and `behind`, is in `target`; `None` for all
@@ -141,65 +81,23 @@ fn clock(text: &str, target: &str) -> Option<Localised> {
     let compact: String =
         text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
     let number = compact.trim_end_matches(['a', 'p', 'm', '.']);
-    let is_afternoon = compact[number.len()..].starts_with('p');
-    if !compact[number.len()..].contains('m') {
-        return None;
-    }
+    let letters = compact[number.len()..].replace('.', "");
+    let is_afternoon = match letters.as_str() {
+        "am" => false,
+        "pm" => true,
+        _ => return None,
+    };
     let (hours, minutes) = number.split_once([':', '.']).unwrap_or((number, "00"));
     let hours: u32 = hours.parse().ok().filter(|hours| (1..=12).contains(hours))?;
-    let is_known = matches!(target, "de" | "fr" | "es" | "it" | "nl" | "pt");
-    if !is_known || minutes.len() != 2 || !minutes.bytes().all(|b| b.is_ascii_digit()) {
+    if minutes.len() != 2 || !minutes.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    if !matches!(target, "de" | "fr" | "es" | "it" | "nl" | "pt") {
         return Some(Localised::default());
     }
     let hours = hours % 12 + if is_afternoon { 12 } else { 0 };
     let written = Some(format!("{hours}:{minutes}"));
     Some(Localised { seen: written.clone(), written, variants: Vec::new() })
-}
-
-/// `target` with ordinals of German, which end in a full stop, as its language writes them.
-pub(super) fn ordinals(source: &str, target: String, context: &Context<'_>) -> String {
-    let Languages { source: from, target: into } =
-        Languages::new(&context.options.source, &context.options.target);
-    if from != "de" || into == "de" {
-        return target;
-    }
-    let mut text = target;
-    for c in source.chars() {
-        let Some(word) = mask::number(c).and_then(|number| context.words.get(number)) else {
-            continue;
-        };
-        let is_short = word.text.len() < 3 && word.text.bytes().all(|b| b.is_ascii_digit());
-        if word.role != Role::Number || !is_short || !source.contains(&format!("{c}. ")) {
-            continue;
-        }
-        let Some(at) = text.find(&format!("{c}. ")) else { continue };
-        let stop = at + c.len_utf8();
-        let next: String = text[stop + 2..].chars().take_while(|c| c.is_alphabetic()).collect();
-        let before = text[..at].trim_end().rsplit(' ').next().unwrap_or_default().to_lowercase();
-        let suffix = match into {
-            _ if next.is_empty() => continue,
-            _ if MONTHS.contains(&next.to_lowercase().as_str()) => "",
-            _ if !ARTICLES.contains(&before.as_str()) => continue,
-            "en" => english_suffix(&word.text),
-            "fr" | "nl" if word.text != "1" || into == "nl" => "e",
-            "fr" => "er",
-            "es" | "pt" => ".º",
-            "it" => "º",
-            _ => continue,
-        };
-        text.replace_range(stop..=stop, suffix);
-    }
-    text
-}
-
-fn english_suffix(digits: &str) -> &'static str {
-    match digits {
-        "11" | "12" | "13" => "th",
-        _ if digits.ends_with('1') => "st",
-        _ if digits.ends_with('2') => "nd",
-        _ if digits.ends_with('3') => "rd",
-        _ => "th",
-    }
 }
 
 #[cfg(test)]
@@ -231,9 +129,10 @@ mod tests {
         assert_eq!(written("12th", ["on March ", ""], "es").as_deref(), Some("12"));
         assert_eq!(written("12th", ["the ", " of March"], "fr").as_deref(), Some("12"));
         assert_eq!(written("12th", ["the ", " man"], "fr").as_deref(), Some("12e"));
-        for (text, target) in [("1st", "ja"), ("2.5", "de"), ("5 kg", "de"), ("13 pm", "de")] {
+        for (text, target) in
+            [("1st", "ja"), ("2.5", "de"), ("5 kg", "de"), ("13 pm", "de"), ("12.8 km", "de")]
+        {
             assert_eq!(written(text, ["", ""], target), None, "{text}");
         }
-        assert_eq!(["1", "2", "3", "11", "22"].map(english_suffix), ["st", "nd", "rd", "th", "nd"]);
     }
 }
