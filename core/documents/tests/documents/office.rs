@@ -140,7 +140,8 @@ fn slides_and_their_notes_are_translated() {
         ("ppt/notesSlides/notesSlide1.xml", &slide("Say good ")),
         ("ppt/slideLayouts/slideLayout1.xml", &slide("Click to add ")),
     ]);
-    assert_eq!(asked("a.pptx", &package), ["Good morning", "Say good morning"]);
+    let asked = asked("a.pptx", &package);
+    assert_eq!(asked[..2], ["Good morning", "Say good morning"]); // then in small letters
     let out = translated("a.pptx", &package, reversed).expect("it can be read");
     let slide = member(&out, "ppt/slides/slide1.xml");
     assert!(slide.contains("<a:r><a:rPr lang=\"en-US\" dirty=\"0\"/><a:t>"), "{slide}");
