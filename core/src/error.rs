@@ -61,3 +61,16 @@ pub enum Error {
 
 /// `std::result::Result` with this crate's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The error for a domain that is none of `known`.
+    pub fn unknown_domain(domain: &str, known: &[String]) -> Self {
+        let list = || known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let known = match known {
+            [] => "no domains".into(),
+            [_] => format!("the domain {}", list()),
+            _ => format!("the domains {}", list()),
+        };
+        Self::UnknownDomain { domain: domain.into(), known }
+    }
+}

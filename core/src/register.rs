@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result, recommend::rule::Rule};
 
 pub use paths::Step;
-pub(crate) use paths::unknown_domain;
 
 /// Name of the route that the users of a recommendation model take.
 pub const ALL_USERS: &str = "users";

@@ -10,7 +10,6 @@ use std::{
 use crate::{
     Error, Result,
     memory::MemoryStats,
-    register::unknown_domain,
     translate::{Hypothesis, Translate, Translation, TranslationJob, Wanted},
 };
 
@@ -95,7 +94,7 @@ impl Translators {
             let known = self.domains();
             let domain = domain.clone();
             return Err(match known.contains(&domain) {
-                false => unknown_domain(&domain, &known),
+                false => Error::unknown_domain(&domain, &known),
                 true => {
                     let route = format!("{}-{}", job.source, job.target);
                     Error::DomainOfOtherRoutes { domain, route, routes: "other pairs".into() }

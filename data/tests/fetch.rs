@@ -36,8 +36,10 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let behaviour = &mut shared.lock().expect("no test panics with the lock");
-                let head = answer(stream, behaviour).unwrap_or_default();
-                seen.lock().expect("no test panics with the lock").push(head);
+                let Ok(head) = read_head(&stream) else { continue };
+                // Before the answer, after which a test may ask for it.
+                seen.lock().expect("no test panics with the lock").push(head.clone());
+                let _hung_up = answer(stream, &head, behaviour);
             }
         });
         Ok(Self { base, behaviour, heads })
@@ -56,11 +58,15 @@ impl Server {
     }
 }
 
-/// Answers one request, and returns its head.
-fn answer(mut stream: TcpStream, behaviour: &mut Behaviour) -> Result<String> {
+fn read_head(stream: &TcpStream) -> Result<String> {
     let mut head = String::new();
     let mut reader = BufReader::new(stream.try_clone()?);
     while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
+    Ok(head)
+}
+
+/// Answers the request with this head.
+fn answer(mut stream: TcpStream, head: &str, behaviour: &mut Behaviour) -> Result<()> {
     let lower = head.to_ascii_lowercase();
     let value = |name: &str| {
         let line = lower.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -68,7 +74,7 @@ fn answer(mut stream: TcpStream, behaviour: &mut Behaviour) -> Result<String> {
     };
     if let Some(status) = behaviour.status {
         write!(stream, "HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
-        return Ok(head);
+        return Ok(());
     }
     let same = value("if-range").is_none_or(|mark| Some(mark.as_str()) == behaviour.etag);
     let range = value("range").filter(|_| same);
@@ -98,7 +104,7 @@ fn answer(mut stream: TcpStream, behaviour: &mut Behaviour) -> Result<String> {
         }
     };
     stream.write_all(&body[..length])?;
-    Ok(head)
+    Ok(())
 }
 
 fn body() -> Vec<u8> {

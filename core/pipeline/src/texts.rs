@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dragoman_core::{
-    Result,
+    Error, Result,
     translate::{Leg, Translate, Translation, TranslationJob, Wanted},
 };
 use dragoman_text::{Ask, Format, Glossary, Options, Rewritten, Sentence, Session};
@@ -61,6 +61,7 @@ pub fn translate(
     texts: &[&str],
     request: &TextRequest,
 ) -> Result<Vec<Translated>> {
+    check_domains(translator, request)?;
     let options = options(translator, request);
     let mut texts: Vec<Text> = (texts.iter())
         .map(|text| Text {
@@ -99,6 +100,7 @@ pub fn translate_sentences(
     request: &TextRequest,
     mut progress: impl FnMut(usize),
 ) -> Result<Vec<Rewritten>> {
+    check_domains(translator, request)?;
     let options = options(translator, request);
     let sample: String = sentences.iter().take(CHUNK).map(|s| format!("{}\n", s.text)).collect();
     let domains = domains(translator, &sample, request);
@@ -118,6 +120,16 @@ pub fn translate_sentences(
         progress(rewritten.len());
     }
     Ok(rewritten)
+}
+
+/// Refuses a domain that does not exist even where there is nothing to ask the model.
+fn check_domains(translator: &dyn Translate, request: &TextRequest) -> Result<()> {
+    let known = translator.domains();
+    let is_known = |domain: &&String| is_auto(request) || known.contains(domain);
+    match request.domains.iter().find(|domain| !is_known(domain)) {
+        Some(domain) => Err(Error::unknown_domain(domain, &known)),
+        None => Ok(()),
+    }
 }
 
 fn options(translator: &dyn Translate, request: &TextRequest) -> Options {

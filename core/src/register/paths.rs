@@ -70,7 +70,7 @@ impl Register {
         if !domains.is_empty() {
             let known = self.domain_names();
             if let Some(domain) = domains.iter().find(|domain| !known.contains(domain)) {
-                return Err(unknown_domain(domain, &known));
+                return Err(Error::unknown_domain(domain, &known));
             }
         }
         if source == target {
@@ -112,15 +112,4 @@ impl Register {
         let path = self.path(source, target).unwrap_or_default();
         path.iter().any(|step| self.domains_of(step.route).any(|e| e.short_name() == domain))
     }
-}
-
-/// The error for a domain that is none of `known`.
-pub(crate) fn unknown_domain(domain: &str, known: &[String]) -> Error {
-    let list = || known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let known = match known {
-        [] => "no domains".into(),
-        [_] => format!("the domain {}", list()),
-        _ => format!("the domains {}", list()),
-    };
-    Error::UnknownDomain { domain: domain.into(), known }
 }
