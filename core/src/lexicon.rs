@@ -10,6 +10,8 @@
 //! word is translated at a step: the model, which gives the words that do not fit a low probability,
 //! decides that. A row without a lexicon keeps its bits.
 
+mod guess;
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -18,9 +20,11 @@ use crate::{
 };
 
 /// How much the lexicon counts beside the model.
-const SCALE: f32 = 0.6;
+const SCALE: f32 = 0.8;
 /// The probability that a form has in any case.
 const FLOOR: f32 = 0.05;
+/// What stands in place of the first translation of a word that is common.
+const COMMON: &str = "*";
 
 /// Translations of words, by direction, such as `en-de`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,24 +35,44 @@ pub struct Lexicon {
 /// The words of one direction.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Words {
-    /// A line for each word, sorted: the word, and its translations with their percentages, all behind
-    /// tabs. Lines are read when they are asked for, because most words never are.
+    /// A line for each word, sorted: the word, [`COMMON`] if it is, and its translations with their
+    /// percentages, all behind tabs. Lines are read when they are asked for, because most words never are.
     text: String,
     /// Where each line begins.
     starts: Vec<u32>,
 }
 
-/// What words of one direction become, with probabilities.
-pub type Entries = BTreeMap<String, Vec<(String, f32)>>;
+/// What words of one direction become.
+pub type Entries = BTreeMap<String, Entry>;
+
+/// What a word becomes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Entry {
+    /// Whether the model knows the word, so that it is favoured as a part of others only.
+    pub is_common: bool,
+    /// Translations with their probabilities, likeliest first.
+    pub forms: Vec<(String, f32)>,
+}
+
+/// A line of [`Words`].
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    is_common: bool,
+    /// Translations and percentages.
+    fields: &'a str,
+}
 
 impl Lexicon {
     /// Adds a direction, in place of one of that name.
     pub fn insert(&mut self, direction: &str, entries: &Entries) {
         let mut words = Words::default();
-        for (word, forms) in entries {
+        for (word, entry) in entries {
             words.starts.push(words.text.len() as u32);
             words.text.push_str(word);
-            for (form, probability) in forms {
+            if entry.is_common {
+                words.text.push_str(&format!("\t{COMMON}"));
+            }
+            for (form, probability) in &entry.forms {
                 let percentage = (100.0 * probability).round().max(1.0);
                 words.text.push_str(&format!("\t{form}\t{percentage}"));
             }
@@ -65,27 +89,30 @@ impl Lexicon {
     /// The translations of `word`, likeliest first as they were inserted; a capital at its beginning
     /// may be that of a sentence.
     pub fn translations(&self, direction: &str, word: &str) -> Vec<(&str, f32)> {
-        let Some(words) = self.directions.get(direction) else { return Vec::new() };
-        let found = words.line(word).or_else(|| words.line(&with_small_initial(word)));
-        let mut fields = found.into_iter().flat_map(|line| line.split('\t').skip(1));
-        std::iter::from_fn(|| Some((fields.next()?, fields.next()?.parse::<f32>().ok()? / 100.0)))
-            .collect()
+        let found = self.directions.get(direction).and_then(|words| words.find(word));
+        found.into_iter().flat_map(Line::forms).collect()
     }
 
     /// What the search is told of the words of `text`; `None` where nothing is known.
     pub fn hints(&self, direction: &str, text: &str, tokens: &dyn Vocabulary) -> Option<Hints> {
-        if !self.directions.contains_key(direction) {
-            return None;
+        let known = self.directions.get(direction)?;
+        let source = direction.split('-').next().unwrap_or_default();
+        let mut all: Vec<Vec<(String, f32)>> = Vec::new();
+        for word in words(text) {
+            match known.find(word) {
+                Some(line) if line.is_common => {}
+                Some(line) => all.push(line.owned()),
+                None => all.extend(guess::forms(known, word, source)),
+            }
         }
-        let hint = |word| {
-            let forms = self.translations(direction, word);
-            let bonus = |p: f32| SCALE * (p / FLOOR).ln_1p();
+        let bonus = |p: f32| SCALE * (p / FLOOR).ln_1p();
+        let hint = |forms: Vec<(String, f32)>| {
             let encoded =
-                forms.into_iter().map(|(f, p)| (tokens.encode(Side::Target, f), bonus(p)));
+                forms.into_iter().map(|(f, p)| (tokens.encode(Side::Target, &f), bonus(p)));
             Hint { forms: encoded.filter(|(form, _)| !form.is_empty()).collect() }
         };
         let hints: Vec<Hint> =
-            words(text).map(hint).filter(|hint| !hint.forms.is_empty()).collect();
+            all.into_iter().map(hint).filter(|hint| !hint.forms.is_empty()).collect();
         (!hints.is_empty()).then_some(Hints { words: hints })
     }
 
@@ -109,7 +136,10 @@ impl Lexicon {
                 continue;
             }
             let words = words.as_mut().ok_or_else(|| wrong("no direction before it"))?;
-            if line.split('\t').count() < 3 || line.split('\t').count() % 2 == 0 {
+            let fields = line.split('\t').skip(1);
+            let count = fields.skip_while(|field| *field == COMMON).count();
+            let is_common = line.split('\t').nth(1) == Some(COMMON);
+            if count % 2 == 1 || count == 0 && !is_common {
                 return Err(wrong("it is no word with translations and percentages"));
             }
             let word = |line: &str| line.split('\t').next().unwrap_or_default().to_owned();
@@ -125,13 +155,32 @@ impl Lexicon {
     }
 }
 
+impl<'a> Line<'a> {
+    fn forms(self) -> impl Iterator<Item = (&'a str, f32)> {
+        let mut fields = self.fields.split('\t').filter(|field| !field.is_empty());
+        std::iter::from_fn(move || {
+            Some((fields.next()?, fields.next()?.parse::<f32>().ok()? / 100.0))
+        })
+    }
+
+    fn owned(self) -> Vec<(String, f32)> {
+        self.forms().map(|(form, p)| (form.to_owned(), p)).collect()
+    }
+}
+
 impl Words {
-    /// The line of `word`.
-    fn line(&self, word: &str) -> Option<&str> {
+    /// The line of `word` as it stands, or with a small initial.
+    fn find(&self, word: &str) -> Option<Line<'_>> {
+        self.line(word).or_else(|| self.line(&with_small_initial(word)))
+    }
+
+    fn line(&self, word: &str) -> Option<Line<'_>> {
         let line = |&start: &u32| self.text[start as usize..].lines().next().unwrap_or_default();
         let head = |start: &u32| line(start).split('\t').next().unwrap_or_default();
         let place = self.starts.binary_search_by(|start| head(start).cmp(word)).ok()?;
-        Some(line(&self.starts[place]))
+        let fields = line(&self.starts[place]).split_once('\t')?.1;
+        let others = fields.strip_prefix(COMMON);
+        Some(Line { is_common: others.is_some(), fields: others.unwrap_or(fields) })
     }
 }
 
@@ -154,10 +203,15 @@ mod tests {
     use super::*;
 
     fn lexicon() -> Lexicon {
-        let entry = |forms: &[(&str, f32)]| forms.iter().map(|(f, p)| ((*f).into(), *p)).collect();
+        let entry = |is_common, forms: &[(&str, f32)]| Entry {
+            is_common,
+            forms: forms.iter().map(|(f, p)| ((*f).into(), *p)).collect(),
+        };
         let entries: Entries = [
-            ("boils".into(), entry(&[("kocht", 0.77), ("siedet", 0.1)])),
-            ("sea".into(), entry(&[("Meer", 0.61)])),
+            ("boils".into(), entry(false, &[("kocht", 0.77), ("siedet", 0.1)])),
+            ("sea".into(), entry(false, &[("Meer", 0.61)])),
+            ("the".into(), entry(true, &[])),
+            ("water".into(), entry(true, &[("Wasser", 0.9)])),
         ]
         .into();
         let mut lexicon = Lexicon::default();
@@ -170,6 +224,8 @@ mod tests {
         let lexicon = lexicon();
         assert_eq!(lexicon.translations("en-de", "boils"), [("kocht", 0.77), ("siedet", 0.1)]);
         assert_eq!(lexicon.translations("en-de", "Sea"), [("Meer", 0.61)]);
+        assert_eq!(lexicon.translations("en-de", "water"), [("Wasser", 0.9)]);
+        assert!(lexicon.translations("en-de", "the").is_empty());
         assert!(lexicon.translations("en-de", "SEA").is_empty());
         assert!(lexicon.translations("de-en", "boils").is_empty());
         assert!(lexicon.translations("en-de", "").is_empty());

@@ -7,7 +7,7 @@ mod align;
 
 use std::collections::{BTreeMap, HashMap};
 
-use dragoman_core::lexicon::{Entries, with_small_initial, words};
+use dragoman_core::lexicon::{Entries, Entry, with_small_initial, words};
 
 use align::align;
 
@@ -21,7 +21,7 @@ pub struct LexiconConfig {
     pub min_count: u32,
     /// Probability of a translation at least.
     pub min_probability: f32,
-    /// Words that are more than one in so many are left out: the model knows them.
+    /// Words that are more than one in so many count as common: the model knows them.
     pub rarer_than: usize,
     /// Translations of a word at most.
     pub max_forms: usize,
@@ -155,7 +155,7 @@ impl Side {
     }
 }
 
-/// The translations of every word that is rare enough, likeliest first.
+/// The translations of every word, likeliest first.
 fn entries(
     links: impl Iterator<Item = (u32, u32, u32)>,
     [source, target]: [&Side; 2],
@@ -169,7 +169,7 @@ fn entries(
     for (word, mut forms) in of {
         let name = &source.names[word as usize];
         let is_common = source.count(word) * config.rarer_than > source.tokens.len();
-        if is_common || !name.contains(char::is_alphabetic) {
+        if !name.contains(char::is_alphabetic) {
             continue;
         }
         let all: u32 = forms.iter().map(|(_, count)| count).sum();
@@ -182,8 +182,8 @@ fn entries(
             (is_kept && form.contains(char::is_alphabetic)).then(|| (form.clone(), p))
         });
         let kept: Vec<(String, f32)> = kept.take(config.max_forms).collect();
-        if !kept.is_empty() {
-            found.insert(name.clone(), kept);
+        if is_common || !kept.is_empty() {
+            found.insert(name.clone(), Entry { is_common, forms: kept });
         }
     }
     found
@@ -211,19 +211,20 @@ mod tests {
         assert_eq!(counter.pairs(), 20);
         let config = LexiconConfig { rarer_than: 1, ..LexiconConfig::default() };
         let [there, back] = counter.finish(&config);
-        assert_eq!(there["dog"][0].0, "Hund");
-        assert_eq!(there["cat"][0].0, "Katze");
-        assert_eq!(back["frisst"][0].0, "eats");
+        assert_eq!(there["dog"].forms[0].0, "Hund");
+        assert_eq!(there["cat"].forms[0].0, "Katze");
+        assert_eq!(back["frisst"].forms[0].0, "eats");
         assert!(!there.contains_key("word"));
     }
 
     #[test]
-    fn common_words_and_single_links_are_left_out() {
+    fn common_words_are_marked_and_single_links_left_out() {
         let mut counter = Counter::default();
         (0..50).for_each(|_| counter.add("the sea", "das Meer"));
         counter.add("rare", "selten");
         let [there, _] =
             counter.finish(&LexiconConfig { rarer_than: 10, ..LexiconConfig::default() });
-        assert!(there.is_empty(), "{there:?}");
+        assert_eq!(there.keys().collect::<Vec<_>>(), ["sea", "the"]);
+        assert!(there.values().all(|entry| entry.is_common), "{there:?}");
     }
 }

@@ -3,10 +3,7 @@
 //! variational Bayes: a Dirichlet prior of translations keeps rare words from being aligned to whatever
 //! is left of a sentence.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-};
+use rayon::prelude::*;
 
 /// Rounds of expectation and maximisation.
 const ROUNDS: usize = 5;
@@ -16,80 +13,157 @@ const NULL: f64 = 0.08;
 const TENSION: f64 = 4.0;
 /// Parameter of the Dirichlet prior, `α` there: the smaller, the fewer translations a word has.
 const CONCENTRATION: f64 = 0.01;
-/// Probabilities below this one are forgotten.
-const LEAST: f32 = 1e-6;
-
-/// The word of the source that stands for no word.
-const NONE: u32 = u32::MAX;
+/// No probability is below this one.
+const LEAST: f64 = 1e-6;
 
 /// For each word of the second side of a pair, which word of the first it comes from.
 pub(super) type Links = Vec<Option<u16>>;
 
 /// Aligns the words of the second side of each pair to those of the first.
+///
+/// It takes 8 bytes for each word of one side beside each word of the other, in all pairs.
 pub(super) fn align(pairs: &[(&[u32], &[u32])]) -> Vec<Links> {
-    let mut table = Table::default();
+    let mut table = Table::new(pairs);
+    let places = table.places(pairs);
+    let mut shares = Vec::new();
     for round in 0..ROUNDS {
-        let mut counts = Table::default();
+        let mut counts = vec![0.0f32; table.targets.len()];
+        let mut rest = &places[..];
         for (source, target) in pairs {
-            for (place, &word) in target.iter().enumerate() {
-                let shares = shares(source, (place, target.len(), word), &table, round == 0);
-                let sum: f64 = shares.iter().map(|(_, share)| share).sum();
-                for (from, share) in shares {
-                    let share = share / sum;
-                    *counts.0.entry(key(from, word)).or_default() += share as f32;
+            for place in 0..target.len() {
+                let own = rest.split_off(..=source.len()).unwrap_or_default();
+                table.shares(own, place, target.len(), round == 0, &mut shares);
+                let sum: f64 = shares.iter().sum();
+                for (&at, share) in own.iter().zip(&shares) {
+                    counts[at as usize] += (share / sum) as f32;
                 }
             }
         }
-        table = counts.normalised();
+        table.learn(&counts);
     }
-    let links = |(source, target): &(&[u32], &[u32])| -> Links {
-        let link = |(place, &word): (usize, &u32)| {
-            let shares = shares(source, (place, target.len(), word), &table, false);
-            let best = shares.iter().enumerate().max_by(|a, b| a.1.1.total_cmp(&b.1.1));
+    let mut rest = &places[..];
+    let links = pairs.iter().map(|(source, target)| {
+        let link = |place: usize| {
+            let own = rest.split_off(..=source.len()).unwrap_or_default();
+            table.shares(own, place, target.len(), false, &mut shares);
+            let best = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
             best.and_then(|(i, _)| i.checked_sub(1)).map(|i| i as u16) // the first is none
         };
-        target.iter().enumerate().map(link).collect()
-    };
-    pairs.iter().map(links).collect()
+        (0..target.len()).map(link).collect()
+    });
+    links.collect()
 }
 
-/// How much speaks for each word of the source, first for none of them, at a place of the target.
-fn shares(
-    source: &[u32],
-    (place, length, word): (usize, usize, u32),
-    table: &Table,
-    all_alike: bool,
-) -> Vec<(u32, f64)> {
-    let probability = |from: u32| match all_alike {
-        true => 1.0,
-        false => f64::from(table.0.get(&key(from, word)).copied().unwrap_or(LEAST)),
-    };
-    let here = (place as f64 + 0.5) / length as f64;
-    let prior = |i: usize| (-TENSION * ((i as f64 + 0.5) / source.len() as f64 - here).abs()).exp();
-    let sum: f64 = (0..source.len()).map(prior).sum();
-    let of = |(i, &from): (usize, &u32)| (from, (1.0 - NULL) * prior(i) / sum * probability(from));
-    let none = (NONE, NULL * probability(NONE));
-    std::iter::once(none).chain(source.iter().enumerate().map(of)).collect()
+/// `p(target | source)` of all words that stand in one pair.
+struct Table {
+    /// Where the words beside each word of the source begin, those beside none of them first.
+    starts: Vec<usize>,
+    /// These words, sorted by the word of the source and by themselves.
+    targets: Vec<u32>,
+    probabilities: Vec<f32>,
 }
 
-/// `p(target | source)` by [`key`].
-#[derive(Default)]
-struct Table(HashMap<u64, f32, Fast>);
+/// The number of a word of the source in [`Table`], where the first one is none.
+fn row(word: u32) -> usize {
+    word as usize + 1
+}
 
 impl Table {
-    /// The geometric means of the probabilities that these counts leave open, by word of the source.
-    fn normalised(mut self) -> Self {
-        let mut totals: HashMap<u32, f64, Fast> = HashMap::default();
-        for (key, count) in &self.0 {
-            *totals.entry((*key >> 32) as u32).or_default() += f64::from(*count) + CONCENTRATION;
+    fn new(pairs: &[(&[u32], &[u32])]) -> Self {
+        let rows = |source: &[u32]| -> Vec<usize> {
+            std::iter::once(0).chain(source.iter().map(|&word| row(word))).collect()
+        };
+        let words = pairs.iter().flat_map(|(source, _)| source.iter().copied());
+        let mut ends = vec![0usize; words.max().map_or(1, |word| row(word) + 1)];
+        for (source, target) in pairs {
+            rows(source).into_iter().for_each(|row| ends[row] += target.len());
         }
-        totals.values_mut().for_each(|total| *total = digamma(*total));
-        self.0.retain(|key, count| {
-            let total = totals[&((*key >> 32) as u32)];
-            *count = (digamma(f64::from(*count) + CONCENTRATION) - total).exp() as f32;
-            *count >= LEAST
-        });
-        self
+        let mut sum = 0;
+        for end in &mut ends {
+            sum += *end;
+            *end = sum - *end; // where the row begins, and ends once it is filled
+        }
+        let mut all = vec![0u32; sum];
+        for (source, target) in pairs {
+            for row in rows(source) {
+                all[ends[row]..][..target.len()].copy_from_slice(target);
+                ends[row] += target.len();
+            }
+        }
+        let (mut starts, mut length, mut begin) = (vec![0], 0, 0);
+        for end in ends {
+            all[begin..end].sort_unstable();
+            for i in begin..end {
+                if i == begin || all[i] != all[length - 1] {
+                    all[length] = all[i];
+                    length += 1;
+                }
+            }
+            begin = end;
+            starts.push(length);
+        }
+        all.truncate(length);
+        all.shrink_to_fit();
+        Self { starts, probabilities: vec![0.0; length], targets: all }
+    }
+
+    /// For each word of the second sides, where it stands in the table beside none and beside each word
+    /// of the source.
+    fn places(&self, pairs: &[(&[u32], &[u32])]) -> Vec<u32> {
+        let place = |row: usize, word: u32| {
+            let begin = self.starts[row];
+            let beside = &self.targets[begin..self.starts[row + 1]];
+            (begin + beside.partition_point(|&other| other < word)) as u32
+        };
+        let of = |(source, target): &(&[u32], &[u32])| -> Vec<u32> {
+            let rows = || std::iter::once(0).chain(source.iter().map(|&word| row(word)));
+            target
+                .iter()
+                .flat_map(|&word| rows().map(move |row| (row, word)))
+                .map(|(row, word)| place(row, word))
+                .collect()
+        };
+        pairs.par_chunks(4096).flat_map_iter(|pairs| pairs.iter().flat_map(of)).collect()
+    }
+
+    /// How much speaks for none and for each word of the source at a place of the target; `all_alike`
+    /// leaves out what was learned.
+    fn shares(
+        &self,
+        own: &[u32],
+        place: usize,
+        length: usize,
+        all_alike: bool,
+        shares: &mut Vec<f64>,
+    ) {
+        let probability = |at: u32| match all_alike {
+            true => 1.0,
+            false => f64::from(self.probabilities[at as usize]),
+        };
+        shares.clear();
+        let Some((&none, words)) = own.split_first() else { return };
+        let here = (place as f64 + 0.5) / length as f64;
+        let prior =
+            |i: usize| (-TENSION * ((i as f64 + 0.5) / words.len() as f64 - here).abs()).exp();
+        shares.push(0.0);
+        shares.extend((0..words.len()).map(prior));
+        let sum: f64 = shares.iter().sum();
+        for (share, &at) in shares[1..].iter_mut().zip(words) {
+            *share *= (1.0 - NULL) / sum * probability(at);
+        }
+        shares[0] = NULL * probability(none);
+    }
+
+    /// Takes the geometric means of the probabilities that `counts` leave open.
+    fn learn(&mut self, counts: &[f32]) {
+        for ends in self.starts.windows(2) {
+            let counts = &counts[ends[0]..ends[1]];
+            let total: f64 = counts.iter().map(|&count| f64::from(count) + CONCENTRATION).sum();
+            let total = digamma(total);
+            for (p, &count) in self.probabilities[ends[0]..ends[1]].iter_mut().zip(counts) {
+                *p = (digamma(f64::from(count) + CONCENTRATION) - total).exp().max(LEAST) as f32;
+            }
+        }
     }
 }
 
@@ -103,39 +177,6 @@ fn digamma(mut x: f64) -> f64 {
     }
     let y = 1.0 / (x * x);
     x.ln() - 0.5 / x - y * (1.0 / 12.0 - y * (1.0 / 120.0 - y * (1.0 / 252.0 - y / 240.0))) - below
-}
-
-fn key(source: u32, target: u32) -> u64 {
-    (u64::from(source) << 32) | u64::from(target)
-}
-
-/// Hashes one number by a multiplication: the keys are numbers of words, which nobody chooses to collide.
-type Fast = BuildHasherDefault<FastHasher>;
-
-#[derive(Default)]
-struct FastHasher(u64);
-
-impl Hasher for FastHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte) ^ self.0);
-        }
-    }
-
-    fn write_u32(&mut self, n: u32) {
-        self.write_u64(u64::from(n));
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        self.0 = n
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            .rotate_left(23)
-            .wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(super) struct Lexicon {
     #[arg(long, value_name = "N", default_value_t = 2)]
     min_count: u32,
 
-    /// Leave out words that are more than one in so many: the model knows them
+    /// Words that are more than one in so many are favoured within compounds only: the model knows them
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     rarer_than: usize,
 
