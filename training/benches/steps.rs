@@ -138,6 +138,7 @@ fn step(bencher: Bencher<'_, '_>, learning: Learning) {
             scale: 1.0 / batch.labels.len() as f32,
             precision: Precision::Bf16,
             shortlist: None,
+            bonuses: Default::default(),
         };
         let (loss, _) = loss.forward(&output.hidden, &batch.labels)?;
         optimizer.collect(&learns, &loss.backward()?)?;

@@ -4,10 +4,13 @@
 //! Wᵀ + b)` over the tokens that may be put out, the loss of a row is `(1 − ε) · (−log p[label]) + ε ·
 //! mean(−log p)` (Szegedy et al. 2016).
 
+mod bonuses;
 pub mod items;
 pub mod reads;
 mod sampled;
 mod shortlist;
+
+use std::sync::Arc;
 
 use candle::{CpuStorage, CustomOp1, D, DType, Device, Layout, Shape, Storage, Tensor};
 use dragoman_core::{
@@ -22,6 +25,7 @@ use dragoman_core::{
 
 use crate::{Result, task::Figures};
 
+pub use bonuses::Bonuses;
 pub use shortlist::Shortlist;
 
 /// Logits that are held at once, about.
@@ -44,6 +48,8 @@ pub struct OutputLoss {
     pub precision: Precision,
     /// The outputs that the softmax runs over; none: all. On the CPU only.
     pub shortlist: Option<Shortlist>,
+    /// What is added to the logits of single rows, unless [`OutputLoss::sums`] is asked.
+    pub bonuses: Arc<Bonuses>,
 }
 
 /// The values of the output layer, and where its gradients go: none for what is frozen or not there.
@@ -108,7 +114,10 @@ impl OutputLoss {
                         let layer = OutputLayer { weight, bias, weight_grad, bias_grad };
                         match self.shortlist {
                             Some(list) => self.walk_listed(list, hidden, labels, layer),
-                            None => self.walk(hidden, labels, layer, self.first_output as usize),
+                            None => {
+                                let first = self.first_output as usize;
+                                self.walk(hidden, labels, layer, first, &self.bonuses)
+                            }
                         }
                     })
                 })
@@ -173,6 +182,7 @@ impl OutputLoss {
         labels: &[u32],
         layer: OutputLayer<'_>,
         first_output: usize,
+        bonuses: &Bonuses,
     ) -> (Vec<f32>, LossSums) {
         let OutputLayer { weight, bias, mut weight_grad, mut bias_grad } = layer;
         let d_model = self.weight.shape().dims()[1];
@@ -183,11 +193,12 @@ impl OutputLoss {
         let mut logits = vec![0.0; rows * vocab_size];
         let epilogue = Epilogue { bias, ..Epilogue::NONE };
         let chunks = hidden.chunks(rows * d_model).zip(gradient.chunks_mut(rows * d_model));
-        for ((hidden, gradient), labels) in chunks.zip(labels.chunks(rows)) {
+        for (chunk, ((hidden, gradient), labels)) in chunks.zip(labels.chunks(rows)).enumerate() {
             let n = labels.len();
             let logits = &mut logits[..n * vocab_size];
             let dims = (n, vocab_size, d_model);
             matmul_nt(self.precision, hidden, weight, logits, dims, &epilogue);
+            bonuses.add(chunk * rows, logits, vocab_size);
             self.cross_entropy(
                 logits,
                 labels,
@@ -244,6 +255,16 @@ impl OutputLoss {
                 logits.broadcast_add(&bias.tensor()?.narrow(0, first as usize, outputs)?)?
             }
             None => logits,
+        };
+        let logits = match self.bonuses.is_empty() {
+            true => logits,
+            false => {
+                let (n, width) = logits.dims2()?;
+                let mut added = vec![0.0; n * (width + first as usize)];
+                self.bonuses.add(0, &mut added, width + first as usize);
+                let added = Tensor::from_vec(added, (n, width + first as usize), device)?;
+                (logits + added.narrow(1, first as usize, width)?)?
+            }
         };
         let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
         let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
@@ -336,6 +357,7 @@ mod tests {
             scale: 0.25,
             precision,
             shortlist: None,
+            bonuses: Default::default(),
         };
         Ok((store, loss, hidden))
     }
@@ -373,6 +395,29 @@ mod tests {
         assert_eq!((our_sums.labels, our_sums.correct), (6.0, their_sums.correct));
         assert!((our_sums.loss - their_sums.loss).abs() < 1e-5);
         assert!((our_sums.nll - their_sums.nll).abs() < 1e-5);
+        Ok(())
+    }
+
+    #[test]
+    fn both_forms_agree_on_bonuses() -> Result<()> {
+        let (_store, mut loss, hidden) = setting(Precision::F32)?;
+        let (_, without) = loss.fused(&hidden, &LABELS)?;
+        let mut bonuses = Bonuses::default();
+        bonuses.push(&[(5, 1.0), (7, 2.0)]);
+        bonuses.skip_to(4);
+        bonuses.push(&[(11, 0.5)]);
+        loss.bonuses = Arc::new(bonuses);
+        let (ours, our_sums) = loss.fused(&hidden, &LABELS)?;
+        let (theirs, their_sums) = loss.composite(&hidden, &LABELS)?;
+        assert_close(&[ours.to_scalar()?], &[theirs.to_scalar()?], 1e-5);
+        assert!((our_sums.nll - their_sums.nll).abs() < 1e-5);
+        assert!((our_sums.nll - without.nll).abs() > 0.1);
+        let grad = |loss: &Tensor| -> Result<Vec<f32>> {
+            let grads = loss.backward()?;
+            let grad = grads.get(&hidden).expect("the hidden states have a gradient");
+            Ok(grad.flatten_all()?.to_vec1()?)
+        };
+        assert_close(&grad(&ours)?, &grad(&theirs)?, 1e-6);
         Ok(())
     }
 

@@ -104,6 +104,7 @@ impl Measure {
                 scale: 1.0,
                 precision: Precision::Bf16,
                 shortlist: None,
+                bonuses: Default::default(),
             };
             let sums = rule.sums(&output.hidden, &batch.labels)?;
             nll += sums.nll;

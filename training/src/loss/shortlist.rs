@@ -15,7 +15,7 @@ use dragoman_core::models::translation::IGNORED;
 use rand::{SeedableRng, seq::index};
 use rand_chacha::ChaCha8Rng;
 
-use super::{LossSums, OutputLayer, OutputLoss};
+use super::{Bonuses, LossSums, OutputLayer, OutputLoss};
 
 /// How many outputs a softmax runs over, and which random ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +38,21 @@ struct Listed {
 }
 
 impl Shortlist {
-    /// The list for `labels`, of the outputs from `first` up to `vocab_size`; none where it would be
-    /// the whole vocabulary.
-    fn draw(self, labels: &[u32], first: usize, vocab_size: usize) -> Option<Listed> {
+    /// The list for `labels` and the outputs that get a bonus, of the outputs from `first` up to
+    /// `vocab_size`; none where it would be the whole vocabulary.
+    fn draw(
+        self,
+        labels: &[u32],
+        bonuses: &Bonuses,
+        first: usize,
+        vocab_size: usize,
+    ) -> Option<Listed> {
         let mut is_label = vec![false; vocab_size];
         labels
             .iter()
             .filter(|&&label| label != IGNORED)
             .for_each(|&id| is_label[id as usize] = true);
+        bonuses.outputs().for_each(|id| is_label[id as usize] = true);
         let outputs = first as u32..vocab_size as u32;
         let (mut ids, rest): (Vec<u32>, Vec<u32>) = outputs.partition(|&id| is_label[id as usize]);
         let labels = ids.len();
@@ -77,9 +84,10 @@ impl OutputLoss {
         let dims = self.weight.shape().dims();
         let (vocab_size, width) = (dims[0], dims[1]);
         let first = self.first_output as usize;
-        let Some(Listed { ids, labels: known, correction }) = list.draw(labels, first, vocab_size)
+        let Some(Listed { ids, labels: known, correction }) =
+            list.draw(labels, &self.bonuses, first, vocab_size)
         else {
-            return self.walk(hidden, labels, layer, first);
+            return self.walk(hidden, labels, layer, first, &self.bonuses);
         };
         let OutputLayer { weight, bias, weight_grad, bias_grad } = layer;
         let mut place = vec![IGNORED; vocab_size];
@@ -100,7 +108,8 @@ impl OutputLoss {
             weight_grad: listed_weight_grad.as_deref_mut(),
             bias_grad: listed_bias_grad.as_deref_mut(),
         };
-        let found = self.walk(hidden, &listed_labels, listed, 0);
+        let bonuses = self.bonuses.renumbered(&place);
+        let found = self.walk(hidden, &listed_labels, listed, 0, &bonuses);
         if let (Some(sums), Some(grads)) = (weight_grad, &listed_weight_grad) {
             for (&id, grad) in ids.iter().zip(grads.chunks_exact(width)) {
                 let sums = &mut sums[id as usize * width..][..width];
@@ -116,6 +125,8 @@ impl OutputLoss {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use candle::{Device, Tensor};
     use dragoman_core::{
         kernels::matmul::Precision,
@@ -142,6 +153,7 @@ mod tests {
             scale,
             precision,
             shortlist,
+            bonuses: Arc::default(),
         };
         Ok((store, loss, hidden))
     }
@@ -149,13 +161,28 @@ mod tests {
     #[test]
     fn the_labels_come_first_and_what_is_drawn_is_drawn_once() {
         let list = Shortlist { size: 12, seed: 3 };
-        let listed = list.draw(&LABELS, 5, 40).expect("a part of the vocabulary");
+        let listed =
+            list.draw(&LABELS, &Bonuses::default(), 5, 40).expect("a part of the vocabulary");
         assert_eq!((listed.ids.len(), listed.labels), (12, 4));
         assert_eq!(listed.ids[..4], [5, 6, 9, 11]);
         assert!(listed.ids[4..].is_sorted_by(|a, b| a < b), "{:?}", listed.ids);
         assert!(listed.ids[4..].iter().all(|id| (5..40).contains(id) && !LABELS.contains(id)));
         assert!((listed.correction - (31.0f32 / 8.0).ln()).abs() < 1e-6);
-        assert_eq!(list.draw(&LABELS, 5, 40), Some(listed), "the same seed draws the same");
+        assert_eq!(
+            list.draw(&LABELS, &Bonuses::default(), 5, 40),
+            Some(listed),
+            "the same seed draws the same"
+        );
+    }
+
+    #[test]
+    fn what_gets_a_bonus_is_on_the_list() {
+        let mut bonuses = Bonuses::default();
+        bonuses.push(&[(30, 1.0), (5, 0.5)]);
+        let list = Shortlist { size: 12, seed: 3 };
+        let listed = list.draw(&LABELS, &bonuses, 5, 40).expect("a part of the vocabulary");
+        assert_eq!((listed.ids.len(), listed.labels), (12, 5));
+        assert_eq!(listed.ids[..5], [5, 6, 9, 11, 30]);
     }
 
     #[test]
@@ -199,7 +226,8 @@ mod tests {
         let list = Shortlist { size: 12, seed: 7 };
         let (_store, loss, hidden) = setting(Some(list))?;
         loss.fused(&hidden, &LABELS)?;
-        let ids = list.draw(&LABELS, 5, 40).expect("a part of the vocabulary").ids;
+        let ids =
+            list.draw(&LABELS, &Bonuses::default(), 5, 40).expect("a part of the vocabulary").ids;
         let grad = loss.weight.with_grad(|grad| grad.to_vec());
         for (id, row) in (0..).zip(grad.chunks(8)) {
             assert_eq!(row.iter().any(|g| *g != 0.0), ids.contains(&id), "token {id}: {row:?}");

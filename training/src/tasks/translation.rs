@@ -5,6 +5,7 @@ mod config;
 pub(crate) mod cost;
 mod dev;
 mod export;
+mod favoured;
 mod learn;
 mod warm_start;
 
@@ -29,6 +30,7 @@ pub use augment::AugmentConfig;
 pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
 pub use dev::{load as load_test_sets, use_held_out};
 
+use favoured::Favoured;
 use learn::seed_masks;
 
 use crate::{
@@ -36,7 +38,7 @@ use crate::{
     control::Control,
     device,
     evaluate::TestSet,
-    loss::{OutputLoss, Shortlist},
+    loss::{Bonuses, OutputLoss, Shortlist},
     recorder::RunInfo,
     task::Part,
     trainer::{self, Run, Summary},
@@ -108,6 +110,8 @@ pub(crate) struct TranslationTask {
     batcher: Batcher,
     /// For each route of the corpus how the model takes it, if it is trained.
     directions: Vec<Option<Direction>>,
+    /// The lexicon beside the model, if there is one.
+    favoured: Option<Favoured>,
     dev: Vec<TestSet>,
 }
 
@@ -121,6 +125,8 @@ struct Pairs<'a> {
 /// How sentences of one direction go through the model.
 #[derive(Debug, Clone)]
 struct Direction {
+    /// Such as `en-de`.
+    name: String,
     /// The route, with the domain that is trained.
     route: RowRoute,
     /// What stands around a text.
@@ -179,7 +185,10 @@ impl TranslationTask {
         let detectors = Vec::new();
         let loaded = Loaded { model, params, register, vocabulary: Arc::new(tokenizer), detectors };
         let pairs = Pairs { corpus, directions: &directions };
-        let task = Self::assemble(&config, loaded, None, pairs, paths)?;
+        let mut task = Self::assemble(&config, loaded, None, pairs, paths)?;
+        if let Some(dir) = &config.lexicon_from {
+            task.favoured = Some(Favoured::load(dir, &*task.vocabulary)?);
+        }
         if let Some(owners) = &owners {
             // The first rank has all weights, to write them, and trains its own.
             let others = task.params.iter().filter(|param| owners.is_away(param.name()));
@@ -233,6 +242,7 @@ impl TranslationTask {
             corpus,
             batcher,
             directions: Vec::new(),
+            favoured: None,
             dev,
         };
         for (source, target) in names {
@@ -247,7 +257,8 @@ impl TranslationTask {
         let Some(route) = self.register.route(source, target) else { return Ok(None) };
         let domain: Vec<String> = self.expert.iter().cloned().collect();
         let frame = self.vocabulary.frame(source, target)?;
-        Ok(Some(Direction { route: self.register.row_route(route, &domain), frame }))
+        let name = format!("{source}-{target}");
+        Ok(Some(Direction { name, route: self.register.row_route(route, &domain), frame }))
     }
 
     /// What makes this run the run it is: with other values, its checkpoints are of no use.
@@ -262,14 +273,25 @@ impl TranslationTask {
     }
 
     /// A pair as the model sees it; none if its direction is not trained.
-    fn example(&self, pair: SentencePair) -> Option<Example> {
-        let Direction { route, frame } = self.directions[pair.route as usize].as_ref()?;
+    fn example(&self, pair: &SentencePair) -> Option<Example> {
+        let Direction { route, frame, .. } = self.directions[pair.route as usize].as_ref()?;
         let sides = [&pair.source[..], &pair.target[..]];
         Some(Example::new(*route, sides, frame, self.vocabulary.outputs()))
     }
 
+    /// What the lexicon favours before each label; nothing without one.
+    fn favoured(&self, pair: &SentencePair, example: &Example) -> Vec<Vec<(u32, f32)>> {
+        let direction = self.directions[pair.route as usize].as_ref();
+        match (&self.favoured, direction) {
+            (Some(favoured), Some(direction)) => {
+                favoured.of(&direction.name, pair, example, &*self.vocabulary)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The loss of the label tokens, and the gradient of the output layer.
-    fn output_loss(&self, part: &Part<'_>) -> OutputLoss {
+    fn output_loss(&self, part: &Part<'_>, bonuses: &Arc<Bonuses>) -> OutputLoss {
         OutputLoss {
             weight: self.model.output_weight().clone(),
             bias: self.model.output_bias().cloned(),
@@ -281,6 +303,7 @@ impl TranslationTask {
                 size: part.config.loss.shortlist,
                 seed: part.config.seed.wrapping_add(part.index << 20),
             }),
+            bonuses: bonuses.clone(),
         }
     }
 }

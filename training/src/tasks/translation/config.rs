@@ -34,6 +34,10 @@ pub struct TrainConfig {
     /// be that of the run, and its tokenizer that of the corpus or one that the corpus's extends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
+    /// A model directory whose lexicon gives its bonuses while the model learns, as it will in the
+    /// search; the model that is written has it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lexicon_from: Option<PathBuf>,
     /// For each expert that the model of `start_from` does not have, the one of which it begins as a
     /// copy: `"pair.en-it" = "pair.en-es"`.
     pub parents: BTreeMap<String, String>,
@@ -93,6 +97,7 @@ impl Default for TrainConfig {
             model: TranslationConfig::default(),
             experts: ExpertsConfig::default(),
             start_from: None,
+            lexicon_from: None,
             parents: BTreeMap::new(),
             directions: Vec::new(),
             batches: BatchConfig::default(),

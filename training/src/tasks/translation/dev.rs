@@ -169,7 +169,7 @@ impl TranslationTask {
     /// Negative log-likelihood of the references of `set`, in nats per character.
     fn nats_per_character(&self, model: &TranslationModel, set: &TestSet) -> Result<f64> {
         let direction = self.direction(&set.pair.source, &set.pair.target)?;
-        let Direction { route, frame } = direction.expect("development sets have a route");
+        let Direction { route, frame, .. } = direction.expect("development sets have a route");
         let limit = self.config.model.max_positions - 2; // beside the tag and the end
         let encode = |side, texts: &[String]| {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -192,6 +192,7 @@ impl TranslationTask {
             scale: 1.0,
             precision: self.config.precision,
             shortlist: None,
+            bonuses: Default::default(),
         };
         let mut nll = 0.0;
         for examples in examples.chunks(DECODED_TOGETHER) {
@@ -239,7 +240,7 @@ impl TranslationTask {
         &self,
         model: &TranslationModel,
         sources: &[&[u32]],
-        Direction { route, frame }: &Direction,
+        Direction { route, frame, .. }: &Direction,
         load: &mut ExpertLoad,
     ) -> Result<Vec<Vec<u32>>> {
         let context = Context::inference(self.config.precision);

@@ -26,6 +26,9 @@ impl TranslationTask {
             vocabulary: &*self.vocabulary,
         };
         save_translation(dir, parts, &self.all, WeightFormat::F32)?;
+        if let Some(favoured) = &self.favoured {
+            favoured.write(dir)?;
+        }
         Ok(())
     }
 

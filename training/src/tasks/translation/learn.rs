@@ -12,7 +12,7 @@ use dragoman_core::{
 };
 use dragoman_data::batch::{Batcher, Cursor};
 
-use super::{TranslationTask, augment::Augmenter, dev};
+use super::{TranslationTask, augment::Augmenter, dev, favoured::FavouredBatch};
 use crate::{
     Result,
     config::{BalanceOver, RunConfig},
@@ -25,7 +25,7 @@ use crate::{
 const REVIVAL_NOISE: f32 = 0.01;
 
 impl Task for TranslationTask {
-    type Batch = TranslationBatch;
+    type Batch = FavouredBatch;
     type Cursor = Cursor;
 
     fn params(&self) -> &ParamStore {
@@ -36,22 +36,29 @@ impl Task for TranslationTask {
         self.owners.as_ref()
     }
 
-    fn next_batch(&mut self) -> Result<TranslationBatch> {
+    fn next_batch(&mut self) -> Result<FavouredBatch> {
         loop {
             let mut augment = Augmenter::new(&self.config.augment, self.batcher.cursor());
             let pairs = self.batcher.next().expect("the sequence of batches is endless");
             let longest = self.config.model.max_positions - 2; // beside the tag and the end
             let own = self.vocabulary.tokenizer();
-            let examples: Vec<_> = (pairs.into_iter())
+            let (examples, favoured): (Vec<_>, Vec<_>) = (pairs.into_iter())
                 .map(|pair| match own {
                     Some(tokenizer) => augment.apply(pair, tokenizer, longest),
                     None => pair, // pairs of other vocabularies are taken as they are
                 })
-                .filter_map(|pair| self.example(pair))
-                .collect();
+                .filter_map(|pair| {
+                    let example = self.example(&pair)?;
+                    let favoured = self.favoured(&pair, &example);
+                    Some((example, favoured))
+                })
+                .unzip();
             if !examples.is_empty() {
                 let padding = (!self.params.device().is_cpu()).then_some(PAD);
-                return Ok(TranslationBatch::new(&examples, padding));
+                return Ok(FavouredBatch::new(
+                    TranslationBatch::new(&examples, padding),
+                    &favoured,
+                ));
             }
         }
     }
@@ -73,21 +80,23 @@ impl Task for TranslationTask {
         Ok(())
     }
 
-    fn size(&self, batch: &TranslationBatch) -> Size {
+    fn size(&self, batch: &FavouredBatch) -> Size {
         Size {
-            inputs: batch.source_layout.lengths().iter().sum(),
-            labels: batch.target_layout.lengths().iter().sum(),
+            inputs: batch.pairs.source_layout.lengths().iter().sum(),
+            labels: batch.pairs.target_layout.lengths().iter().sum(),
         }
     }
 
-    fn loss(&self, batch: &TranslationBatch, part: &Part<'_>) -> Result<Losses> {
+    fn loss(&self, batch: &FavouredBatch, part: &Part<'_>) -> Result<Losses> {
         let config = part.config;
         let mut context = part.context(self.config.precision);
         context.only_experts = self.expert.is_some();
         context.expert_owners.clone_from(&self.owners);
         context.balance_later = config.loss.balance_over == BalanceOver::Step;
-        let output = self.model.forward(batch, &context)?;
-        let (mut total, sums) = self.output_loss(part).forward(&output.hidden, &batch.labels)?;
+        let FavouredBatch { pairs, bonuses } = batch;
+        let output = self.model.forward(pairs, &context)?;
+        let (mut total, sums) =
+            self.output_loss(part, bonuses).forward(&output.hidden, &pairs.labels)?;
 
         let mut router: Option<Tensor> = None; // (2,): balance losses and z-losses, over all layers
         for routing in &output.routing {

@@ -5,6 +5,8 @@ use std::path::Path;
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     context::Context,
+    directory::{Edit, Files},
+    lexicon::{Entry, Lexicon},
     models::translation::TranslationBatch,
     tokenizer::END,
 };
@@ -13,7 +15,7 @@ use dragoman_data::{
     pack::{PackConfig, pack},
 };
 
-use super::*;
+use super::{favoured::FavouredBatch, *};
 use crate::task::{ExportNote, Task};
 
 fn task(dir: &Path) -> anyhow::Result<TranslationTask> {
@@ -81,7 +83,7 @@ fn the_copy_on_the_cpu_is_the_same_model_with_weights_of_its_own() -> anyhow::Re
     let dir = tempfile::tempdir()?;
     let task = task(dir.path())?;
     let copy = task.copy_on_cpu()?;
-    let example = task.example(pair(0, "dog", "Hund")).expect("the direction is trained");
+    let example = task.example(&pair(0, "dog", "Hund")).expect("the direction is trained");
     let batch = TranslationBatch::new(&[example], None);
     let hidden = |model: &TranslationModel| -> anyhow::Result<Vec<f32>> {
         let context = Context::inference(task.config.precision);
@@ -104,8 +106,9 @@ fn pair(route: u32, source: &str, target: &str) -> SentencePair {
 /// The gradients of one step made of these micro-batches, by weight.
 fn gradients(task: &TranslationTask, batches: &[&[Example]]) -> Result<Vec<Vec<f32>>> {
     let config = &task.config.run;
-    let batches: Vec<_> =
-        batches.iter().map(|examples| TranslationBatch::new(examples, None)).collect();
+    let batch =
+        |examples: &&[Example]| FavouredBatch::new(TranslationBatch::new(examples, None), &[]);
+    let batches: Vec<_> = batches.iter().map(batch).collect();
     let labels = batches.iter().map(|batch| task.size(batch).labels).sum();
     for batch in &batches {
         let share = task.size(batch).labels as f64 / labels as f64;
@@ -127,7 +130,7 @@ fn two_half_batches_are_one_batch() -> anyhow::Result<()> {
         pair(0, "snow", "Schnee"),
         pair(1, "gut", "good"),
     ];
-    let examples: Vec<_> = pairs.into_iter().filter_map(|pair| task.example(pair)).collect();
+    let examples: Vec<_> = pairs.into_iter().filter_map(|pair| task.example(&pair)).collect();
     let whole = gradients(&task, &[&examples])?;
     let halves = gradients(&task, &[&examples[..1], &examples[1..]])?;
     let largest = whole.iter().flatten().fold(0f32, |max, g| max.max(g.abs()));
@@ -149,7 +152,7 @@ fn every_weight_learns() -> anyhow::Result<()> {
             (0..12).map(|j| char::from(b'a' + ((i * 7 + j * 5) % 26) as u8)).collect();
         pair(i % 2, &text, &text)
     });
-    let examples: Vec<_> = pairs.filter_map(|pair| task.example(pair)).collect();
+    let examples: Vec<_> = pairs.filter_map(|pair| task.example(&pair)).collect();
     let grads = gradients(&task, &[&examples])?;
     for (param, grad) in task.params.iter().zip(grads) {
         let size = grad.iter().map(|g| g.abs()).sum::<f32>() / grad.len() as f32;
@@ -165,11 +168,71 @@ fn a_pair_gets_its_tag_and_its_end() -> anyhow::Result<()> {
     let into_german = ("en".to_string(), "de".to_string());
     let route = task.corpus.routes().iter().position(|route| *route == into_german);
     let route = route.expect("the corpus serves both directions") as u32;
-    let example = task.example(pair(route, "a", "b")).expect("the direction is trained");
+    let example = task.example(&pair(route, "a", "b")).expect("the direction is trained");
     let german = task.vocabulary.frame("en", "de")?.start[0];
     let (a, b) = (68 + u32::from(b'a'), 68 + u32::from(b'b'));
     assert_eq!(example.source, [german, a, END]);
     assert_eq!(example.target, [german, b]);
     assert_eq!(example.labels, [b, END]);
+    Ok(())
+}
+
+#[test]
+fn a_lexicon_favours_the_tokens_that_the_search_would() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut first = task(dir.path())?;
+    let model = dir.path().join("model");
+    first.write_model(&model, &ExportNote { step: 1, evaluation: None })?;
+    first.config.lexicon_from = Some(model.clone());
+    let paths = RunPaths {
+        corpus: dir.path().into(),
+        dev: dir.path().into(),
+        out: dir.path().join("run"),
+        quiet: true,
+    };
+    let error = TranslationTask::new(&first.config, &paths).map(|_| ()).expect_err("it has none");
+    assert!(error.to_string().contains("`dragoman model lexicon`"), "{error}");
+
+    let mut lexicon = Lexicon::default();
+    let entry = Entry { is_common: false, forms: vec![("Hund".into(), 0.5)] };
+    lexicon.insert("en-de", &[("dog".to_owned(), entry)].into());
+    Edit::open(&model)?.commit_lexicon(Some(&lexicon))?;
+    let mut task = TranslationTask::new(&first.config, &paths)?;
+    let english = task.directions.iter().flatten().position(|d| d.name == "en-de");
+    let route = english.expect("the corpus has this direction") as u32;
+    let pair = SentencePair {
+        route,
+        source: task.vocabulary.encode(dragoman_core::vocabulary::Side::Source, "a dog"),
+        target: task.vocabulary.encode(dragoman_core::vocabulary::Side::Target, "ein Hund da"),
+    };
+    let example = task.example(&pair).expect("the direction is trained");
+    let favoured = task.favoured(&pair, &example);
+    let word = task.vocabulary.encode(dragoman_core::vocabulary::Side::Target, "Hund");
+    let begin = pair.target.windows(word.len()).position(|window| window == word);
+    let begin = begin.expect("the word stands there");
+    assert_eq!(favoured.len(), example.labels.len());
+    let tokens = |row: &Vec<(u32, f32)>| row.iter().map(|(token, _)| *token).collect::<Vec<_>>();
+    assert_eq!(tokens(&favoured[0]), [word[0]]);
+    for (n, token) in word.iter().enumerate() {
+        assert_eq!(tokens(&favoured[begin + n]), [*token]);
+    }
+    // It stands there once another word has begun behind it.
+    let behind = &favoured[begin + word.len() + 1..];
+    assert!(behind.iter().all(Vec::is_empty) && !behind.is_empty(), "{behind:?}");
+
+    // The loss is that of the biased logits, and what is written has the lexicon.
+    let batch = |favoured: &[Vec<Vec<(u32, f32)>>]| {
+        FavouredBatch::new(TranslationBatch::new(std::slice::from_ref(&example), None), favoured)
+    };
+    let labels = example.labels.len();
+    let config = task.config.run.clone();
+    let part = Part { config: &config, step: 1, index: 0, labels, share: 1.0 };
+    let nll = |batch: &FavouredBatch| -> Result<f64> { Ok(task.loss(batch, &part)?.figures.nll) };
+    assert!(nll(&batch(&[favoured]))? < nll(&batch(&[]))?);
+    task.next_batch()?;
+    let written = dir.path().join("written");
+    task.write_model(&written, &ExportNote { step: 1, evaluation: None })?;
+    let files = Files::Folder(written);
+    assert_eq!(files.lexicon(&files.register()?)?, Some(lexicon));
     Ok(())
 }
