@@ -44,6 +44,7 @@
 //! ```
 
 mod letters;
+pub mod sentence;
 mod lexicon;
 mod capitals;
 mod quotes;
@@ -52,7 +53,6 @@ pub mod options;
 pub mod split;
 pub mod restore;
 mod references;
-pub mod sentence;
 pub mod pieces;
 pub mod marks;
 pub mod glued;
