@@ -48,6 +48,7 @@ pub mod sentence;
 mod lexicon;
 mod capitals;
 mod quotes;
+mod parentheses;
 pub mod terms;
 pub mod options;
 pub mod split;

@@ -9,7 +9,7 @@ pub use crate::capitals::in_normal_case;
 use crate::{
     capitals::{capitalised, in_title_case, is_title, with_emphasis},
     letters::{Script, script},
-    quotes::paired,
+    parentheses, quotes,
 };
 
 /// Final marks that a translation shares with its source, each in the writing of its language.
@@ -31,8 +31,9 @@ const SHORT_WORD: usize = 20;
 pub fn restore(source: &str, translation: &str, target: &str) -> String {
     let (source, translation) = (source.trim(), translation.trim());
     let once = without_stutter(source, translation);
-    let once = without_weak_mark(source, paired(source, once, target).trim());
-    let text = copy_case(source, &copy_final(source, &once, target), target);
+    let quoted = quotes::paired(source, once, target);
+    let once = without_weak_mark(source, parentheses::paired(source, quoted.trim()).trim());
+    let text = copy_case(source, &copy_final_in_quotes(source, &once, target), target);
     let text = with_emphasis(source, text);
     if text.trim().is_empty() { source.to_owned() } else { text }
 }
@@ -43,7 +44,8 @@ fn without_stutter<'a>(source: &str, translation: &'a str) -> &'a str {
     }
     let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let mut seen = std::collections::HashSet::new();
-    let repeats = translation.split_whitespace().map(bare).any(|word| !seen.insert(word));
+    let mut words = translation.split_whitespace().map(bare).filter(|word| !word.is_empty());
+    let repeats = words.any(|word| !seen.insert(word));
     match translation.split_whitespace().next() {
         Some(first) if repeats => first,
         _ => translation,
@@ -65,6 +67,21 @@ fn without_weak_mark(source: &str, translation: &str) -> String {
         true => format!("{weak}{}", &text[bare.len()..]),
         false => text,
     }
+}
+
+/// The final mark of `source` for `translation`, also where both end in a quotation.
+fn copy_final_in_quotes(source: &str, translation: &str, target: &str) -> String {
+    let [theirs, ours] = [source, translation].map(within_quotes);
+    match theirs.len() < source.len() && ours.len() < translation.len() {
+        true => copy_final(theirs, ours, target) + &translation[ours.len()..],
+        false => copy_final(source, translation, target),
+    }
+}
+
+/// `text` without the marks at its end that close a quotation.
+fn within_quotes(text: &str) -> &str {
+    let bare = text.trim_end_matches(|c| matches!(c, '"' | '“' | '”' | '»' | '«'));
+    if bare.len() < text.len() { bare.trim_end() } else { text }
 }
 
 fn copy_final(source: &str, translation: &str, target: &str) -> String {
@@ -249,6 +266,15 @@ mod tests {
         ] {
             assert_eq!(restore(source, translation, target), wanted);
         }
+    }
+
+    #[test]
+    fn the_final_punctuation_of_a_quotation_is_that_of_the_source() {
+        let source = "Il m'a dit : « Venez ! »";
+        assert_eq!(restore(source, "He told me: \"Come. »", "en"), "He told me: \"Come!\"");
+        assert_eq!(restore("\"Why?\"", "« Pourquoi. »", "fr"), "« Pourquoi? »");
+        assert_eq!(restore("He read \"Faust\"", "Er las „Faust.“", "de"), "Er las „Faust“");
+        assert_eq!(restore("He said: \"No.\"", "Er sagte: „Nein“.", "de"), "Er sagte: „Nein“");
     }
 
     #[test]

@@ -179,6 +179,21 @@ mod tests {
     }
 
     #[test]
+    fn a_quotation_ends_with_its_mark() {
+        let cases: &[(&str, &[&str])] = &[
+            ("fr", &["Il a dit : « Venez ! »", "Elle partit."]),
+            ("fr", &["« Non ! » cria-t-elle."]),
+            ("fr", &["« Venez.", "Partez. »", "« Non. »", "Elle rit."]),
+            ("de", &["Er rief: »Ja!«", "»Nein!«", "Sie ging."]),
+            ("en", &["He said: \" Come! \"", "\"Why?\"", "She left."]),
+        ];
+        for (language, expected) in cases {
+            let text = expected.join(" ");
+            assert_eq!(sentences(&text, language), *expected, "{text}");
+        }
+    }
+
+    #[test]
     fn nothing_without_letters_is_a_sentence() {
         for text in ["", "  ", "🙂🙂", "12:30 – 14:00", "...\n!?", "1. 2. 3."] {
             assert!(sentences(text, "en").is_empty(), "{text}");

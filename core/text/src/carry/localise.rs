@@ -82,7 +82,7 @@ pub(super) fn localised(
     Localised { written, ..Localised::default() }
 }
 
-/// The time that `text` is behind a word such as `à`: `17 h`, `9h`.
+/// The time that `text` is: `8h30`, and behind a word such as `à` also `17 h`, `9h`.
 fn hours(text: &str, before: &str) -> Option<String> {
     const BEFORE: &[&str] = &[
         "à",
@@ -103,8 +103,17 @@ fn hours(text: &str, before: &str) -> Option<String> {
         "jusqu'à",
         "jusqu’à",
     ];
-    let digits = text.strip_suffix('h')?.trim_end_matches([' ', '\u{a0}', '\u{202f}']);
-    let hours: u32 = digits.parse().ok().filter(|hours| *hours <= 24 && digits.len() < 3)?;
+    let spaces = [' ', '\u{a0}', '\u{202f}'];
+    let (digits, minutes) = text.split_once('h')?;
+    let (digits, minutes) = (digits.trim_end_matches(spaces), minutes.trim_start_matches(spaces));
+    let below = |text: &str, most: u32| text.parse().ok().filter(|number: &u32| *number <= most);
+    let hours = below(digits, 24).filter(|_| digits.len() < 3)?;
+    if minutes.len() == 2 {
+        return below(minutes, 59).map(|minutes| format!("{hours}:{minutes:02}"));
+    }
+    if !minutes.is_empty() {
+        return None;
+    }
     let word = before.split_whitespace().next_back()?.to_lowercase();
     BEFORE.contains(&word.as_str()).then(|| format!("{hours}:00"))
 }
@@ -312,6 +321,10 @@ mod tests {
         assert_eq!(written("und/oder", "de", "en").as_deref(), Some("and/or"));
         assert_eq!(hours("17 h", "entre ").as_deref(), Some("17:00"));
         assert_eq!(hours("9h", "aberto das ").as_deref(), Some("9:00"));
+        assert_eq!(hours("8h30", "Rendez-vous : ").as_deref(), Some("8:30"));
+        assert_eq!(hours("8 h 05", "à ").as_deref(), Some("8:05"));
+        assert_eq!(hours("8h75", "à "), None);
+        assert_eq!(hours("8h305", "à "), None);
         assert_eq!(hours("3 h", "pendant "), None);
         assert_eq!(hours("30 h", "à "), None);
     }

@@ -87,7 +87,8 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
                 (!before(text, at.start).is_some_and(touches)).then_some(at.start..end)
             },
         ),
-        pattern(Kind::Date, Figure, r"\b\d{1,2}h\d{2}\b|\b(?:19|20)\d{2}[-–/](?:19|20)?\d{2}\b"),
+        pattern(Kind::Date, Number, r"\b\d{1,2}h\d{2}\b"),
+        pattern(Kind::Date, Figure, r"\b(?:19|20)\d{2}[-–/](?:19|20)?\d{2}\b"),
         // Amounts and measures with a sign
         super::table::Pattern {
             kind: Kind::Amount,

@@ -50,13 +50,36 @@ fn bounds(text: &str, language: &str) -> Vec<usize> {
     let mut ends: Vec<usize> = Vec::new();
     let mut start = 0;
     for (at, piece) in text.split_sentence_bound_indices() {
-        if at > 0 && !goes_on(&text[start..at], start == 0, piece, language) {
+        let closing = closing_marks(&text[..at], piece);
+        let (at, piece) = (at + closing, &piece[closing..]);
+        if at > start
+            && !piece.is_empty()
+            && !goes_on(&text[start..at], start == 0, piece, language)
+        {
             ends.push(at);
             start = at;
         }
     }
     ends.push(text.len());
     ends
+}
+
+/// Bytes at the beginning of `after`, white space included, that close a quotation of `before`: French writes a
+/// space before its marks, which Unicode takes for the end of a sentence.
+fn closing_marks(before: &str, after: &str) -> usize {
+    let count = |mark: char| before.matches(mark).count();
+    let Some(mark) = after.chars().next() else { return 0 };
+    let is_open = match mark {
+        '»' => count('«') > count('»'),
+        '”' => count('“') > count('”'),
+        '"' => count('"') % 2 == 1,
+        _ => return 0,
+    };
+    let behind = after[mark.len_utf8()..]
+        .trim_start_matches(|c: char| matches!(c, ')' | '.' | ',' | '!' | '?'));
+    let rest = behind.trim_start();
+    let stands_apart = rest.is_empty() || rest.len() < behind.len();
+    if is_open && stands_apart { after.len() - rest.len() } else { 0 }
 }
 
 /// Whether the sentence `before`, although it looks complete, goes on with `after`.
@@ -117,7 +140,7 @@ fn abbreviations(language: &str) -> &'static [&'static str] {
     match language {
         "en" => &[
             "messrs", "rev", "hon", "gen", "col", "capt", "lt", "sgt", "sen", "rep", "gov", "pres",
-            "viz", "al", "approx", "cf", "mt", "ft",
+            "viz", "al", "approx", "cf", "mt", "ft", "sr", "jr",
         ],
         "de" => &[
             "hr", "fr", "frl", "dipl", "ing", "hl", "bzw", "vgl", "evtl", "ggf", "inkl", "exkl",
