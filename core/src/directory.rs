@@ -40,6 +40,7 @@ use crate::{
     Error, Result,
     config::{ModelConfig, TranslationConfig},
     detector::DomainDetector,
+    lexicon::Lexicon,
     memory::{ExpertMemory, Unit},
     models::translation::TranslationModel,
     params::{Container, ParamStore, Stored, restored},
@@ -88,6 +89,8 @@ pub struct Loaded {
     pub vocabulary: Arc<dyn Vocabulary>,
     /// What tells the texts of its domains from others.
     pub detectors: Vec<DomainDetector>,
+    /// What it knows of single words, if anything.
+    pub lexicon: Option<Lexicon>,
 }
 
 impl Files {
@@ -192,7 +195,8 @@ impl Files {
             Some(DomainDetector::new(&expert.name, expert.detector?, &vb))
         };
         let detectors = register.experts.iter().filter_map(detector).collect::<Result<_>>()?;
-        Ok(Loaded { model, params, register, vocabulary, detectors })
+        let lexicon = self.lexicon(&register)?;
+        Ok(Loaded { model, params, register, vocabulary, detectors, lexicon })
     }
 
     /// Opens a translation model for serving on the CPU: every file is checked, but weights stay

@@ -22,7 +22,7 @@ use crate::{
     register::{ExpertEntry, Register, RowRoute, Step},
     retrieval::{Datastore, Retrieval, Section},
     translate::{Hypothesis, Translate, Translation, TranslationJob, Wanted},
-    vocabulary::{Frame, Side, Vocabulary, begins_word},
+    vocabulary::{Frame, Side, Vocabulary, begin_words},
 };
 
 mod pieces;
@@ -96,20 +96,24 @@ impl Translator {
     /// Loads the model that `files` hold.
     pub fn open(files: &Files, options: TranslatorOptions) -> Result<Self> {
         let memory = ExpertMemory::new(options.expert_memory);
-        let Loaded { model, params, register, vocabulary, detectors } =
-            files.open_translation(&memory)?;
-        let bytes = params.serving_bytes(packing(&model, &options), &memory);
+        let mut loaded = files.open_translation(&memory)?;
+        let bytes = loaded.params.serving_bytes(packing(&loaded.model, &options), &memory);
         let prefetcher = match memory.is_limited() {
-            true => Some(Prefetcher::start(&memory, packing(&model, &options))?),
+            true => Some(Prefetcher::start(&memory, packing(&loaded.model, &options))?),
             false => None, // each expert is read once, whoever comes first
         };
-        let retrieval = files.retrieval(&register)?;
-        let translator = Self::new(model, register, vocabulary, options)?;
-        let calibration = files.calibration(translator.register())?;
-        let lexicon = files.lexicon(translator.register())?;
+        let retrieval = files.retrieval(&loaded.register)?;
+        let calibration = files.calibration(&loaded.register)?;
+        let detectors = std::mem::take(&mut loaded.detectors);
+        let translator = Self::of_loaded(loaded, options)?;
         let memory = Some(memory);
-        let translator =
-            Self { memory, prefetcher, detectors, retrieval, calibration, bytes, ..translator };
+        Ok(Self { memory, prefetcher, detectors, retrieval, calibration, bytes, ..translator })
+    }
+
+    /// Translates with a model that was loaded on the CPU, and with its lexicon.
+    pub fn of_loaded(loaded: Loaded, options: TranslatorOptions) -> Result<Self> {
+        let Loaded { model, register, vocabulary, lexicon, .. } = loaded;
+        let translator = Self::new(model, register, vocabulary, options)?;
         Ok(match lexicon {
             Some(lexicon) => translator.with_lexicon(lexicon),
             None => translator,
@@ -118,8 +122,7 @@ impl Translator {
 
     /// The same with a lexicon in place of its own.
     pub fn with_lexicon(self, lexicon: Lexicon) -> Self {
-        let tokens = 0..self.vocabulary.size() as u32;
-        let begins = tokens.map(|id| begins_word(&*self.vocabulary, id)).collect();
+        let begins = begin_words(&*self.vocabulary);
         Self { lexicon: Some(lexicon), begins, ..self }
     }
 

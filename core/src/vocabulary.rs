@@ -110,8 +110,12 @@ pub trait Vocabulary: Debug + Send + Sync {
     }
 }
 
-/// Whether the token `id` begins a word, or is none of a word.
-pub fn begins_word(vocabulary: &dyn Vocabulary, id: u32) -> bool {
+/// Whether each token begins a word, or is none of a word.
+pub fn begin_words(vocabulary: &dyn Vocabulary) -> Vec<bool> {
+    (0..vocabulary.size() as u32).map(|id| begins_word(vocabulary, id)).collect()
+}
+
+fn begins_word(vocabulary: &dyn Vocabulary, id: u32) -> bool {
     let token = vocabulary.token(Side::Target, id).unwrap_or_default();
     // The marks of SentencePiece and of byte-level BPE for a space.
     token.chars().next().is_none_or(|first| matches!(first, '▁' | 'Ġ') || !first.is_alphanumeric())

@@ -137,6 +137,35 @@ impl Corpus {
         Ok(languages[1..].iter().map(|target| pair(target)).collect())
     }
 
+    /// The corpus of two languages, in either order, that `pattern` names: a file in whose name `{pair}` stands
+    /// for `en-de`, one whose name begins with its languages, or a table. `None` if there is none.
+    pub fn of_pair(pattern: &str, source: &str, target: &str) -> Option<Self> {
+        let both = [(source, target), (target, source)];
+        if pattern.contains("{pair}") {
+            let path = |(a, b): (&str, &str)| {
+                PathBuf::from(pattern.replace("{pair}", &format!("{a}-{b}")))
+            };
+            let (source, target) = both.into_iter().find(|pair| path(*pair).exists())?;
+            return Some(Self::new(path((source, target)), source, target));
+        }
+        let is_of =
+            |corpus: &Self| both.contains(&(corpus.source.as_str(), corpus.target.as_str()));
+        match Self::from_name(pattern) {
+            Ok(corpus) => Some(corpus).filter(is_of),
+            Err(_) => Self::table(pattern).ok()?.into_iter().find(is_of),
+        }
+    }
+
+    /// The pairs of such a corpus that can be read, the sentence in `source` first.
+    pub fn pairs_from(&self, source: &str) -> Result<Vec<(String, String)>> {
+        let mut pairs = Vec::new();
+        for line in self.lines()? {
+            let Ok(Pair { source: first, target: second, .. }) = line?.pair else { continue }; // `data stats` names them
+            pairs.push(if self.source == source { (first, second) } else { (second, first) });
+        }
+        Ok(pairs)
+    }
+
     /// The same corpus, for training from source to target only.
     #[must_use]
     pub fn one_way(self) -> Self {

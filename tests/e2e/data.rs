@@ -76,3 +76,27 @@ fn sources_are_listed_with_their_licences() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_model_writes_what_another_can_learn_from() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let out = dir.path().join("taught");
+    let distil = |data: &std::path::Path| -> Result<Dragoman> {
+        let command = Dragoman::new(["data", "distil", "--pairs", "de-en", "--beam", "3"])?;
+        let command = command.args(["--data".as_ref(), data.as_os_str()]);
+        Ok(command.args(["--out".as_ref(), out.as_os_str()]))
+    };
+    let data = dir.path().join("en-de.tsv");
+    fs_err::write(&data, "Good morning.\tGuten Morgen.\nxyz qqq\tDas Haus ist klein.\n")?;
+    let told = distil(&data)?.stdout()?;
+    // The other translation is far from what the corpus says.
+    assert!(told.starts_with("de-en: 1 of 2 sentences; chrF++"), "{told}");
+    let table = fs_err::read_to_string(out.join("de-en.tsv"))?;
+    assert_eq!(table, "Guten Morgen.\tGood morning.\n");
+    let told = distil(&data)?.args(["--best", "--sentences", "1"]).stdout()?;
+    assert!(told.starts_with("de-en: 1 of 1 sentences"), "{told}");
+
+    let error = distil(&dir.path().join("en-fr.tsv"))?.failure()?;
+    assert!(error.contains("`--data` names no sentence pairs of de-en"), "{error}");
+    Ok(())
+}

@@ -65,8 +65,8 @@ pub enum Error {
     #[error("{0}")]
     Recommendation(String),
 
-    /// A test set could not be translated.
-    #[error("a test set could not be translated: {0}")]
+    /// Sentences to measure on or to learn from could not be translated.
+    #[error("sentences could not be translated: {0}")]
     Translate(String),
 
     /// A model has nothing to inspect, or not for these languages.

@@ -52,6 +52,7 @@ pub mod tasks;
 pub mod experts;
 pub mod calibrate;
 pub mod lexicon;
+pub mod taught;
 
 pub use error::{Error, Result};
 pub use tasks::translation;

@@ -5,6 +5,7 @@
 //! mean(−log p)` (Szegedy et al. 2016).
 
 mod bonuses;
+mod composite;
 pub mod items;
 pub mod reads;
 mod sampled;
@@ -12,7 +13,7 @@ mod shortlist;
 
 use std::sync::Arc;
 
-use candle::{CpuStorage, CustomOp1, D, DType, Device, Layout, Shape, Storage, Tensor};
+use candle::{CpuStorage, CustomOp1, Device, Layout, Shape, Storage, Tensor};
 use dragoman_core::{
     kernels::{
         cross_entropy::{CrossEntropy, RowLoss},
@@ -24,6 +25,8 @@ use dragoman_core::{
 };
 
 use crate::{Result, task::Figures};
+
+use composite::matmul_t;
 
 pub use bonuses::Bonuses;
 pub use shortlist::Shortlist;
@@ -48,7 +51,7 @@ pub struct OutputLoss {
     pub precision: Precision,
     /// The outputs that the softmax runs over; none: all. On the CPU only.
     pub shortlist: Option<Shortlist>,
-    /// What is added to the logits of single rows, unless [`OutputLoss::sums`] is asked.
+    /// What is added to the logits of single rows.
     pub bonuses: Arc<Bonuses>,
 }
 
@@ -155,10 +158,12 @@ impl OutputLoss {
         let epilogue = Epilogue { bias, ..Epilogue::NONE };
         let together = (CHUNK / rows.width).max(1);
         let mut sums = LossSums::default();
-        for (hidden, labels) in hidden.chunks(together * d_model).zip(labels.chunks(together)) {
+        let chunks = hidden.chunks(together * d_model).zip(labels.chunks(together));
+        for (chunk, (hidden, labels)) in chunks.enumerate() {
             let dims = (labels.len(), rows.width, d_model);
             let mut logits = vec![0.0; labels.len() * rows.width];
             matmul_nt(self.precision, hidden, weight, &mut logits, dims, &epilogue);
+            self.bonuses.add(chunk * together, &mut logits, rows.width);
             sums.add(&rule.forward(&logits, &targets(labels, rows)), labels);
         }
         sums
@@ -233,58 +238,6 @@ impl OutputLoss {
         let rule = CrossEntropy { rows, label_smoothing: self.label_smoothing };
         sums.add(&rule.forward_backward(logits, &targets(labels, rows), &scales), labels);
     }
-
-    /// The composite form, of differentiable candle operations: for other devices, and to compare
-    /// with.
-    pub fn composite(&self, hidden: &Tensor, labels: &[u32]) -> Result<(Tensor, LossSums)> {
-        let device = hidden.device();
-        let first = self.first_output;
-        let outputs = self.weight.shape().dims()[0] - first as usize;
-        let weight = self.weight.tensor()?.narrow(0, first as usize, outputs)?; // (V', D)
-        let column = |&label: &u32| if label == IGNORED { 0 } else { label - first };
-        let columns: Vec<u32> = labels.iter().map(column).collect();
-        let columns = Tensor::new(columns, device)?; // (N,)
-        let counts = |label: &u32| if *label == IGNORED { 0.0 } else { 1.0 };
-        let weights: Vec<f32> = labels.iter().map(counts).collect();
-        let labels = weights.iter().map(|&weight| f64::from(weight)).sum();
-        let weights = Tensor::new(weights, device)?; // (N,)
-
-        let logits = matmul_t(hidden, &weight, self.precision)?; // (N, V')
-        let logits = match &self.bias {
-            Some(bias) => {
-                logits.broadcast_add(&bias.tensor()?.narrow(0, first as usize, outputs)?)?
-            }
-            None => logits,
-        };
-        let logits = match self.bonuses.is_empty() {
-            true => logits,
-            false => {
-                let (n, width) = logits.dims2()?;
-                let mut added = vec![0.0; n * (width + first as usize)];
-                self.bonuses.add(0, &mut added, width + first as usize);
-                let added = Tensor::from_vec(added, (n, width + first as usize), device)?;
-                (logits + added.narrow(1, first as usize, width)?)?
-            }
-        };
-        let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-        let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
-        let smooth = log_probs.mean(D::Minus1)?.neg()?; // (N,)
-        let epsilon = f64::from(self.label_smoothing);
-        let loss = ((&nll * (1.0 - epsilon))? + (smooth * epsilon)?)?;
-        let loss = (loss * &weights)?.sum_all()?;
-
-        let correct = logits.argmax(D::Minus1)?.eq(&columns)?.to_dtype(DType::F32)?;
-        let sum = |tensor: Tensor| -> Result<f64> {
-            Ok(f64::from((tensor.detach() * &weights)?.sum_all()?.to_scalar::<f32>()?))
-        };
-        let sums = LossSums {
-            labels,
-            loss: f64::from(loss.to_scalar::<f32>()?),
-            nll: sum(nll)?,
-            correct: sum(correct)?,
-        };
-        Ok(((loss * f64::from(self.scale))?, sums))
-    }
 }
 
 /// The labels, and an output that stands for any where none counts.
@@ -300,17 +253,6 @@ fn with_values<R>(xs: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
         (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
         _ => Err(candle::Error::Msg("hidden states are float32 on the CPU".into()).into()),
     }
-}
-
-/// `xs · wᵀ` for `xs` `(N, K)` and `w` `(M, K)`.
-fn matmul_t(xs: &Tensor, w: &Tensor, precision: Precision) -> Result<Tensor> {
-    Ok(match precision {
-        Precision::F32 => xs.matmul(&w.t()?)?,
-        Precision::Bf16 => {
-            let (xs, w) = (xs.to_dtype(DType::BF16)?, w.to_dtype(DType::BF16)?);
-            xs.matmul(&w.t()?)?.to_dtype(DType::F32)?
-        }
-    })
 }
 
 /// A loss whose gradient is known already.

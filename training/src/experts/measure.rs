@@ -73,15 +73,14 @@ impl Measure {
 
     /// chrF++ of each set and direction.
     pub(super) fn scores(&self, loaded: Loaded) -> Result<Vec<f64>> {
-        let Loaded { model, register, vocabulary, .. } = loaded;
-        let translator =
-            Translator::new(model, register.clone(), vocabulary, TranslatorOptions::default())?;
+        let translator = Translator::of_loaded(loaded, TranslatorOptions::default())?;
         let control = Control::default();
         let mut found = Vec::new();
         for set in &self.sets {
-            let route = register.route(&set.pair.source, &set.pair.target);
+            let route = translator.register().route(&set.pair.source, &set.pair.target);
             let has = |domain: &&String| {
-                let mut known = route.into_iter().flat_map(|route| register.domains_of(route));
+                let mut known =
+                    route.into_iter().flat_map(|route| translator.register().domains_of(route));
                 known.any(|expert| expert.short_name() == **domain)
             };
             let domains: Vec<String> = self.domains.iter().filter(has).cloned().collect();

@@ -9,7 +9,7 @@ use std::{
 
 use candle::Device;
 use dragoman_core::{
-    directory::{Edit, Files, Loaded},
+    directory::{Edit, Files},
     register::{ExpertEntry, ExpertKind, Register, Route},
     translator::{Translator, TranslatorOptions},
 };
@@ -290,8 +290,7 @@ impl Addition for TextExpert<'_> {
         let loaded = self.start().load(&self.plan)?;
         run::put(best, &loaded.params)?;
         let options = TranslatorOptions::default();
-        let Loaded { model, register, vocabulary, .. } = loaded;
-        let with = Translator::new(model, register, vocabulary, options)?;
+        let with = Translator::of_loaded(loaded, options)?;
         let without = Translator::open(self.files, options)?;
         let domain = |entry: &ExpertEntry| vec![entry.short_name().to_string()];
         let new = if self.plan.routes.is_empty() { domain(&self.plan.entry) } else { Vec::new() };

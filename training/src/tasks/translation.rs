@@ -182,13 +182,11 @@ impl TranslationTask {
             warm_start::warm_start(dir, &config, &tokenizer, &params.subset(Param::is_here))?;
         }
 
-        let detectors = Vec::new();
-        let loaded = Loaded { model, params, register, vocabulary: Arc::new(tokenizer), detectors };
+        let lexicon = config.lexicon_from.as_deref().map(favoured::load_lexicon).transpose()?;
+        let (vocabulary, detectors) = (Arc::new(tokenizer), Vec::new());
+        let loaded = Loaded { model, params, register, vocabulary, detectors, lexicon };
         let pairs = Pairs { corpus, directions: &directions };
-        let mut task = Self::assemble(&config, loaded, None, pairs, paths)?;
-        if let Some(dir) = &config.lexicon_from {
-            task.favoured = Some(Favoured::load(dir, &*task.vocabulary)?);
-        }
+        let task = Self::assemble(&config, loaded, None, pairs, paths)?;
         if let Some(owners) = &owners {
             // The first rank has all weights, to write them, and trains its own.
             let others = task.params.iter().filter(|param| owners.is_away(param.name()));
@@ -222,7 +220,8 @@ impl TranslationTask {
         paths: &RunPaths,
     ) -> Result<Self> {
         let Pairs { corpus, directions } = pairs;
-        let Loaded { model, params: all, register, vocabulary, .. } = loaded;
+        let Loaded { model, params: all, register, vocabulary, lexicon, .. } = loaded;
+        let favoured = lexicon.map(|lexicon| Favoured::new(lexicon, &*vocabulary));
         let params = all.subset(Param::is_trainable);
         let dev = dev::load(&config.dev, &paths.dev, directions)?;
         let cursor = Cursor::start(config.run.seed);
@@ -242,7 +241,7 @@ impl TranslationTask {
             corpus,
             batcher,
             directions: Vec::new(),
-            favoured: None,
+            favoured,
             dev,
         };
         for (source, target) in names {
@@ -282,12 +281,19 @@ impl TranslationTask {
     /// What the lexicon favours before each label; nothing without one.
     fn favoured(&self, pair: &SentencePair, example: &Example) -> Vec<Vec<(u32, f32)>> {
         let direction = self.directions[pair.route as usize].as_ref();
-        match (&self.favoured, direction) {
-            (Some(favoured), Some(direction)) => {
-                favoured.of(&direction.name, pair, example, &*self.vocabulary)
-            }
-            _ => Vec::new(),
-        }
+        let name = direction.map_or("", |direction| &direction.name);
+        self.favoured_in(name, [&pair.source, &pair.target], example)
+    }
+
+    /// The same for `sides` of the direction called `name`.
+    fn favoured_in(
+        &self,
+        name: &str,
+        sides: [&[u32]; 2],
+        example: &Example,
+    ) -> Vec<Vec<(u32, f32)>> {
+        let of = |favoured: &Favoured| favoured.of(name, sides, example, &*self.vocabulary);
+        self.favoured.as_ref().map(of).unwrap_or_default()
     }
 
     /// The loss of the label tokens, and the gradient of the output layer.

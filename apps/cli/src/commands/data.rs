@@ -1,5 +1,7 @@
 //! `dragoman data`
 
+mod distil;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -27,6 +29,7 @@ enum What {
     Fetch(Fetch),
     Stats(StatsCommand),
     Pack(Pack),
+    Distil(distil::Distil),
 }
 
 /// Download a public source; a stopped download goes on where it was
@@ -97,6 +100,7 @@ impl Data {
             What::Fetch(command) => command.run().context("fetching"),
             What::Stats(command) => command.run(),
             What::Pack(command) => command.run().context("packing"),
+            What::Distil(command) => command.run().context("distilling"),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Translates the development sets, to choose the best weights.
 
-use std::{collections::BTreeMap, path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use candle::Device;
 use dragoman_core::{
     context::Context,
-    decoding::search::{Hypothesis, SearchConfig, Sentences, search},
+    decoding::{
+        hints::Hints,
+        search::{Guidance, Hypothesis, SearchConfig, Sentences, search_with},
+    },
     models::translation::{Example, TranslationBatch, TranslationModel},
     params::ParamStore,
     ragged::Ragged,
@@ -13,14 +16,18 @@ use dragoman_core::{
 };
 use dragoman_data::recipe::HELD_OUT;
 
-use super::{DevConfig, DevSet, Direction, RunPaths, TranslationTask, learn::expert_load};
+use super::{
+    DevConfig, DevSet, Direction, RunPaths, TranslationTask,
+    favoured::{Favoured, FavouredBatch},
+    learn::expert_load,
+};
 use crate::{
     Error, Result,
     control::Control,
     evaluate::{
         Evaluation as Scores, LanguagePair, TestSet, TranslationScores, score_translations,
     },
-    loss::OutputLoss,
+    loss::{Bonuses, OutputLoss},
     report::log::Dev,
     task::{Evaluation, ExpertLoad, add_load},
 };
@@ -167,9 +174,13 @@ impl TranslationTask {
     }
 
     /// Negative log-likelihood of the references of `set`, in nats per character.
-    fn nats_per_character(&self, model: &TranslationModel, set: &TestSet) -> Result<f64> {
+    pub(super) fn nats_per_character(
+        &self,
+        model: &TranslationModel,
+        set: &TestSet,
+    ) -> Result<f64> {
         let direction = self.direction(&set.pair.source, &set.pair.target)?;
-        let Direction { route, frame, .. } = direction.expect("development sets have a route");
+        let Direction { name, route, frame } = direction.expect("development sets have a route");
         let limit = self.config.model.max_positions - 2; // beside the tag and the end
         let encode = |side, texts: &[String]| {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -180,11 +191,14 @@ impl TranslationTask {
         let examples = sides.map(|(source, target)| {
             let cut = |ids: &[u32]| ids[..ids.len().min(limit)].to_vec();
             let (source, target) = (cut(source), cut(&target));
-            Example::new(route, [&source, &target], &frame, self.vocabulary.outputs())
+            let sides = [&source[..], &target[..]];
+            let example = Example::new(route, sides, &frame, self.vocabulary.outputs());
+            let favoured = self.favoured_in(&name, sides, &example);
+            (example, favoured)
         });
-        let examples: Vec<Example> = examples.collect();
+        let (examples, favoured): (Vec<_>, Vec<_>) = examples.unzip();
         let context = Context::inference(self.config.precision);
-        let rule = OutputLoss {
+        let rule = |bonuses: Arc<Bonuses>| OutputLoss {
             weight: model.output_weight().clone(),
             bias: model.output_bias().cloned(),
             first_output: self.vocabulary.outputs().first,
@@ -192,13 +206,14 @@ impl TranslationTask {
             scale: 1.0,
             precision: self.config.precision,
             shortlist: None,
-            bonuses: Default::default(),
+            bonuses,
         };
         let mut nll = 0.0;
-        for examples in examples.chunks(DECODED_TOGETHER) {
-            let batch = TranslationBatch::new(examples, None);
-            let hidden = model.forward(&batch, &context)?.hidden;
-            nll += rule.sums(&hidden, &batch.labels)?.nll;
+        let batches = examples.chunks(DECODED_TOGETHER).zip(favoured.chunks(DECODED_TOGETHER));
+        for (examples, favoured) in batches {
+            let batch = FavouredBatch::new(TranslationBatch::new(examples, None), favoured);
+            let hidden = model.forward(&batch.pairs, &context)?.hidden;
+            nll += rule(batch.bonuses).sums(&hidden, &batch.pairs.labels)?.nll;
         }
         let characters: usize = set.references.iter().map(|text| text.chars().count()).sum();
         Ok(nll / characters.max(1) as f64)
@@ -207,7 +222,7 @@ impl TranslationTask {
     /// Translates `sources`, greedily: it compares weights, and need not find their best output.
     ///
     /// Adds to `load` where the tokens went in the encoder.
-    fn translate(
+    pub(super) fn translate(
         &self,
         model: &TranslationModel,
         sources: &[String],
@@ -222,12 +237,17 @@ impl TranslationTask {
         let limit = self.config.model.max_positions - frame.source(&[]).len();
         let source = |ids: Vec<u32>| frame.source(&ids[..ids.len().min(limit)]);
         let encoded: Vec<Vec<u32>> = encoded.into_iter().map(source).collect();
+        let hints = |i: usize| {
+            let favoured = self.favoured.as_ref()?;
+            favoured.hints(&direction.name, &sources[i], &*self.vocabulary)
+        };
         let mut order: Vec<usize> = (0..encoded.len()).collect();
         order.sort_by_key(|&i| encoded[i].len());
         let mut texts = vec![String::new(); sources.len()];
         for batch in order.chunks(DECODED_TOGETHER) {
             let sources: Vec<_> = batch.iter().map(|&i| encoded[i].as_slice()).collect();
-            let targets = self.decode(model, &sources, &direction, load)?;
+            let hints: Vec<_> = batch.iter().map(|&i| hints(i)).collect();
+            let targets = self.decode(model, (&sources, &hints), &direction, load)?;
             for (&i, tokens) in batch.iter().zip(targets) {
                 texts[i] = self.vocabulary.decode(&tokens);
             }
@@ -239,7 +259,7 @@ impl TranslationTask {
     fn decode(
         &self,
         model: &TranslationModel,
-        sources: &[&[u32]],
+        (sources, hints): (&[&[u32]], &[Option<Hints>]),
         Direction { route, frame, .. }: &Direction,
         load: &mut ExpertLoad,
     ) -> Result<Vec<Vec<u32>>> {
@@ -252,7 +272,10 @@ impl TranslationTask {
         let starts = vec![frame.start.clone(); sources.len()];
         let outputs = self.vocabulary.outputs();
         let sentences = Sentences { routes: &routes, starts: &starts, outputs };
-        let found = search(model, &encoded, &sentences, &SearchConfig::greedy(), &context)?;
+        let begins = self.favoured.as_ref().map_or(&[][..], Favoured::begins);
+        let guidance = Guidance { hints, begins, ..Guidance::default() };
+        let search = SearchConfig::greedy();
+        let found = search_with(model, (&encoded, &sentences), guidance, &search, &context)?;
         let best = |hypotheses: Vec<Hypothesis>| hypotheses.into_iter().next().unwrap_or_default();
         Ok(found.into_iter().map(|hypotheses| best(hypotheses).tokens).collect())
     }

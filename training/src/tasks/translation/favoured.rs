@@ -5,12 +5,12 @@
 use std::{path::Path, sync::Arc};
 
 use dragoman_core::{
+    decoding::hints::Hints,
     directory::{Edit, Files},
     lexicon::Lexicon,
     models::translation::{Example, TranslationBatch},
-    vocabulary::{Vocabulary, begins_word},
+    vocabulary::{Vocabulary, begin_words},
 };
-use dragoman_data::batch::SentencePair;
 
 use crate::{Error, Result, loss::Bonuses};
 
@@ -30,34 +30,39 @@ pub(crate) struct FavouredBatch {
 }
 
 impl Favoured {
-    /// The lexicon of the model in `dir`.
-    pub(super) fn load(dir: &Path, vocabulary: &dyn Vocabulary) -> Result<Self> {
-        let files = Files::Folder(dir.into());
-        let Some(lexicon) = files.lexicon(&files.register()?)? else {
-            let reason =
-                "`lexicon_from` names a model without a lexicon: `dragoman model lexicon` \
-                          makes one"
-                    .into();
-            return Err(Error::Config { path: dir.into(), reason });
-        };
-        let begins = (0..vocabulary.size() as u32).map(|id| begins_word(vocabulary, id)).collect();
-        Ok(Self { lexicon, begins })
+    pub(super) fn new(lexicon: Lexicon, vocabulary: &dyn Vocabulary) -> Self {
+        Self { lexicon, begins: begin_words(vocabulary) }
     }
 
-    /// The tokens that get a bonus before each label of `example`, which is `pair` with what stands around it.
+    /// Whether each token begins a word.
+    pub(super) fn begins(&self) -> &[bool] {
+        &self.begins
+    }
+
+    /// What a search is told of the words of `text`.
+    pub(super) fn hints(
+        &self,
+        direction: &str,
+        text: &str,
+        vocabulary: &dyn Vocabulary,
+    ) -> Option<Hints> {
+        self.lexicon.hints(direction, text, vocabulary)
+    }
+
+    /// The tokens that get a bonus before each label of `example`, whose sentences are `source` and `target`.
     pub(super) fn of(
         &self,
         direction: &str,
-        pair: &SentencePair,
+        [source, target]: [&[u32]; 2],
         example: &Example,
         vocabulary: &dyn Vocabulary,
     ) -> Vec<Vec<(u32, f32)>> {
-        let text = vocabulary.decode(&pair.source);
-        let Some(hints) = self.lexicon.hints(direction, &text, vocabulary) else {
+        let text = vocabulary.decode(source);
+        let Some(hints) = self.hints(direction, &text, vocabulary) else {
             return Vec::new();
         };
-        let given = example.labels.len() - pair.target.len() - 1;
-        let before = (0..=pair.target.len()).map(|n| hints.after(&pair.target[..n], &self.begins));
+        let given = example.labels.len() - target.len() - 1;
+        let before = (0..=target.len()).map(|n| hints.after(&target[..n], &self.begins));
         std::iter::repeat_n(Vec::new(), given).chain(before).collect()
     }
 
@@ -65,6 +70,16 @@ impl Favoured {
     pub(super) fn write(&self, dir: &Path) -> Result<()> {
         Ok(Edit::open(dir)?.commit_lexicon(Some(&self.lexicon))?)
     }
+}
+
+/// The lexicon of the model in `dir`.
+pub(super) fn load_lexicon(dir: &Path) -> Result<Lexicon> {
+    let files = Files::Folder(dir.into());
+    files.lexicon(&files.register()?)?.ok_or_else(|| {
+        let reason =
+            "`lexicon_from` names a model without a lexicon: `dragoman model lexicon` makes one";
+        Error::Config { path: dir.into(), reason: reason.into() }
+    })
 }
 
 impl FavouredBatch {

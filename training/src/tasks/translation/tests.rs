@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use candle::Device;
 use dragoman_core::{
     config::{MoeConfig, TranslationConfig},
     context::Context,
@@ -16,7 +17,10 @@ use dragoman_data::{
 };
 
 use super::{favoured::FavouredBatch, *};
-use crate::task::{ExportNote, Task};
+use crate::{
+    evaluate::TestSet,
+    task::{ExpertLoad, ExportNote, Task},
+};
 
 fn task(dir: &Path) -> anyhow::Result<TranslationTask> {
     let path = dir.join("en-de.tsv");
@@ -234,5 +238,31 @@ fn a_lexicon_favours_the_tokens_that_the_search_would() -> anyhow::Result<()> {
     task.write_model(&written, &ExportNote { step: 1, evaluation: None })?;
     let files = Files::Folder(written);
     assert_eq!(files.lexicon(&files.register()?)?, Some(lexicon));
+
+    // Development sets are translated and weighed with it, and experts of the model learn with it.
+    let texts = |text: &str| vec![text.to_owned()];
+    let set = TestSet {
+        name: "dev".into(),
+        pair: "en-de".parse()?,
+        sources: texts("a dog"),
+        references: texts("Hund"),
+    };
+    let weight = task.model.output_weight();
+    weight.set(&(weight.tensor()? * 0.0)?)?; // without a bonus, all tokens are alike
+    let judged = |task: &TranslationTask| -> anyhow::Result<(bool, f64)> {
+        let load = &mut ExpertLoad::default();
+        let found = task.translate(&task.model, &set.sources, &set.pair, load)?;
+        Ok((found[0].contains("Hund"), task.nats_per_character(&task.model, &set)?))
+    };
+    let (found, nats) = judged(&task)?;
+    let loaded = files.load_translation(&Device::Cpu)?;
+    let directions = [("en".to_owned(), "de".to_owned())];
+    let expert =
+        TranslationTask::of_expert(&task.config, loaded, "pair.en-de", &directions, &paths)?;
+    assert!(expert.favoured.is_some());
+    task.favoured = None;
+    let (found_without, nats_without) = judged(&task)?;
+    assert!(found && !found_without, "with: {found}, without: {found_without}");
+    assert!(nats < nats_without, "{nats} with, {nats_without} without");
     Ok(())
 }

@@ -1,9 +1,6 @@
 //! `dragoman model lexicon`
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -104,35 +101,11 @@ impl Lexicon {
     fn count(&self, pair: &LanguagePair) -> anyhow::Result<Counter> {
         let mut counter = Counter::default();
         for pattern in &self.data {
-            let Some(corpus) = corpus(pattern, pair) else { continue };
-            let is_reversed = corpus.source != pair.source;
-            for line in corpus.lines()? {
-                let Ok(found) = line?.pair else { continue }; // `data stats` names them
-                match is_reversed {
-                    false => counter.add(&found.source, &found.target),
-                    true => counter.add(&found.target, &found.source),
-                }
+            if let Some(corpus) = Corpus::of_pair(pattern, &pair.source, &pair.target) {
+                let pairs = corpus.pairs_from(&pair.source)?;
+                pairs.iter().for_each(|(source, target)| counter.add(source, target));
             }
         }
         Ok(counter)
-    }
-}
-
-/// The corpus of `pair` or its reverse that `pattern` names, if there is one.
-fn corpus(pattern: &str, pair: &LanguagePair) -> Option<Corpus> {
-    let both = [pair.clone(), pair.reversed()];
-    if pattern.contains("{pair}") {
-        let path =
-            |pair: &LanguagePair| PathBuf::from(pattern.replace("{pair}", &pair.to_string()));
-        let found = both.iter().find(|pair| path(pair).exists())?;
-        return Some(Corpus::new(path(found), &found.source, &found.target));
-    }
-    let is_of = |corpus: &Corpus| {
-        both.iter().any(|pair| corpus.source == pair.source && corpus.target == pair.target)
-    };
-    let path = Path::new(pattern);
-    match Corpus::from_name(path) {
-        Ok(corpus) => Some(corpus).filter(is_of),
-        Err(_) => Corpus::table(path).ok()?.into_iter().find(is_of),
     }
 }
