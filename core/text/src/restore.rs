@@ -80,7 +80,7 @@ fn copy_final_in_quotes(source: &str, translation: &str, target: &str) -> String
 
 /// `text` without the marks at its end that close a quotation.
 fn within_quotes(text: &str) -> &str {
-    let bare = text.trim_end_matches(|c| matches!(c, '"' | '“' | '”' | '»' | '«'));
+    let bare = text.trim_end_matches(['"', '“', '”', '»', '«']);
     if bare.len() < text.len() { bare.trim_end() } else { text }
 }
 

@@ -75,8 +75,7 @@ fn closing_marks(before: &str, after: &str) -> usize {
         '"' => count('"') % 2 == 1,
         _ => return 0,
     };
-    let behind = after[mark.len_utf8()..]
-        .trim_start_matches(|c: char| matches!(c, ')' | '.' | ',' | '!' | '?'));
+    let behind = after[mark.len_utf8()..].trim_start_matches([')', '.', ',', '!', '?']);
     let rest = behind.trim_start();
     let stands_apart = rest.is_empty() || rest.len() < behind.len();
     if is_open && stands_apart { after.len() - rest.len() } else { 0 }
