@@ -197,19 +197,27 @@ pub(crate) fn is_label(text: &str, language: &str) -> bool {
     places.len() <= MAX_LABEL && !text.contains(char::is_lowercase) && places.iter().any(is_word)
 }
 
-/// Whether more than [`MAX_MARKS`] of the same final mark stand in a row.
+/// Whether `text` ends in more than [`MAX_MARKS`] of the same mark. What is left out there, the translation gets
+/// from the source ([`crate::restore`]).
 fn has_long_run(text: &str) -> bool {
-    with_runs(text).any(|(_, run)| run > MAX_MARKS)
+    with_runs(final_marks(text)).any(|(_, run)| run > MAX_MARKS)
 }
 
 fn with_short_runs(text: &str) -> String {
-    with_runs(text).filter(|(_, run)| *run <= MAX_MARKS).map(|(c, _)| c).collect()
+    let marks = final_marks(text);
+    let short = with_runs(marks).filter(|(_, run)| *run <= MAX_MARKS).map(|(c, _)| c);
+    text[..text.len() - marks.len()].chars().chain(short).collect()
 }
 
-/// The characters of `text`, and which one in a run of a final mark each is.
-fn with_runs(text: &str) -> impl Iterator<Item = (char, usize)> {
-    text.chars().scan((' ', 0), |(last, run), c| {
-        *run = if c == *last && matches!(c, '!' | '?') { *run + 1 } else { 1 };
+/// The marks that `text` ends in.
+fn final_marks(text: &str) -> &str {
+    &text[text.trim_end_matches(['!', '?']).len()..]
+}
+
+/// The characters of `marks`, and which one in a run of the same each is.
+fn with_runs(marks: &str) -> impl Iterator<Item = (char, usize)> {
+    marks.chars().scan((' ', 0), |(last, run), c| {
+        *run = if c == *last { *run + 1 } else { 1 };
         *last = c;
         Some((c, *run))
     })

@@ -113,6 +113,7 @@ static RECOGNISERS: &[&dyn Recogniser] = &[
     &placeholders::Sections,
     &placeholders::TABLE,
     &markdown::Definitions,
+    &markdown::Images,
     &markdown::Links,
     &markdown::TABLE,
     &markdown::Emphasis,

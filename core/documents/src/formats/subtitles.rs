@@ -65,7 +65,8 @@ fn add_cue(source: &str, cue: &Cue, end: &'static str, blocks: &mut Vec<Block>) 
     let lines = &cue.lines;
     let mut first = 0;
     while first < lines.len() {
-        let next = (first + 1..lines.len()).find(|&line| starts_anew(source, &lines[line]));
+        let next = (first + 1..lines.len())
+            .find(|&line| starts_anew(source, &lines[line]) || is_sound(source, &lines[line - 1]));
         let last = next.unwrap_or(lines.len());
         let mut builder = Builder::new(source, str::to_owned, false);
         for (number, line) in lines[first..last].iter().enumerate() {
@@ -85,4 +86,11 @@ fn add_cue(source: &str, cue: &Cue, end: &'static str, blocks: &mut Vec<Block>) 
 /// Whether a line is of another person, or no speech.
 fn starts_anew(source: &str, line: &Range<usize>) -> bool {
     source[line.clone()].trim_start().starts_with(['-', '–', '—', '♪', '['])
+}
+
+/// Whether a line says what is heard, and nothing else.
+fn is_sound(source: &str, line: &Range<usize>) -> bool {
+    let line = source[line.clone()].trim();
+    let is_in = |open: char, close: char| line.starts_with(open) && line.ends_with(close);
+    is_in('[', ']') || is_in('(', ')')
 }

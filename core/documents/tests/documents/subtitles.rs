@@ -18,6 +18,15 @@ fn a_cue_keeps_its_times_and_its_lines() {
 }
 
 #[test]
+fn what_is_heard_is_no_part_of_what_is_said() {
+    let source = "1\n00:00:01,000 --> 00:00:02,500\n[door slams]\nWe have to leave before\nthe rain starts.\n";
+    assert_eq!(
+        asked("a.srt", source.as_bytes()),
+        ["[door slams]", "We have to leave before the rain starts."]
+    );
+}
+
+#[test]
 fn a_sentence_across_cues_is_one_and_stays_in_its_cues() {
     let cue = |number: usize, text: &str| {
         format!("{number}\n00:00:0{number},000 --> 00:00:0{number},900\n{text}\n\n")

@@ -18,6 +18,7 @@ pub(super) fn is_plain(text: &str, language: &str) -> bool {
         && !text.starts_with([':', '.', '-', '(', ';', '!'])
         && !text.as_bytes().windows(3).any(is_glued)
         && !text.contains(": \"")
+        && !text.contains(" » ")
         && !has_kebab(text)
 }
 

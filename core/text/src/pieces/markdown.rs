@@ -27,10 +27,11 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             r"(?m)^\[\^?[^\[\]\n]+\]:[ \t]*|[ \t]#{1,6}[ \t]*$|^[ \t]{0,3}(?:[-*_=][ \t]{0,2}){3,200}$",
         ),
         pattern(Kind::Markdown, Noun, r"!?\[\[[^\[\]\n]+\]\]"),
-        pattern(
+        when(
             Kind::Markdown,
             Point,
             r"\[\^[^\[\]\s]+\]|!\[[^\[\]\n]*\](?:\([^()\n]*\)|\[[^\[\]\n]*\])",
+            |text, at| (!stands_alone(text, &at)).then_some(at),
         ),
         when(Kind::Column, Cut, r"\t+| {3,200}", |text, at| {
             // Blanks at the ends of a line are layout anyway.
@@ -61,6 +62,38 @@ impl Recogniser for Definitions {
     }
 }
 
+/// Images that stand alone in their lines: what they show and their titles are prose. Within a sentence, they
+/// stay as they are.
+pub(super) struct Images;
+
+static IMAGE: LazyLock<Regex> = LazyLock::new(|| {
+    let regex = r#"(?m)^[ \t>]*(!\[)([^\[\]\n]*\pL[^\[\]\n]*)\]\([^()\s]+(?:[ \t]+"([^"\n]*)")?\)[ \t\r]*$"#;
+    Regex::new(regex).expect("it is valid")
+});
+
+/// Whether the image at `at` is one of [`Images`].
+fn stands_alone(text: &str, at: &Range<usize>) -> bool {
+    let start = text[..at.start].rfind('\n').map_or(0, |end| end + 1);
+    let end = text[at.end..].find('\n').map_or(text.len(), |length| at.end + length);
+    IMAGE.is_match(&text[start..end])
+}
+
+impl Recogniser for Images {
+    fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
+        for found in IMAGE.captures_iter(text.text) {
+            let [Some(mark), Some(shown), title] = [1, 2, 3].map(|group| found.get(group)) else {
+                continue;
+            };
+            let end = found.get_match().end();
+            let target = shown.end()..title.map_or(end, |title| title.start());
+            let rest = title.map(|title| title.end()..end);
+            for at in [mark.range(), target].into_iter().chain(rest) {
+                pieces.push(Piece { at, kind: Kind::Markdown, carry: Carry::Cut });
+            }
+        }
+    }
+}
+
 /// Links: their text is prose, their target is not.
 pub(super) struct Links;
 
@@ -73,6 +106,9 @@ impl Recogniser for Links {
     fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
         for link in LINK.captures_iter(text.text) {
             let (whole, Some(label)) = (link.get_match().range(), link.get(1)) else { continue };
+            if text.text[..whole.start].ends_with('!') && stands_alone(text.text, &whole) {
+                continue; // an image
+            }
             let mut add = |at, role| {
                 pieces.push(Piece { at, kind: Kind::Markdown, carry: Carry::Inline(role) });
             };
@@ -149,7 +185,7 @@ fn emphasis(line: &str, start: usize, pieces: &mut Vec<Piece>) {
     }
 }
 
-/// Tables: the bars of lines that have two or more.
+/// Tables: the bars of lines that have two or more. Menus: bars and arrows between blanks.
 pub(super) struct Tables;
 
 impl Recogniser for Tables {
@@ -158,15 +194,29 @@ impl Recogniser for Tables {
         for line in text.text.split_inclusive('\n') {
             let bars: Vec<usize> = line.match_indices('|').map(|(at, _)| at).collect();
             let is_row = bars.len() > 1 || line.trim().starts_with('|');
-            if is_row {
-                for at in bars {
-                    let at = start + at..start + at + 1;
-                    pieces.push(Piece { at, kind: Kind::Markdown, carry: Carry::Cut });
-                }
+            let marks = match is_row {
+                true => bars.into_iter().map(|at| at..at + 1).collect(),
+                false => of_menu(line),
+            };
+            for at in marks {
+                let at = start + at.start..start + at.end;
+                pieces.push(Piece { at, kind: Kind::Markdown, carry: Carry::Cut });
             }
             start += line.len();
         }
     }
+}
+
+/// The marks between the entries of a menu: `Home | About`, `Home » News`.
+fn of_menu(line: &str) -> Vec<Range<usize>> {
+    let marks = |mark: &'static str| {
+        let found = line.match_indices(mark).map(|(at, mark)| at..at + mark.len());
+        found.filter(|at| line[..at.start].ends_with(' ') && line[at.end..].starts_with(' '))
+    };
+    // `P(A | B)`, and French quotations
+    let bars = marks("|").filter(|at| !line[..at.start].contains(['(', '{', '=']));
+    let arrows = ["»", "›", "→"].into_iter().flat_map(marks);
+    bars.chain(arrows.filter(|_| !line.contains(['«', '‹']))).collect()
 }
 
 #[cfg(test)]
@@ -175,6 +225,17 @@ mod tests {
 
     fn pieces(text: &str) -> Vec<&str> {
         find(text, "en").into_iter().map(|piece| &text[piece.at]).collect()
+    }
+
+    #[test]
+    fn what_images_show_is_prose_where_they_stand_alone() {
+        assert_eq!(pieces("![A cat](cat.png)"), ["![", "](cat.png)"]);
+        assert_eq!(
+            pieces("Text\n> ![A cat](cat.png \"My cat\")\n"),
+            ["> ", "![", "](cat.png \"", "\")"]
+        );
+        assert_eq!(pieces("See ![A cat](cat.png) now"), ["![A cat](cat.png)"]);
+        assert_eq!(pieces("![](cat.png)"), ["![](cat.png)"]);
     }
 
     #[test]
@@ -189,6 +250,9 @@ mod tests {
         assert!(pieces("M. Dupont vient.").is_empty());
         assert_eq!(pieces("| One | two |"), ["|", "|", "|"]);
         assert_eq!(pieces("See the note[^1] there"), ["[^1]"]);
+        assert_eq!(pieces("Home | About us"), ["|"]);
+        assert_eq!(pieces("Home » About us"), ["»"]);
+        assert!(!pieces("« Oui » dit-il").contains(&"»"));
         assert_eq!(
             pieces("[guide]: https://example.org \"The guide\"\nText"),
             ["[guide]: https://example.org \"", "\""]
