@@ -15,6 +15,7 @@ fn every_command_explains_itself() -> Result<()> {
         "data",
         "data fetch",
         "data stats",
+        "data distil",
         "data pack",
         "model",
         "model export",
