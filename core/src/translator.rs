@@ -22,7 +22,7 @@ use crate::{
     register::{ExpertEntry, Register, RowRoute, Step},
     retrieval::{Datastore, Retrieval, Section},
     translate::{Hypothesis, Translate, Translation, TranslationJob, Wanted},
-    vocabulary::{Frame, Side, Vocabulary, begin_words},
+    vocabulary::{Frame, Side, Vocabulary, word_beginnings},
 };
 
 mod pieces;
@@ -114,15 +114,13 @@ impl Translator {
     pub fn of_loaded(loaded: Loaded, options: TranslatorOptions) -> Result<Self> {
         let Loaded { model, register, vocabulary, lexicon, .. } = loaded;
         let translator = Self::new(model, register, vocabulary, options)?;
-        Ok(match lexicon {
-            Some(lexicon) => translator.with_lexicon(lexicon),
-            None => translator,
-        })
+        let Some(lexicon) = lexicon else { return Ok(translator) };
+        Ok(translator.with_lexicon(lexicon))
     }
 
     /// The same with a lexicon in place of its own.
     pub fn with_lexicon(self, lexicon: Lexicon) -> Self {
-        let begins = begin_words(&*self.vocabulary);
+        let begins = word_beginnings(&*self.vocabulary);
         Self { lexicon: Some(lexicon), begins, ..self }
     }
 

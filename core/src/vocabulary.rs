@@ -111,7 +111,7 @@ pub trait Vocabulary: Debug + Send + Sync {
 }
 
 /// Whether each token begins a word, or is none of a word.
-pub fn begin_words(vocabulary: &dyn Vocabulary) -> Vec<bool> {
+pub fn word_beginnings(vocabulary: &dyn Vocabulary) -> Vec<bool> {
     (0..vocabulary.size() as u32).map(|id| begins_word(vocabulary, id)).collect()
 }
 

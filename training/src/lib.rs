@@ -49,10 +49,10 @@ pub mod recorder;
 pub mod trainer;
 pub mod recommendation;
 pub mod tasks;
+pub mod taught;
 pub mod experts;
 pub mod calibrate;
 pub mod lexicon;
-pub mod taught;
 
 pub use error::{Error, Result};
 pub use tasks::translation;

@@ -26,8 +26,6 @@ use dragoman_core::{
 
 use crate::{Result, task::Figures};
 
-use composite::matmul_t;
-
 pub use bonuses::Bonuses;
 pub use shortlist::Shortlist;
 

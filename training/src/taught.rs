@@ -54,6 +54,7 @@ pub struct Taught {
 /// What is known of a sentence, as a line of the unfinished file.
 #[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
 struct Row {
+    source: String,
     /// Its target; none if nothing is kept.
     target: Option<String>,
     best: f64,
@@ -61,42 +62,41 @@ struct Row {
 }
 
 impl TaughtCorpus<'_> {
-    /// Writes the corpus; `translate` gives the hypotheses of each text, best first.
-    ///
-    /// A run that was stopped goes on where it was.
+    /// Writes the corpus; `translate` gives the hypotheses of each text, best first, or nothing when it is to
+    /// stop. Then nothing comes of it yet, and the next run goes on where this one was.
     ///
     /// # Errors
     /// Fails when `translate` does, when the file cannot be written, and when one is there of other settings.
     pub fn write(
         &self,
-        mut translate: impl FnMut(&[&str]) -> Result<Vec<Vec<String>>>,
-    ) -> Result<Taught> {
+        mut translate: impl FnMut(&[&str]) -> Result<Option<Vec<Vec<String>>>>,
+    ) -> Result<Option<Taught>> {
         let part = self.out.with_extension("part.jsonl");
         let mut rows = self.begun(&part)?;
         let mut file = fs::OpenOptions::new().append(true).open(&part)?;
         while rows.len() < self.pairs.len() {
             let next = &self.pairs[rows.len()..self.pairs.len().min(rows.len() + TOGETHER)];
             let sources: Vec<&str> = next.iter().map(|(source, _)| source.as_str()).collect();
-            let found = translate(&sources)?;
-            let new = found.into_iter().zip(next).map(|(found, (_, own))| self.row(found, own));
-            let new: Vec<Row> = new.collect();
+            let Some(found) = translate(&sources)? else { return Ok(None) };
+            let new: Vec<Row> =
+                found.into_iter().zip(next).map(|(found, pair)| self.row(found, pair)).collect();
             let lines = new.iter().map(|row| Ok(serde_json::to_string(row)? + "\n"));
             file.write_all(lines.collect::<Result<String>>()?.as_bytes())?;
             rows.extend(new);
         }
         let mut table = String::new();
         let mut taught = Taught { sentences: rows.len(), ..Taught::default() };
-        for ((source, _), row) in self.pairs.iter().zip(&rows) {
+        for row in &rows {
             let scores = [row.best, row.nearest].map(|score| score / rows.len() as f64);
             taught.scores = [0, 1].map(|i| taught.scores[i] + scores[i]);
             if let Some(target) = &row.target {
-                table += &format!("{}\t{target}\n", cell(source));
+                table += &format!("{}\t{target}\n", cell(&row.source));
                 taught.kept += 1;
             }
         }
         fs::write(&self.out, table)?;
         fs::remove_file(&part)?;
-        Ok(taught)
+        Ok(Some(taught))
     }
 
     /// The rows of the unfinished file `part`, which is there afterwards.
@@ -117,12 +117,20 @@ impl TaughtCorpus<'_> {
         let mut reader = std::io::BufReader::new(fs::File::open(part)?);
         let mut line = String::new();
         while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
-            if whole == 0 && line != settings {
-                let reason = "was begun with other settings; remove it to begin anew".into();
+            let is_same = match whole {
+                0 => line == settings,
+                _ => {
+                    let row: Row = serde_json::from_str(&line)?;
+                    let pair = self.pairs.get(rows.len());
+                    let is_same = pair.is_some_and(|(source, _)| *source == row.source);
+                    rows.push(row);
+                    is_same
+                }
+            };
+            if !is_same {
+                let reason =
+                    "was begun with other settings or sentences; remove it to begin anew".into();
                 return Err(Error::Config { path: part.into(), reason });
-            }
-            if whole > 0 {
-                rows.push(serde_json::from_str(&line)?);
             }
             whole += line.len() as u64;
             line.clear();
@@ -134,7 +142,7 @@ impl TaughtCorpus<'_> {
         Ok(rows)
     }
 
-    fn row(&self, found: Vec<String>, own: &str) -> Row {
+    fn row(&self, found: Vec<String>, (source, own): &(String, String)) -> Row {
         let scored =
             found.into_iter().map(|text| (Chrf::plus_plus().sentence_score(&text, own), text));
         let scored: Vec<(f64, String)> = scored.collect();
@@ -147,7 +155,7 @@ impl TaughtCorpus<'_> {
             Keep::Nearest(least) => (score >= least).then_some(text),
         };
         let target = target.map(|text| cell(&text)).filter(|text| !text.is_empty());
-        Row { target, best, nearest: score }
+        Row { source: source.clone(), target, best, nearest: score }
     }
 }
 
@@ -171,9 +179,9 @@ fn cell(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn hypotheses(texts: &[&str]) -> Vec<Vec<String>> {
+    fn hypotheses(texts: &[&str]) -> Result<Option<Vec<Vec<String>>>> {
         let of = |text: &&str| vec![format!("{text} x"), (*text).to_owned(), "zz".to_owned()];
-        texts.iter().map(of).collect()
+        Ok(Some(texts.iter().map(of).collect()))
     }
 
     #[test]
@@ -187,12 +195,12 @@ mod tests {
             out: dir.path().join("en-de.tsv"),
             settings: serde_json::Value::Null,
         };
-        let taught = corpus.write(|texts| Ok(hypotheses(texts)))?;
+        let taught = corpus.write(hypotheses)?.expect("it ends");
         assert_eq!((taught.sentences, taught.kept), (2, 1));
         assert!(taught.scores[0] < taught.scores[1], "{taught:?}");
         assert_eq!(fs::read_to_string(&corpus.out)?, "a house\ta house\n");
         corpus.keep = Keep::Best;
-        assert_eq!(corpus.write(|texts| Ok(hypotheses(texts)))?.kept, 2);
+        assert_eq!(corpus.write(hypotheses)?.expect("it ends").kept, 2);
         let table = fs::read_to_string(&corpus.out)?;
         assert_eq!(table, "a house\ta house x\none two\tone two x\n");
         Ok(())
@@ -209,22 +217,21 @@ mod tests {
             out: dir.path().join(name),
             settings: settings.into(),
         };
-        let whole = corpus("whole.tsv", 1).write(|texts| Ok(hypotheses(texts)))?;
-        let stop = || Error::Translate("stopped".into());
+        let whole = corpus("whole.tsv", 1).write(hypotheses)?;
         let stopped = |texts: &[&str]| match texts[0] {
-            "text 512" => Err(stop()),
-            _ => Ok(hypotheses(texts)),
+            "text 512" => Ok(None),
+            _ => hypotheses(texts),
         };
-        assert!(corpus("en-de.tsv", 1).write(stopped).is_err());
+        assert_eq!(corpus("en-de.tsv", 1).write(stopped)?, None);
         let part = dir.path().join("en-de.part.jsonl");
         let begun = fs::read_to_string(&part)?;
         fs::write(&part, format!("{begun}{{\"target\": \"te"))?;
-        let error = corpus("en-de.tsv", 2).write(|_| Err(stop())).expect_err("other settings");
+        let error = corpus("en-de.tsv", 2).write(|_| Ok(None)).expect_err("other settings");
         assert!(error.to_string().contains("remove it to begin anew"), "{error}");
         let mut asked = 0;
         let taught = corpus("en-de.tsv", 1).write(|texts| {
             asked += texts.len();
-            Ok(hypotheses(texts))
+            hypotheses(texts)
         })?;
         assert_eq!((asked, taught), (600 - 512, whole));
         let read = |name: &str| fs::read_to_string(dir.path().join(name));

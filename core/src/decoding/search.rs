@@ -3,6 +3,7 @@
 //! The rows of a step are the live hypotheses of all sentences. Nothing is padded, and no
 //! sentence sees another: what comes out does not depend on what stands beside it.
 
+mod config;
 mod finished;
 mod likeliest;
 
@@ -21,7 +22,6 @@ use super::{
 use crate::{
     Error, Result,
     cache::StepRows,
-    config::Stopping,
     context::Context,
     kernels::softmax::LogitRows,
     ops,
@@ -30,20 +30,7 @@ use crate::{
     vocabulary::Outputs,
 };
 
-/// How hypotheses are searched.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SearchConfig {
-    /// Hypotheses kept per sentence; 1 is greedy search.
-    pub beam_size: usize,
-    /// Exponent `α` of the length in the score `Σ log p / length^α`.
-    pub length_penalty: f32,
-    /// A target has at most `max_ratio · source + max_extra` tokens.
-    pub max_ratio: f32,
-    /// See `max_ratio`.
-    pub max_extra: usize,
-    /// When the beam of a sentence ends.
-    pub stopping: Stopping,
-}
+pub use config::SearchConfig;
 
 /// The sentences to search, in the order of their sources.
 #[derive(Debug, Clone, Copy)]
@@ -54,24 +41,6 @@ pub struct Sentences<'a> {
     pub starts: &'a [Vec<u32>],
     /// Which tokens it may choose.
     pub outputs: &'a Outputs,
-}
-
-impl SearchConfig {
-    /// Greedy search.
-    pub fn greedy() -> Self {
-        Self {
-            beam_size: 1,
-            length_penalty: 1.0,
-            max_ratio: 2.0,
-            max_extra: 12,
-            stopping: Stopping::default(),
-        }
-    }
-
-    fn max_length(&self, source: usize, max_positions: usize) -> usize {
-        let length = (source as f32 * self.max_ratio) as usize + self.max_extra;
-        length.min(max_positions - 1)
-    }
 }
 
 /// What else decides beside the model.

@@ -24,6 +24,7 @@ use dragoman_data::{
     corpus::Corpus,
     pack::{PackConfig, pack},
 };
+use serde_json::json;
 
 use super::{measure::Measure, prune::usage, quantise::too_bad, scores};
 use crate::{
@@ -33,6 +34,7 @@ use crate::{
     control::{Control, Ended},
     evaluate::TestSet,
     schedule::Schedule,
+    taught::{Keep, TaughtCorpus},
     translation::{DevConfig, DevSet, RunPaths, TrainConfig, load_test_sets, train},
 };
 
@@ -189,29 +191,37 @@ fn taught_corpus(
     if sources.is_empty() {
         return Err(refuse("nothing to learn from: name a corpus with `--data FILE`"));
     }
-    let mut lines = String::new();
-    for texts in sources.chunks(TOGETHER) {
-        if control.is_stopped() {
-            return Ok(false);
-        }
-        let job = |text: &String| TranslationJob {
-            source: route.source.clone(),
-            target: route.target.clone(),
-            domains: domains.to_vec(),
-            text: text.clone(),
-            num_hypotheses: 1,
-            trace: false,
-            wanted: Default::default(),
-        };
-        let jobs: Vec<TranslationJob> = texts.iter().map(job).collect();
-        for (text, found) in texts.iter().zip(teacher.translate(&jobs)?) {
-            let cell = |text: &str| text.replace(['\t', '\n', '\r'], " ");
-            let said = &found.hypotheses[0].text;
-            lines += &format!("{}\t{}\n", cell(text), cell(said));
-        }
-    }
     let path = work.join(format!("{}-{}.taught.tsv", route.source, route.target));
-    fs_err::write(&path, lines)?;
+    let corpus = TaughtCorpus {
+        pairs: &sources.into_iter().map(|source| (source, String::new())).collect::<Vec<_>>(),
+        keep: Keep::Best,
+        out: path.clone(),
+        settings: json!({ "route": request.route, "model": teacher.register() }),
+    };
+    let job = |text: &&str| TranslationJob {
+        source: route.source.clone(),
+        target: route.target.clone(),
+        domains: domains.to_vec(),
+        text: (*text).to_owned(),
+        num_hypotheses: 1,
+        trace: false,
+        wanted: Default::default(),
+    };
+    let taught = corpus.write(|texts| {
+        let mut found = Vec::new();
+        for texts in texts.chunks(TOGETHER) {
+            if control.is_stopped() {
+                return Ok(None);
+            }
+            let jobs: Vec<TranslationJob> = texts.iter().map(job).collect();
+            let answers = teacher.translate(&jobs)?.into_iter();
+            found.extend(answers.map(|answer| vec![answer.hypotheses[0].text.clone()]));
+        }
+        Ok(Some(found))
+    })?;
+    if taught.is_none() {
+        return Ok(false);
+    }
     let Some(tokenizer) = teacher.vocabulary().tokenizer() else {
         let reason = "only a model with a tokenizer of this suite can teach another";
         return Err(Error::Expert(reason.into()));

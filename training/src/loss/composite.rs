@@ -19,7 +19,6 @@ impl OutputLoss {
         let columns = Tensor::new(columns, device)?; // (N,)
         let counts = |label: &u32| if *label == IGNORED { 0.0 } else { 1.0 };
         let weights: Vec<f32> = labels.iter().map(counts).collect();
-        let labels = weights.iter().map(|&weight| f64::from(weight)).sum();
         let weights = Tensor::new(weights, device)?; // (N,)
 
         let logits = matmul_t(hidden, &weight, self.precision)?; // (N, V')
@@ -39,25 +38,37 @@ impl OutputLoss {
                 (logits + added.narrow(1, first as usize, width)?)?
             }
         };
-        let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-        let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
-        let smooth = log_probs.mean(D::Minus1)?.neg()?; // (N,)
-        let epsilon = f64::from(self.label_smoothing);
-        let loss = ((&nll * (1.0 - epsilon))? + (smooth * epsilon)?)?;
-        let loss = (loss * &weights)?.sum_all()?;
-
-        let correct = logits.argmax(D::Minus1)?.eq(&columns)?.to_dtype(DType::F32)?;
-        let sum = |tensor: Tensor| -> Result<f64> {
-            Ok(f64::from((tensor.detach() * &weights)?.sum_all()?.to_scalar::<f32>()?))
-        };
-        let sums = LossSums {
-            labels,
-            loss: f64::from(loss.to_scalar::<f32>()?),
-            nll: sum(nll)?,
-            correct: sum(correct)?,
-        };
+        let (loss, sums) = smoothed(&logits, &columns, &weights, self.label_smoothing)?;
         Ok(((loss * f64::from(self.scale))?, sums))
     }
+}
+
+/// The label-smoothed loss of `logits` `(N, V)` as a scalar, for the labels `columns` `(N,)` that count as much as
+/// `weights` `(N,)` say.
+pub(super) fn smoothed(
+    logits: &Tensor,
+    columns: &Tensor,
+    weights: &Tensor,
+    label_smoothing: f32,
+) -> Result<(Tensor, LossSums)> {
+    let log_probs = candle_nn::ops::log_softmax(logits, D::Minus1)?;
+    let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
+    let smooth = log_probs.mean(D::Minus1)?.neg()?; // (N,)
+    let epsilon = f64::from(label_smoothing);
+    let loss = ((&nll * (1.0 - epsilon))? + (smooth * epsilon)?)?;
+    let loss = (loss * weights)?.sum_all()?;
+
+    let correct = logits.argmax(D::Minus1)?.eq(columns)?.to_dtype(DType::F32)?;
+    let sum = |tensor: Tensor| -> Result<f64> {
+        Ok(f64::from((tensor.detach() * weights)?.sum_all()?.to_scalar::<f32>()?))
+    };
+    let sums = LossSums {
+        labels: weights.to_vec1::<f32>()?.into_iter().map(f64::from).sum(),
+        loss: f64::from(loss.to_scalar::<f32>()?),
+        nll: sum(nll)?,
+        correct: sum(correct)?,
+    };
+    Ok((loss, sums))
 }
 
 /// `xs · wᵀ` for `xs` `(N, K)` and `w` `(M, K)`.

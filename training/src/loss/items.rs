@@ -3,14 +3,17 @@
 //! For hidden states `h` `(N, D)`, item vectors `W` `(V, D)`, labels and weights, with `p =
 //! softmax(h · Wᵀ)`, the loss is `Σₙ weightₙ · (−log pₙ[labelₙ])`, and never are all logits held.
 
-use candle::{CpuStorage, CustomOp2, D, Layout, Shape, Tensor};
+use candle::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use dragoman_core::kernels::{
     cross_entropy::CrossEntropy,
     matmul::{Epilogue, Precision, matmul_nn, matmul_nt, matmul_tn},
     softmax::LogitRows,
 };
 
-use super::{CHUNK, LossSums, matmul_t};
+use super::{
+    CHUNK, LossSums,
+    composite::{matmul_t, smoothed},
+};
 use crate::{Result, loss::with_values};
 
 /// How the items are scored.
@@ -173,22 +176,7 @@ impl ItemLoss {
             }
             None => logits,
         };
-        let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-        let nll = log_probs.gather(&columns.unsqueeze(1)?, 1)?.squeeze(1)?.neg()?; // (N,)
-        let smooth = log_probs.mean(D::Minus1)?.neg()?; // (N,)
-        let epsilon = f64::from(self.label_smoothing);
-        let loss = ((&nll * (1.0 - epsilon))? + (smooth * epsilon)?)?;
-        let loss = (loss * &weights)?.sum_all()?;
-        let correct = logits.argmax(D::Minus1)?.eq(&columns)?.to_dtype(candle::DType::F32)?;
-        let sum = |tensor: Tensor| -> Result<f64> {
-            Ok(f64::from((tensor.detach() * &weights)?.sum_all()?.to_scalar::<f32>()?))
-        };
-        let sums = LossSums {
-            labels: labels.weights.iter().map(|&weight| f64::from(weight)).sum(),
-            loss: f64::from(loss.to_scalar::<f32>()?),
-            nll: sum(nll)?,
-            correct: sum(correct)?,
-        };
+        let (loss, sums) = smoothed(&logits, &columns, &weights, self.label_smoothing)?;
         Ok(((loss * f64::from(self.scale))?, sums))
     }
 }

@@ -213,9 +213,13 @@ fn of_menu(line: &str) -> Vec<Range<usize>> {
         let found = line.match_indices(mark).map(|(at, mark)| at..at + mark.len());
         found.filter(|at| line[..at.start].ends_with(' ') && line[at.end..].starts_with(' '))
     };
-    // `P(A | B)`, and French quotations
-    let bars = marks("|").filter(|at| !line[..at.start].contains(['(', '{', '=']));
-    let arrows = ["»", "›", "→"].into_iter().flat_map(marks);
+    let bars = marks("|").filter(|at| !line[..at.start].contains(['(', '{', '='])); // `P(A | B)`
+    // The end of a French quotation is before a small letter, or behind a mark.
+    let is_between_entries = |at: &Range<usize>| {
+        let is_end = line[..at.start].trim_end().ends_with(['.', ',', '!', '?', '…']);
+        !is_end && !line[at.end..].trim_start().starts_with(char::is_lowercase)
+    };
+    let arrows = ["»", "›"].into_iter().flat_map(marks).filter(is_between_entries);
     bars.chain(arrows.filter(|_| !line.contains(['«', '‹']))).collect()
 }
 
@@ -252,7 +256,9 @@ mod tests {
         assert_eq!(pieces("See the note[^1] there"), ["[^1]"]);
         assert_eq!(pieces("Home | About us"), ["|"]);
         assert_eq!(pieces("Home » About us"), ["»"]);
-        assert!(!pieces("« Oui » dit-il").contains(&"»"));
+        for text in ["« Oui » Elle part", "Je pars » puis il sort", "Je pars. » Puis il sort"] {
+            assert!(!pieces(text).contains(&"»"), "{text}");
+        }
         assert_eq!(
             pieces("[guide]: https://example.org \"The guide\"\nText"),
             ["[guide]: https://example.org \"", "\""]

@@ -35,7 +35,7 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
     /// A model directory whose lexicon gives its bonuses while the model learns, as it will in the
-    /// search; the model that is written has it, too. Development sets are translated without it.
+    /// search; the model that is written has it, too. Development sets are translated with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lexicon_from: Option<PathBuf>,
     /// For each expert that the model of `start_from` does not have, the one of which it begins as a

@@ -9,7 +9,7 @@ use dragoman_core::{
     directory::{Edit, Files},
     lexicon::Lexicon,
     models::translation::{Example, TranslationBatch},
-    vocabulary::{Vocabulary, begin_words},
+    vocabulary::{Vocabulary, word_beginnings},
 };
 
 use crate::{Error, Result, loss::Bonuses};
@@ -31,7 +31,7 @@ pub(crate) struct FavouredBatch {
 
 impl Favoured {
     pub(super) fn new(lexicon: Lexicon, vocabulary: &dyn Vocabulary) -> Self {
-        Self { lexicon, begins: begin_words(vocabulary) }
+        Self { lexicon, begins: word_beginnings(vocabulary) }
     }
 
     /// Whether each token begins a word.

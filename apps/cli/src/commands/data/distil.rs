@@ -77,7 +77,7 @@ impl Distil {
             keep: if self.best { Keep::Best } else { Keep::Nearest(self.min_score) },
             out: self.out.join(format!("{pair}.tsv")),
             settings: json!({
-                "data": self.data, "beam": self.beam, "model": translator.register().shared_sha256,
+                "data": self.data, "beam": self.beam, "model": translator.register(),
             }),
         };
         let request = TextRequest {
@@ -87,9 +87,11 @@ impl Distil {
         let taught = corpus.write(|texts| {
             let found = translate(translator, texts, &request);
             let found = found.map_err(|error| Error::Translate(error.to_string()))?;
-            Ok(found.into_iter().map(|translated| translated.texts).collect())
+            Ok(Some(found.into_iter().map(|translated| translated.texts).collect()))
         })?;
-        println!("{pair}: {taught}");
+        if let Some(taught) = taught {
+            println!("{pair}: {taught}");
+        }
         Ok(())
     }
 
