@@ -18,6 +18,7 @@ mod subtitles;
 mod signs;
 mod scripts;
 mod alone;
+mod names;
 mod common;
 mod units;
 mod english;
@@ -128,6 +129,7 @@ static RECOGNISERS: &[&dyn Recogniser] = &[
     &units::Units,
     &numbers::TABLE,
     &alone::Letters,
+    &names::TABLE,
     &expressions::TABLE,
     &pairs::Pairs,
     &signs::TABLE,

@@ -5,6 +5,7 @@
 
 mod english;
 mod german;
+mod times;
 
 use super::{
     Word,
@@ -67,55 +68,13 @@ pub(super) fn localised(
     {
         return localised;
     }
-    if let Some(time) = hours(text, before).filter(|_| matches!(languages.source, "fr" | "pt")) {
-        let is_own = matches!(languages.target, "fr" | "pt");
-        return match is_own {
-            true => Localised::default(),
-            false => {
-                Localised { seen: Some(time.clone()), written: Some(time), ..Localised::default() }
-            }
-        };
+    if let Some(localised) = times::localised(text, [before, behind], languages) {
+        return localised;
     }
     let has_unit = text.contains(|c: char| !is_inner(c));
     let separators = text.chars().filter(|c| is_inner(*c) && !c.is_ascii_digit()).count();
     let written = (has_unit || separators > 1).then(|| rewritten(text, languages)).flatten();
     Localised { written, ..Localised::default() }
-}
-
-/// The time that `text` is: `8h30`, and behind a word such as `à` also `17 h`, `9h`.
-fn hours(text: &str, before: &str) -> Option<String> {
-    const BEFORE: &[&str] = &[
-        "à",
-        "dès",
-        "vers",
-        "avant",
-        "après",
-        "entre",
-        "et",
-        "de",
-        "as",
-        "às",
-        "das",
-        "pelas",
-        "e",
-        "até",
-        "les",
-        "jusqu'à",
-        "jusqu’à",
-    ];
-    let spaces = [' ', '\u{a0}', '\u{202f}'];
-    let (digits, minutes) = text.split_once('h')?;
-    let (digits, minutes) = (digits.trim_end_matches(spaces), minutes.trim_start_matches(spaces));
-    let below = |text: &str, most: u32| text.parse().ok().filter(|number: &u32| *number <= most);
-    let hours = below(digits, 24).filter(|_| digits.len() < 3)?;
-    if minutes.len() == 2 {
-        return below(minutes, 59).map(|minutes| format!("{hours}:{minutes:02}"));
-    }
-    if !minutes.is_empty() {
-        return None;
-    }
-    let word = before.split_whitespace().next_back()?.to_lowercase();
-    BEFORE.contains(&word.as_str()).then(|| format!("{hours}:00"))
 }
 
 /// Whether a character may stand within a number.
@@ -319,14 +278,6 @@ mod tests {
             assert_eq!(written(text, source, target).as_deref(), wanted, "{text}");
         }
         assert_eq!(written("und/oder", "de", "en").as_deref(), Some("and/or"));
-        assert_eq!(hours("17 h", "entre ").as_deref(), Some("17:00"));
-        assert_eq!(hours("9h", "aberto das ").as_deref(), Some("9:00"));
-        assert_eq!(hours("8h30", "Rendez-vous : ").as_deref(), Some("8:30"));
-        assert_eq!(hours("8 h 05", "à ").as_deref(), Some("8:05"));
-        assert_eq!(hours("8h75", "à "), None);
-        assert_eq!(hours("8h305", "à "), None);
-        assert_eq!(hours("3 h", "pendant "), None);
-        assert_eq!(hours("30 h", "à "), None);
     }
 
     #[test]

@@ -13,16 +13,42 @@ static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(regex).expect("it is valid")
 });
 
+/// What a `<meta>` must be the name or property of, for its `content` to be prose: what search engines and other sites show.
+const METADATA: &[&str] =
+    &["description", "og:title", "og:description", "twitter:title", "twitter:description"];
+
+/// Types of `<input>` whose value is what is written on them.
+const BUTTONS: &[&str] = &["submit", "button", "reset"];
+
+/// Elements whose `label` readers see.
+const LABELLED: &[&str] = &["option", "optgroup", "track"];
+
 /// Where the values of attributes that readers see stand in `tag`, without their quotation marks.
 pub(super) fn prose(tag: &str) -> Vec<Range<usize>> {
-    let value = |found: regex::Captures<'_>| {
-        let name = found[1].to_lowercase();
-        let value = found.get(2).filter(|_| PROSE.contains(&name.as_str()))?;
-        let is_quoted = value.as_str().starts_with(['"', '\'']);
-        is_quoted.then(|| value.start() + 1..value.end() - 1)
+    let mut attributes = ATTRIBUTE.captures_iter(tag);
+    // The first is the name of the tag.
+    let element = attributes.next().map(|found| found[1].to_lowercase()).unwrap_or_default();
+    let attributes: Vec<(String, Range<usize>)> = attributes
+        .filter_map(|found| {
+            let value = found.get(2)?;
+            let is_quoted = value.as_str().starts_with(['"', '\'']);
+            let margin = usize::from(is_quoted);
+            Some((found[1].to_lowercase(), value.start() + margin..value.end() - margin))
+        })
+        .collect();
+    let is_one_of = |name: &str, wanted: &[&str]| {
+        let of_name = attributes.iter().filter(|(other, _)| other == name);
+        of_name.map(|(_, at)| tag[at.clone()].to_lowercase()).any(|it| wanted.contains(&&*it))
     };
-    // The name of the tag is no attribute: it has no value.
-    ATTRIBUTE.captures_iter(tag).filter_map(value).collect()
+    let is_prose = |name: &str| match (element.as_str(), name) {
+        ("meta", "content") => is_one_of("name", METADATA) || is_one_of("property", METADATA),
+        ("input", "value") => is_one_of("type", BUTTONS),
+        (element, "label") => LABELLED.contains(&element),
+        _ => PROSE.contains(&name),
+    };
+    let is_quoted = |at: &Range<usize>| tag[..at.start].ends_with(['"', '\'']);
+    let prose = attributes.iter().filter(|(name, at)| is_quoted(at) && is_prose(name));
+    prose.map(|(_, at)| at.clone()).collect()
 }
 
 #[cfg(test)]
@@ -35,5 +61,21 @@ mod tests {
             "<img data-x=' title=\"no\"' ALT = \"A house\" src=a.png title='it&#39;s' alt=bare>";
         let found: Vec<&str> = prose(tag).into_iter().map(|at| &tag[at]).collect();
         assert_eq!(found, ["A house", "it&#39;s"]);
+    }
+
+    #[test]
+    fn what_a_value_is_depends_on_its_element() {
+        for (tag, wanted) in [
+            ("<meta name=\"description\" content=\"A shop for bread\"/>", Some("A shop for bread")),
+            ("<meta content='A shop' property=og:title>", Some("A shop")),
+            ("<meta name=\"viewport\" content=\"width=device-width\">", None),
+            ("<input type=submit value=\"Send\">", Some("Send")),
+            ("<input type=\"text\" value=\"Ada\">", None),
+            ("<option value=\"de\" label=\"German\">", Some("German")),
+            ("<a title=x>", None),
+        ] {
+            let found: Vec<&str> = prose(tag).into_iter().map(|at| &tag[at]).collect();
+            assert_eq!(found, wanted.into_iter().collect::<Vec<_>>(), "{tag}");
+        }
     }
 }

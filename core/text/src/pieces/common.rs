@@ -1,6 +1,6 @@
 //! Texts of letters and common punctuation, at which nobody need look closer.
 
-use super::{expressions::has_kebab, scripts::is_western};
+use super::{expressions::has_kebab, names::has_name, scripts::is_western};
 use crate::letters::has_own;
 
 /// Whether there is nothing but letters and common punctuation, so that nobody need look closer.
@@ -20,6 +20,7 @@ pub(super) fn is_plain(text: &str, language: &str) -> bool {
         && !text.contains(": \"")
         && !text.contains(" » ")
         && !has_kebab(text)
+        && !has_name(text)
 }
 
 /// Whether a capital stands within a word, as in `camelCase`.
