@@ -11,7 +11,7 @@ use dragoman_data::{
     corpus::Corpus,
     fetch::{Fetcher, SOURCES},
     pack::PackedCorpus,
-    recipe::{HELD_OUT, Recipe},
+    recipe::{HELD_OUT, Recipe, Source},
     stats::Stats,
 };
 
@@ -86,6 +86,11 @@ struct Pack {
     /// instead of learning one
     #[arg(long, value_name = "MODEL")]
     tokenizer: Option<PathBuf>,
+
+    /// Corpora beside those of the recipe that serve one direction, such as what `data distil` writes
+    /// (`sd/{en-de,de-en}.tsv`); paths start from `--base`. May be repeated
+    #[arg(long, value_name = "FILES")]
+    one_way: Vec<String>,
 }
 
 impl Data {
@@ -193,7 +198,8 @@ fn packed(file: &Path) -> Option<PathBuf> {
 
 impl Pack {
     fn run(self) -> anyhow::Result<()> {
-        let recipe = Recipe::load(&self.recipe)?;
+        let mut recipe = Recipe::load(&self.recipe)?;
+        recipe.one_way.extend(self.one_way.into_iter().map(Source::Files));
         let header = recipe.run_with(&self.base, &self.out, self.tokenizer.as_deref())?;
         println!("{} pairs, {} tokens in {}", header.pairs, header.tokens, self.out.display());
         let held_out = self.out.join(HELD_OUT);
