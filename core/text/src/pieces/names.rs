@@ -29,6 +29,6 @@ mod tests {
         let pieces = |text| find(text, "en").into_iter().map(|piece| piece.at).collect::<Vec<_>>();
         assert_eq!(pieces("Ask O'Neill about it."), [4..11]);
         assert_eq!(pieces("O’Brien’s car"), [0..9]);
-        assert_eq!(pieces("five o'clock, O'clock, O'KEEFE"), []);
+        assert!(pieces("five o'clock, O'clock, O'KEEFE").is_empty());
     }
 }
