@@ -18,7 +18,7 @@ const NEAR: f32 = 0.3;
 
 /// `translation` into `target` with the quotation marks that `source` has.
 pub(crate) fn paired(source: &str, translation: &str, target: &str) -> String {
-    let kept = || translation.to_owned();
+    let kept = || spaced(source, translation, target);
     if translation.to_lowercase() == source.to_lowercase() {
         return kept(); // not translated
     }
@@ -54,6 +54,24 @@ pub(crate) fn paired(source: &str, translation: &str, target: &str) -> String {
         _ => None,
     };
     ours.written(&places.unwrap_or_default(), &own)
+}
+
+/// `translation` with the space that French has between its marks and what they enclose, unless the source is
+/// written without, as in Switzerland.
+fn spaced(source: &str, translation: &str, target: &str) -> String {
+    let is_french = target.split(['-', '_']).next() == Some("fr");
+    if !is_french || source.contains('«') || !translation.contains(['«', '»']) {
+        return translation.to_owned();
+    }
+    let mut text = String::with_capacity(translation.len() + 4);
+    let mut before = ' ';
+    for c in translation.chars() {
+        let is_torn = c == '»' && !before.is_whitespace() || before == '«' && !c.is_whitespace();
+        text.extend(is_torn.then_some(' '));
+        text.push(c);
+        before = c;
+    }
+    text
 }
 
 /// Places of marks that open and close in turn.

@@ -88,7 +88,7 @@ fn copy_final(source: &str, translation: &str, target: &str) -> String {
     let (Some(wanted), Some(found)) = (source.chars().last(), translation.chars().last()) else {
         return translation.to_owned();
     };
-    if let Some(text) = copy_run(source, translation) {
+    if let Some(text) = copy_run(source, translation, target) {
         return text;
     }
     // A question ends in `;` in Greek.
@@ -100,14 +100,18 @@ fn copy_final(source: &str, translation: &str, target: &str) -> String {
     let bare = translation.strip_suffix(|c| FINAL.contains(&c)).unwrap_or(translation);
     match FINAL.contains(&wanted) {
         _ if same || is_ellipsis => translation.to_owned(),
-        true => bare.chars().chain(own(narrow(wanted), target)).collect(),
+        true => {
+            let mark = own(narrow(wanted), target);
+            let space = mark.filter(|mark| is_spaced(*mark, bare, target)).map(|_| ' ');
+            bare.chars().chain(space).chain(mark).collect()
+        }
         false => bare.to_owned(),
     }
 }
 
 /// `translation` with the marks that `source` ends in, if these are an ellipsis or several of `!` and `?`;
 /// `None` where they are not, or the translation ends in marks of an eastern script.
-fn copy_run(source: &str, translation: &str) -> Option<String> {
+fn copy_run(source: &str, translation: &str, target: &str) -> Option<String> {
     let is_mark = |c: char| matches!(c, '!' | '?' | '.' | ',' | ';' | '…');
     let run = &source[source.trim_end_matches(is_mark).len()..];
     let is_ellipsis = run.contains('…') || run.contains("...");
@@ -117,7 +121,9 @@ fn copy_run(source: &str, translation: &str) -> Option<String> {
         return None;
     }
     let bare = translation.trim_end_matches(is_mark);
-    Some(if bare.trim().is_empty() { String::new() } else { format!("{bare}{run}") })
+    let first = run.chars().next().unwrap_or_default();
+    let space = if is_spaced(first, bare, target) { " " } else { "" };
+    Some(if bare.trim().is_empty() { String::new() } else { format!("{bare}{space}{run}") })
 }
 
 /// The western form of a mark: all its forms end a sentence alike.
@@ -130,6 +136,12 @@ fn narrow(mark: char) -> char {
         '，' | '、' | '،' => ',',
         other => other,
     }
+}
+
+/// Whether French writes a space between `bare` and its final `mark`.
+fn is_spaced(mark: char, bare: &str, target: &str) -> bool {
+    let ends_in_word = bare.ends_with(|c: char| !c.is_whitespace() && !matches!(c, '!' | '?'));
+    language(target) == "fr" && matches!(mark, '!' | '?' | ';' | ':') && ends_in_word
 }
 
 /// How `target` writes a western final mark; `None` where it writes none.
@@ -243,7 +255,7 @@ mod tests {
 
     #[test]
     fn final_punctuation_is_that_of_the_source() {
-        assert_eq!(restore("How are You?", "Wie geht es dir.", "fr"), "Wie geht es dir?");
+        assert_eq!(restore("How are you?", "Wie geht es dir.", "de"), "Wie geht es dir?");
         assert_eq!(restore("A Title", "Ein Titel.", "fr"), "Ein Titel");
         assert_eq!(restore("Good morning.", "Guten Morgen", "fr"), "Guten Morgen.");
         assert_eq!(restore("Wait...", "Warte...", "fr"), "Warte...");
@@ -272,7 +284,7 @@ mod tests {
     fn the_final_punctuation_of_a_quotation_is_that_of_the_source() {
         let source = "Il m'a dit : « Venez ! »";
         assert_eq!(restore(source, "He told me: \"Come. »", "en"), "He told me: \"Come!\"");
-        assert_eq!(restore("\"Why?\"", "« Pourquoi. »", "fr"), "« Pourquoi? »");
+        assert_eq!(restore("\"Why?\"", "« Pourquoi. »", "fr"), "« Pourquoi ? »");
         assert_eq!(restore("He read \"Faust\"", "Er las „Faust.“", "de"), "Er las „Faust“");
         assert_eq!(restore("He said: \"No.\"", "Er sagte: „Nein“.", "de"), "Er sagte: „Nein“");
     }
@@ -284,6 +296,8 @@ mod tests {
         assert_eq!(restore("Wait...", "Attendez…", "fr"), "Attendez...");
         assert_eq!(restore("What?!", "Was!", "de"), "Was?!");
         assert_eq!(restore("Go!!!", "Va !", "fr"), "Va !!!");
+        assert_eq!(restore("Go!!!", "Va.", "fr"), "Va !!!");
+        assert_eq!(restore("Where?", "Où.", "fr-CA"), "Où ?");
         assert_eq!(restore("Are you...?", "Bist du?", "de"), "Bist du...?");
         assert_eq!(restore("Wait…", "等等……", "zh"), "等等……");
         assert_eq!(restore("Go!!!", "走！", "zh"), "走！");
@@ -343,7 +357,7 @@ mod tests {
     #[test]
     fn a_short_word_does_not_stutter() {
         assert_eq!(restore("salad", "salade salade salade", "fr"), "salade");
-        assert_eq!(restore("Salad!", "Salat, Salat", "fr"), "Salat!");
+        assert_eq!(restore("Salad!", "Salat, Salat", "fr"), "Salat !");
         assert_eq!(restore("potato", "pomme de terre", "fr"), "pomme de terre");
         assert_eq!(restore("bye bye", "au au", "fr"), "au au");
     }

@@ -47,6 +47,24 @@ fn decimals_of_measures_are_those_of_the_target() {
 }
 
 #[test]
+fn thousands_do_not_become_decimals() {
+    let known = [
+        ("It has 500,000 users.", "Es hat 500,000 Benutzer."),
+        ("Er hat 500.000 Einwohner.", "It has 500.000 people."),
+        ("Il y a 5,25 euros.", "There are 5,25 euros."),
+        ("It has 5,000 rows.", "Es hat 5000 Zeilen."),
+    ];
+    for (text, languages, wanted) in [
+        ("It has 500,000 users.", ["en", "de"], "Es hat 500.000 Benutzer."),
+        ("Er hat 500.000 Einwohner.", ["de", "en"], "It has 500,000 people."),
+        ("Il y a 5,25 euros.", ["fr", "en"], "There are 5,25 euros."),
+        ("It has 5,000 rows.", ["en", "de"], "Es hat 5000 Zeilen."),
+    ] {
+        assert_eq!(translated(text, languages, &known), wanted);
+    }
+}
+
+#[test]
 fn a_number_beside_a_measure_is_one_of_its_own() {
     let source = "It travels at 12.8 km or 8 miles.";
     let known = [(source, "Es reist mit 12,8 km oder 8 Meilen.")];
@@ -58,12 +76,12 @@ fn a_number_in_the_form_of_the_target_stays() {
     let known = [
         ("El valor es 3.14159.", "The value is 3,14159."),
         ("Er hat 36.6 Grad.", "He has 36,6 degrees."),
-        ("Alle 15.30 parte.", "It leaves at 15,30."),
+        ("Alle 15:30 parte.", "It leaves at 15:30."),
     ];
     for (text, languages, wanted) in [
         ("El valor es 3.14159.", ["es", "en"], "The value is 3.14159."),
         ("Er hat 36.6 Grad.", ["de", "en"], "He has 36.6 degrees."),
-        ("Alle 15.30 parte.", ["it", "en"], "It leaves at 15.30."),
+        ("Alle 15.30 parte.", ["it", "en"], "It leaves at 15:30."),
     ] {
         assert_eq!(translated(text, languages, &known), wanted);
     }
@@ -148,4 +166,20 @@ fn an_address_of_any_length_is_one_word() {
     let known = [("Please open 2041 now.", "Bitte öffnen Sie 2041 jetzt.")];
     let wanted = format!("Bitte öffnen Sie {url} jetzt.");
     assert_eq!(translated(&text, ["en", "de"], &known), wanted);
+}
+
+#[test]
+fn times_with_zones_and_lists_within_a_line_are_asked_in_parts() {
+    let known = [
+        ("Come at 17:00 EST.", "Kommen Sie um 17:00 EST."),
+        ("Open the lid.", "Öffnen Sie den Deckel."),
+        ("Close it.", "Schließen Sie ihn."),
+    ];
+    for (text, wanted) in [
+        ("Come at 5 p.m. EST.", "Kommen Sie um 17:00 EST."),
+        ("1) Open the lid. 2) Close it.", "1) Öffnen Sie den Deckel. 2) Schließen Sie ihn."),
+        ("(1) Open the lid. (2) Close it.", "(1) Öffnen Sie den Deckel. (2) Schließen Sie ihn."),
+    ] {
+        assert_eq!(translated(text, ["en", "de"], &known), wanted);
+    }
 }

@@ -12,6 +12,15 @@ fn table(language: &str) -> &'static [(&'static str, &'static str)] {
             ("a.k.a.", "also known as"),
             ("approx.", "approximately"),
             ("a.s.a.p.", "as soon as possible"),
+            ("Mon.", "Monday"),
+            ("Tue.", "Tuesday"),
+            ("Tues.", "Tuesday"),
+            ("Wed.", "Wednesday"),
+            ("Thu.", "Thursday"),
+            ("Thurs.", "Thursday"),
+            ("Fri.", "Friday"),
+            ("Sat.,", "Saturday,"),
+            ("Sun.,", "Sunday,"),
         ],
         "de" => &[
             ("z.B.", "zum Beispiel"),
@@ -178,6 +187,8 @@ mod tests {
             ("de", "Obst, z. B. Äpfel usw.", "Obst, zum Beispiel Äpfel und so weiter."),
             ("es", "EE. UU. firmó el acuerdo.", "Estados Unidos firmó el acuerdo."),
             ("es", "Viaja a EE.UU.", "Viaja a Estados Unidos."),
+            ("en", "by Fri., Nov. 28", "by Friday, Nov. 28"),
+            ("en", "on Sat., at noon", "on Saturday, at noon"),
         ] {
             assert_eq!(expanded(text, language), wanted);
         }
@@ -187,6 +198,7 @@ mod tests {
     fn other_words_stay() {
         for (language, text) in [
             ("en", "He is here. That is it."),
+            ("en", "They sat. The sun. I read the Sun."),
             ("de", "Das ist ein Bad. Aber kalt."),
             ("de", "Die Jhb. und www.z.Bank"),
             ("nl", "Hij zei dat. Ook dit."),

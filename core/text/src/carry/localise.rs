@@ -73,8 +73,25 @@ pub(super) fn localised(
     }
     let has_unit = text.contains(|c: char| !is_inner(c));
     let separators = text.chars().filter(|c| is_inner(*c) && !c.is_ascii_digit()).count();
+    if !has_unit && separators == 1 {
+        return thousands(text, before, languages);
+    }
     let written = (has_unit || separators > 1).then(|| rewritten(text, languages)).flatten();
     Localised { written, ..Localised::default() }
+}
+
+/// Words before a number whose stop does not group thousands.
+const VERSIONS: &[&str] =
+    &["version", "v", "versión", "versione", "versão", "versie", "release", "build"];
+
+/// What becomes of thousands with one mark, which is that of the decimals in another language: `500,000`.
+fn thousands(text: &str, before: &str, languages: Languages<'_>) -> Localised {
+    let last = before.split_whitespace().next_back().map(str::to_lowercase).unwrap_or_default();
+    let is_grouped = marks(languages.source).is_some_and(|(group, _)| text.contains(group));
+    let own = plain(text, languages).filter(|_| is_grouped && !VERSIONS.contains(&&*last));
+    let Some(written) = own else { return Localised::default() };
+    let digits = text.chars().filter(char::is_ascii_digit).collect();
+    Localised { written: Some(written), variants: vec![digits], ..Localised::default() }
 }
 
 /// Whether a character may stand within a number.
@@ -173,6 +190,11 @@ pub(super) fn settled(
 impl Localised {
     fn is_special(&self) -> bool {
         *self != Self::default()
+    }
+
+    /// Whether the word may be written so.
+    pub(super) fn has_form(&self, text: &str) -> bool {
+        self.written.iter().chain(&self.variants).any(|form| form == text)
     }
 }
 
@@ -277,6 +299,11 @@ mod tests {
         ] {
             assert_eq!(written(text, source, target).as_deref(), wanted, "{text}");
         }
+        assert_eq!(written("500,000", "en", "de").as_deref(), Some("500.000"));
+        assert_eq!(written("500.000", "it", "en").as_deref(), Some("500,000"));
+        assert_eq!(written("500.000", "it", "de"), None);
+        let languages = Languages::new("de", "en");
+        assert_eq!(thousands("1.234", "ab Version ", languages), Localised::default());
         assert_eq!(written("und/oder", "de", "en").as_deref(), Some("and/or"));
     }
 

@@ -105,9 +105,12 @@ fn figures(
     let mut left: Vec<String> = numbers(text).into_iter().map(str::to_owned).collect();
     for spelled in others {
         let wanted = value(&spelled.text);
-        let is_localised = context.words[spelled.word].role == Role::Number;
-        let found = left.iter().position(|number| value(number) == wanted);
-        match found.filter(|_| wanted.is_some() && is_localised) {
+        let word = &context.words[spelled.word];
+        let is_same = |number: &String| {
+            wanted.is_some() && value(number) == wanted || word.localised.has_form(number)
+        };
+        let found = left.iter().position(is_same);
+        match found.filter(|_| word.role == Role::Number) {
             Some(place) => {
                 left.swap_remove(place);
             }

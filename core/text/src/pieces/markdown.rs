@@ -26,6 +26,14 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             Cut,
             r"(?m)^\[\^?[^\[\]\n]+\]:[ \t]*|[ \t]#{1,6}[ \t]*$|^[ \t]{0,3}(?:[-*_=][ \t]{0,2}){3,200}$",
         ),
+        // 1) Lists within a line. 2) Each entry is a sentence.
+        when(Kind::Markdown, Cut, r"[.!?] (?P<p>\(?\d{1,2}\) )", |text, at| {
+            let line = text[..at.start].rsplit('\n').next().unwrap_or_default();
+            let line =
+                line.trim_start().trim_start_matches(|c: char| c == '(' || c.is_ascii_digit());
+            let line = line.strip_prefix(')').unwrap_or(line);
+            (line.matches('(').count() == line.matches(')').count()).then_some(at)
+        }),
         pattern(Kind::Markdown, Noun, r"!?\[\[[^\[\]\n]+\]\]"),
         when(
             Kind::Markdown,

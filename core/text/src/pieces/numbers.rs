@@ -113,6 +113,8 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             r"[±≈≤≥−-]?[ \u{a0}]?\d(?:[\d.,]*\d)?[ \u{a0}\u{202f}]?(?:°[ \u{a0}]?[CFK]\b|°|‰|µm|μm|Ω|²|³|m²|m³|km²|km/h|m/s|kg/m³)|[±≈≤≥−]\d(?:[\d.,]*\d)?",
             whole,
         ),
+        // Feet and inches: 6'2"
+        pattern(Kind::Amount, Noun, r#"\b\d{1,3}['’′] ?\d{1,2}(?:["”″]|''|[½¼¾]["”″])"#),
         when(Kind::Amount, Noun, r"(?:§§?|№|#|¶|©)[ \u{a0}]?\d{1,9}(?:[a-z]\b)?", |_, at| {
             Some(at)
         }),
@@ -134,7 +136,11 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
 /// Whether a sentence ends at `at`, so that the stop of `p.m.` before it is that of the sentence, too.
 pub(super) fn ends(text: &str, at: usize) -> bool {
     let rest = text[at..].trim_start();
-    rest.is_empty() || rest.len() < text.len() - at && rest.starts_with(char::is_uppercase)
+    let word = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    // `p.m. EST`
+    let is_zone = matches!(word.len(), 2..=5) && word.bytes().all(|b| b.is_ascii_uppercase());
+    rest.is_empty()
+        || rest.len() < text.len() - at && rest.starts_with(char::is_uppercase) && !is_zone
 }
 
 /// Without the groups at its end that are the beginning of what follows.

@@ -139,7 +139,8 @@ fn abbreviations(language: &str) -> &'static [&'static str] {
     match language {
         "en" => &[
             "messrs", "rev", "hon", "gen", "col", "capt", "lt", "sgt", "sen", "rep", "gov", "pres",
-            "viz", "al", "approx", "cf", "mt", "ft", "sr", "jr",
+            "viz", "al", "approx", "cf", "mt", "ft", "sr", "jr", "tue", "tues", "wed", "thu",
+            "thurs", "fri",
         ],
         "de" => &[
             "hr", "fr", "frl", "dipl", "ing", "hl", "bzw", "vgl", "evtl", "ggf", "inkl", "exkl",
