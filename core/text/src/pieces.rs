@@ -23,6 +23,8 @@ mod common;
 mod units;
 mod english;
 mod german;
+mod hours;
+mod romance;
 mod expressions;
 mod pairs;
 mod mnemonics;
@@ -30,6 +32,7 @@ mod mnemonics;
 use std::ops::Range;
 
 pub(crate) use german::is_month;
+pub(crate) use hours::WEEKDAYS;
 pub(crate) use numbers::value;
 pub(crate) use pairs::AND_OR;
 
@@ -126,6 +129,8 @@ static RECOGNISERS: &[&dyn Recogniser] = &[
     &files::TABLE,
     &english::Numbers,
     &german::Ordinals,
+    &hours::Hours,
+    &romance::Numerals,
     &units::Units,
     &numbers::TABLE,
     &alone::Letters,

@@ -183,3 +183,32 @@ fn times_with_zones_and_lists_within_a_line_are_asked_in_parts() {
         assert_eq!(translated(text, ["en", "de"], &known), wanted);
     }
 }
+
+#[test]
+fn centuries_have_the_digits_of_the_target() {
+    let known = [
+        ("In the 20th century.", "En el siglo XX."),
+        ("In the 19th century.", "En el siglo XX."),
+        ("In the B1204 century.", "En el siglo B1204."),
+        ("Im 20e Jahrhundert.", "Au 20e siècle."),
+        ("Le XXe siècle.", "The 19th century."),
+        ("Le B1204 siècle.", "The B1204 century."),
+        ("Il mange le 1er mars.", "He eats on 1 March."),
+    ];
+    for (text, languages, wanted) in [
+        ("In the 20th century.", ["en", "es"], "En el siglo XX."),
+        ("In the 19th century.", ["en", "es"], "En el siglo XIX."),
+        ("Im 20. Jahrhundert.", ["de", "fr"], "Au XXe siècle."),
+        ("Le XXe siècle.", ["fr", "en"], "The 20th century."),
+        ("Il mange le 1er mars.", ["fr", "en"], "He eats on 1 March."),
+    ] {
+        assert_eq!(translated(text, languages, &known), wanted);
+    }
+}
+
+#[test]
+fn opening_hours_are_those_of_the_target() {
+    let known = [("Kommen Sie Mon–Fri 9:00–18:00.", "Come Mon–Fri 9:00–18:00.")];
+    let text = translated("Kommen Sie Mo.–Fr. 9–18 Uhr.", ["de", "en"], &known);
+    assert_eq!(text, "Come Mon–Fri 9:00–18:00.");
+}

@@ -3,8 +3,10 @@
 //! A model may say so itself; where it swaps the wrong sign, or none, this knows better. A number that
 //! the source language does not write so (`3.14159` in Spanish, `15.30` in German) stays as it is.
 
+mod ordinals;
 mod english;
 mod german;
+mod hours;
 mod times;
 
 use super::{
@@ -66,6 +68,14 @@ pub(super) fn localised(
     if languages.source == "de"
         && let Some(localised) = german::localised(text, behind, languages.target)
     {
+        return localised;
+    }
+    if matches!(languages.source, "fr" | "es" | "it" | "pt")
+        && let Some(localised) = ordinals::localised(text, languages.target)
+    {
+        return localised;
+    }
+    if let Some(localised) = hours::localised(text, languages.source, languages.target) {
         return localised;
     }
     if let Some(localised) = times::localised(text, [before, behind], languages) {
@@ -195,6 +205,12 @@ impl Localised {
     /// Whether the word may be written so.
     pub(super) fn has_form(&self, text: &str) -> bool {
         self.written.iter().chain(&self.variants).any(|form| form == text)
+    }
+
+    /// Whether one of the ways to write the word without digits of ours stands in `text`.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        let mut forms = self.written.iter().chain(&self.variants);
+        forms.any(|form| !form.contains(|c: char| c.is_numeric()) && whole(text, form).is_some())
     }
 }
 

@@ -114,6 +114,7 @@ fn figures(
             Some(place) => {
                 left.swap_remove(place);
             }
+            None if word.localised.is_in(text) => {}
             None => lost.push(spelled.word),
         }
     }

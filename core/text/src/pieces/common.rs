@@ -1,6 +1,9 @@
 //! Texts of letters and common punctuation, at which nobody need look closer.
 
-use super::{expressions::has_kebab, names::has_name, scripts::is_western};
+use super::{
+    expressions::has_kebab, hours::has_days, names::has_name, romance::has_numeral,
+    scripts::is_western,
+};
 use crate::letters::has_own;
 
 /// Whether there is nothing but letters and common punctuation, so that nobody need look closer.
@@ -21,6 +24,8 @@ pub(super) fn is_plain(text: &str, language: &str) -> bool {
         && !text.contains(" » ")
         && !has_kebab(text)
         && !has_name(text)
+        && !has_numeral(text)
+        && !has_days(text, language)
 }
 
 /// Whether a capital stands within a word, as in `camelCase`.

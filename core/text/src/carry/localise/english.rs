@@ -1,6 +1,6 @@
 //! Numbers that English writes with letters, in other languages.
 
-use super::Localised;
+use super::{Localised, ordinals};
 
 /// Months of English.
 const MONTHS: &[&str] = &[
@@ -28,7 +28,13 @@ pub(super) fn localised(
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (digits, letters) = text.split_at(end);
     match letters {
-        "st" | "nd" | "rd" | "th" => Some(ordinal(digits, [before, behind], target)),
+        "st" | "nd" | "rd" | "th" => {
+            let next = behind.trim_start();
+            match digits.parse().ok().filter(|_| ordinals::is_century(next)) {
+                Some(number) => Some(ordinals::century(number, target)),
+                None => Some(ordinal(digits, [before, behind], target)),
+            }
+        }
         "s" if digits.len() == 4 => Some(decade(digits, target)),
         _ => clock(text, target),
     }
@@ -129,6 +135,8 @@ mod tests {
         assert_eq!(written("12th", ["on March ", ""], "es").as_deref(), Some("12"));
         assert_eq!(written("12th", ["the ", " of March"], "fr").as_deref(), Some("12"));
         assert_eq!(written("12th", ["the ", " man"], "fr").as_deref(), Some("12e"));
+        assert_eq!(written("12th", ["the ", " century"], "fr").as_deref(), Some("XIIe"));
+        assert_eq!(written("12th", ["the ", " and 13th centuries"], "es").as_deref(), Some("12.º"));
         for (text, target) in
             [("1st", "ja"), ("2.5", "de"), ("5 kg", "de"), ("13 pm", "de"), ("12.8 km", "de")]
         {

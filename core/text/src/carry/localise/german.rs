@@ -1,7 +1,7 @@
 //! German ordinals in other languages: the model sees them as the target writes them, for it takes the
 //! stop for the end of the sentence.
 
-use super::Localised;
+use super::{Localised, ordinals};
 use crate::{carry::mask, carry::part::Context, pieces::is_month, sentence::Role};
 
 /// What `text`, a number with its stop before `behind`, is in `target`; `None` for all others.
@@ -11,16 +11,20 @@ pub(super) fn localised(text: &str, behind: &str, target: &str) -> Option<Locali
         return None;
     }
     let next = behind.trim_start().split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let number: u32 = digits.parse().ok()?;
     let form = |suffix: &str| format!("{digits}{suffix}");
     let (seen, written) = match target {
         _ if is_month(next) => (form(""), form("")),
-        "en" => (form(english(digits)), form(english(digits))),
+        "en" => (form(ordinals::english(number)), form(ordinals::english(number))),
         "fr" if digits == "1" => (form("er"), form("er")),
         "fr" | "nl" => (form("e"), form("e")),
         "es" | "pt" => (form(".º"), form(".º")),
         "it" => (form(".º"), form("º")),
         _ => return Some(Localised::default()),
     };
+    if ordinals::is_century(next) {
+        return Some(Localised { seen: Some(seen), ..ordinals::century(number, target) });
+    }
     let marks = [
         "", "st", "nd", "rd", "th", "er", "re", "ère", "e", "ème", ".º", ".ª", "º", "ª", "ste",
         "de",
@@ -32,17 +36,6 @@ pub(super) fn localised(text: &str, behind: &str, target: &str) -> Option<Locali
         seen: Some(seen),
         variants: marks.map(form).collect(),
     })
-}
-
-/// The letters behind an ordinal of English.
-pub(super) fn english(digits: &str) -> &'static str {
-    match digits {
-        "11" | "12" | "13" => "th",
-        _ if digits.ends_with('1') => "st",
-        _ if digits.ends_with('2') => "nd",
-        _ if digits.ends_with('3') => "rd",
-        _ => "th",
-    }
 }
 
 /// `target` without the stops behind ordinals that the model wrote all the same.
@@ -79,15 +72,16 @@ mod tests {
             ("12.", " März", "es", "12"),
             ("2.", " Weltkrieg", "en", "2nd"),
             ("11.", " Tag", "en", "11th"),
-            ("20.", " Jahrhundert", "fr", "20e"),
+            ("20.", " Jahrhundert", "fr", "XXe"),
+            ("20.", " Jahrhundert", "en", "20th"),
             ("1.", " Tag", "fr", "1er"),
-            ("20.", " Jahrhundert", "it", "20º"),
+            ("20.", " Jahrhunderts", "it", "XX"),
+            ("20.", " Platz", "it", "20º"),
         ] {
             assert_eq!(written(text, behind, target).as_deref(), Some(wanted), "{text} {target}");
         }
         assert_eq!(written("12.", " März", "ja").as_deref(), Some("12"));
         assert_eq!(written("2.", " Weltkrieg", "ja"), None);
         assert_eq!(localised("12", " März", "en"), None);
-        assert_eq!(["1", "2", "3", "11", "22"].map(english), ["st", "nd", "rd", "th", "nd"]);
     }
 }
