@@ -92,6 +92,8 @@ pub fn masked<M: Mark>(text: &str, marks: &[M]) -> String {
                 masked.push_str(&text[mark.at().clone()]);
                 continue;
             }
+            // One letter would be an initial, with which no sentence ends.
+            role if role.is_word() && mark.at().len() == 1 => '_',
             role if role.is_word() => 'x',
             Role::Open(_) => '(',
             _ => '"',

@@ -104,6 +104,8 @@ fn masked(block: &str, start: usize, pieces: &[Piece]) -> String {
                 masked.push_str(&block[piece.at.start - start..piece.at.end - start]);
                 continue;
             }
+            // One letter would be an initial, with which no sentence ends.
+            Carry::Inline(role) if role.is_word() && piece.at.len() == 1 => '_',
             Carry::Inline(role) if role.is_word() => 'x',
             Carry::Inline(Role::Open(_)) => '(',
             Carry::Inline(Role::Sign) => '☺',

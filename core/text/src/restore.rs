@@ -138,10 +138,11 @@ fn narrow(mark: char) -> char {
     }
 }
 
-/// Whether French writes a space between `bare` and its final `mark`.
+/// Whether French, but that of Canada, writes a space between `bare` and its final `mark`.
 fn is_spaced(mark: char, bare: &str, target: &str) -> bool {
     let ends_in_word = bare.ends_with(|c: char| !c.is_whitespace() && !matches!(c, '!' | '?'));
-    language(target) == "fr" && matches!(mark, '!' | '?' | ';' | ':') && ends_in_word
+    let is_european = language(target) == "fr" && !target.to_ascii_lowercase().ends_with("ca");
+    is_european && matches!(mark, '!' | '?' | ';' | ':') && ends_in_word
 }
 
 /// How `target` writes a western final mark; `None` where it writes none.
@@ -297,7 +298,8 @@ mod tests {
         assert_eq!(restore("What?!", "Was!", "de"), "Was?!");
         assert_eq!(restore("Go!!!", "Va !", "fr"), "Va !!!");
         assert_eq!(restore("Go!!!", "Va.", "fr"), "Va !!!");
-        assert_eq!(restore("Where?", "Où.", "fr-CA"), "Où ?");
+        assert_eq!(restore("Where?", "Où.", "fr"), "Où ?");
+        assert_eq!(restore("Where?", "Où.", "fr-CA"), "Où?");
         assert_eq!(restore("Are you...?", "Bist du?", "de"), "Bist du...?");
         assert_eq!(restore("Wait…", "等等……", "zh"), "等等……");
         assert_eq!(restore("Go!!!", "走！", "zh"), "走！");

@@ -154,7 +154,8 @@ fn plain(run: &str, languages: Languages<'_>) -> Option<String> {
     let is_digits = |group: &&str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
     let is_grouped = groups.len() == 1
         || groups[0].len() <= 3 && groups[1..].iter().all(|group| group.len() == 3);
-    if !is_grouped || !groups.iter().all(is_digits) {
+    let is_fraction = groups.len() > 1 && groups[0].starts_with('0'); // `0.125` in Mexico
+    if !is_grouped || is_fraction || !groups.iter().all(is_digits) {
         return None;
     }
     let mut out = groups.join(group.encode_utf8(&mut [0; 4]) as &str);
@@ -318,6 +319,7 @@ mod tests {
         assert_eq!(written("500,000", "en", "de").as_deref(), Some("500.000"));
         assert_eq!(written("500.000", "it", "en").as_deref(), Some("500,000"));
         assert_eq!(written("500.000", "it", "de"), None);
+        assert_eq!(written("0.125 mg", "es", "en"), None);
         let languages = Languages::new("de", "en");
         assert_eq!(thousands("1.234", "ab Version ", languages), Localised::default());
         assert_eq!(written("und/oder", "de", "en").as_deref(), Some("and/or"));

@@ -26,13 +26,9 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             Cut,
             r"(?m)^\[\^?[^\[\]\n]+\]:[ \t]*|[ \t]#{1,6}[ \t]*$|^[ \t]{0,3}(?:[-*_=][ \t]{0,2}){3,200}$",
         ),
-        // 1) Lists within a line. 2) Each entry is a sentence.
+        // Entries of a list within a line: `1) Open it. 2) Close it.`
         when(Kind::Markdown, Cut, r"[.!?] (?P<p>\(?\d{1,2}\) )", |text, at| {
-            let line = text[..at.start].rsplit('\n').next().unwrap_or_default();
-            let line =
-                line.trim_start().trim_start_matches(|c: char| c == '(' || c.is_ascii_digit());
-            let line = line.strip_prefix(')').unwrap_or(line);
-            (line.matches('(').count() == line.matches(')').count()).then_some(at)
+            follows_entry(text, &at).then_some(at)
         }),
         pattern(Kind::Markdown, Noun, r"!?\[\[[^\[\]\n]+\]\]"),
         when(
@@ -47,6 +43,35 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
         }),
     ])
 }));
+
+/// How far back the entry before one of a list is looked for, in bytes.
+const MAX_ENTRY: usize = 400;
+
+/// Words with a stop before a number in brackets that is none of a list: `Eq. (2)`.
+const BEFORE_NUMBER: &[&str] = &[
+    "eq", "eqs", "éq", "ec", "fig", "figs", "abb", "tab", "gl", "art", "no", "nr", "núm", "cf",
+    "vgl", "p", "pp", "s", "vol", "kap", "cap", "chap", "sec", "abs",
+];
+
+/// Whether the mark of an entry at `at` follows that of the one before in its line.
+fn follows_entry(text: &str, at: &Range<usize>) -> bool {
+    let number = |mark: &str| mark.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok();
+    let Some(number) = number(&text[at.clone()]) else { return false };
+    let mut start = at.start.saturating_sub(MAX_ENTRY);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let line = text[start..at.start].rsplit('\n').next().unwrap_or_default();
+    let word = line.trim_end().trim_end_matches(['.', '!', '?']);
+    let word = word.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let before = format!("{}) ", number.saturating_sub(1));
+    let first = line.find(&before);
+    // Brackets that open behind that mark are closed again.
+    let is_even = |rest: &str| rest.matches('(').count() == rest.matches(')').count();
+    number > 1
+        && !BEFORE_NUMBER.contains(&word.to_lowercase().as_str())
+        && first.is_some_and(|first| is_even(&line[first + before.len()..]))
+}
 
 /// Definitions of links with a title: `[guide]: https://example.org "The guide"`. Its quotes belong to the
 /// definition.
@@ -81,9 +106,15 @@ static IMAGE: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Whether the image at `at` is one of [`Images`].
 fn stands_alone(text: &str, at: &Range<usize>) -> bool {
-    let start = text[..at.start].rfind('\n').map_or(0, |end| end + 1);
-    let end = text[at.end..].find('\n').map_or(text.len(), |length| at.end + length);
-    IMAGE.is_match(&text[start..end])
+    let is_layout = |c: char| matches!(c, ' ' | '\t' | '>' | '!');
+    let before = text[..at.start].trim_end_matches(is_layout);
+    let behind = text[at.end..].trim_start_matches([' ', '\t', '\r']);
+    if !(before.is_empty() || before.ends_with('\n'))
+        || !(behind.is_empty() || behind.starts_with('\n'))
+    {
+        return false; // so that no long line is searched for each of its images
+    }
+    IMAGE.is_match(&text[before.len()..text.len() - behind.len()])
 }
 
 impl Recogniser for Images {
@@ -215,25 +246,36 @@ impl Recogniser for Tables {
     }
 }
 
+/// Words of an entry of a menu at most.
+const MAX_WORDS: usize = 5;
+
 /// The marks between the entries of a menu: `Home | About`, `Home » News`.
 fn of_menu(line: &str) -> Vec<Range<usize>> {
     let marks = |mark: &'static str| {
         let found = line.match_indices(mark).map(|(at, mark)| at..at + mark.len());
         found.filter(|at| line[..at.start].ends_with(' ') && line[at.end..].starts_with(' '))
     };
-    let bars = marks("|").filter(|at| !line[..at.start].contains(['(', '{', '='])); // `P(A | B)`
+    let code = line.find(['(', '{', '=']).unwrap_or(line.len()); // `P(A | B)`
+    let bars = marks("|").filter(|at| at.start < code);
     // The end of a French quotation is before a small letter, or behind a mark.
     let is_between_entries = |at: &Range<usize>| {
         let is_end = line[..at.start].trim_end().ends_with(['.', ',', '!', '?', '…']);
         !is_end && !line[at.end..].trim_start().starts_with(char::is_lowercase)
     };
+    // `Go to Settings › Privacy and turn it off.`
+    let is_sentence = line.trim_end().ends_with(['.', '!', '?', '…', ':']);
+    let is_quoted = line.contains(['«', '‹']);
+    let mut entries = line.split(['»', '›']);
+    let is_menu =
+        !is_quoted && entries.all(|entry| entry.split_whitespace().nth(MAX_WORDS).is_none());
     let arrows = ["»", "›"].into_iter().flat_map(marks).filter(is_between_entries);
-    bars.chain(arrows.filter(|_| !line.contains(['«', '‹']))).collect()
+    let found = bars.chain(arrows.filter(|_| is_menu));
+    found.filter(|_| !is_sentence).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::find;
+    use super::{super::find, of_menu};
 
     fn pieces(text: &str) -> Vec<&str> {
         find(text, "en").into_iter().map(|piece| &text[piece.at]).collect()
@@ -263,6 +305,13 @@ mod tests {
         assert_eq!(pieces("| One | two |"), ["|", "|", "|"]);
         assert_eq!(pieces("See the note[^1] there"), ["[^1]"]);
         assert_eq!(pieces("Home | About us"), ["|"]);
+        for text in ["Go to Settings › Privacy and turn it off.", "Run ps | grep it to see."] {
+            assert!(of_menu(text).is_empty(), "{text}");
+        }
+        assert_eq!(pieces("1) Open it. 2) Close it. 3) Go."), ["1) ", "2) ", "3) "]);
+        for text in ["As shown in Eq. (1) and Eq. (2) it is.", "We won. 5) is last."] {
+            assert!(!pieces(text).iter().any(|piece| piece.ends_with(") ")), "{text}");
+        }
         assert_eq!(pieces("Home » About us"), ["»"]);
         for text in ["« Oui » Elle part", "Je pars » puis il sort", "Je pars. » Puis il sort"] {
             assert!(!pieces(text).contains(&"»"), "{text}");

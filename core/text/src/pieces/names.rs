@@ -11,7 +11,8 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
     compile(vec![when(Kind::Identifier, Figure, r"\bO['’]\p{Lu}\p{Ll}+", |text, at| {
         let is_free = before(text, at.start).is_none_or(|c| !matches!(c, '\'' | '’' | '-'));
         let ends = behind(text, at.end).is_none_or(|c| !c.is_alphanumeric() && c != '-');
-        (is_free && ends).then_some(at)
+        let is_word = ["Clock", "Lantern"].iter().any(|word| text[at.clone()].ends_with(word));
+        (is_free && ends && !is_word).then_some(at)
     })])
 }));
 
@@ -31,6 +32,6 @@ mod tests {
         };
         assert_eq!(pieces("Ask O'Neill about it."), ["O'Neill"]);
         assert_eq!(pieces("O’Brien’s car"), ["O’Brien"]);
-        assert!(pieces("five o'clock, O'clock, O'KEEFE").is_empty());
+        assert!(pieces("Five O'Clock Tea, o'clock, O'KEEFE").is_empty());
     }
 }

@@ -114,7 +114,7 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             whole,
         ),
         // Feet and inches: 6'2"
-        pattern(Kind::Amount, Noun, r#"\b\d{1,3}['’′] ?\d{1,2}(?:["”″]|''|[½¼¾]["”″])"#),
+        pattern(Kind::Amount, Noun, r#"\b[1-9]['’′] ?(?:1[01]|\d)(?:["”″]|''|[½¼¾]["”″])"#),
         when(Kind::Amount, Noun, r"(?:§§?|№|#|¶|©)[ \u{a0}]?\d{1,9}(?:[a-z]\b)?", |_, at| {
             Some(at)
         }),

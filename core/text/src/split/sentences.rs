@@ -131,7 +131,8 @@ const NEVER_LAST: &[&str] = &["dr", "prof", "mr", "mrs", "ms", "mme", "mlle", "s
 /// Abbreviations when a number follows; words of their own otherwise.
 const BEFORE_NUMBER: &[&str] = &[
     "no", "nr", "nos", "art", "fig", "abs", "abb", "vol", "ch", "cap", "chap", "pp", "pag", "pág",
-    "núm", "sec", "kap", "bd", "tel", "p", "v", "jan", "feb", "dec",
+    "núm", "sec", "kap", "bd", "tel", "p", "v", "jan", "feb", "dec", "mon", "tue", "wed", "thu",
+    "fri",
 ];
 
 /// Abbreviations of `language` that another word always follows.
@@ -139,8 +140,7 @@ fn abbreviations(language: &str) -> &'static [&'static str] {
     match language {
         "en" => &[
             "messrs", "rev", "hon", "gen", "col", "capt", "lt", "sgt", "sen", "rep", "gov", "pres",
-            "viz", "al", "approx", "cf", "mt", "ft", "sr", "jr", "tue", "tues", "wed", "thu",
-            "thurs", "fri",
+            "viz", "al", "approx", "cf", "mt", "ft", "sr", "jr",
         ],
         "de" => &[
             "hr", "fr", "frl", "dipl", "ing", "hl", "bzw", "vgl", "evtl", "ggf", "inkl", "exkl",

@@ -27,7 +27,7 @@ pub(super) fn localised(text: &str, target: &str) -> Option<Localised> {
             variants: variants.into(),
         });
     }
-    let digits = text.trim_end_matches(char::is_lowercase).trim_end_matches('è');
+    let digits = text.trim_end_matches(|c: char| c.is_lowercase() || c == 'ᵉ');
     let number = value(digits).filter(|_| !digits.is_empty())?;
     Some(century(number, target))
 }
