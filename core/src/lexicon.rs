@@ -136,10 +136,13 @@ impl Lexicon {
                 continue;
             }
             let words = words.as_mut().ok_or_else(|| wrong("no direction before it"))?;
-            let fields = line.split('\t').skip(1);
-            let count = fields.skip_while(|field| *field == COMMON).count();
+            let fields = line.split('\t').skip(1).skip_while(|field| *field == COMMON);
+            let fields: Vec<&str> = fields.collect();
             let is_common = line.split('\t').nth(1) == Some(COMMON);
-            if count % 2 == 1 || count == 0 && !is_common {
+            let is_form = |form: &[&str]| {
+                form.len() == 2 && form[1].parse::<f32>().is_ok_and(|p| (0.0..=100.0).contains(&p))
+            };
+            if !fields.chunks(2).all(is_form) || fields.is_empty() && !is_common {
                 return Err(wrong("it is no word with translations and percentages"));
             }
             let word = |line: &str| line.split('\t').next().unwrap_or_default().to_owned();
@@ -237,7 +240,9 @@ mod tests {
         assert_eq!(Lexicon::from_text(&lexicon.to_text()), Ok(lexicon));
         let wrong = |text: &str| Lexicon::from_text(text).expect_err("it is damaged");
         assert_eq!(wrong("sea\tMeer\t61\n"), "line 1: no direction before it");
-        assert!(wrong("# en-de\nsea\tMeer\n").starts_with("line 2: it is no word"));
+        for line in ["sea\tMeer", "sea\tMeer\tabc", "sea\tMeer\tNaN", "sea\tMeer\t61\tSee"] {
+            assert!(wrong(&format!("# en-de\n{line}\n")).starts_with("line 2: it is no word"));
+        }
         assert!(wrong("# en-de\nsea\tMeer\t61\nboils\tkocht\t77\n").starts_with("line 3: words"));
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`tokenizer`], [`sentencepiece`] | text to tokens: our tokenizer, and that of other suites |
+//! | [`tokenizer`], [`sentencepiece`], [`subwords`] | text to tokens: our tokenizer, and those of other suites |
 //! | [`collective`] | how the processes that train one model communicate |
 //! | [`memory`], [`params`] | packed experts under a budget of bytes; the weights of a model |
 //! | [`context`], [`ragged`] | how a pass is run; sentences of different lengths in one matrix |
@@ -15,6 +15,8 @@
 //! | [`retrieval`] | states of a decoder and the tokens that followed, which vote at every token |
 //! | [`vocabulary`], [`decoding`] | what search needs of tokens and of a model; greedy and beam search |
 //! | [`layers`], [`models`] | the layers of a transformer, and the models made of them |
+//! | [`lexicon`] | likely translations of single words, which get a bonus in the search |
+//! | [`importance`] | which experts a model needs for some sentences |
 //! | [`detector`] | classifies a text as of a domain |
 //! | [`quality`] | how good a translation probably is |
 //! | [`directory`] | models on disk |

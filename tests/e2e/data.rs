@@ -80,7 +80,7 @@ fn sources_are_listed_with_their_licences() -> Result<()> {
 #[test]
 fn a_model_writes_what_another_can_learn_from() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let out = dir.path().join("taught");
+    let out = dir.path().join("distilled");
     let distil = |data: &std::path::Path| -> Result<Dragoman> {
         let command = Dragoman::new(["data", "distil", "--pairs", "de-en", "--beam", "3"])?;
         let command = command.args(["--data".as_ref(), data.as_os_str()]);
@@ -93,6 +93,11 @@ fn a_model_writes_what_another_can_learn_from() -> Result<()> {
     assert!(told.starts_with("de-en: 1 of 2 sentences; chrF++"), "{told}");
     let table = fs_err::read_to_string(out.join("de-en.tsv"))?;
     assert_eq!(table, "Guten Morgen.\tGood morning.\n");
+    // What is known of the sentences stays; other settings want it gone.
+    assert_eq!(distil(&data)?.stdout()?, told);
+    let error = distil(&data)?.args(["--best", "--sentences", "1"]).failure()?;
+    assert!(error.contains("remove it to begin anew"), "{error}");
+    fs_err::remove_file(out.join("de-en.jsonl"))?;
     let told = distil(&data)?.args(["--best", "--sentences", "1"]).stdout()?;
     assert!(told.starts_with("de-en: 1 of 1 sentences"), "{told}");
 

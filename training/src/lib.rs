@@ -9,9 +9,10 @@
 //! | [`control`], [`progress`], [`device`] | a run and the world around it |
 //! | [`checkpoint`], [`optimizer`], [`average`], [`loss`] | the parts of a step |
 //! | `shards` | which rank updates which weights, where several train together |
-//! | [`task`], [`summary`], [`trainer`] | the loop, what it asks of a task, and how it ended |
+//! | [`task`], [`summary`], [`recorder`], [`trainer`] | the loop, what it asks of a task, its log, and how it ended |
 //! | [`recommendation`] | how good recommendations are |
 //! | [`tasks`] | what can be trained |
+//! | [`distilled`] | corpora whose targets a model wrote |
 //! | [`experts`] | experts that come to a finished model |
 //! | [`calibrate`] | fits a model's estimate of quality |
 //! | [`lexicon`] | counts what words become |
@@ -49,7 +50,7 @@ pub mod recorder;
 pub mod trainer;
 pub mod recommendation;
 pub mod tasks;
-pub mod taught;
+pub mod distilled;
 pub mod experts;
 pub mod calibrate;
 pub mod lexicon;

@@ -13,8 +13,9 @@
 //! | `carry` | takes a sentence through the model and verifies what comes back |
 //! | `letters` | letters, their scripts, and the languages written in them |
 //! | `lexicon`, `capitals` | common words; words in capitals, and how the model is asked about them |
-//! | `quotes` | quotation marks of a translation, in the pairs of its source |
-//! | [`terms`] | glossaries: terms in a text, and their uses in a translation |
+//! | `quotes`, `parentheses` | quotation marks and parentheses of a translation, in the pairs of its source |
+//! | `references` | character references such as `&eacute;` |
+//! | [`terms`], [`entries`] | glossaries: terms in a text, and their uses in a translation; files of them |
 //! | `glossed` | takes a sentence through the model so that it uses its terms |
 //! | `passage` | a sentence, whole or in parts |
 //! | `alternatives` | other ways to say a text |

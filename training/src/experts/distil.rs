@@ -32,9 +32,9 @@ use crate::{
     checkpoint::Tensors,
     config::{Budget, CheckpointConfig, Every, RunConfig},
     control::{Control, Ended},
+    distilled::{DistilledCorpus, Keep},
     evaluate::TestSet,
     schedule::Schedule,
-    taught::{Keep, TaughtCorpus},
     translation::{DevConfig, DevSet, RunPaths, TrainConfig, load_test_sets, train},
 };
 
@@ -85,11 +85,11 @@ pub fn distil(files: &Files, request: &DistilRequest, control: &Control) -> Resu
     }
     fs_err::create_dir_all(&request.work)?;
     let teacher = Translator::open(files, TranslatorOptions::default())?;
-    let (route, domains) = taught(&request.route, teacher.register())?;
+    let (route, domains) = route_of(&request.route, teacher.register())?;
     let config = student_config(files)?;
     let sets = dev_sets(request, &route)?;
 
-    if !taught_corpus(request, &teacher, &route, &domains, control)? {
+    if !distilled_corpus(request, &teacher, &route, &domains, control)? {
         return Ok(Distilled::Stopped);
     }
     let start = request.work.join("start");
@@ -107,12 +107,12 @@ pub fn distil(files: &Files, request: &DistilRequest, control: &Control) -> Resu
     let student = Translator::open(&Files::Folder(model.clone()), TranslatorOptions::default())?;
     let mut means = [0.0; 2];
     for set in &sets {
-        let taught = scores::score(&teacher, set, &domains, control)?;
+        let of_teacher = scores::score(&teacher, set, &domains, control)?;
         let learned = scores::score(&student, set, &[], control)?;
-        let (Some(taught), Some(learned)) = (taught, learned) else {
+        let (Some(of_teacher), Some(learned)) = (of_teacher, learned) else {
             return Ok(Distilled::Stopped);
         };
-        means[0] += taught / sets.len() as f64;
+        means[0] += of_teacher / sets.len() as f64;
         means[1] += learned / sets.len() as f64;
     }
     if means[1] < means[0] - request.max_drop {
@@ -124,7 +124,7 @@ pub fn distil(files: &Files, request: &DistilRequest, control: &Control) -> Resu
 }
 
 /// The route and the domains that `text` names.
-fn taught(text: &str, register: &Register) -> Result<(Route, Vec<String>)> {
+fn route_of(text: &str, register: &Register) -> Result<(Route, Vec<String>)> {
     let mut parts = text.split('+');
     let name = parts.next().unwrap_or_default();
     let Some(index) = register.routes.iter().position(|route| route.name == name) else {
@@ -162,7 +162,7 @@ fn dev_sets(request: &DistilRequest, route: &Route) -> Result<Vec<TestSet>> {
 }
 
 /// Lets the teacher translate all sources, and packs them; false when `control` says stop.
-fn taught_corpus(
+fn distilled_corpus(
     request: &DistilRequest,
     teacher: &Translator,
     route: &Route,
@@ -191,8 +191,8 @@ fn taught_corpus(
     if sources.is_empty() {
         return Err(refuse("nothing to learn from: name a corpus with `--data FILE`"));
     }
-    let path = work.join(format!("{}-{}.taught.tsv", route.source, route.target));
-    let corpus = TaughtCorpus {
+    let path = work.join(format!("{}-{}.distilled.tsv", route.source, route.target));
+    let corpus = DistilledCorpus {
         pairs: &sources.into_iter().map(|source| (source, String::new())).collect::<Vec<_>>(),
         keep: Keep::Best,
         out: path.clone(),
@@ -207,7 +207,7 @@ fn taught_corpus(
         trace: false,
         wanted: Default::default(),
     };
-    let taught = corpus.write(|texts| {
+    let distilled = corpus.write(|texts| {
         let mut found = Vec::new();
         for texts in texts.chunks(TOGETHER) {
             if control.is_stopped() {
@@ -219,7 +219,7 @@ fn taught_corpus(
         }
         Ok(Some(found))
     })?;
-    if taught.is_none() {
+    if distilled.is_none() {
         return Ok(false);
     }
     let Some(tokenizer) = teacher.vocabulary().tokenizer() else {
@@ -227,13 +227,13 @@ fn taught_corpus(
         return Err(Error::Expert(reason.into()));
     };
     tokenizer.save(work.join("tokenizer.json")).map_err(dragoman_core::Error::from)?;
-    let corpus = Corpus::new(&path, &route.source, &route.target).labelled("taught").one_way();
+    let corpus = Corpus::new(&path, &route.source, &route.target).labelled("distilled").one_way();
     let config = PackConfig { corpora: vec![corpus], ..PackConfig::default() };
     pack(&config, tokenizer, work.join("corpus.bin"))?;
     Ok(true)
 }
 
-/// Writes the student before its first lesson.
+/// Writes the student before its first step.
 fn write_start(
     files: &Files,
     request: &DistilRequest,

@@ -9,8 +9,8 @@ use dragoman_data::corpus::Corpus;
 use dragoman_pipeline::{TextRequest, translate};
 use dragoman_training::{
     Error,
+    distilled::{DistilledCorpus, Keep},
     evaluate::LanguagePair,
-    taught::{Keep, TaughtCorpus},
 };
 use serde_json::json;
 
@@ -72,7 +72,7 @@ impl Distil {
         if pairs.is_empty() {
             bail!("`--data` names no sentence pairs of {pair}");
         }
-        let corpus = TaughtCorpus {
+        let corpus = DistilledCorpus {
             pairs: &pairs,
             keep: if self.best { Keep::Best } else { Keep::Nearest(self.min_score) },
             out: self.out.join(format!("{pair}.tsv")),
@@ -84,13 +84,13 @@ impl Distil {
             num_hypotheses: self.beam.into(),
             ..TextRequest::new(pair.source.clone(), pair.target.clone())
         };
-        let taught = corpus.write(|texts| {
+        let distilled = corpus.write(|texts| {
             let found = translate(translator, texts, &request);
             let found = found.map_err(|error| Error::Translate(error.to_string()))?;
             Ok(Some(found.into_iter().map(|translated| translated.texts).collect()))
         })?;
-        if let Some(taught) = taught {
-            println!("{pair}: {taught}");
+        if let Some(distilled) = distilled {
+            println!("{pair}: {distilled}");
         }
         Ok(())
     }

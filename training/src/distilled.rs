@@ -29,7 +29,7 @@ pub enum Keep {
 
 /// A corpus to write.
 #[derive(Debug)]
-pub struct TaughtCorpus<'a> {
+pub struct DistilledCorpus<'a> {
     /// Sentences and what a person made of them.
     pub pairs: &'a [(String, String)],
     /// What is kept.
@@ -42,7 +42,7 @@ pub struct TaughtCorpus<'a> {
 
 /// What came of a corpus.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Taught {
+pub struct Distilled {
     /// Sentences that were translated.
     pub sentences: usize,
     /// Those that were kept.
@@ -51,7 +51,7 @@ pub struct Taught {
     pub scores: [f64; 2],
 }
 
-/// What is known of a sentence, as a line of the unfinished file.
+/// What is known of a sentence, as a line of the file beside the table.
 #[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
 struct Row {
     source: String,
@@ -61,19 +61,20 @@ struct Row {
     nearest: f64,
 }
 
-impl TaughtCorpus<'_> {
+impl DistilledCorpus<'_> {
     /// Writes the corpus; `translate` gives the hypotheses of each text, best first, or nothing when it is to
-    /// stop. Then nothing comes of it yet, and the next run goes on where this one was.
+    /// stop. Then nothing comes of it yet, and the next run goes on where this one was: all that is known of
+    /// the sentences stays in a file beside the table.
     ///
     /// # Errors
     /// Fails when `translate` does, when the file cannot be written, and when one is there of other settings.
     pub fn write(
         &self,
         mut translate: impl FnMut(&[&str]) -> Result<Option<Vec<Vec<String>>>>,
-    ) -> Result<Option<Taught>> {
-        let part = self.out.with_extension("part.jsonl");
-        let mut rows = self.begun(&part)?;
-        let mut file = fs::OpenOptions::new().append(true).open(&part)?;
+    ) -> Result<Option<Distilled>> {
+        let known = self.out.with_extension("jsonl");
+        let mut rows = self.begun(&known)?;
+        let mut file = fs::OpenOptions::new().append(true).open(&known)?;
         while rows.len() < self.pairs.len() {
             let next = &self.pairs[rows.len()..self.pairs.len().min(rows.len() + TOGETHER)];
             let sources: Vec<&str> = next.iter().map(|(source, _)| source.as_str()).collect();
@@ -85,36 +86,37 @@ impl TaughtCorpus<'_> {
             rows.extend(new);
         }
         let mut table = String::new();
-        let mut taught = Taught { sentences: rows.len(), ..Taught::default() };
+        let mut distilled = Distilled { sentences: rows.len(), ..Distilled::default() };
         for row in &rows {
             let scores = [row.best, row.nearest].map(|score| score / rows.len() as f64);
-            taught.scores = [0, 1].map(|i| taught.scores[i] + scores[i]);
+            distilled.scores = [0, 1].map(|i| distilled.scores[i] + scores[i]);
             if let Some(target) = &row.target {
                 table += &format!("{}\t{target}\n", cell(&row.source));
-                taught.kept += 1;
+                distilled.kept += 1;
             }
         }
-        fs::write(&self.out, table)?;
-        fs::remove_file(&part)?;
-        Ok(Some(taught))
+        let part = self.out.with_extension("tsv.part");
+        fs::write(&part, table)?;
+        fs::rename(&part, &self.out)?;
+        Ok(Some(distilled))
     }
 
-    /// The rows of the unfinished file `part`, which is there afterwards.
-    fn begun(&self, part: &Path) -> Result<Vec<Row>> {
+    /// The rows of the file `known`, which is there afterwards.
+    fn begun(&self, known: &Path) -> Result<Vec<Row>> {
         let settings = format!(
             "{}\n",
             serde_json::json!({
                 "sentences": self.pairs.len(), "keep": self.keep, "settings": self.settings,
             })
         );
-        if !part.exists() {
-            fs::create_dir_all(part.parent().unwrap_or(Path::new("")))?;
-            fs::write(part, settings)?;
+        if !known.exists() {
+            fs::create_dir_all(known.parent().unwrap_or(Path::new("")))?;
+            fs::write(known, settings)?;
             return Ok(Vec::new());
         }
         let mut rows = Vec::new();
         let mut whole = 0;
-        let mut reader = std::io::BufReader::new(fs::File::open(part)?);
+        let mut reader = std::io::BufReader::new(fs::File::open(known)?);
         let mut line = String::new();
         while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
             let is_same = match whole {
@@ -130,14 +132,14 @@ impl TaughtCorpus<'_> {
             if !is_same {
                 let reason =
                     "was begun with other settings or sentences; remove it to begin anew".into();
-                return Err(Error::Config { path: part.into(), reason });
+                return Err(Error::Config { path: known.into(), reason });
             }
             whole += line.len() as u64;
             line.clear();
         }
-        fs::OpenOptions::new().write(true).open(part)?.set_len(whole)?;
+        fs::OpenOptions::new().write(true).open(known)?.set_len(whole)?;
         if whole == 0 {
-            fs::write(part, settings)?;
+            fs::write(known, settings)?;
         }
         Ok(rows)
     }
@@ -159,7 +161,7 @@ impl TaughtCorpus<'_> {
     }
 }
 
-impl fmt::Display for Taught {
+impl fmt::Display for Distilled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sentences, kept, scores: [best, nearest] } = self;
         write!(
@@ -189,17 +191,17 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let pair = |source: &str, own: &str| (source.to_owned(), own.to_owned());
         let pairs = [pair("a house", "a house"), pair("one\ttwo", "qqqqqqqq")];
-        let mut corpus = TaughtCorpus {
+        let mut corpus = DistilledCorpus {
             pairs: &pairs,
             keep: Keep::Nearest(30.0),
             out: dir.path().join("en-de.tsv"),
             settings: serde_json::Value::Null,
         };
-        let taught = corpus.write(hypotheses)?.expect("it ends");
-        assert_eq!((taught.sentences, taught.kept), (2, 1));
-        assert!(taught.scores[0] < taught.scores[1], "{taught:?}");
+        let distilled = corpus.write(hypotheses)?.expect("it ends");
+        assert_eq!((distilled.sentences, distilled.kept), (2, 1));
+        assert!(distilled.scores[0] < distilled.scores[1], "{distilled:?}");
         assert_eq!(fs::read_to_string(&corpus.out)?, "a house\ta house\n");
-        corpus.keep = Keep::Best;
+        (corpus.keep, corpus.out) = (Keep::Best, dir.path().join("best.tsv"));
         assert_eq!(corpus.write(hypotheses)?.expect("it ends").kept, 2);
         let table = fs::read_to_string(&corpus.out)?;
         assert_eq!(table, "a house\ta house x\none two\tone two x\n");
@@ -211,7 +213,7 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let pairs: Vec<(String, String)> =
             (0..600).map(|i| (format!("text {i}"), format!("text {i}"))).collect();
-        let corpus = |name: &str, settings: u32| TaughtCorpus {
+        let corpus = |name: &str, settings: u32| DistilledCorpus {
             pairs: &pairs,
             keep: Keep::Nearest(30.0),
             out: dir.path().join(name),
@@ -223,20 +225,22 @@ mod tests {
             _ => hypotheses(texts),
         };
         assert_eq!(corpus("en-de.tsv", 1).write(stopped)?, None);
-        let part = dir.path().join("en-de.part.jsonl");
-        let begun = fs::read_to_string(&part)?;
-        fs::write(&part, format!("{begun}{{\"target\": \"te"))?;
+        let known = dir.path().join("en-de.jsonl");
+        let begun = fs::read_to_string(&known)?;
+        fs::write(&known, format!("{begun}{{\"target\": \"te"))?;
         let error = corpus("en-de.tsv", 2).write(|_| Ok(None)).expect_err("other settings");
         assert!(error.to_string().contains("remove it to begin anew"), "{error}");
         let mut asked = 0;
-        let taught = corpus("en-de.tsv", 1).write(|texts| {
+        let distilled = corpus("en-de.tsv", 1).write(|texts| {
             asked += texts.len();
             hypotheses(texts)
         })?;
-        assert_eq!((asked, taught), (600 - 512, whole));
+        assert_eq!((asked, distilled), (600 - 512, whole));
         let read = |name: &str| fs::read_to_string(dir.path().join(name));
         assert_eq!(read("en-de.tsv")?, read("whole.tsv")?);
-        assert!(!part.exists());
+        // What is known is not asked again.
+        let again = corpus("en-de.tsv", 1).write(|_| Err(Error::Translate("asked".into())))?;
+        assert_eq!(again, whole);
         Ok(())
     }
 }
