@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     html::tokens::TokenKind,
+    letters::base,
     references::{escape_xml, unescape},
     xml,
 };
@@ -190,8 +191,7 @@ fn language_of(tag: &str) -> Option<String> {
 }
 
 fn same_language(a: &str, b: &str) -> bool {
-    let base = |code: &str| code.split(['-', '_']).next().unwrap_or_default().to_lowercase();
-    base(a) == base(b)
+    base(a).to_lowercase() == base(b).to_lowercase()
 }
 
 /// Checks rows, each with the place where it begins, in characters.

@@ -1,5 +1,10 @@
 //! Letters, the scripts they belong to, and which languages are written in them.
 
+/// The language of a code such as `zh-Hant` or `pt_BR`.
+pub(crate) fn base(code: &str) -> &str {
+    code.split(['-', '_']).next().unwrap_or(code)
+}
+
 /// A script, as far as languages differ in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Script {
@@ -68,7 +73,7 @@ fn is_joiner(c: char) -> bool {
 
 /// The scripts of a language.
 pub(crate) fn scripts_of(language: &str) -> &'static [Script] {
-    let language = language.split('-').next().unwrap_or(language);
+    let language = base(language);
     match language {
         "ru" | "uk" | "be" | "bg" | "mk" | "kk" | "ky" | "mn" | "tg" | "ba" | "tt" | "cv" => {
             &[Script::Cyrillic]
@@ -107,7 +112,7 @@ pub(crate) fn is_unspaced(c: char) -> bool {
 
 /// Whether a language is written in such letters.
 pub(crate) fn has_unspaced(language: &str) -> bool {
-    let language = language.split(['-', '_']).next().unwrap_or(language);
+    let language = base(language);
     matches!(language, "ja" | "zh" | "zt" | "yue" | "ko" | "th" | "lo" | "km" | "my")
 }
 

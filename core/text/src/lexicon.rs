@@ -8,6 +8,8 @@ use std::{collections::HashSet, sync::OnceLock};
 
 use rust_stemmers::{Algorithm, Stemmer};
 
+use crate::letters::base;
+
 /// How a word is written within a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usual {
@@ -71,7 +73,7 @@ pub(crate) fn is_known(language: &str) -> bool {
 }
 
 fn lexicon(language: &str) -> Option<&'static Lexicon> {
-    let code = language.split(['-', '_']).next().unwrap_or_default();
+    let code = base(language);
     let code = if code == "pb" { "pt" } else { code };
     let entry = ENTRIES.iter().find(|entry| entry.code == code)?;
     Some(entry.lexicon.get_or_init(|| Lexicon::new(entry)))

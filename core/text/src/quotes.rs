@@ -9,6 +9,7 @@
 mod marks;
 
 use self::marks::{Side, Stripped, Style, has_inner_quotes, letters_before, singles, strip};
+use crate::letters::base;
 
 /// Marks of a text at most that are looked at.
 const MAX_MARKS: usize = 8;
@@ -59,7 +60,7 @@ pub(crate) fn paired(source: &str, translation: &str, target: &str) -> String {
 /// `translation` with the space that French has between its marks and what they enclose, unless the source is
 /// written without, as in Switzerland.
 fn spaced(source: &str, translation: &str, target: &str) -> String {
-    let is_french = target.split(['-', '_']).next() == Some("fr");
+    let is_french = base(target) == "fr";
     if !is_french || source.contains('«') || !translation.contains(['«', '»']) {
         return translation.to_owned();
     }

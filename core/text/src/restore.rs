@@ -8,7 +8,7 @@ pub use crate::capitals::in_normal_case;
 
 use crate::{
     capitals::{capitalised, in_title_case, is_title, with_emphasis},
-    letters::{Script, script},
+    letters::{Script, base, script},
     parentheses, quotes,
 };
 
@@ -95,7 +95,7 @@ fn copy_final(source: &str, translation: &str, target: &str) -> String {
     let is_greek = source.chars().rev().find_map(script) == Some(Script::Greek);
     let wanted = if wanted == ';' && is_greek { '?' } else { wanted };
     let is_ellipsis = translation.ends_with("..") || found == '…' || wanted == '…';
-    let is_question = found == ';' && language(target) == "el";
+    let is_question = found == ';' && base(target) == "el";
     let same = narrow(wanted) == if is_question { '?' } else { narrow(found) };
     let bare = translation.strip_suffix(|c| FINAL.contains(&c)).unwrap_or(translation);
     match FINAL.contains(&wanted) {
@@ -141,13 +141,13 @@ fn narrow(mark: char) -> char {
 /// Whether French, but that of Canada, writes a space between `bare` and its final `mark`.
 fn is_spaced(mark: char, bare: &str, target: &str) -> bool {
     let ends_in_word = bare.ends_with(|c: char| !c.is_whitespace() && !matches!(c, '!' | '?'));
-    let is_european = language(target) == "fr" && !target.to_ascii_lowercase().ends_with("ca");
+    let is_european = base(target) == "fr" && !target.to_ascii_lowercase().ends_with("ca");
     is_european && matches!(mark, '!' | '?' | ';' | ':') && ends_in_word
 }
 
 /// How `target` writes a western final mark; `None` where it writes none.
 fn own(mark: char, target: &str) -> Option<char> {
-    Some(match (language(target), mark) {
+    Some(match (base(target), mark) {
         ("ja", ',') => '、',
         ("ja" | "zh" | "zt" | "yue", _) => match mark {
             '.' => '。',
@@ -170,11 +170,6 @@ fn own(mark: char, target: &str) -> Option<char> {
         ("el", '?') => ';',
         _ => mark,
     })
-}
-
-/// The language of a code such as `zh-Hant`.
-fn language(code: &str) -> &str {
-    code.split(['-', '_']).next().unwrap_or(code)
 }
 
 fn copy_case(source: &str, translation: &str, target: &str) -> String {

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::lexicon::{Usual, is_known, usual};
+use crate::{
+    letters::base,
+    lexicon::{Usual, is_known, usual},
+};
 
 /// Acronyms and names that are written in capitals or may be, whatever the language, and that other
 /// languages write alike.
@@ -234,7 +237,7 @@ pub(super) fn usual_form(word: &str, language: &str, all_shouted: bool) -> Optio
     if is_acronym(word, language, all_shouted) {
         return None;
     }
-    let is_german = language.split(['-', '_']).next() == Some("de");
+    let is_german = base(language) == "de";
     match usual(word, language) {
         // Most German words that are not in a list of the common ones are nouns.
         None if all_shouted && is_german && is_known(language) => Some(Usual::Capital),

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::letters::base;
+
 /// Abbreviations of a language without their blanks, and what they stand for.
 fn table(language: &str) -> &'static [(&'static str, &'static str)] {
     match language {
@@ -114,7 +116,7 @@ fn table(language: &str) -> &'static [(&'static str, &'static str)] {
 
 /// `text`, written in `language`, with its abbreviations in words.
 pub(super) fn expanded<'a>(text: &'a str, language: &str) -> Cow<'a, str> {
-    let language = language.split(['-', '_']).next().unwrap_or(language);
+    let language = base(language);
     let table = table(language);
     if table.is_empty() || !text.contains('.') {
         return Cow::Borrowed(text);

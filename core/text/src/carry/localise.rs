@@ -16,6 +16,7 @@ use super::{
     verify::Failure,
 };
 use crate::{
+    letters::base,
     pieces::{AND_OR, value},
     sentence::Role,
 };
@@ -40,7 +41,6 @@ pub(super) struct Languages<'a> {
 
 impl<'a> Languages<'a> {
     pub(super) fn new(source: &'a str, target: &'a str) -> Self {
-        let base = |code: &'a str| code.split(['-', '_']).next().unwrap_or(code);
         Self { source: base(source), target: base(target) }
     }
 }

@@ -1,6 +1,6 @@
 //! Words for numbers, which a translation may write in digits.
 
-use crate::letters::has_unspaced;
+use crate::letters::{base, has_unspaced};
 
 /// Whether a translation of `text` from one language into another may have digits that it has not:
 /// Japanese writes April as `4月` and a cat as `1匹`, so there any may.
@@ -11,7 +11,7 @@ pub(super) fn may_appear(text: &str, source: &str, target: &str) -> bool {
 /// Whether `text`, written in `language`, has a word that may become a number; for languages that are
 /// not known here any text has.
 fn has_numeral(text: &str, language: &str) -> bool {
-    let language = language.split('-').next().unwrap_or(language);
+    let language = base(language);
     let stems: &[&str] = match language {
         "en" => &[
             "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",

@@ -1,6 +1,6 @@
 //! Where a sentence is asked in parts.
 
-use crate::{capitals::is_label, split::has_letters};
+use crate::{capitals::is_label, letters::base, split::has_letters};
 
 /// Words of a sentence at least that is asked in parts.
 pub(super) const MIN_WORDS: usize = 12;
@@ -16,7 +16,7 @@ const LONG_WORDS: usize = 36;
 
 /// Words that join clauses.
 fn conjunctions(language: &str) -> &'static [&'static str] {
-    match language.split(['-', '_']).next().unwrap_or_default() {
+    match base(language) {
         "de" => &["und", "aber", "oder"],
         "en" => &["and", "but", "or"],
         "es" => &["y", "e", "pero", "o"],

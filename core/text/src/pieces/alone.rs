@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Carry, Kind, Piece, Recogniser, Text};
-use crate::sentence::Role;
+use crate::{letters::base, sentence::Role};
 
 /// Finds them.
 pub(super) struct Letters;
@@ -48,7 +48,7 @@ fn lone(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 fn is_name(text: &Text<'_>, at: &Range<usize>) -> bool {
     let (before, rest) = (&text.text[..at.start], &text.text[at.end..]);
     let letter = text.text[at.clone()].chars().next().unwrap_or(' ');
-    let language = text.language.split('-').next().unwrap_or(text.language);
+    let language = base(text.language);
     let is_word = words(language).contains(letter.to_lowercase().next().unwrap_or(letter));
     if before.trim().is_empty() && rest.trim().is_empty() {
         // The pronoun is looked up as a word; a lower-case letter may be one, too.

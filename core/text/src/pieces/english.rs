@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Carry, Kind, Piece, Recogniser, Text, numbers::ends};
-use crate::sentence::Role;
+use crate::{letters::base, sentence::Role};
 
 /// Finds them in English texts.
 pub(super) struct Numbers;
@@ -22,7 +22,7 @@ static BARE: LazyLock<Regex> =
 
 impl Recogniser for Numbers {
     fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
-        if text.language.split('-').next() != Some("en") {
+        if base(text.language) != "en" {
             return;
         }
         let mut add = |at, role| {

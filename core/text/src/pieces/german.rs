@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Carry, Kind, Piece, Recogniser, Text};
-use crate::sentence::Role;
+use crate::{letters::base, sentence::Role};
 
 /// Finds them in German texts.
 pub(super) struct Ordinals;
@@ -158,7 +158,7 @@ pub(crate) fn is_month(word: &str) -> bool {
 
 impl Recogniser for Ordinals {
     fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
-        if text.language.split('-').next() != Some("de") {
+        if base(text.language) != "de" {
             return;
         }
         for found in ORDINAL.captures_iter(text.text) {

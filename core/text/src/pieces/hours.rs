@@ -8,7 +8,7 @@ use std::{collections::HashMap, ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::{Carry, Kind, Piece, Recogniser, Text, numbers::ends};
-use crate::sentence::Role;
+use crate::{letters::base, sentence::Role};
 
 /// Short weekdays of languages from Monday on, and whether a stop is written behind them.
 pub(crate) const WEEKDAYS: [(&str, [&str; 7], bool); 7] = [
@@ -50,7 +50,7 @@ static CLOCK: LazyLock<Regex> = LazyLock::new(|| {
 
 impl Recogniser for Hours {
     fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
-        let language = text.language.split('-').next().unwrap_or_default();
+        let language = base(text.language);
         let Some(days) = DAYS.get(language) else { return };
         let mut add = |at| {
             let carry = Carry::Inline(Role::Number);
@@ -97,7 +97,7 @@ fn ranges(text: &str, days: &Days) -> Vec<Range<usize>> {
 
 /// Whether `text`, written in `language`, has a range of weekdays.
 pub(super) fn has_days(text: &str, language: &str) -> bool {
-    let language = language.split('-').next().unwrap_or_default();
+    let language = base(language);
     text.contains(['-', '–'])
         && DAYS.get(language).is_some_and(|days| !ranges(text, days).is_empty())
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Carry, Kind, Piece, Recogniser, Text};
-use crate::sentence::Role;
+use crate::{letters::base, sentence::Role};
 
 /// Finds them.
 pub(super) struct Pairs;
@@ -76,7 +76,7 @@ impl Recogniser for Pairs {
                 pieces.push(Piece { at: stroke.range(), kind: Kind::Symbol, carry: Carry::Cut });
             }
         }
-        let language = text.language.split('-').next().unwrap_or(text.language);
+        let language = base(text.language);
         let Some((_, pair)) = AND_OR.iter().find(|(code, _)| *code == language) else { return };
         for (at, _) in text.text.match_indices(pair) {
             let end = at + pair.len();

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::{Carry, Kind, Piece, Recogniser, Text};
-use crate::sentence::Role;
+use crate::{letters::base, sentence::Role};
 
 /// Months of French.
 const MONTHS: &[&str] = &[
@@ -49,7 +49,7 @@ const MAX_TOGETHER: usize = 8;
 
 impl Recogniser for Numerals {
     fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
-        let language = text.language.split('-').next().unwrap_or_default();
+        let language = base(text.language);
         let mut add = |at| {
             let carry = Carry::Inline(Role::Number);
             pieces.push(Piece { at, kind: Kind::Number, carry });

@@ -2,7 +2,7 @@
 
 use super::{Carry, Kind, Piece, Recogniser, Text};
 use crate::{
-    letters::{Script, is_unspaced, script, scripts_of},
+    letters::{Script, base, is_unspaced, script, scripts_of},
     sentence::Role,
 };
 
@@ -106,8 +106,7 @@ const WESTERN: &[&str] = &["en", "de", "fr", "es", "nl", "it", "pt", "pb", "sv",
 impl Recogniser for Scripts {
     fn find(&self, text: &Text<'_>, pieces: &mut Vec<Piece>) {
         let own = scripts_of(text.language);
-        let is_western_language =
-            WESTERN.contains(&text.language.split('-').next().unwrap_or_default());
+        let is_western_language = WESTERN.contains(&base(text.language));
         let is_foreign = |c: char| script(c).is_some_and(|script| !own.contains(&script));
         // A run of foreign letters, with the marks and blanks between them.
         let mut run: Option<(usize, usize)> = None;

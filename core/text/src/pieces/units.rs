@@ -8,7 +8,7 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::{Carry, Kind, Piece, Recogniser, Text};
-use crate::sentence::Role;
+use crate::{letters::base, sentence::Role};
 
 /// Symbols of letters, most of which are no words.
 const SYMBOLS: &str = r"[kMGT]?Hz|[kMGT]?Wh|[kMG]?W|k?VA|[kmµμ]?V(?: ?[AD]C)?|mAh|Ah|[mµμ]?A|k?N|Nm|[kMh]?Pa|mbar|[kM]J|k?cal|[kmµμ]?g|[kcdnmµμ]?m|[mcd]?[lL]|[kKMGTP]i?B|[kMGT]bit|[kMG]bps|dBA?|dpi|ppm|px|rpm|psi|mph|mol|fps|[kM]?Ω|oz|lbs?|ft|yd|pt|fl\.? ?oz|sq\.? ?(?:ft|m)|[mµμn]?s|lm|lx|[htFCK]|min|in|ha|bar|qt|mi|gal";
@@ -111,7 +111,7 @@ fn is_unit(text: &Text<'_>, number: &str, at: Range<usize>) -> bool {
         return false;
     }
     let symbol = &text.text[at.clone()];
-    let language = text.language.split('-').next().unwrap_or(text.language);
+    let language = base(text.language);
     let follows = rest.trim_start_matches([' ', '\u{a0}']);
     let ends = follows.is_empty()
         || follows.starts_with([',', ';', ')', ']', '×', '"', '“', '”', '»', '?', '!', '\n', '\r'])

@@ -1,5 +1,7 @@
 //! The quotation marks of a text, and the text without them.
 
+use crate::letters::base;
+
 /// Which end of a quotation a mark is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
@@ -39,7 +41,7 @@ impl Style {
     pub(super) fn of(source: &str, target: &str) -> Option<Self> {
         let style = |opening, closing, is_spaced| Self { opening, closing, is_spaced };
         let has = |marks: &[char]| source.contains(marks);
-        Some(match target.split(['-', '_']).next().unwrap_or_default() {
+        Some(match base(target) {
             "de" => style('„', '“', false),
             "fr" => style('«', '»', true),
             "es" | "it" | "pt" | "pb" if has(&['«', '»', '„']) => style('«', '»', false),

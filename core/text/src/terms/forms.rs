@@ -1,6 +1,8 @@
 //! The forms that a term may take in a sentence: enough of them for a search to prefer, since what a
 //! translation uses is judged by stems.
 
+use crate::letters::base;
+
 /// Forms of a term at most.
 const MAX_FORMS: usize = 12;
 
@@ -65,7 +67,7 @@ fn inflected(word: &str, language: &str) -> Vec<String> {
     let swapped = |stem: &str, ends: &[&str]| -> Vec<String> {
         ends.iter().map(|end| format!("{stem}{end}")).collect()
     };
-    match language.split(['-', '_']).next().unwrap_or_default() {
+    match base(language) {
         "de" if word.ends_with('e') => with(&["n"]),
         "de" if word.ends_with("ung") || word.ends_with("heit") || word.ends_with("keit") => {
             with(&["en"])

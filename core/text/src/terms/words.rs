@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-use crate::letters::is_unspaced;
+use crate::letters::{base, is_unspaced};
 
 /// Letters of a word at least that counts as a part of a compound.
 const MIN_PART: usize = 5;
@@ -122,7 +122,7 @@ pub(super) fn whole(text: &str, term: &str) -> Vec<Range<usize>> {
 }
 
 fn algorithm(language: &str) -> Option<Algorithm> {
-    Some(match language.split(['-', '_']).next().unwrap_or_default() {
+    Some(match base(language) {
         "da" => Algorithm::Danish,
         "de" => Algorithm::German,
         "en" => Algorithm::English,
