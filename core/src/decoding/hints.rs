@@ -22,7 +22,7 @@ impl Hints {
     /// A word that stands twice in the source is favoured until its translation stands there once: the
     /// model has understood it then.
     pub fn after(&self, tokens: &[u32], begins: &[bool]) -> Vec<(u32, f32)> {
-        let mut favoured: Vec<(u32, f32)> = Vec::new();
+        let mut bonuses: Vec<(u32, f32)> = Vec::new();
         let missing = self
             .words
             .iter()
@@ -31,12 +31,12 @@ impl Hints {
             let longest = (form.len() - 1).min(tokens.len());
             let begun = (1..=longest).rev().find(|&n| tokens[tokens.len() - n..] == form[..n]);
             let token = form[begun.unwrap_or(0)];
-            match favoured.iter_mut().find(|(known, _)| *known == token) {
+            match bonuses.iter_mut().find(|(known, _)| *known == token) {
                 Some((_, greatest)) => *greatest = greatest.max(*bonus),
-                None => favoured.push((token, *bonus)),
+                None => bonuses.push((token, *bonus)),
             }
         }
-        favoured
+        bonuses
     }
 }
 

@@ -201,7 +201,7 @@ impl Pass<'_> {
         let outputs = sentences.outputs;
         let rows = LogitRows { width, first_output: outputs.first as usize };
         let wanted = self.wanted(live);
-        let favoured = self.favoured(live);
+        let bonuses = self.bonuses(live);
         let found = self.look_up(&routes, &output.hidden)?;
         let mut likeliest = None;
         let mut mixtures = Vec::new();
@@ -209,7 +209,7 @@ impl Pass<'_> {
             let mut best = Likeliest::of(logits, rows, outputs, config);
             let view = Logits { logits, rows };
             mixtures = best.mix(&found, view);
-            best.favour(&favoured, &mixtures, view);
+            best.raise(&bonuses, &mixtures, view);
             if !wanted.is_empty() {
                 best.want(&wanted, &mixtures, view);
             }
@@ -244,7 +244,7 @@ impl Pass<'_> {
 
     /// The tokens that a lexicon favours next in each live hypothesis; nothing at all where no sentence
     /// has hints.
-    fn favoured(&self, live: &[Live]) -> Vec<Vec<(u32, f32)>> {
+    fn bonuses(&self, live: &[Live]) -> Vec<Vec<(u32, f32)>> {
         let Guidance { hints, begins, .. } = self.guidance;
         let of = |live: &Live| hints.get(live.sentence).and_then(Option::as_ref);
         if live.iter().all(|live| of(live).is_none()) {

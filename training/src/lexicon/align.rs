@@ -25,17 +25,17 @@ pub(super) type Links = Vec<Option<u16>>;
 pub(super) fn align(pairs: &[(&[u32], &[u32])]) -> Vec<Links> {
     let mut table = Table::new(pairs);
     let places = table.places(pairs);
-    let mut shares = Vec::new();
+    let mut posteriors = Vec::new();
     for round in 0..ROUNDS {
         let mut counts = vec![0.0f32; table.targets.len()];
         let mut rest = &places[..];
         for (source, target) in pairs {
             for place in 0..target.len() {
                 let own = rest.split_off(..=source.len()).unwrap_or_default();
-                table.shares(own, place, target.len(), round == 0, &mut shares);
-                let sum: f64 = shares.iter().sum();
-                for (&at, share) in own.iter().zip(&shares) {
-                    counts[at as usize] += (share / sum) as f32;
+                table.posteriors(own, place, target.len(), round == 0, &mut posteriors);
+                let sum: f64 = posteriors.iter().sum();
+                for (&at, posterior) in own.iter().zip(&posteriors) {
+                    counts[at as usize] += (posterior / sum) as f32;
                 }
             }
         }
@@ -45,9 +45,9 @@ pub(super) fn align(pairs: &[(&[u32], &[u32])]) -> Vec<Links> {
     let links = pairs.iter().map(|(source, target)| {
         let link = |place: usize| {
             let own = rest.split_off(..=source.len()).unwrap_or_default();
-            table.shares(own, place, target.len(), false, &mut shares);
-            let best = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            best.and_then(|(i, _)| i.checked_sub(1)).map(|i| i as u16) // the first is none
+            table.posteriors(own, place, target.len(), false, &mut posteriors);
+            let best = posteriors.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            best.and_then(|(i, _)| i.checked_sub(1)).map(|i| i as u16) // the first is the NULL word
         };
         (0..target.len()).map(link).collect()
     });
@@ -56,14 +56,14 @@ pub(super) fn align(pairs: &[(&[u32], &[u32])]) -> Vec<Links> {
 
 /// `p(target | source)` of all words that stand in one pair.
 struct Table {
-    /// Where the words beside each word of the source begin, those beside none of them first.
+    /// Where the words beside each word of the source begin, those beside the NULL word first.
     starts: Vec<usize>,
     /// These words, sorted by the word of the source and by themselves.
     targets: Vec<u32>,
     probabilities: Vec<f32>,
 }
 
-/// The number of a word of the source in [`Table`], where the first one is none.
+/// The number of a word of the source in [`Table`], where the first one is the NULL word.
 fn row(word: u32) -> usize {
     word as usize + 1
 }
@@ -107,7 +107,7 @@ impl Table {
         Self { starts, probabilities: vec![0.0; length], targets: all }
     }
 
-    /// For each word of the second sides, where it stands in the table beside none and beside each word
+    /// For each word of the second sides, where it stands in the table beside the NULL word and beside each word
     /// of the source.
     fn places(&self, pairs: &[(&[u32], &[u32])]) -> Vec<u32> {
         let place = |row: usize, word: u32| {
@@ -126,32 +126,32 @@ impl Table {
         pairs.par_chunks(4096).flat_map_iter(|pairs| pairs.iter().flat_map(of)).collect()
     }
 
-    /// How much speaks for none and for each word of the source at a place of the target; `all_alike`
+    /// The posteriors, not normalised, of the NULL word and of each word of the source at a place of the target; `all_alike`
     /// leaves out what was learned.
-    fn shares(
+    fn posteriors(
         &self,
         own: &[u32],
         place: usize,
         length: usize,
         all_alike: bool,
-        shares: &mut Vec<f64>,
+        posteriors: &mut Vec<f64>,
     ) {
         let probability = |at: u32| match all_alike {
             true => 1.0,
             false => f64::from(self.probabilities[at as usize]),
         };
-        shares.clear();
-        let Some((&none, words)) = own.split_first() else { return };
+        posteriors.clear();
+        let Some((&null, words)) = own.split_first() else { return };
         let here = (place as f64 + 0.5) / length as f64;
         let prior =
             |i: usize| (-TENSION * ((i as f64 + 0.5) / words.len() as f64 - here).abs()).exp();
-        shares.push(0.0);
-        shares.extend((0..words.len()).map(prior));
-        let sum: f64 = shares.iter().sum();
-        for (share, &at) in shares[1..].iter_mut().zip(words) {
-            *share *= (1.0 - NULL) / sum * probability(at);
+        posteriors.push(0.0);
+        posteriors.extend((0..words.len()).map(prior));
+        let sum: f64 = posteriors.iter().sum();
+        for (posterior, &at) in posteriors[1..].iter_mut().zip(words) {
+            *posterior *= (1.0 - NULL) / sum * probability(at);
         }
-        shares[0] = NULL * probability(none);
+        posteriors[0] = NULL * probability(null);
     }
 
     /// Takes the geometric means of the probabilities that `counts` leave open.

@@ -5,7 +5,7 @@ mod config;
 pub(crate) mod cost;
 mod dev;
 mod export;
-mod favoured;
+mod bias;
 mod learn;
 mod warm_start;
 
@@ -30,7 +30,7 @@ pub use augment::AugmentConfig;
 pub use config::{DevConfig, DevSet, ExpertsConfig, TrainConfig};
 pub use dev::{load as load_test_sets, use_held_out};
 
-use favoured::Favoured;
+use bias::LexiconBias;
 use learn::seed_masks;
 
 use crate::{
@@ -111,7 +111,7 @@ pub(crate) struct TranslationTask {
     /// For each route of the corpus how the model takes it, if it is trained.
     directions: Vec<Option<Direction>>,
     /// The lexicon beside the model, if there is one.
-    favoured: Option<Favoured>,
+    bias: Option<LexiconBias>,
     dev: Vec<TestSet>,
 }
 
@@ -182,7 +182,7 @@ impl TranslationTask {
             warm_start::warm_start(dir, &config, &tokenizer, &params.subset(Param::is_here))?;
         }
 
-        let lexicon = config.lexicon_from.as_deref().map(favoured::load_lexicon).transpose()?;
+        let lexicon = config.lexicon_from.as_deref().map(bias::load_lexicon).transpose()?;
         let (vocabulary, detectors) = (Arc::new(tokenizer), Vec::new());
         let loaded = Loaded { model, params, register, vocabulary, detectors, lexicon };
         let pairs = Pairs { corpus, directions: &directions };
@@ -221,7 +221,7 @@ impl TranslationTask {
     ) -> Result<Self> {
         let Pairs { corpus, directions } = pairs;
         let Loaded { model, params: all, register, vocabulary, lexicon, .. } = loaded;
-        let favoured = lexicon.map(|lexicon| Favoured::new(lexicon, &*vocabulary));
+        let bias = lexicon.map(|lexicon| LexiconBias::new(lexicon, &*vocabulary));
         let params = all.subset(Param::is_trainable);
         let dev = dev::load(&config.dev, &paths.dev, directions)?;
         let cursor = Cursor::start(config.run.seed);
@@ -241,7 +241,7 @@ impl TranslationTask {
             corpus,
             batcher,
             directions: Vec::new(),
-            favoured,
+            bias,
             dev,
         };
         for (source, target) in names {
@@ -279,21 +279,21 @@ impl TranslationTask {
     }
 
     /// What the lexicon favours before each label; nothing without one.
-    fn favoured(&self, pair: &SentencePair, example: &Example) -> Vec<Vec<(u32, f32)>> {
+    fn bonuses_of(&self, pair: &SentencePair, example: &Example) -> Vec<Vec<(u32, f32)>> {
         let direction = self.directions[pair.route as usize].as_ref();
         let name = direction.map_or("", |direction| &direction.name);
-        self.favoured_in(name, [&pair.source, &pair.target], example)
+        self.bonuses_in(name, [&pair.source, &pair.target], example)
     }
 
     /// The same for `sides` of the direction called `name`.
-    fn favoured_in(
+    fn bonuses_in(
         &self,
         name: &str,
         sides: [&[u32]; 2],
         example: &Example,
     ) -> Vec<Vec<(u32, f32)>> {
-        let of = |favoured: &Favoured| favoured.of(name, sides, example, &*self.vocabulary);
-        self.favoured.as_ref().map(of).unwrap_or_default()
+        let of = |bias: &LexiconBias| bias.of(name, sides, example, &*self.vocabulary);
+        self.bias.as_ref().map(of).unwrap_or_default()
     }
 
     /// The loss of the label tokens, and the gradient of the output layer.

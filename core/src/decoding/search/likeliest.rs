@@ -85,16 +85,15 @@ impl Likeliest {
 
     /// Raises the log-probabilities of the tokens that are favoured in each row by their bonus, and lowers
     /// all others so that they are probabilities again. The order of the others stays, so the best are
-    /// among the best of before and what is favoured.
-    pub(super) fn favour(
+    /// among the best of before and those with a bonus.
+    pub(super) fn raise(
         &mut self,
-        favoured: &[Vec<(u32, f32)>],
+        bonuses: &[Vec<(u32, f32)>],
         mixtures: &[Option<Mixture>],
         view: Logits<'_>,
     ) {
         let width = self.width;
-        for (row, favoured) in favoured.iter().enumerate().filter(|(_, tokens)| !tokens.is_empty())
-        {
+        for (row, bonuses) in bonuses.iter().enumerate().filter(|(_, tokens)| !tokens.is_empty()) {
             let (of_model, mixture) =
                 (view.log_probs(row), mixtures.get(row).and_then(Option::as_ref));
             let before = |token: u32| {
@@ -106,7 +105,7 @@ impl Likeliest {
             let mut all: Vec<(u32, f32)> =
                 best.map(|(token, log_prob)| (*token, *log_prob)).collect();
             let mut more = 0.0f32;
-            for &(token, bonus) in favoured {
+            for &(token, bonus) in bonuses {
                 let log_prob = before(token);
                 more += log_prob.exp() * bonus.exp_m1();
                 match all.iter_mut().find(|(known, _)| *known == token) {

@@ -18,7 +18,7 @@ use dragoman_data::recipe::HELD_OUT;
 
 use super::{
     DevConfig, DevSet, Direction, RunPaths, TranslationTask,
-    favoured::{Favoured, FavouredBatch},
+    bias::{BiasedBatch, LexiconBias},
     learn::expert_load,
 };
 use crate::{
@@ -193,10 +193,10 @@ impl TranslationTask {
             let (source, target) = (cut(source), cut(&target));
             let sides = [&source[..], &target[..]];
             let example = Example::new(route, sides, &frame, self.vocabulary.outputs());
-            let favoured = self.favoured_in(&name, sides, &example);
-            (example, favoured)
+            let bonuses = self.bonuses_in(&name, sides, &example);
+            (example, bonuses)
         });
-        let (examples, favoured): (Vec<_>, Vec<_>) = examples.unzip();
+        let (examples, bonuses): (Vec<_>, Vec<_>) = examples.unzip();
         let context = Context::inference(self.config.precision);
         let rule = |bonuses: Arc<Bonuses>| OutputLoss {
             weight: model.output_weight().clone(),
@@ -209,9 +209,9 @@ impl TranslationTask {
             bonuses,
         };
         let mut nll = 0.0;
-        let batches = examples.chunks(DECODED_TOGETHER).zip(favoured.chunks(DECODED_TOGETHER));
-        for (examples, favoured) in batches {
-            let batch = FavouredBatch::new(TranslationBatch::new(examples, None), favoured);
+        let batches = examples.chunks(DECODED_TOGETHER).zip(bonuses.chunks(DECODED_TOGETHER));
+        for (examples, bonuses) in batches {
+            let batch = BiasedBatch::new(TranslationBatch::new(examples, None), bonuses);
             let hidden = model.forward(&batch.pairs, &context)?.hidden;
             nll += rule(batch.bonuses).sums(&hidden, &batch.pairs.labels)?.nll;
         }
@@ -238,8 +238,8 @@ impl TranslationTask {
         let source = |ids: Vec<u32>| frame.source(&ids[..ids.len().min(limit)]);
         let encoded: Vec<Vec<u32>> = encoded.into_iter().map(source).collect();
         let hints = |i: usize| {
-            let favoured = self.favoured.as_ref()?;
-            favoured.hints(&direction.name, &sources[i], &*self.vocabulary)
+            let bias = self.bias.as_ref()?;
+            bias.hints(&direction.name, &sources[i], &*self.vocabulary)
         };
         let mut order: Vec<usize> = (0..encoded.len()).collect();
         order.sort_by_key(|&i| encoded[i].len());
@@ -272,7 +272,7 @@ impl TranslationTask {
         let starts = vec![frame.start.clone(); sources.len()];
         let outputs = self.vocabulary.outputs();
         let sentences = Sentences { routes: &routes, starts: &starts, outputs };
-        let begins = self.favoured.as_ref().map_or(&[][..], Favoured::begins);
+        let begins = self.bias.as_ref().map_or(&[][..], LexiconBias::begins);
         let guidance = Guidance { hints, begins, ..Guidance::default() };
         let search = SearchConfig::greedy();
         let found = search_with(model, (&encoded, &sentences), guidance, &search, &context)?;

@@ -26,8 +26,8 @@ impl TranslationTask {
             vocabulary: &*self.vocabulary,
         };
         save_translation(dir, parts, &self.all, WeightFormat::F32)?;
-        if let Some(favoured) = &self.favoured {
-            favoured.write(dir)?;
+        if let Some(bias) = &self.bias {
+            bias.write(dir)?;
         }
         Ok(())
     }

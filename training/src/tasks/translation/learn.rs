@@ -12,7 +12,7 @@ use dragoman_core::{
 };
 use dragoman_data::batch::{Batcher, Cursor};
 
-use super::{TranslationTask, augment::Augmenter, dev, favoured::FavouredBatch};
+use super::{TranslationTask, augment::Augmenter, bias::BiasedBatch, dev};
 use crate::{
     Result,
     config::{BalanceOver, RunConfig},
@@ -25,7 +25,7 @@ use crate::{
 const REVIVAL_NOISE: f32 = 0.01;
 
 impl Task for TranslationTask {
-    type Batch = FavouredBatch;
+    type Batch = BiasedBatch;
     type Cursor = Cursor;
 
     fn params(&self) -> &ParamStore {
@@ -36,29 +36,26 @@ impl Task for TranslationTask {
         self.owners.as_ref()
     }
 
-    fn next_batch(&mut self) -> Result<FavouredBatch> {
+    fn next_batch(&mut self) -> Result<BiasedBatch> {
         loop {
             let mut augment = Augmenter::new(&self.config.augment, self.batcher.cursor());
             let pairs = self.batcher.next().expect("the sequence of batches is endless");
             let longest = self.config.model.max_positions - 2; // beside the tag and the end
             let own = self.vocabulary.tokenizer();
-            let (examples, favoured): (Vec<_>, Vec<_>) = (pairs.into_iter())
+            let (examples, bonuses): (Vec<_>, Vec<_>) = (pairs.into_iter())
                 .map(|pair| match own {
                     Some(tokenizer) => augment.apply(pair, tokenizer, longest),
                     None => pair, // pairs of other vocabularies are taken as they are
                 })
                 .filter_map(|pair| {
                     let example = self.example(&pair)?;
-                    let favoured = self.favoured(&pair, &example);
-                    Some((example, favoured))
+                    let bonuses = self.bonuses_of(&pair, &example);
+                    Some((example, bonuses))
                 })
                 .unzip();
             if !examples.is_empty() {
                 let padding = (!self.params.device().is_cpu()).then_some(PAD);
-                return Ok(FavouredBatch::new(
-                    TranslationBatch::new(&examples, padding),
-                    &favoured,
-                ));
+                return Ok(BiasedBatch::new(TranslationBatch::new(&examples, padding), &bonuses));
             }
         }
     }
@@ -80,20 +77,20 @@ impl Task for TranslationTask {
         Ok(())
     }
 
-    fn size(&self, batch: &FavouredBatch) -> Size {
+    fn size(&self, batch: &BiasedBatch) -> Size {
         Size {
             inputs: batch.pairs.source_layout.lengths().iter().sum(),
             labels: batch.pairs.target_layout.lengths().iter().sum(),
         }
     }
 
-    fn loss(&self, batch: &FavouredBatch, part: &Part<'_>) -> Result<Losses> {
+    fn loss(&self, batch: &BiasedBatch, part: &Part<'_>) -> Result<Losses> {
         let config = part.config;
         let mut context = part.context(self.config.precision);
         context.only_experts = self.expert.is_some();
         context.expert_owners.clone_from(&self.owners);
         context.balance_later = config.loss.balance_over == BalanceOver::Step;
-        let FavouredBatch { pairs, bonuses } = batch;
+        let BiasedBatch { pairs, bonuses } = batch;
         let output = self.model.forward(pairs, &context)?;
         let (mut total, sums) =
             self.output_loss(part, bonuses).forward(&output.hidden, &pairs.labels)?;

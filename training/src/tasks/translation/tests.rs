@@ -16,7 +16,7 @@ use dragoman_data::{
     pack::{PackConfig, pack},
 };
 
-use super::{favoured::FavouredBatch, *};
+use super::{bias::BiasedBatch, *};
 use crate::{
     evaluate::TestSet,
     task::{ExpertLoad, ExportNote, Task},
@@ -111,7 +111,7 @@ fn pair(route: u32, source: &str, target: &str) -> SentencePair {
 fn gradients(task: &TranslationTask, batches: &[&[Example]]) -> Result<Vec<Vec<f32>>> {
     let config = &task.config.run;
     let batch =
-        |examples: &&[Example]| FavouredBatch::new(TranslationBatch::new(examples, None), &[]);
+        |examples: &&[Example]| BiasedBatch::new(TranslationBatch::new(examples, None), &[]);
     let batches: Vec<_> = batches.iter().map(batch).collect();
     let labels = batches.iter().map(|batch| task.size(batch).labels).sum();
     for batch in &batches {
@@ -210,29 +210,29 @@ fn a_lexicon_favours_the_tokens_that_the_search_would() -> anyhow::Result<()> {
         target: task.vocabulary.encode(dragoman_core::vocabulary::Side::Target, "ein Hund da"),
     };
     let example = task.example(&pair).expect("the direction is trained");
-    let favoured = task.favoured(&pair, &example);
+    let bonuses = task.bonuses_of(&pair, &example);
     let word = task.vocabulary.encode(dragoman_core::vocabulary::Side::Target, "Hund");
     let begin = pair.target.windows(word.len()).position(|window| window == word);
     let begin = begin.expect("the word stands there");
-    assert_eq!(favoured.len(), example.labels.len());
+    assert_eq!(bonuses.len(), example.labels.len());
     let tokens = |row: &Vec<(u32, f32)>| row.iter().map(|(token, _)| *token).collect::<Vec<_>>();
-    assert_eq!(tokens(&favoured[0]), [word[0]]);
+    assert_eq!(tokens(&bonuses[0]), [word[0]]);
     for (n, token) in word.iter().enumerate() {
-        assert_eq!(tokens(&favoured[begin + n]), [*token]);
+        assert_eq!(tokens(&bonuses[begin + n]), [*token]);
     }
     // It stands there once another word has begun behind it.
-    let behind = &favoured[begin + word.len() + 1..];
+    let behind = &bonuses[begin + word.len() + 1..];
     assert!(behind.iter().all(Vec::is_empty) && !behind.is_empty(), "{behind:?}");
 
     // The loss is that of the biased logits, and what is written has the lexicon.
-    let batch = |favoured: &[Vec<Vec<(u32, f32)>>]| {
-        FavouredBatch::new(TranslationBatch::new(std::slice::from_ref(&example), None), favoured)
+    let batch = |bonuses: &[Vec<Vec<(u32, f32)>>]| {
+        BiasedBatch::new(TranslationBatch::new(std::slice::from_ref(&example), None), bonuses)
     };
     let labels = example.labels.len();
     let config = task.config.run.clone();
     let part = Part { config: &config, step: 1, index: 0, labels, share: 1.0 };
-    let nll = |batch: &FavouredBatch| -> Result<f64> { Ok(task.loss(batch, &part)?.figures.nll) };
-    assert!(nll(&batch(&[favoured]))? < nll(&batch(&[]))?);
+    let nll = |batch: &BiasedBatch| -> Result<f64> { Ok(task.loss(batch, &part)?.figures.nll) };
+    assert!(nll(&batch(&[bonuses]))? < nll(&batch(&[]))?);
     task.next_batch()?;
     let written = dir.path().join("written");
     task.write_model(&written, &ExportNote { step: 1, evaluation: None })?;
@@ -259,8 +259,8 @@ fn a_lexicon_favours_the_tokens_that_the_search_would() -> anyhow::Result<()> {
     let directions = [("en".to_owned(), "de".to_owned())];
     let expert =
         TranslationTask::of_expert(&task.config, loaded, "pair.en-de", &directions, &paths)?;
-    assert!(expert.favoured.is_some());
-    task.favoured = None;
+    assert!(expert.bias.is_some());
+    task.bias = None;
     let (found_without, nats_without) = judged(&task)?;
     assert!(found && !found_without, "with: {found}, without: {found_without}");
     assert!(nats < nats_without, "{nats} with, {nats_without} without");

@@ -16,7 +16,7 @@ use crate::{Error, Result, loss::Bonuses};
 
 /// The lexicon, and what the search knows of the tokens.
 #[derive(Debug)]
-pub(super) struct Favoured {
+pub(super) struct LexiconBias {
     lexicon: Lexicon,
     /// Whether each token begins a word.
     begins: Vec<bool>,
@@ -24,12 +24,12 @@ pub(super) struct Favoured {
 
 /// A micro-batch, and what the lexicon says of it.
 #[derive(Debug)]
-pub(crate) struct FavouredBatch {
+pub(crate) struct BiasedBatch {
     pub(super) pairs: TranslationBatch,
     pub(super) bonuses: Arc<Bonuses>,
 }
 
-impl Favoured {
+impl LexiconBias {
     pub(super) fn new(lexicon: Lexicon, vocabulary: &dyn Vocabulary) -> Self {
         Self { lexicon, begins: word_beginnings(vocabulary) }
     }
@@ -82,7 +82,7 @@ pub(super) fn load_lexicon(dir: &Path) -> Result<Lexicon> {
     })
 }
 
-impl FavouredBatch {
+impl BiasedBatch {
     /// `pairs` with the bonuses of each sentence.
     pub(super) fn new(pairs: TranslationBatch, of: &[Vec<Vec<(u32, f32)>>]) -> Self {
         let mut bonuses = Bonuses::default();
