@@ -88,7 +88,7 @@ struct Pack {
     tokenizer: Option<PathBuf>,
 
     /// Corpora beside those of the recipe that serve one direction, such as what `data distil` writes
-    /// (`sd/{en-de,de-en}.tsv`); paths start from `--base`. May be repeated
+    /// (`mine/{en-de,de-en}.tsv`); paths start from `--base`. May be repeated
     #[arg(long, value_name = "FILES")]
     one_way: Vec<String>,
 }
