@@ -106,8 +106,7 @@ static IMAGE: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Whether the image at `at` is one of [`Images`].
 fn stands_alone(text: &str, at: &Range<usize>) -> bool {
-    let is_layout = |c: char| matches!(c, ' ' | '\t' | '>' | '!');
-    let before = text[..at.start].trim_end_matches(is_layout);
+    let before = text[..at.start].trim_end_matches([' ', '\t', '>', '!']);
     let behind = text[at.end..].trim_start_matches([' ', '\t', '\r']);
     if !(before.is_empty() || before.ends_with('\n'))
         || !(behind.is_empty() || behind.starts_with('\n'))

@@ -44,7 +44,7 @@ pub(super) fn localised(
 fn behind_ordinals(behind: &str) -> &str {
     let mut rest = behind.trim_start();
     loop {
-        let words = rest.trim_start_matches(|c: char| matches!(c, ',' | '-' | '–' | ' '));
+        let words = rest.trim_start_matches([',', '-', '–', ' ']);
         let link = ["and ", "or ", "to ", "the "].iter().find_map(|link| words.strip_prefix(link));
         let next = link.unwrap_or(words);
         // An ordinal is a character of its own here, or its digits and letters.
