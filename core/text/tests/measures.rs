@@ -212,3 +212,11 @@ fn opening_hours_are_those_of_the_target() {
     let text = translated("Kommen Sie Mo.–Fr. 9–18 Uhr.", ["de", "en"], &known);
     assert_eq!(text, "Come Mon–Fri 9:00–18:00.");
 }
+
+#[test]
+fn a_sentence_does_not_lose_all_its_words() {
+    let known = [("Costa 12 €.", "12 €."), ("Costa B1204.", "It costs B1204.")];
+    assert_eq!(translated("Costa 12 €.", ["it", "en"], &known), "It costs 12 €.");
+    let known = [("15:30 Uhr.", "15:30."), ("B1204 Uhr.", "B1204.")];
+    assert_eq!(translated("15.30 Uhr.", ["de", "en"], &known), "15:30.");
+}

@@ -200,6 +200,11 @@ impl Part {
             Ok(target) => target,
             Err(failure) => return self.retry(form, context, failure, answer),
         };
+        // `Costa 12 €.` became `12 €.`
+        let has_prose = |text: &str| text.contains(char::is_alphabetic);
+        if form == Form::First && has_prose(&self.source) && !has_prose(&target) {
+            return self.retry(form, context, Failure::default(), answer);
+        }
         if target == self.source {
             self.state = State::Unchanged { number: Some(number) };
             return;
