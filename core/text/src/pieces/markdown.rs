@@ -307,6 +307,7 @@ mod tests {
         for text in ["Go to Settings › Privacy and turn it off.", "Run ps | grep it to see."] {
             assert!(of_menu(text).is_empty(), "{text}");
         }
+        assert_eq!(pieces("Go to Settings › Privacy and turn it off."), ["›"]);
         assert_eq!(pieces("1) Open it. 2) Close it. 3) Go."), ["1) ", "2) ", "3) "]);
         for text in ["As shown in Eq. (1) and Eq. (2) it is.", "We won. 5) is last."] {
             assert!(!pieces(text).iter().any(|piece| piece.ends_with(") ")), "{text}");

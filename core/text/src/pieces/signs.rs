@@ -36,6 +36,8 @@ pub(super) static TABLE: Table = Table(LazyLock::new(|| {
             Cut,
             r"(?:[←-⇿➔-➿⟰-⟿⤀-⥿⬀-⯿•·∙◦▪▫■□▲△▶▷▼▽◀◁◆◇○●★☆│┃─━┌-╿█▀▄░▒▓‖¦]\u{fe0f}?)+|(?:->|=>|<-|<=>|-->|==>|<--|>>|<<|::|\|\||&&|\.{4,200}|_{3,200}|={3,200}|\*{4,200}|~{3,200}|-{4,200})",
         ),
+        // A path through menus within a sentence
+        pattern(Kind::Symbol, Figure, r"[\p{L}\p{N}] (?P<p>›) [\p{L}\p{N}]"),
         // A name with its mark
         pattern(Kind::Symbol, Noun, r"[\p{L}\p{N}][\p{L}\p{N}-]*[™®©℠]"),
         // Superscripts and other marks on words
